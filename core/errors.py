@@ -1,0 +1,164 @@
+"""What can go wrong with a job, as one tree. Each leaf has a stable `code` that the outside may rely on.
+
+RetortError
+├── UserError                  the job as written cannot run; the same job will fail again
+│   ├── SpecInvalid            SPEC_INVALID
+│   ├── ArchitectureUnknown    ARCHITECTURE_UNKNOWN
+│   ├── DatasetUnreachable     DATASET_UNREACHABLE
+│   ├── DatasetInvalid         DATASET_INVALID
+│   ├── ClassTooSmall          CLASS_TOO_SMALL
+│   ├── LabelSpaceMismatch     LABEL_SPACE_MISMATCH
+│   ├── TeacherLoadFailed      TEACHER_LOAD_FAILED
+│   ├── BudgetInfeasible       BUDGET_INFEASIBLE
+│   ├── LossDiverged           LOSS_DIVERGED
+│   └── DeadlineExceeded       DEADLINE_EXCEEDED
+├── InfrastructureError        the machine or a service failed; the same job may succeed elsewhere
+│   ├── OutOfMemory            OUT_OF_MEMORY
+│   ├── DiskFull               DISK_FULL
+│   └── WorkerLost             WORKER_LOST
+└── InternalError              INTERNAL; a defect of ours
+    └── ExportParityFailed     EXPORT_PARITY_FAILED
+"""
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar, Literal
+
+Category = Literal["user", "infrastructure", "internal"]
+
+
+class RetortError(Exception):
+    """Any expected failure of a job: `message` names the value and the place, `hint` says what to do next."""
+
+    code: ClassVar[str] = "INTERNAL"
+    category: ClassVar[Category] = "internal"
+
+    def __init__(self, message: str, *, hint: str = "", pointer: str = "") -> None:
+        """`pointer` is the JSON pointer (RFC 6901) of the field of the spec that is to blame, where one is."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.pointer = pointer
+
+
+class UserError(RetortError):
+    """The job as written cannot run."""
+
+    category = "user"
+
+
+class InfrastructureError(RetortError):
+    """The machine or a service that the job needed failed."""
+
+    category = "infrastructure"
+
+
+class InternalError(RetortError):
+    """A defect of Retort."""
+
+
+class SpecInvalid(UserError):
+    """The spec does not fit the schema; `errors` lists every place as (JSON pointer, what is wrong)."""
+
+    code = "SPEC_INVALID"
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        self.errors = errors
+        pointer, detail = errors[0]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        super().__init__(f"{pointer or '/'}: {detail}{more}", pointer=pointer)
+
+
+class ArchitectureUnknown(UserError):
+    """No network has this name."""
+
+    code = "ARCHITECTURE_UNKNOWN"
+
+
+class DatasetUnreachable(UserError):
+    """The dataset's URI could not be read."""
+
+    code = "DATASET_UNREACHABLE"
+
+
+class DatasetInvalid(UserError):
+    """The dataset was read and is not usable as written."""
+
+    code = "DATASET_INVALID"
+
+
+class ClassTooSmall(UserError):
+    """A class has too few images to be split."""
+
+    code = "CLASS_TOO_SMALL"
+
+
+class LabelSpaceMismatch(UserError):
+    """The chosen classes do not exist where the method needs them."""
+
+    code = "LABEL_SPACE_MISMATCH"
+
+
+class TeacherLoadFailed(UserError):
+    """The teacher's weights cannot be read, do not fit the architecture, or score at chance level."""
+
+    code = "TEACHER_LOAD_FAILED"
+
+
+class BudgetInfeasible(UserError):
+    """No architecture fits the budget; the message names the smallest that exists."""
+
+    code = "BUDGET_INFEASIBLE"
+
+
+class LossDiverged(UserError):
+    """The training loss became NaN or infinite; the message names the step."""
+
+    code = "LOSS_DIVERGED"
+
+
+class DeadlineExceeded(UserError):
+    """The job ran longer than its `training.max_runtime_seconds`."""
+
+    code = "DEADLINE_EXCEEDED"
+
+
+class OutOfMemory(InfrastructureError):
+    """The device or the host ran out of memory."""
+
+    code = "OUT_OF_MEMORY"
+
+
+class DiskFull(InfrastructureError):
+    """No space was left where the engine writes."""
+
+    code = "DISK_FULL"
+
+
+class WorkerLost(InfrastructureError):
+    """The workers that ran the job died, several times without progress between."""
+
+    code = "WORKER_LOST"
+
+
+class ExportParityFailed(InternalError):
+    """An exported model's outputs differ from the trained network's; the artifact was refused."""
+
+    code = "EXPORT_PARITY_FAILED"
+
+
+def near_misses(value: str, allowed: Iterable[str], most: int = 3) -> list[str]:
+    """The allowed values that look most like `value`, best first."""
+    names = list(allowed)
+    folded = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(value.lower(), folded, n=most, cutoff=0.5)
+    return [folded[name] for name in close]
+
+
+def unknown(kind: str, value: str, allowed: Iterable[str], most_listed: int = 12) -> str:
+    """One sentence for a name that is not among the allowed: the value, the near misses, the allowed (if few)."""
+    names = list(allowed)
+    close = near_misses(value, names)
+    guess = f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
+    listed = f" Allowed: {', '.join(names)}." if len(names) <= most_listed else ""
+    return f"unknown {kind} {value!r}.{guess}{listed}"

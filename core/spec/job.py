@@ -1,0 +1,302 @@
+"""JobSpec: what a client may ask for, with a unit and a default for every field.
+
+A JobSpec is frozen. A string stands for the object that says only that: "small" is {"size": "small"}. What is left at
+"auto" the engine fills in once it has seen the dataset (core.resolve), so that the stored spec reproduces the job.
+"""
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from core.errors import unknown
+from core.spec.methods import KNOBS, TEACHERLESS, MethodKnobs, SkdKnobs
+from core.spec.part import Auto, Part
+
+Size = Literal["nano", "tiny", "small", "medium", "same"]
+SIZES: tuple[str, ...] = get_args(Size)
+FORMATS = ("auto", "folder", "npz", "cifar-python", "cifar-binary", "parquet", "webdataset", "csv", "jsonl", "builtin")
+DatasetFormat = Literal[
+    "auto", "folder", "npz", "cifar-python", "cifar-binary", "parquet", "webdataset", "csv", "jsonl", "builtin"
+]
+DATASET_SCHEMES = ("builtin", "file", "http", "https", "s3", "gs", "hf", "dataset")
+WEIGHTS_SCHEMES = ("file", "http", "https", "s3", "gs", "hf", "job")
+ZOO_PREFIXES = ("cifar", "torchvision", "timm")
+
+
+def _uri(allowed: tuple[str, ...]) -> AfterValidator:
+    def check(value: str) -> str:
+        scheme, colon, _ = value.partition(":")
+        if not colon:
+            hint = f" A file on the engine's machine is written file://{value if value.startswith('/') else '/path/to/' + value}."
+            raise ValueError(
+                f"{value!r} has no scheme; allowed: {', '.join(f'{s}:' for s in allowed)}.{hint if 'file' in allowed else ''}"
+            )
+        if scheme not in allowed:
+            raise ValueError(unknown("scheme", f"{scheme}:", [f"{s}:" for s in allowed]))
+        return value
+
+    return AfterValidator(check)
+
+
+def _architecture(value: str) -> str:
+    prefix, slash, name = value.partition("/")
+    if not slash or not name or prefix not in ZOO_PREFIXES:
+        raise ValueError(f"{value!r} is no architecture; write cifar/<name>, torchvision/<name> or timm/<name>")
+    return value
+
+
+Architecture = Annotated[str, AfterValidator(_architecture)]
+
+
+class TeacherSpec(Part):
+    """The big network: by name with its library's published weights, by name plus weights, or an earlier job's student."""
+
+    architecture: Architecture | None = Field(
+        None,
+        description="cifar/<name>, torchvision/<name> or timm/<name>; may be left out where the weights say it (job: and Retort's own files)",
+    )
+    weights: Annotated[str, _uri(WEIGHTS_SCHEMES)] | None = Field(
+        None,
+        description="URI of a safetensors file or a state dict; null: the library's published weights; job:<id>: that job's student",
+    )
+    classes: tuple[str, ...] | None = Field(
+        None,
+        description="the teacher's class names in the order of its outputs; null: as the weights or the library say",
+    )
+    sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="of the weights file; refused where it differs"
+    )
+
+    @model_validator(mode="after")
+    def _names_a_network(self) -> "TeacherSpec":
+        if self.architecture is None and self.weights is None:
+            raise ValueError("a teacher needs an architecture, weights, or both")
+        if self.classes is not None and len(set(self.classes)) != len(self.classes):
+            raise ValueError("the teacher's class names repeat")
+        return self
+
+
+class DatasetSpec(Part):
+    """The customer's labelled images."""
+
+    uri: Annotated[str, _uri(DATASET_SCHEMES)] = Field(
+        description="builtin:, file:, http(s):, s3:, gs:, hf: or dataset:<id>"
+    )
+    format: DatasetFormat = Field("auto", description="auto: told from the content")
+    classes: tuple[str, ...] | None = Field(
+        None, min_length=2, description="the classes to keep, in the order of the student's outputs; null: all, sorted"
+    )
+    class_map: dict[str, str] = Field(
+        default_factory=dict, description="old name -> new name, before choosing; several onto one merges them"
+    )
+    validation_fraction: float = Field(
+        0.1,
+        gt=0,
+        lt=0.5,
+        description="share of each class's training images held out, where the dataset brings no validation split",
+    )
+    test_fraction: float = Field(
+        0.1, gt=0, lt=0.5, description="share of each class's images held out, where the dataset brings no test split"
+    )
+    max_per_class: int | None = Field(
+        None, ge=2, description="training images kept per class (images, validation included); null: all"
+    )
+    max_unreadable_fraction: float = Field(
+        0.0, ge=0, lt=1, description="share of unreadable images that is left out rather than refused"
+    )
+    image_column: str = Field("image", description="column of parquet, CSV and JSONL that holds the image or its path")
+    label_column: str = Field("label", description="column of parquet, CSV and JSONL that holds the class")
+    target_uri: None = Field(
+        None, description="unlabelled images of a second domain; no method offered here reads them"
+    )
+
+
+class Budget(Part):
+    """Upper bounds for the student; at least one."""
+
+    max_params: int | None = Field(None, gt=0, description="parameters")
+    max_macs: int | None = Field(None, gt=0, description="multiply-accumulates per image")
+    max_bytes: int | None = Field(None, gt=0, description="float32 parameters and buffers, bytes")
+    max_latency_ms: float | None = Field(
+        None, gt=0, description="one image, one CPU thread of the engine's machine, median milliseconds"
+    )
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> "Budget":
+        if all(value is None for value in self.__dict__.values()):
+            raise ValueError(f"a budget needs at least one of {', '.join(Budget.model_fields)}")
+        return self
+
+
+class StudentSpec(Part):
+    """The small network: exactly one of a size, an architecture, or a budget."""
+
+    size: Size | None = Field(
+        None, description="nano, tiny, small or medium (GET /v1/students says what each is), or same as the teacher"
+    )
+    architecture: Architecture | None = Field(None, description="cifar/<name>, torchvision/<name> or timm/<name>")
+    budget: Budget | None = Field(None, description="the engine finds the largest architecture inside it")
+    weights: Annotated[str, _uri(WEIGHTS_SCHEMES)] | Literal["published"] | None = Field(
+        None,
+        description="initial weights: a URI, `published` for the library's, null for random; a head of another size is replaced",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "StudentSpec":
+        given = [name for name in ("size", "architecture", "budget") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of size, architecture and budget; got {', '.join(given) or 'none'}")
+        return self
+
+
+class EarlyStopping(Part):
+    """Stop when a validation metric has not improved for `patience` epochs; the best epoch's weights are kept."""
+
+    metric: Literal["val/top1", "val/loss"] = Field("val/top1", description="top1 rises, loss falls")
+    patience: int = Field(10, ge=1, description="epochs without improvement")
+
+
+class TrainingSpec(Part):
+    """How the student is trained. The baselines get the same, steps included."""
+
+    epochs: int | Auto = Field(
+        "auto", ge=1, le=100_000, description="passes over the training split; auto: by its size"
+    )
+    max_steps: int | None = Field(
+        None, ge=1, description="optimizer steps after which training ends, whatever `epochs` says"
+    )
+    batch_size: int | Auto = Field(
+        "auto", ge=1, le=65_536, description="images; auto: 64, fewer where the split is smaller"
+    )
+    learning_rate: float | Auto = Field(
+        "auto", gt=0, description="peak rate; auto: by optimizer, method and batch size"
+    )
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd is Nesterov momentum 0.9")
+    weight_decay: float | Auto = Field("auto", ge=0, description="auto: 5e-4 for sgd, 0.05 for adamw")
+    schedule: Literal["cosine", "multistep", "onecycle", "constant"] = Field(
+        "cosine", description="of the learning rate, step by step"
+    )
+    milestones: tuple[float, ...] = Field(
+        (0.625, 0.75, 0.875),
+        description="multistep: shares of all steps after which the rate falls (150, 180, 210 of 240)",
+    )
+    decay_factor: float = Field(0.1, gt=0, lt=1, description="multistep: what the rate is multiplied by")
+    warmup_epochs: float = Field(0.0, ge=0, description="epochs of linear rise of the rate")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label spread over all classes")
+    ema_decay: float | None = Field(
+        None, gt=0, lt=1, description="per step; null: no averaging. The averaged weights are the result"
+    )
+    augmentation: Literal["auto", "none", "crop", "light", "strong"] = Field(
+        "auto",
+        description="crop: random crops; light: crop and flip; strong: RandAugment besides; auto: light, but crop for builtin:digits",
+    )
+    mixup_alpha: float = Field(0.0, ge=0, description="Beta(alpha, alpha) of mixup; 0: off")
+    cutmix_alpha: float = Field(
+        0.0, ge=0, description="Beta(alpha, alpha) of CutMix; 0: off. Both given: each batch draws one"
+    )
+    clip_gradient_norm: float | None = Field(None, gt=0, description="largest global L2 norm; null: no clipping")
+    early_stopping: EarlyStopping | None = Field(None, description="null: train all epochs")
+    image_size: int | Auto = Field(
+        "auto", ge=8, le=1024, description="height and width the student sees, pixels; auto: by the dataset's images"
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="auto: bf16 on a GPU that has it, else fp32"
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="of weights, splits, order and augmentation")
+    devices: Auto | Literal["cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
+    checkpoint_seconds: float = Field(60.0, gt=0, description="seconds between checkpoints, beside those at epoch ends")
+    max_runtime_seconds: float | None = Field(
+        None, gt=0, description="seconds over all attempts, after which the job fails; null: no limit"
+    )
+
+
+class EvaluationSpec(Part):
+    """What is measured beside the student, on the same frozen test split."""
+
+    baselines: tuple[Literal["scratch", "finetune"], ...] = Field(
+        (), description="networks trained on the same data and steps, for comparison"
+    )
+    seeds: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="trainings of the student and of each baseline, from seed to seed + n - 1; the first is exported",
+    )
+
+    @model_validator(mode="after")
+    def _once_each(self) -> "EvaluationSpec":
+        if len(set(self.baselines)) != len(self.baselines):
+            raise ValueError("a baseline is named twice")
+        return self
+
+
+def _shorthand(key_of: Any) -> BeforeValidator:
+    def expand(value: Any) -> Any:
+        return key_of(value) if isinstance(value, str) else value
+
+    return BeforeValidator(expand)
+
+
+def _teacher(text: str) -> dict[str, str]:
+    return {"weights": text} if text.partition(":")[0] in WEIGHTS_SCHEMES else {"architecture": text}
+
+
+def _student(text: str) -> dict[str, str]:
+    if "/" in text:
+        return {"architecture": text}
+    if text not in SIZES:
+        raise ValueError(
+            unknown("size", text, SIZES)
+            + " An architecture is written cifar/<name>, torchvision/<name> or timm/<name>."
+        )
+    return {"size": text}
+
+
+def _method(value: Any) -> Any:
+    value = {"name": value} if isinstance(value, str) else value
+    if isinstance(value, dict) and isinstance(value.get("name"), str) and value["name"] not in KNOBS:
+        raise ValueError(unknown("method", value["name"], KNOBS))
+    return value
+
+
+class JobSpec(Part):
+    """One specialization job. The smallest is three strings: teacher, dataset, student."""
+
+    name: str = Field("", max_length=200, description="for people; not unique")
+    labels: dict[Annotated[str, Field(max_length=63)], Annotated[str, Field(max_length=255)]] = Field(
+        default_factory=dict, max_length=64, description="for filtering: GET /v1/jobs?label=team=retail"
+    )
+    teacher: Annotated[TeacherSpec, _shorthand(_teacher)] | None = Field(
+        None, description="the big network; null only where the method needs none"
+    )
+    dataset: Annotated[DatasetSpec, _shorthand(lambda text: {"uri": text})]
+    student: Annotated[StudentSpec, _shorthand(_student)] = Field(description="the small network")
+    method: Annotated[MethodKnobs, BeforeValidator(_method)] = Field(
+        default_factory=SkdKnobs, description="how the student learns; GET /v1/methods lists them"
+    )
+    training: TrainingSpec = Field(default_factory=TrainingSpec)
+    evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+    exports: tuple[Literal["safetensors", "onnx"], ...] = Field(
+        ("safetensors", "onnx"), min_length=1, description="model files to publish"
+    )
+    priority: int = Field(0, ge=-100, le=100, description="higher runs first")
+    webhook_url: None = Field(None, description="no webhooks are sent yet; must be null")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _teacherless_default(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("teacher") is None and "method" not in value:
+            return {**value, "method": "scratch"}
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "JobSpec":
+        if self.teacher is None and self.method.name not in TEACHERLESS:
+            raise ValueError(
+                f"method {self.method.name!r} needs a teacher; methods without: {', '.join(sorted(TEACHERLESS))}"
+            )
+        if self.teacher is None and self.student.size == "same":
+            raise ValueError("student 'same' needs a teacher to be the same as")
+        if self.method.name == "finetune" and self.teacher is None and self.student.weights is None:
+            raise ValueError("method 'finetune' needs given weights: a teacher with student 'same', or student.weights")
+        return self

@@ -1,0 +1,48 @@
+"""The knobs of every method: one small model each, told apart by `name`. The arithmetic is in core.methods."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from core.spec.part import Auto, Part
+
+
+class SkdKnobs(Part):
+    """Specialization by feature maps and labels (Liu et al., CVPRW 2023; our variant)."""
+
+    name: Literal["skd"] = "skd"
+    weight: float | Auto = Field("auto", ge=0, description="of the feature term against the label term; auto: by form")
+    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
+    form: Literal["mse", "attention", "cosine", "pkd"] = Field("mse", description="how two maps are compared")
+    taps: Literal["last", "all"] | tuple[str, ...] = Field(
+        "last", description="which maps: the last before pooling, one per resolution, or the teacher's modules by path"
+    )
+
+
+class KdKnobs(Part):
+    """Hinton's distillation; teacher logits restricted to the chosen classes and renormalized."""
+
+    name: Literal["kd"] = "kd"
+    temperature: float = Field(4.0, gt=0, description="softens both sides")
+    weight: float = Field(0.9, ge=0, description="of T^2 KL(teacher || student)")
+    label_weight: float = Field(0.1, ge=0, description="of the cross-entropy")
+
+
+class ScratchKnobs(Part):
+    """Labels only, from random weights (or from `student.weights`)."""
+
+    name: Literal["scratch"] = "scratch"
+
+
+class FinetuneKnobs(Part):
+    """Labels only, a fresh head on given weights: `student.weights`, published ones, or with student `same` the teacher's."""
+
+    name: Literal["finetune"] = "finetune"
+    freeze_backbone: bool = Field(False, description="true: a linear probe")
+
+
+MethodKnobs = Annotated[SkdKnobs | KdKnobs | ScratchKnobs | FinetuneKnobs, Field(discriminator="name")]
+KNOBS: dict[str, type[Part]] = {
+    knobs.model_fields["name"].default: knobs for knobs in (SkdKnobs, KdKnobs, ScratchKnobs, FinetuneKnobs)
+}
+TEACHERLESS = frozenset({"scratch", "finetune"})

@@ -1,0 +1,77 @@
+"""From a client's JSON to a JobSpec, or to a list of everything that is wrong with it, each with its JSON pointer."""
+
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from core.errors import SpecInvalid, unknown
+from core.spec.job import JobSpec
+
+
+def parse_job(data: Any) -> JobSpec:
+    """The JobSpec that `data` (decoded JSON) says; raises SpecInvalid with one entry for each wrong place."""
+    try:
+        return JobSpec.model_validate(data)
+    except ValidationError as error:
+        raise SpecInvalid(_merge(_explain(item) for item in error.errors())) from None
+
+
+def _explain(item: Any) -> tuple[str, str]:
+    path, model = _walk(item["loc"])
+    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
+    if item["type"] == "extra_forbidden" and model is not None:
+        return pointer, unknown("field", str(path[-1]), model.model_fields, most_listed=24)
+    if item["type"] == "missing":
+        return pointer, "is required"
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] != "value_error" and not isinstance(item["input"], dict | list):
+        message += f", not {item['input']!r}"
+    return pointer, message
+
+
+def _walk(loc: tuple[int | str, ...]) -> tuple[list[int | str], type[BaseModel] | None]:
+    """Drop from a pydantic location what is no key of the document (union tags); the model that holds the last key."""
+    path: list[int | str] = []
+    holder: type[BaseModel] | None = None
+    models: list[type[BaseModel]] = [JobSpec]
+    for part in loc:
+        tagged = [
+            model
+            for model in models
+            if getattr(model.model_fields.get("name"), "default", None) == part and len(models) > 1
+        ]
+        if tagged:
+            models = tagged
+            continue
+        owner = next((model for model in models if part in model.model_fields), None)
+        if owner is None and not models and path:
+            if isinstance(part, str) and _is_union_label(part):
+                continue
+            path.append(part)
+            continue
+        path.append(part)
+        holder = owner or (models[0] if models else None)
+        models = _models_in(owner.model_fields[str(part)].annotation) if owner else []
+    return path, holder
+
+
+def _is_union_label(part: str) -> bool:
+    """Whether pydantic made this part to tell members of a union apart, such as `int` or `literal['auto']`."""
+    return part in {"int", "float", "str", "bool", "none"} or "[" in part
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Union, UnionType, Annotated):
+        return [model for part in get_args(annotation) for model in _models_in(part)]
+    return []
+
+
+def _merge(items: Any) -> list[tuple[str, str]]:
+    """One entry a place: the members of a union each complain about the same value."""
+    merged: dict[str, list[str]] = {}
+    for pointer, detail in items:
+        merged.setdefault(pointer, []).append(detail)
+    return [(pointer, "; or ".join(dict.fromkeys(details))) for pointer, details in merged.items()]
