@@ -1,0 +1,135 @@
+"""The connection: one engine and one session style for SQLite and PostgreSQL.
+
+database = open_database(settings.url)
+with database.begin() as session:      # commits at the end of the block, rolls back on an exception
+    job = jobs.submit(session, spec).job
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy.orm import Session
+
+from store.clock import from_now
+from store.errors import DatabaseUnusable
+
+BUSY_SECONDS = 30.0  # a writer waits this long for its turn; all our transactions last milliseconds
+NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"}  # no POSIX locks, no shared memory for WAL
+_READ = "retort_read"
+
+
+@dataclass(frozen=True)
+class Database:
+    """An open database; safe to share between threads."""
+
+    engine: Engine
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A writing transaction: committed at the end of the block, rolled back when it raises.
+
+        On SQLite it takes the write lock at once (BEGIN IMMEDIATE), so keep it short.
+        """
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A reading transaction: never waits for a writer on SQLite, and must not write."""
+        engine = self.engine.execution_options(**{_READ: True})
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def now(self) -> datetime:
+        """The database's clock."""
+        with self.read() as session:
+            return session.execute(select(from_now())).scalar_one()
+
+    def close(self) -> None:
+        """Close all pooled connections."""
+        self.engine.dispose()
+
+
+def open_database(url: str, *, pool_size: int = 10) -> Database:
+    """Open `sqlite:///path` or `postgresql://...`; raises DatabaseUnusable for others, and for SQLite on NFS."""
+    parsed = make_url(url)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return Database(_open_sqlite(parsed, pool_size))
+    if backend == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        return Database(create_engine(parsed, pool_pre_ping=True, **_pool(pool_size)))
+    raise DatabaseUnusable(f"database {parsed.render_as_string()!r}: allowed are sqlite:///path and postgresql://...")
+
+
+def _pool(size: int) -> dict[str, Any]:
+    return {"pool_size": size, "max_overflow": size, "json_serializer": to_json}
+
+
+def to_json(value: Any) -> str:
+    """JSON as RFC 8259 has it: a NaN or infinity becomes null, for PostgreSQL would refuse it and no client read it."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _open_sqlite(url: URL, pool_size: int) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise DatabaseUnusable("an in-memory SQLite database loses its jobs with the process; write sqlite:///path")
+    folder = Path(url.database).resolve().parent
+    folder.mkdir(parents=True, exist_ok=True)
+    kind = filesystem_of(folder)
+    if kind in NETWORK_FILESYSTEMS:
+        raise DatabaseUnusable(
+            f"{folder} is on {kind}, where SQLite's locks do not hold", hint="use a local disk, or PostgreSQL"
+        )
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **_pool(pool_size))
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN is deferred and late; ours is in _begin_sqlite
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",  # NORMAL may lose the last commits at power loss, and a 201 must be durable
+        "foreign_keys=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get(_READ, False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def filesystem_of(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
+    """The type of the file system that holds `path`, or None where the machine does not tell."""
+    if not mounts.exists():
+        return None
+    best, kind = "", None
+    for line in mounts.read_text().splitlines():
+        _, mount, fs_type, *_ = line.split()
+        mount = mount.replace("\\040", " ")
+        if path.is_relative_to(mount) and len(mount) >= len(best):
+            best, kind = mount, fs_type
+    return kind

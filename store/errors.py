@@ -1,0 +1,54 @@
+"""What the store refuses: JobNotFound, IllegalMove, IdempotencyConflict, BlobNotFound, SchemaBehind."""
+
+from core.errors import InfrastructureError, UserError
+
+
+class JobNotFound(UserError):
+    """No job has this id."""
+
+    code = "JOB_NOT_FOUND"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"no job has the id {job_id!r}")
+        self.job_id = job_id
+
+
+class IllegalMove(UserError):
+    """The job's state forbids the move; `state`, `move` and `reason` say which and why."""
+
+    code = "ILLEGAL_MOVE"
+
+    def __init__(self, job_id: str, state: str, move: str, reason: str) -> None:
+        super().__init__(f"cannot {move} job {job_id}: it is {state}; {reason}")
+        self.job_id = job_id
+        self.state = state
+        self.move = move
+        self.reason = reason
+
+
+class IdempotencyConflict(UserError):
+    """The idempotency key was used before with another body."""
+
+    code = "IDEMPOTENCY_CONFLICT"
+
+    def __init__(self, key: str, job_id: str) -> None:
+        super().__init__(
+            f"idempotency key {key!r} was used for job {job_id} with another body",
+            hint="send the same body again, or a new key",
+        )
+        self.job_id = job_id
+
+
+class BlobNotFound(UserError):
+    """No whole blob has this sha256."""
+
+    code = "BLOB_NOT_FOUND"
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(f"no blob has the sha256 {sha256!r}")
+
+
+class DatabaseUnusable(InfrastructureError):
+    """The database URL names something that Retort cannot keep its promises on."""
+
+    code = "DATABASE_UNUSABLE"

@@ -1,0 +1,74 @@
+"""From rows to Job views: a handful of queries for any number of jobs."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, func, select
+from sqlalchemy.orm import Session
+
+from store.moves import as_attempt
+from store.tables import attempts, job_labels, jobs
+from store.views import Attempt, Job, Queue
+from store.workers import count_alive
+
+
+def load(session: Session, rows: Sequence[Row[Any]]) -> list[Job]:
+    """The views of rows of jobs, in their order."""
+    ids = [row.id for row in rows]
+    labels = _labels(session, ids)
+    tries = _attempts(session, ids)
+    queues = _queues(session, [row.id for row in rows if row.state == "queued"])
+    return [_view(row, labels[row.id], tuple(tries[row.id]), queues.get(row.id)) for row in rows]
+
+
+def _labels(session: Session, ids: list[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in session.execute(select(job_labels).where(job_labels.c.job_id.in_(ids)).order_by(job_labels.c.key)):
+        found[row.job_id][row.key] = row.value
+    return found
+
+
+def _attempts(session: Session, ids: list[str]) -> dict[str, list[Attempt]]:
+    found: dict[str, list[Attempt]] = defaultdict(list)
+    for row in session.execute(select(attempts).where(attempts.c.job_id.in_(ids)).order_by(attempts.c.number)):
+        found[row.job_id].append(as_attempt(row))
+    return found
+
+
+def _queues(session: Session, ids: list[str]) -> dict[str, Queue]:
+    """Positions in the order of dispatch: by priority, then the oldest first."""
+    if not ids:
+        return {}
+    place = func.row_number().over(partition_by=jobs.c.kind, order_by=(jobs.c.priority.desc(), jobs.c.id))
+    line = select(jobs.c.id, place.label("place")).where(jobs.c.state == "queued").subquery()
+    workers = count_alive(session)
+    places = session.execute(select(line).where(line.c.id.in_(ids)))
+    return {row.id: Queue(position=row.place, eligible_workers=workers) for row in places}
+
+
+def _view(row: Row[Any], labels: dict[str, str], tries: tuple[Attempt, ...], queue: Queue | None) -> Job:
+    resolved = row.resolved
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        name=row.name,
+        labels=labels,
+        priority=row.priority,
+        state=row.state,
+        phase=row.phase,
+        progress=row.progress,
+        spec=resolved["spec"] if resolved else row.spec,
+        resolved=resolved,
+        student=resolved["student"] if resolved else None,
+        result=row.result,
+        error=row.error,
+        attempts=tries,
+        queue=queue,
+        runtime_seconds=row.runtime_seconds,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        cancel_requested_at=row.cancel_requested_at,
+        finished_at=row.finished_at,
+        version=row.version,
+    )

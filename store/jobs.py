@@ -1,0 +1,152 @@
+"""A client's side of a job: submit, look, cancel, retry, delete. The worker's side is store.leases."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import delete as delete_rows
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+from ulid import ULID
+
+from core.spec import JobSpec
+from store import outbox
+from store.clock import from_now
+from store.errors import IdempotencyConflict, IllegalMove, JobNotFound
+from store.job_rows import load
+from store.moves import append, entered, move
+from store.states import TERMINAL, Kind, State
+from store.tables import artifacts, idempotency_keys, job_labels, jobs
+from store.upsert import insert_if_new
+from store.views import Job, Page, Submitted
+
+
+def submit(
+    session: Session,
+    spec: JobSpec,
+    *,
+    kind: Kind = "job",
+    idempotency_key: str | None = None,
+    body_sha256: str | None = None,
+) -> Submitted:
+    """Store a new job, queued, with its message in the outbox.
+
+    An idempotency key that was seen with the same body gives its job back; with another body it raises
+    IdempotencyConflict. `body_sha256` defaults to that of the spec.
+    """
+    job_id = f"job_{ULID()}"
+    if idempotency_key is not None:
+        digest = body_sha256 or hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
+        known = _reserve(session, idempotency_key, digest, job_id)
+        if known is not None:
+            return Submitted(get(session, known), created=False)
+    _insert(session, job_id, spec, kind)
+    return Submitted(get(session, job_id), created=True)
+
+
+def _reserve(session: Session, key: str, digest: str, job_id: str) -> str | None:
+    """Take the key for `job_id`; or the id of the job that has it. A parallel taker is waited for."""
+    row = {"key": key, "body_sha256": digest, "job_id": job_id, "created_at": from_now()}
+    if insert_if_new(session, idempotency_keys, row):
+        return None
+    taken = session.execute(select(idempotency_keys).where(idempotency_keys.c.key == key)).one()
+    if taken.body_sha256 != digest:
+        raise IdempotencyConflict(key, taken.job_id)
+    return taken.job_id
+
+
+def _insert(session: Session, job_id: str, spec: JobSpec, kind: Kind) -> None:
+    row = {"id": job_id, "kind": kind, "name": spec.name, "priority": spec.priority, "state": "queued"}
+    session.execute(
+        insert(jobs).values(row | {"spec": spec.model_dump(mode="json"), "created_at": from_now(), "last_seq": 1})
+    )
+    labels = [{"job_id": job_id, "key": key, "value": value} for key, value in spec.labels.items()]
+    if labels:
+        session.execute(insert(job_labels), labels)
+    append(session, job_id, 0, 1, [entered("queued")])
+    outbox.put(session, job_id)
+
+
+def get(session: Session, job_id: str) -> Job:
+    """The job as it stands; raises JobNotFound."""
+    row = session.execute(select(jobs).where(jobs.c.id == job_id)).first()
+    if row is None:
+        raise JobNotFound(job_id)
+    return load(session, [row])[0]
+
+
+def version(session: Session, job_id: str) -> int:
+    """The job's version alone, for cheap polling; raises JobNotFound."""
+    found = session.execute(select(jobs.c.version).where(jobs.c.id == job_id)).scalar_one_or_none()
+    if found is None:
+        raise JobNotFound(job_id)
+    return found
+
+
+def list_jobs(
+    session: Session,
+    *,
+    states: Sequence[State] = (),
+    labels: Mapping[str, str] | None = None,
+    limit: int = 20,
+    after: str | None = None,
+) -> Page:
+    """Jobs, newest first, that are in one of the states and carry all of the labels; plans are left out.
+
+    `after` is the cursor of an earlier page: jobs that arrive in between never shift the next one.
+    """
+    wanted = [jobs.c.kind == "job"]
+    if states:
+        wanted.append(jobs.c.state.in_(states))
+    for key, value in (labels or {}).items():
+        carriers = select(job_labels.c.job_id).where(job_labels.c.key == key, job_labels.c.value == value)
+        wanted.append(jobs.c.id.in_(carriers))
+    if after is not None:
+        wanted.append(jobs.c.id < after)
+    rows = session.execute(select(jobs).where(*wanted).order_by(jobs.c.id.desc()).limit(limit + 1)).all()
+    shown = load(session, rows[:limit])
+    has_more = len(rows) > limit
+    return Page(tuple(shown), has_more, shown[-1].id if has_more else None)
+
+
+def request_cancel(session: Session, job_id: str) -> Job:
+    """Cancel a queued job at once, ask the worker of a running one; twice is once. Raises IllegalMove."""
+    state = _lock(session, job_id)
+    if state in TERMINAL:
+        raise IllegalMove(job_id, state, "cancel", "only a job that has not ended can be cancelled")
+    here = [jobs.c.id == job_id, jobs.c.state == state]
+    asked = {"cancel_requested_at": from_now()}
+    if state == "queued":
+        move(session, here, {**asked, "state": "cancelled", "finished_at": from_now()}, [entered("cancelled")])
+        outbox.take(session, job_id)
+    elif state == "running":
+        move(session, here, {**asked, "state": "cancelling"}, [entered("cancelling")])
+    return get(session, job_id)
+
+
+def retry(session: Session, job_id: str) -> Job:
+    """Queue a failed or cancelled job again, from its checkpoint, its runtime and crashes counted afresh."""
+    state = _lock(session, job_id)
+    if state not in ("failed", "cancelled"):
+        raise IllegalMove(job_id, state, "retry", "only a failed or cancelled job can be retried")
+    fresh = {"error": None, "result": None, "progress": None, "finished_at": None, "cancel_requested_at": None}
+    values = {"state": "queued", "crashes": 0, "runtime_seconds": 0.0, **fresh}
+    move(session, [jobs.c.id == job_id, jobs.c.state == state], values, [entered("queued")])
+    session.execute(delete_rows(artifacts).where(artifacts.c.job_id == job_id))
+    outbox.put(session, job_id)
+    return get(session, job_id)
+
+
+def delete(session: Session, job_id: str) -> None:
+    """Remove a job that has ended and all that hangs on it; its blobs go with the next blobs.collect_garbage."""
+    state = _lock(session, job_id)
+    if state not in TERMINAL:
+        raise IllegalMove(job_id, state, "delete", "cancel it first")
+    session.execute(delete_rows(jobs).where(jobs.c.id == job_id, jobs.c.state == state))
+
+
+def _lock(session: Session, job_id: str) -> State:
+    """The job's state, held still until the transaction ends (SQLite's writers are alone from their BEGIN)."""
+    state = session.execute(select(jobs.c.state).where(jobs.c.id == job_id).with_for_update()).scalar_one_or_none()
+    if state is None:
+        raise JobNotFound(job_id)
+    return state

@@ -1,0 +1,175 @@
+"""A worker's side of a job: claim it, keep the lease, write under its token, end it.
+
+Every function that takes a Lease changes nothing and returns False (or held=False) once the lease is lost: another
+worker may have the job by then. At most one worker's output is ever accepted.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from store import outbox
+from store.clock import from_now, seconds_since
+from store.moves import Condition, close_attempt, entered, move
+from store.states import HELD
+from store.tables import artifacts, attempts, jobs, metrics
+from store.upsert import insert_or_replace
+from store.views import Beat, CheckpointRef, Lease, LogLine, MetricPoint, NewEvent
+
+LET_GO: dict[str, Any] = {"owner": None, "lease_until": None, "beat_at": None, "phase": None}
+
+
+def claim(session: Session, job_id: str, *, owner: str, lease_seconds: float) -> Lease | None:
+    """Take a queued job for `owner` (a worker's id); None where another was faster or the job is not queued."""
+    taken = {"state": "running", "owner": owner, "lease_until": from_now(lease_seconds), "beat_at": from_now()}
+    counted = {"token": jobs.c.token + 1, "attempt": jobs.c.attempt + 1}
+    values = taken | counted | {"started_at": func.coalesce(jobs.c.started_at, from_now()), "phase": "preparing"}
+    row = move(session, [jobs.c.id == job_id, jobs.c.state == "queued"], values, [entered("running", worker=owner)])
+    if row is None:
+        return None
+    session.execute(
+        insert(attempts).values(job_id=job_id, number=row.attempt, token=row.token, worker=owner, started_at=from_now())
+    )
+    outbox.take(session, job_id)
+    reached = (row.checkpoint_sha256, row.checkpoint_path, row.checkpoint_step)
+    return Lease(
+        job_id=job_id,
+        kind=row.kind,
+        token=row.token,
+        attempt=row.attempt,
+        spec=row.spec,
+        checkpoint=CheckpointRef(*reached) if row.checkpoint_sha256 else None,
+        runtime_seconds=row.runtime_seconds,
+        max_runtime_seconds=row.spec["training"]["max_runtime_seconds"],
+    )
+
+
+def beat(session: Session, lease: Lease, lease_seconds: float) -> Beat:
+    """Prolong the lease and count the runtime; tells whether it is still held and whether to stop."""
+    fresh = {"lease_until": from_now(lease_seconds), "beat_at": from_now()}
+    state = session.execute(
+        update(jobs).where(*_held(lease)).values(fresh | {"runtime_seconds": _runtime()}).returning(jobs.c.state)
+    ).scalar_one_or_none()
+    return Beat(held=state is not None, cancel_requested=state == "cancelling")
+
+
+def cancel_requested(session: Session, lease: Lease) -> bool:
+    """Whether to stop, for a look between two beats: reads only, and says nothing about a lease that is lost."""
+    return session.execute(select(jobs.c.state).where(*_held(lease))).scalar_one_or_none() == "cancelling"
+
+
+def record(
+    session: Session,
+    lease: Lease,
+    *,
+    metrics: Sequence[MetricPoint] = (),
+    progress: Mapping[str, Any] | None = None,
+    phase: str | None = None,
+    resolved: Mapping[str, Any] | None = None,
+    logs: Sequence[LogLine] = (),
+    events: Sequence[NewEvent] = (),
+) -> bool:
+    """Write what the engine said since the last call; whether the lease is held."""
+    changed: dict[str, Any] = {}
+    happened = list(events)
+    if phase is not None:
+        changed["phase"] = phase
+        happened.append(NewEvent("phase", {"phase": phase}))
+    if resolved is not None:
+        changed["resolved"] = dict(resolved)
+        happened.append(NewEvent("resolved", dict(resolved)))
+    if progress is not None:
+        changed["progress"] = dict(progress)
+    happened += [NewEvent("log", {"level": log.level, "message": log.message}) for log in logs]
+    if move(session, _held(lease), changed, happened) is None:
+        return False
+    _write_metrics(session, lease.job_id, metrics)
+    return True
+
+
+def _write_metrics(session: Session, job_id: str, points: Sequence[MetricPoint]) -> None:
+    """A step that is told again, after a resume, overwrites; within one call the last one counts."""
+    latest = {(point.name, point.step): point for point in points}
+    rows = []
+    for point in latest.values():
+        finite = point.value is not None and math.isfinite(point.value)
+        value = point.value if finite else None
+        rows.append(
+            {"job_id": job_id, "name": point.name, "step": point.step, "value": value, "finite": finite, "at": point.at}
+        )
+    insert_or_replace(session, metrics, rows)
+
+
+def save_checkpoint(session: Session, lease: Lease, sha256: str, path: str, step: int) -> bool:
+    """Let the job go on from this blob if the worker dies; whether the lease is held. Clears the count of crashes."""
+    values = {"checkpoint_sha256": sha256, "checkpoint_path": path, "checkpoint_step": step, "crashes": 0}
+    happened = [NewEvent("checkpoint", {"step": step, "sha256": sha256})]
+    return move(session, _held(lease), values, happened) is not None
+
+
+def add_artifact(session: Session, lease: Lease, name: str, media_type: str, sha256: str, size_bytes: int) -> bool:
+    """Publish a blob as a result file, in the place of an earlier one of this name; whether the lease is held."""
+    facts = {"name": name, "media_type": media_type, "sha256": sha256, "size_bytes": size_bytes}
+    if move(session, _held(lease), {}, [NewEvent("artifact", facts)]) is None:
+        return False
+    insert_or_replace(session, artifacts, [{"job_id": lease.job_id, **facts}], created_at=from_now())
+    return True
+
+
+def succeed(session: Session, lease: Lease, result: Mapping[str, Any]) -> bool:
+    """End the job with its result; a job whose cancel was asked for ends cancelled. Whether the lease was held."""
+    ended = _end(session, lease, "running", "succeeded", result=dict(result))
+    return ended or finish_cancelled(session, lease)
+
+
+def fail(session: Session, lease: Lease, error: Mapping[str, Any]) -> bool:
+    """End the job with {code, category, message, hint}; or cancelled, as succeed. Whether the lease was held."""
+    ended = _end(session, lease, "running", "failed", error=dict(error))
+    return ended or finish_cancelled(session, lease)
+
+
+def finish_cancelled(session: Session, lease: Lease) -> bool:
+    """End a job whose cancel was asked for; whether the lease was held."""
+    return _end(session, lease, "cancelling", "cancelled")
+
+
+def _end(
+    session: Session,
+    lease: Lease,
+    before: str,
+    after: str,
+    *,
+    result: dict[str, Any] | None = None,
+    error: dict[str, Any] | None = None,
+) -> bool:
+    told = {"result": result, "error": error, "finished_at": from_now()}
+    values = LET_GO | told | {"state": after, "runtime_seconds": _runtime()}
+    happened = [entered(after, error=error) if error else entered(after)]
+    row = move(session, [*_held(lease), jobs.c.state == before], values, happened)
+    if row is None:
+        return False
+    close_attempt(session, row, after, error)
+    return True
+
+
+def release(session: Session, lease: Lease) -> bool:
+    """Give the job back to the queue because the worker stops; no crash is counted. Whether the lease was held."""
+    values = LET_GO | {"state": "queued", "token": jobs.c.token + 1, "runtime_seconds": _runtime()}
+    happened = [entered("queued", reason="the worker stopped")]
+    row = move(session, [*_held(lease), jobs.c.state == "running"], values, happened)
+    if row is None:
+        return finish_cancelled(session, lease)
+    close_attempt(session, row, "released")
+    outbox.put(session, lease.job_id)
+    return True
+
+
+def _held(lease: Lease) -> list[Condition]:
+    return [jobs.c.id == lease.job_id, jobs.c.token == lease.token, jobs.c.state.in_(HELD)]
+
+
+def _runtime() -> Any:
+    return jobs.c.runtime_seconds + seconds_since(jobs.c.beat_at)

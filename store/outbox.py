@@ -1,0 +1,52 @@
+"""Messages that wait to be sent: one row for each queued job, in the same transaction that queued it.
+
+The dispatcher sends what `dispatchable` names and then calls `mark_sent`; dying between the two sends a message twice,
+which claim makes harmless. A message that was sent and not claimed within RESEND_SECONDS is sent again.
+"""
+
+from collections.abc import Iterable
+
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from store.clock import from_now
+from store.states import Kind
+from store.tables import jobs, outbox
+from store.upsert import insert_or_replace
+from store.views import Dispatch
+
+RESEND_SECONDS = 60.0
+
+
+def put(session: Session, job_id: str) -> None:
+    """Ask for a message for a job that has just been queued."""
+    insert_or_replace(session, outbox, [{"job_id": job_id, "sent_at": None, "sends": 0}])
+
+
+def take(session: Session, job_id: str) -> None:
+    """Drop the message of a job that is no longer queued."""
+    session.execute(delete(outbox).where(outbox.c.job_id == job_id))
+
+
+def dispatchable(
+    session: Session, *, limit: int, kind: Kind | None = None, resend_seconds: float = RESEND_SECONDS
+) -> list[Dispatch]:
+    """Queued jobs whose message was never sent, or too long ago; the most urgent first."""
+    unsent = or_(outbox.c.sent_at.is_(None), outbox.c.sent_at < from_now(-resend_seconds))
+    wanted = select(jobs.c.id, jobs.c.kind).join(outbox, outbox.c.job_id == jobs.c.id)
+    wanted = wanted.where(jobs.c.state == "queued", unsent)
+    if kind is not None:
+        wanted = wanted.where(jobs.c.kind == kind)
+    rows = session.execute(wanted.order_by(jobs.c.priority.desc(), jobs.c.id).limit(limit))
+    return [Dispatch(row.id, row.kind) for row in rows]
+
+
+def mark_sent(session: Session, job_ids: Iterable[str]) -> None:
+    """Say that the broker has taken the messages of these jobs."""
+    sent = update(outbox).where(outbox.c.job_id.in_(list(job_ids)))
+    session.execute(sent.values(sent_at=from_now(), sends=outbox.c.sends + 1))
+
+
+def forget_sends(session: Session) -> int:
+    """Send everything queued again: a broker that lives in the worker's memory starts empty. Returns how many."""
+    return session.execute(update(outbox).where(outbox.c.sent_at.is_not(None)).values(sent_at=None)).rowcount

@@ -1,0 +1,126 @@
+"""Settings of a process, from the environment: RETORT_<NAME>. `python -m store.settings [--json]` prints them.
+
+Settings are an operator's; what a client may choose is in core.spec, and what is fixed has its reason in its file.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.errors import near_misses
+
+PREFIX = "RETORT_"
+ELSEWHERE = ("RETORT_URL", "RETORT_TEST_")  # of the client and of the tests
+log = logging.getLogger("retort.settings")
+
+GiB = 1024**3
+Words = Annotated[tuple[str, ...], NoDecode]  # written a,b,c rather than as JSON
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Lists are written with commas."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    data_dir: Path = Field(Path("var"), description="folder of the embedded database, runs and cache")
+    database_url: str | None = Field(
+        None, description="sqlite:///path or postgresql://...; none: retort.db in the data folder"
+    )
+    broker_url: str = Field(
+        "memory://", description="Celery broker: memory:// inside the worker, or redis://host:port/0"
+    )
+    broker_prefix: str = Field("retort", description="begins the names of our keys and queues in a shared broker")
+
+    slots: int = Field(1, ge=0, description="jobs that one worker runs at once")
+    plan_slots: int = Field(1, ge=0, description="plans that one worker makes at once, beside its jobs")
+    lease_seconds: float = Field(60.0, gt=0, description="a worker that is silent for so long has lost its job")
+    beat_seconds: float = Field(15.0, gt=0, description="between a worker's signs of life; at most a third of a lease")
+    reaper_seconds: float = Field(15.0, gt=0, description="between two looks for lost jobs")
+    dispatch_seconds: float = Field(0.25, gt=0, description="between two looks for queued jobs")
+    record_seconds: float = Field(0.5, gt=0, description="events of an engine are written together after so long")
+    max_attempts: int = Field(3, ge=1, description="workers that may die on a job without a new checkpoint between")
+    grace_seconds: float = Field(5.0, ge=0, description="between asking an engine to stop and killing it")
+    drain_seconds: float = Field(25.0, ge=0, description="that a stopping worker gives engines for a last checkpoint")
+
+    max_body_bytes: int = Field(1 << 20, gt=0, description="largest request body")
+    max_wait_seconds: float = Field(60.0, ge=0, description="longest wait of a long poll")
+    plan_wait_seconds: float = Field(30.0, ge=0, description="the API waits so long for a plan, then answers 202")
+    allowed_hosts: Words = Field(
+        ("127.0.0.1", "localhost", "[::1]"), description="names that a request's Host and Origin may give"
+    )
+
+    file_roots: Words = Field(("/",), description="folders that file: URIs may read below; empty: no file: at all")
+    private_addresses: bool = Field(True, description="whether datasets and teachers may come from private addresses")
+    pickled_weights: bool = Field(True, description="whether teachers may be pickled state dicts (under weights_only)")
+    max_download_bytes: int = Field(200 * GiB, gt=0, description="largest download, per URI")
+    max_extracted_bytes: int = Field(200 * GiB, gt=0, description="most bytes unpacked from one archive")
+    max_archive_entries: int = Field(2_000_000, gt=0, description="most entries of one archive")
+    max_compression_ratio: float = Field(200.0, gt=0, description="most bytes unpacked for one byte of an archive")
+    max_image_pixels: int = Field(50_000_000, gt=0, description="largest image")
+    max_resident_bytes: int = Field(8 * GiB, gt=0, description="decoded images beyond this are memory-mapped")
+    num_threads: int | None = Field(None, ge=1, description="CPU threads of an engine; none: all that it may use")
+    engine_env: Words = Field(
+        ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_*", "NVIDIA_*", "OMP_NUM_THREADS", "TORCH_HOME",
+         "AWS_*", "GOOGLE_APPLICATION_CREDENTIALS", "HF_*", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"),
+        description="environment variables that an engine gets to see, * for any ending",
+    )  # fmt: skip
+
+    @field_validator("allowed_hosts", "file_roots", "engine_env", mode="before")
+    @classmethod
+    def _by_commas(cls, value: Any) -> Any:
+        return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url", "num_threads", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings of this process; logs a warning for each RETORT_ variable that means nothing."""
+        for warning in unknown_variables(os.environ):
+            log.warning(warning)
+        return cls()
+
+    @property
+    def url(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'retort.db'}"
+
+    def policy(self) -> dict[str, Any]:
+        """What an engine process may do: the fields of core.policy.Policy, as JSON."""
+        names = {
+            "file_roots", "private_addresses", "pickled_weights", "max_download_bytes", "max_extracted_bytes",
+            "max_archive_entries", "max_compression_ratio", "max_image_pixels", "max_resident_bytes", "num_threads",
+        }  # fmt: skip
+        return self.model_dump(mode="json", include=names)
+
+
+def unknown_variables(names: Iterable[str]) -> list[str]:
+    """A sentence for each name that begins with RETORT_ and is no setting, with the names it resembles."""
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    sentences = []
+    for name in sorted(names):
+        if not name.startswith(PREFIX) or name in known or name.startswith(ELSEWHERE):
+            continue
+        close = near_misses(name, known)
+        guess = f"; did you mean {' or '.join(close)}?" if close else ""
+        sentences.append(f"{name} is not a setting and is ignored{guess}")
+    return sentences
+
+
+def masked(value: str) -> str:
+    """The text with the passwords of URLs hidden."""
+    return re.sub(r"(?<=://)([^:/@\s]*):([^/\s]*)(?=@)", r"\1:***", value)
+
+
+if __name__ == "__main__":
+    from store.settings_table import main
+
+    main()

@@ -1,0 +1,195 @@
+"""The tables. migrations/ makes them; a test holds the two equal."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+from store.clock import Instant
+from store.states import STATES
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+Json = JSON(none_as_null=True)  # not JSONB, which forgets the order of keys
+# SQLite numbers rows by itself only in a column of type INTEGER.
+RowNumber = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _of_job(**options: bool) -> Column[str]:
+    return Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, **options)
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("state", String(16), CheckConstraint(f"state IN {STATES!r}", name="state"), nullable=False),
+    Column("phase", String(16)),
+    Column("spec", Json, nullable=False),
+    Column("resolved", Json),
+    Column("progress", Json),
+    Column("result", Json),
+    Column("error", Json),
+    # The lease: who holds it under which fencing number until when, and the last sign of life.
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("token", BigInteger, nullable=False, default=0),
+    Column("owner", String(120)),
+    Column("lease_until", Instant),
+    Column("beat_at", Instant),
+    Column("crashes", Integer, nullable=False, default=0),  # since the last new checkpoint
+    Column("runtime_seconds", Float(53), nullable=False, default=0.0),
+    Column("checkpoint_sha256", String(64), ForeignKey("blobs.sha256")),
+    Column("checkpoint_path", Text),
+    Column("checkpoint_step", BigInteger),
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("cancel_requested_at", Instant),
+    Column("finished_at", Instant),
+    Column("version", BigInteger, nullable=False, default=1),
+    Column("last_seq", BigInteger, nullable=False, default=0),  # of its events
+    Index(None, "kind", "state", "id"),
+    Index(None, "lease_until"),
+    Index(None, "checkpoint_sha256"),
+)
+
+job_labels = Table(
+    "job_labels",
+    metadata,
+    _of_job(primary_key=True),
+    Column("key", String(63), primary_key=True),
+    Column("value", String(255), nullable=False),
+    Index(None, "key", "value", "job_id"),
+)
+
+# Written before its job within one transaction, so that the key decides who may create the job.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("body_sha256", String(64), nullable=False),
+    Column(
+        "job_id",
+        String(40),
+        ForeignKey("jobs.id", ondelete="CASCADE", deferrable=True, initially="DEFERRED"),
+        nullable=False,
+        index=True,
+    ),
+    Column("created_at", Instant, nullable=False),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _of_job(primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("token", BigInteger, nullable=False),
+    Column("worker", String(120), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("outcome", String(16)),
+    Column("error", Json),
+)
+
+events = Table(
+    "events",
+    metadata,
+    _of_job(primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("data", Json, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index(None, "job_id", "kind", "seq"),
+)
+
+metrics = Table(
+    "metrics",
+    metadata,
+    _of_job(primary_key=True),
+    Column("name", String(200), primary_key=True),
+    Column("step", BigInteger, primary_key=True, autoincrement=False),
+    Column("value", Float(53)),
+    Column("finite", Boolean, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+# `sha256` is null until the content is whole: what is half written cannot be found.
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
+    Column("sha256", String(64), unique=True),
+    Column("size_bytes", BigInteger),
+    Column("touched_at", Instant, nullable=False),
+)
+
+blob_chunks = Table(
+    "blob_chunks",
+    metadata,
+    Column("blob_id", RowNumber, ForeignKey("blobs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    _of_job(primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("media_type", String(120), nullable=False),
+    Column("sha256", String(64), ForeignKey("blobs.sha256"), nullable=False, index=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+# One row for each queued job; `sent_at` is when the broker last took its message.
+outbox = Table(
+    "outbox",
+    metadata,
+    _of_job(primary_key=True),
+    Column("sent_at", Instant),
+    Column("sends", Integer, nullable=False, default=0),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(120), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("devices", Json, nullable=False),
+    Column("version", String(40), nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("last_seen_at", Instant, nullable=False),
+)
+
+catalogues = Table(
+    "catalogues",
+    metadata,
+    Column("kind", String(40), primary_key=True),
+    Column("data", Json, nullable=False),
+    Column("published_at", Instant, nullable=False),
+)

@@ -1,0 +1,60 @@
+"""Who works: each worker process keeps one row fresh while it lives."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from store.clock import from_now, seconds_since
+from store.tables import workers
+from store.views import Worker
+
+FRESH_SECONDS = 60.0  # four beats of 15 s: a worker that missed them all is taken for gone
+FORGOTTEN_SECONDS = 24 * 3600.0
+
+
+def announce(
+    session: Session, worker_id: str, *, host: str, pid: int, devices: Sequence[str], version: str, slots: int
+) -> None:
+    """Say that a worker is there, or still there (call it at every beat)."""
+    facts = {"host": host, "pid": pid, "devices": list(devices), "version": version, "slots": slots}
+    seen = update(workers).where(workers.c.id == worker_id).values(last_seen_at=from_now(), **facts)
+    if session.execute(seen).rowcount == 0:
+        now = {"started_at": from_now(), "last_seen_at": from_now()}
+        session.execute(insert(workers).values(id=worker_id, **now, **facts))
+
+
+def withdraw(session: Session, worker_id: str) -> None:
+    """Say that a worker is leaving."""
+    session.execute(delete(workers).where(workers.c.id == worker_id))
+
+
+def list_workers(session: Session, fresh_seconds: float = FRESH_SECONDS) -> list[Worker]:
+    """All workers that have not withdrawn, the oldest first."""
+    age = seconds_since(workers.c.last_seen_at).label("age")
+    rows = session.execute(select(*workers.c, age).order_by(workers.c.started_at, workers.c.id))
+    return [
+        Worker(
+            id=row.id,
+            host=row.host,
+            pid=row.pid,
+            devices=tuple(row.devices),
+            version=row.version,
+            slots=row.slots,
+            started_at=row.started_at,
+            last_seen_at=row.last_seen_at,
+            alive=row.age < fresh_seconds,
+        )
+        for row in rows
+    ]
+
+
+def count_alive(session: Session, fresh_seconds: float = FRESH_SECONDS) -> int:
+    """How many workers gave a sign of life within so many seconds."""
+    fresh = workers.c.last_seen_at > from_now(-fresh_seconds)
+    return session.execute(select(func.count()).select_from(workers).where(fresh)).scalar_one()
+
+
+def forget(session: Session, seconds: float = FORGOTTEN_SECONDS) -> int:
+    """Remove workers that have been silent for so long; returns how many."""
+    return session.execute(delete(workers).where(workers.c.last_seen_at < from_now(-seconds))).rowcount
