@@ -1,0 +1,1 @@
+"""The commands of `retort`, a file for each kind."""

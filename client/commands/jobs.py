@@ -1,0 +1,122 @@
+"""Commands about jobs that exist: jobs, show, watch, cancel, retry, delete, metrics."""
+
+from typing import Annotated, Any
+
+import typer
+
+from client import screen, watching, wishes
+from client.commands.options import DEFAULT, AsJson, JobId, Url, connect
+
+
+def jobs(
+    state: Annotated[list[str], typer.Option("--state", help="only jobs in this state; may be repeated")] = [],  # noqa: B006
+    label: Annotated[list[str], typer.Option("--label", help="only jobs with this key=value; may be repeated")] = [],  # noqa: B006
+    most: Annotated[int, typer.Option("--most", min=1, help="how many, newest first")] = 20,
+    url: Url = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, newest first."""
+    with connect(url) as retort:
+        views = list(retort.jobs(states=state, labels=wishes.pairs(label, "--label"), most=most))
+    if as_json:
+        screen.machine(views)
+        return
+    rows = [(job["id"], _standing(job), _students(job), job["name"], screen.age(job["created_at"])) for job in views]
+    screen.table(["job", "state", "student", "name", "age"], rows, right=["age"])
+
+
+def show(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
+    """Show one job."""
+    with connect(url) as retort:
+        job = retort.job(job_id).view
+    screen.machine(job) if as_json else _show(job)
+
+
+def watch(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
+    """Show a job until it is done; exits 0 if it succeeded, 1 if it failed, 5 if it was cancelled."""
+    with connect(url) as retort:
+        watching.watch(retort.job(job_id), as_json=as_json)
+
+
+def cancel(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
+    """Ask a job to end."""
+    with connect(url) as retort:
+        _moved(retort.job(job_id).cancel().view, as_json)
+
+
+def retry(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
+    """Queue a failed or cancelled job again."""
+    with connect(url) as retort:
+        _moved(retort.job(job_id).retry().view, as_json)
+
+
+def delete(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
+    """Remove an ended job with its metrics and files."""
+    with connect(url) as retort:
+        retort.job(job_id).delete()
+    screen.machine({"id": job_id, "deleted": True}) if as_json else print(f"{job_id} deleted")
+
+
+def metrics(
+    job_id: JobId,
+    name: Annotated[list[str], typer.Option("--name", help="such as val/top1; may be repeated")] = [],  # noqa: B006
+    since_step: Annotated[int | None, typer.Option(min=0, help="only points after this step")] = None,
+    max_points: Annotated[int | None, typer.Option(min=2, help="at most so many points for each name")] = None,
+    url: Url = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Print the curves of a job as lines of name, step, value; --json: {name: [[step, value, time], ...]}."""
+    with connect(url) as retort:
+        series = retort.job(job_id).metrics(name, since_step=since_step, max_points=max_points)
+    if as_json:
+        screen.machine(series)
+        return
+    for metric, points in series.items():
+        for step, value, _ in points:
+            print(f"{metric}\t{step}\t{value}")
+
+
+def _moved(job: dict[str, Any], as_json: bool) -> None:
+    screen.machine(job) if as_json else print(f"{job['id']} {job['state']}")
+
+
+def _standing(job: dict[str, Any]) -> str:
+    if job["state"] != "running":
+        return job["state"]
+    return f"{job['phase'] or 'running'} {screen.percent((job['progress'] or {}).get('fraction'))}"
+
+
+def _students(job: dict[str, Any]) -> str:
+    asked = job["spec"]["student"]
+    student = job["student"] or (asked if isinstance(asked, dict) else {"size": asked})
+    return student.get("architecture") or student.get("size") or "budget"
+
+
+def _show(job: dict[str, Any]) -> None:
+    spec, student = job["spec"], job["student"] or {}
+    teacher, error, test = spec.get("teacher") or {}, job["error"] or {}, _test(job)
+    size = f"{screen.count(student.get('num_params'))} params, {screen.count(student.get('macs'))} MACs"
+    low, high = test.get("top1_interval") or (None, None)
+    screen.facts(
+        [
+            ("job", job["id"]),
+            ("name", job["name"]),
+            ("state", _standing(job)),
+            ("queue position", (job["queue"] or {}).get("position")),
+            ("error", error and f"{error['message']} [{error['code']}]"),
+            ("hint", error.get("hint")),
+            ("teacher", " ".join(filter(None, (teacher.get("architecture"), teacher.get("weights"))))),
+            ("dataset", spec["dataset"]["uri"]),
+            ("method", spec["method"]["name"]),
+            ("student", student and f"{student['architecture']} ({size})"),
+            ("test/top1", test and f"{screen.percent(test['top1'])} ({screen.percent(low)} to {screen.percent(high)})"),
+            ("attempts", len(job["attempts"])),
+            ("created", job["created_at"]),
+            ("started", job["started_at"]),
+            ("finished", job["finished_at"]),
+        ]
+    )
+
+
+def _test(job: dict[str, Any]) -> dict[str, Any]:
+    return ((job["result"] or {}).get("metrics") or {}).get("test") or {}

@@ -1,0 +1,111 @@
+"""What can go wrong between a client and the service, as one tree. Each leaf has the exit code of the `retort` command.
+
+RetortError                1
+├── Invalid                2    the request as written: a wrong field, a wrong option
+├── Unreachable            3    nobody answers at the address, or the server fails
+├── Refused                4    the service says no: not found, conflict, not allowed
+├── JobFailed              1    the job ended as failed
+├── JobCancelled           5    the job ended as cancelled
+├── DownloadCorrupt        6    the bytes are not those that the service announced
+└── WaitTimeout            7    the job was not done in the time given
+"""
+
+from typing import Any, ClassVar
+
+
+class RetortError(Exception):
+    """Any expected failure; its text is one clear sentence."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class Unreachable(RetortError):
+    """Nobody answers at the address, or the server failed to answer properly."""
+
+    exit_code = 3
+
+
+class Problem(RetortError):
+    """An answer of the service in problem+json (RFC 9457).
+
+    `status` is the HTTP status, `code` the stable name, `detail` the sentence, `errors` the pairs of JSON pointer and
+    detail.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, errors: list[tuple[str, str]]) -> None:
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        places = [f"  {pointer or '/'}: {text}" for pointer, text in errors if f"{pointer}: {text}" not in detail]
+        super().__init__("\n".join([f"{detail} [{code}]", *places]))
+
+
+class Invalid(Problem):
+    """The request as written cannot be accepted (400, 422)."""
+
+    exit_code = 2
+
+
+class Refused(Problem):
+    """The service says no: not found, conflict, gone, not allowed (other 4xx)."""
+
+    exit_code = 4
+
+
+class ServerFailed(Problem, Unreachable):
+    """The service answered with a failure of its own (5xx)."""
+
+    exit_code = 3
+
+
+class JobEnded(RetortError):
+    """A job that was waited for did not succeed; `job` is its last view as the service gave it."""
+
+    def __init__(self, job: dict[str, Any], message: str) -> None:
+        self.job = job
+        super().__init__(message)
+
+
+class JobFailed(JobEnded):
+    """The job ended as failed; the text is the service's code, message and hint."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        error = job.get("error") or {}
+        hint = f" {error['hint']}" if error.get("hint") else ""
+        code, message = error.get("code", "INTERNAL"), error.get("message", "no reason given")
+        super().__init__(job, f"{job.get('id')} failed: {message}{hint} [{code}]")
+
+
+class JobCancelled(JobEnded):
+    """The job ended as cancelled."""
+
+    exit_code = 5
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        super().__init__(job, f"{job.get('id')} was cancelled")
+
+
+class DownloadCorrupt(RetortError):
+    """The downloaded bytes are not those that the service announced."""
+
+    exit_code = 6
+
+
+class WaitTimeout(RetortError):
+    """The job was not done in the time given; it goes on."""
+
+    exit_code = 7
+
+
+def problem_of(status: int, body: Any) -> Problem:
+    """The error for an answer with this status; `body` is its decoded JSON, or None where it is none."""
+    body = body if isinstance(body, dict) else {}
+    kind = ServerFailed if status >= 500 else Invalid if status in (400, 422) else Refused
+    places = [
+        (str(item.get("pointer", "")), str(item.get("detail", "")))
+        for item in body.get("errors") or []
+        if isinstance(item, dict)
+    ]
+    detail = body.get("detail") or body.get("title") or f"the server answered {status}"
+    return kind(status, str(body.get("code", f"HTTP_{status}")), str(detail), places)
