@@ -1,0 +1,88 @@
+"""The final classifier of any network: where it is, putting a new one there, keeping some of its rows."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from core.networks.trace import Call
+
+if TYPE_CHECKING:
+    from core.networks.network import Network
+
+
+def find_classifiers(calls: list[Call], num_classes: int) -> list[Call]:
+    """The linear or convolution layers that give the logits, last first; two where a network averages two heads.
+
+    Found backwards from the end of the forward: layers without parameters (pooling, flatten) may follow a classifier,
+    other layers may not.
+    """
+    found: list[Call] = []
+    for call in sorted(calls, key=lambda call: call.ended, reverse=True):
+        if any(call.module.children()) or not any(True for _ in call.module.parameters(recurse=False)):
+            continue
+        if not _gives(call, num_classes) or (found and call.input_shape != found[0].input_shape):
+            break
+        found.append(call)
+    return found
+
+
+def _gives(call: Call, num_classes: int) -> bool:
+    if isinstance(call.module, nn.Linear):
+        return call.module.out_features == num_classes
+    return isinstance(call.module, nn.Conv2d) and call.module.out_channels == num_classes
+
+
+def pool(entering: torch.Tensor) -> torch.Tensor:
+    """What enters a classifier as N D: N D 1 1 and N D H W (a convolutional classifier), or N L D, are averaged."""
+    if entering.dim() == 4:
+        return entering.mean(dim=(2, 3))
+    return entering.mean(dim=1) if entering.dim() == 3 else entering
+
+
+def replace_head(network: "Network", num_classes: int) -> "Network":
+    """Put a freshly initialized classifier for `num_classes` in place (current random state); returns the network."""
+    for path in network.classifier_paths:
+        _put(network.module, path, _fresh(network.module.get_submodule(path), num_classes))
+    return _renumbered(network, num_classes)
+
+
+def slice_head(network: "Network", indices: list[int]) -> "Network":
+    """Keep these outputs, in this order, with their weights; returns the network. Refuses an index out of range."""
+    wrong = [index for index in indices if not 0 <= index < network.num_classes]
+    if wrong or not indices:
+        raise ValueError(f"outputs {wrong or indices} are not among the network's {network.num_classes}")
+    for path in network.classifier_paths:
+        old = network.module.get_submodule(path)
+        new = _fresh(old, len(indices))
+        with torch.no_grad():
+            new.weight.copy_(old.weight[indices])
+            if old.bias is not None:
+                new.bias.copy_(old.bias[indices])
+        _put(network.module, path, new)
+    return _renumbered(network, len(indices))
+
+
+def _fresh(old: nn.Module, num_classes: int) -> nn.Linear | nn.Conv2d:
+    place = {"device": old.weight.device, "dtype": old.weight.dtype}
+    has_bias = old.bias is not None
+    if isinstance(old, nn.Conv2d):
+        new: nn.Linear | nn.Conv2d = nn.Conv2d(
+            old.in_channels, num_classes, old.kernel_size, old.stride, old.padding, bias=has_bias, **place
+        )
+    else:
+        new = nn.Linear(old.in_features, num_classes, bias=has_bias, **place)
+    return new.train(old.training)
+
+
+def _put(module: nn.Module, path: str, new: nn.Module) -> None:
+    parent, _, name = path.rpartition(".")
+    setattr(module.get_submodule(parent), name, new)
+
+
+def _renumbered(network: "Network", num_classes: int) -> "Network":
+    network.num_classes = num_classes
+    # timm and torchvision keep the number on the module; some forwards read it.
+    if isinstance(getattr(network.module, "num_classes", None), int):
+        network.module.num_classes = num_classes
+    return network

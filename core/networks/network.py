@@ -1,0 +1,131 @@
+"""A network of any make behind one face: pixels in; logits, pooled features and one map per resolution out.
+
+The wrapped module is never edited. Hooks are set for the time of one `features` call and only where asked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from core.errors import UserError, unknown
+from core.networks.head import find_classifiers, pool
+from core.networks.taps import TapPoint, choose_taps, map_points
+from core.networks.trace import example_pixels, logits_of, trace
+
+
+@dataclass(frozen=True)
+class InputFormat:
+    """What the network wants to see: `size` pixels square, channels normalized by mean and std of [0, 1] pixels."""
+
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resize_mode: Literal["bilinear", "bicubic"] = "bilinear"
+
+
+@dataclass(frozen=True)
+class Features:
+    """Logits (N K), what entered the classifier (N D), and maps (N C H W) in the order of the taps asked for."""
+
+    logits: torch.Tensor
+    pooled: torch.Tensor | None
+    maps: tuple[torch.Tensor, ...]
+
+
+class Network(nn.Module):
+    """A classifier with its input format. `module.state_dict()` has the keys of the plain library model.
+
+    `tap_points` go from shallow to deep, the last one before pooling. `classifier_path` names the final layer inside
+    `module`; `pooled_width` is the width of what enters it.
+    """
+
+    def __init__(self, module: nn.Module, *, architecture: str, num_classes: int, input: InputFormat) -> None:
+        """Runs one dry forward to find taps and classifier; the module and the random state stay as they were.
+
+        Raises UserError where the module does not map 1 3 S S to 1 K through a linear or convolutional classifier.
+        """
+        super().__init__()
+        self.module = module
+        self.architecture = architecture
+        self.num_classes = num_classes
+        self.input = input
+        shape = (1, 3, 1, 1)
+        device = next((p.device for p in module.parameters()), torch.device("cpu"))
+        self.register_buffer("mean", torch.tensor(input.mean, device=device).view(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(input.std, device=device).view(shape), persistent=False)
+        self._discover()
+
+    def _discover(self) -> None:
+        calls, logits_shape = trace(self.module, example_pixels(self.module, self.input.size))
+        classifiers = find_classifiers(calls, self.num_classes)
+        if logits_shape != (1, self.num_classes) or not classifiers:
+            raise UserError(
+                f"{self.architecture} gave outputs of shape {logits_shape} for one image, expected "
+                f"(1, {self.num_classes}) from a linear or convolutional classifier",
+                hint="choose a network made for classification",
+            )
+        self.classifier_paths = tuple(call.path for call in classifiers)
+        self.pooled_width = self._width(classifiers[0].module)
+        self.points = map_points(self.module, calls)
+        started = min(call.started for call in classifiers)
+        self.tap_points = choose_taps(self.module, calls, self.points, started, self.input.size)
+
+    @staticmethod
+    def _width(classifier: nn.Module) -> int:
+        return classifier.in_features if isinstance(classifier, nn.Linear) else classifier.in_channels
+
+    @property
+    def classifier_path(self) -> str:
+        """Path of the final classifier inside `module`."""
+        return self.classifier_paths[0]
+
+    @property
+    def classifier(self) -> nn.Linear | nn.Conv2d:
+        """The final classifier itself."""
+        return self.module.get_submodule(self.classifier_path)
+
+    def prepare(self, pixels: torch.Tensor) -> torch.Tensor:
+        """N 3 V V in [0, 1] -> N 3 S S as the module wants it: resized where V differs, normalized."""
+        size = self.input.size
+        if pixels.shape[-2:] != (size, size):
+            pixels = F.interpolate(pixels, (size, size), mode=self.input.resize_mode, antialias=True).clamp(0, 1)
+        return (pixels - self.mean) / self.std
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """N 3 V V in [0, 1] -> logits N K."""
+        return logits_of(self.module(self.prepare(pixels)))
+
+    def features(self, pixels: torch.Tensor, taps: Sequence[str | int] = (-1,)) -> Features:
+        """One forward that also keeps what the taps ask for: places in `tap_points`, or paths of modules in `points`.
+
+        Raises UserError for a tap that the network has not.
+        """
+        points = [self.tap(tap) for tap in taps]
+        seen: dict[str, torch.Tensor] = {}
+        handles = [self.classifier.register_forward_pre_hook(lambda _, inputs: seen.update({"": inputs[0]}))]
+        try:
+            for point in points:
+                handles.append(self._keep(point.path, seen))
+            logits = self.forward(pixels)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return Features(logits, pool(seen[""]), tuple(point.as_map(seen[point.path]) for point in points))
+
+    def _keep(self, path: str, seen: dict[str, torch.Tensor]) -> torch.utils.hooks.RemovableHandle:
+        part = self.module.get_submodule(path)
+        return part.register_forward_hook(lambda _, inputs, output: seen.update({path: output}))
+
+    def tap(self, tap: str | int) -> TapPoint:
+        """The tap point that an index or a module path names; raises UserError with what exists."""
+        if isinstance(tap, int):
+            if not -len(self.tap_points) <= tap < len(self.tap_points):
+                raise UserError(f"{self.architecture} has {len(self.tap_points)} taps; there is no tap {tap}")
+            return self.tap_points[tap]
+        if tap not in self.points:
+            raise UserError(f"{self.architecture}: {unknown('tap', tap, self.points)}")
+        return self.points[tap]

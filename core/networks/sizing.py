@@ -1,0 +1,35 @@
+"""From what the customer asked for (a size, an architecture, a budget) to one architecture, and why."""
+
+from core.errors import UserError
+from core.spec import StudentSpec
+
+# Images whose short side is at most this many pixels are small inputs.
+SMALL_INPUT = 64
+# Parameters and MACs rise from left to right; a test measures them.
+SMALL_INPUT_SIZES = {
+    "nano": "cifar/resnet8",
+    "tiny": "cifar/resnet20",
+    "small": "cifar/wrn_16_2",
+    "medium": "cifar/resnet8x4",
+}
+LARGE_INPUT_SIZES = {
+    "nano": "timm/mobilenetv3_small_050",
+    "tiny": "torchvision/mobilenet_v3_small",
+    "small": "torchvision/mobilenet_v3_large",
+    "medium": "torchvision/resnet18",
+}
+
+
+def choose(
+    student: StudentSpec, *, teacher_architecture: str | None, image_size: int, num_classes: int
+) -> tuple[str, str]:
+    """(architecture, one sentence why) for images of `image_size` pixels (short side) and this many classes."""
+    if student.architecture is not None:
+        return student.architecture, "as asked for"
+    if student.size == "same":
+        if teacher_architecture is None:
+            raise UserError("student 'same' needs a teacher to be the same as", pointer="/student/size")
+        return teacher_architecture, "the teacher's own architecture, as asked for"
+    sizes = SMALL_INPUT_SIZES if image_size <= SMALL_INPUT else LARGE_INPUT_SIZES
+    kind = "at most" if image_size <= SMALL_INPUT else "more than"
+    return sizes[student.size], f"size {student.size!r} for images of {kind} {SMALL_INPUT} pixels"

@@ -1,0 +1,119 @@
+"""The teacher of a job: by library name, by architecture and weights, or an earlier job's student."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from core.data.uri import fetch
+from core.errors import DatasetUnreachable, TeacherLoadFailed
+from core.networks import timm_zoo, torchvision_zoo
+from core.networks.fit import num_classes_of
+from core.networks.head import replace_head
+from core.networks.network import Network
+from core.networks.weights import load_state, read_weights
+from core.networks.zoo import build
+from core.policy import Policy
+from core.spec import TeacherSpec
+
+WEIGHTS = "/teacher/weights"
+# What core.export writes for every job.
+JOB_WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained network in evaluation mode, and its class names by output (None: nobody knows them)."""
+
+    network: Network
+    classes: tuple[str, ...] | None
+
+
+def load_teacher(spec: TeacherSpec, *, policy: Policy, cache: Path, inputs: Path | None) -> Teacher:
+    """The network with its weights; raises TeacherLoadFailed, ArchitectureUnknown.
+
+    The number of outputs is read from the weights. Class names come from the spec, else the file, else the library.
+    """
+    teacher = _published(spec) if spec.weights is None else _from_file(spec, policy, cache, inputs)
+    if spec.classes is not None:
+        teacher = Teacher(teacher.network, spec.classes)
+    if teacher.classes is not None and len(teacher.classes) != teacher.network.num_classes:
+        raise TeacherLoadFailed(
+            f"{len(teacher.classes)} class names for {teacher.network.num_classes} outputs", pointer="/teacher/classes"
+        )
+    teacher.network.eval()
+    return teacher
+
+
+def _published(spec: TeacherSpec) -> Teacher:
+    if spec.sha256 is not None:
+        raise TeacherLoadFailed(
+            "sha256 is that of a weights file, and no weights are named",
+            hint="name the file in teacher.weights, or leave sha256 out",
+            pointer="/teacher/sha256",
+        )
+    network = build(spec.architecture, pretrained=True)
+    return Teacher(network, library_classes(spec.architecture))
+
+
+def library_classes(architecture: str) -> tuple[str, ...] | None:
+    """The class names of the library's published weights in the order of the outputs, or None."""
+    prefix, _, name = architecture.partition("/")
+    zoos = {"torchvision": torchvision_zoo.classes, "timm": timm_zoo.classes}
+    return zoos[prefix](name) if prefix in zoos else None
+
+
+def _from_file(spec: TeacherSpec, policy: Policy, cache: Path, inputs: Path | None) -> Teacher:
+    path = fetch_weights(spec.weights, policy=policy, cache=cache, inputs=inputs, sha256=spec.sha256)
+    state, metadata = read_weights(path, policy=policy, pointer=WEIGHTS)
+    architecture = spec.architecture or metadata.get("architecture")
+    if architecture is None:
+        raise TeacherLoadFailed(
+            f"{path.name} does not say its architecture",
+            hint="name it in teacher.architecture; only files that Retort wrote may leave it out",
+            pointer="/teacher/architecture",
+        )
+    network = _built_for(architecture, state, metadata)
+    load_state(network, state, strict_head=True, source=path.name, pointer=WEIGHTS)
+    return Teacher(network, _classes_of(metadata, path))
+
+
+def fetch_weights(
+    uri: str, *, policy: Policy, cache: Path, inputs: Path | None, sha256: str | None = None, pointer: str = WEIGHTS
+) -> Path:
+    """A local copy of the weights file at the URI; raises TeacherLoadFailed."""
+    try:
+        path = fetch(uri, policy=policy, cache=cache, inputs=inputs, sha256=sha256, pointer=pointer)
+    except DatasetUnreachable as error:
+        raise TeacherLoadFailed(error.message, hint=error.hint, pointer=pointer) from error
+    if path.is_dir():
+        path = path / JOB_WEIGHTS
+    if not path.is_file():
+        raise TeacherLoadFailed(f"{uri} holds no {JOB_WEIGHTS}", pointer=pointer)
+    if sha256 is not None and (actual := _sha256(path)) != sha256:
+        raise TeacherLoadFailed(f"{path.name} has sha256 {actual}, expected {sha256}", pointer="/teacher/sha256")
+    return path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _built_for(architecture: str, state: dict[str, Tensor], metadata: dict[str, str]) -> Network:
+    """The architecture with as many outputs as the weights have, at the size that their metadata tells."""
+    size = metadata.get("image_size")
+    network = build(architecture, image_size=int(size) if size and size.isdigit() else None)
+    num_classes = num_classes_of(network, state)
+    return network if num_classes in (None, network.num_classes) else replace_head(network, num_classes)
+
+
+def _classes_of(metadata: dict[str, str], path: Path) -> tuple[str, ...] | None:
+    if "classes" not in metadata:
+        return None
+    try:
+        return tuple(str(name) for name in json.loads(metadata["classes"]))
+    except (ValueError, TypeError) as error:
+        raise TeacherLoadFailed(f"{path.name}: its metadata has no list of classes", pointer=WEIGHTS) from error

@@ -1,0 +1,97 @@
+"""torchvision's classifiers by name: built plain, with torchvision's own published weights where asked."""
+
+import re
+import urllib.error
+from functools import cache
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision import models
+from torchvision.models import Weights, WeightsEnum
+
+from core.errors import TeacherLoadFailed
+from core.networks.network import InputFormat
+
+# Networks that are built for one input size, and the argument that says it.
+SIZE_ARGUMENT = {"vit_": "image_size", "maxvit_": "input_size"}
+# Their second classifiers serve training from scratch only, and would give the network several outputs.
+WITH_AUXILIARY = ("googlenet", "inception_v3")
+AUXILIARY_KEYS = ("aux1.", "aux2.", "AuxLogits.")
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """All classifiers, sorted."""
+    return tuple(sorted(models.list_models(module=models)))
+
+
+def is_known(name: str) -> bool:
+    """Whether torchvision has this classifier."""
+    return name in names()
+
+
+def published(name: str) -> WeightsEnum:
+    """The weights that torchvision calls the best for this network."""
+    return models.get_model_weights(name).DEFAULT
+
+
+def make(
+    name: str, num_classes: int | None, image_size: int | None, pretrained: bool
+) -> tuple[nn.Module, int, InputFormat]:
+    """The network, the number of classes that it is published with, and its input format.
+
+    With `pretrained` it has the published number of classes whatever `num_classes` says.
+    Raises TeacherLoadFailed where the weights cannot be downloaded.
+    """
+    weights = published(name)
+    default_classes = len(weights.meta["categories"])
+    input_format = _input_format(weights, image_size)
+    arguments = _arguments(name, input_format.size, pretrained)
+    classes = default_classes if pretrained or num_classes is None else num_classes
+    module = models.get_model(name, weights=None, num_classes=classes, **arguments)
+    if pretrained:
+        module.load_state_dict(_adapted(name, module, _download(name, weights), input_format.size))
+    return module, default_classes, input_format
+
+
+def classes(name: str) -> tuple[str, ...]:
+    """The class names of the published weights, in the order of the outputs (ImageNet's repeat a few names)."""
+    return tuple(published(name).meta["categories"])
+
+
+def _input_format(weights: Weights, image_size: int | None) -> InputFormat:
+    preset = weights.transforms()
+    mode = "bicubic" if preset.interpolation.value == "bicubic" else "bilinear"
+    return InputFormat(image_size or preset.crop_size[0], tuple(preset.mean), tuple(preset.std), mode)
+
+
+def _arguments(name: str, size: int, pretrained: bool) -> dict[str, Any]:
+    for prefix, argument in SIZE_ARGUMENT.items():
+        if name.startswith(prefix):
+            return {argument: (size, size) if argument == "input_size" else size}
+    if name in WITH_AUXILIARY:
+        return {"aux_logits": False, "transform_input": pretrained, "init_weights": not pretrained}
+    return {}
+
+
+def _download(name: str, weights: WeightsEnum) -> dict[str, torch.Tensor]:
+    try:
+        return weights.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
+    except (OSError, urllib.error.URLError, RuntimeError) as error:
+        raise TeacherLoadFailed(
+            f"the published weights {weights} of torchvision/{name} could not be had from {weights.url}: {error}",
+            hint="check the network of the machine that runs the engine, or give the weights as a file",
+            pointer="/teacher/architecture",
+        ) from error
+
+
+def _adapted(name: str, module: nn.Module, state: dict[str, torch.Tensor], size: int) -> dict[str, torch.Tensor]:
+    """The published state as this module wants it: old densenet keys, auxiliary heads, other image sizes of ViTs."""
+    if name.startswith("densenet"):
+        state = {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", key): value for key, value in state.items()}
+    if name in WITH_AUXILIARY:
+        state = {key: value for key, value in state.items() if not key.startswith(AUXILIARY_KEYS)}
+    if name.startswith("vit_") and state["encoder.pos_embedding"].shape != module.encoder.pos_embedding.shape:
+        state = models.vision_transformer.interpolate_embeddings(size, module.patch_size, state)
+    return state

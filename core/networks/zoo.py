@@ -1,0 +1,79 @@
+"""Every network by name: `cifar/<name>` (ours), `torchvision/<name>`, `timm/<name>`."""
+
+import torch
+
+from core.errors import ArchitectureUnknown, RetortError, UserError, unknown
+from core.networks import cifar, timm_zoo, torchvision_zoo
+from core.networks.head import replace_head, slice_head
+from core.networks.network import InputFormat, Network
+from core.networks.weights import load_weights
+
+__all__ = ["architectures", "build", "load_weights", "replace_head", "slice_head"]
+
+CIFAR_SIZE = 32
+# What a `cifar/` network is built with where nobody says; torchvision and timm have their own.
+CIFAR_CLASSES = 100
+
+
+def architectures() -> list[str]:
+    """All names that can be listed; `cifar/` takes every valid depth and width besides."""
+    return [
+        *(f"cifar/{name}" for name in cifar.names()),
+        *(f"torchvision/{name}" for name in torchvision_zoo.names()),
+        *(f"timm/{name}" for name in timm_zoo.names()),
+    ]
+
+
+def build(
+    architecture: str, num_classes: int | None = None, *, image_size: int | None = None, pretrained: bool = False
+) -> Network:
+    """The network of this name, randomly initialized from the current random state, or with published weights.
+
+    `num_classes` None: as the library publishes it (100 for `cifar/`). `image_size` None: the size it was made for.
+    With `pretrained` and another number of classes the classifier is fresh and the rest is published.
+    Raises ArchitectureUnknown, TeacherLoadFailed where published weights cannot be had, and UserError where the
+    network does not run at this size.
+    """
+    prefix, _, name = architecture.partition("/")
+    makers = {"cifar": _cifar, "torchvision": torchvision_zoo.make, "timm": timm_zoo.make}
+    if prefix not in makers or not is_known(architecture):
+        raise ArchitectureUnknown(unknown("architecture", architecture, architectures()))
+    module, default_classes, input_format = makers[prefix](name, num_classes, image_size, pretrained)
+    built_classes = default_classes if pretrained or num_classes is None else num_classes
+    network = _wrap(module, architecture, built_classes, input_format)
+    return network if num_classes in (None, built_classes) else replace_head(network, num_classes)
+
+
+def is_known(architecture: str) -> bool:
+    """Whether `build` knows the name."""
+    prefix, _, name = architecture.partition("/")
+    if prefix == "cifar":
+        return cifar.maker(name) is not None
+    zoos = {"torchvision": torchvision_zoo.is_known, "timm": timm_zoo.is_known}
+    return prefix in zoos and zoos[prefix](name)
+
+
+def _wrap(module: torch.nn.Module, architecture: str, num_classes: int, input_format: InputFormat) -> Network:
+    try:
+        return Network(module, architecture=architecture, num_classes=num_classes, input=input_format)
+    except RetortError:
+        raise
+    except Exception as error:  # whatever a library's forward raises at a size that it cannot take
+        raise UserError(
+            f"{architecture} does not run on {input_format.size} x {input_format.size} pixels: {error}",
+            hint="choose another image_size, or a network made for this size",
+            pointer="/training/image_size",
+        ) from error
+
+
+def _cifar(
+    name: str, num_classes: int | None, image_size: int | None, pretrained: bool
+) -> tuple[torch.nn.Module, int, InputFormat]:
+    if pretrained:
+        raise UserError(
+            f"cifar/{name} has no published weights",
+            hint="name a weights file, as in {'architecture': ..., 'weights': 'file:///...'}",
+        )
+    module = cifar.maker(name)(num_classes or CIFAR_CLASSES)
+    mean, std = cifar.statistics(name)
+    return module, CIFAR_CLASSES, InputFormat(image_size or CIFAR_SIZE, mean, std)
