@@ -204,7 +204,11 @@ class TrainingSpec(Part):
     )
     seed: int = Field(0, ge=0, lt=2**31, description="of weights, splits, order and augmentation")
     devices: Auto | Literal["cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
-    checkpoint_seconds: float = Field(60.0, gt=0, description="seconds between checkpoints, beside those at epoch ends")
+    checkpoint_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="most seconds between checkpoints; an epoch's end is one too, where a tenth of them has passed",
+    )
     max_runtime_seconds: float | None = Field(
         None, gt=0, description="seconds over all attempts, after which the job fails; null: no limit"
     )

@@ -1,0 +1,126 @@
+"""The engine as a command: `python -m core`. The worker runs the same, with --events json."""
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from core.errors import SpecInvalid
+from core.events import EXIT_USAGE
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one job, or print the catalogue; the exit status is one of core.events."""
+    options = _parser().parse_args(arguments)
+    if options.command == "catalogue":
+        from core.networks.facts import catalogue
+
+        print(json.dumps(catalogue()))
+        return 0
+    # Importing torch takes seconds: a misspelt knob should not wait for it.
+    from core.spec import parse_job
+
+    try:
+        spec = parse_job(_document(options))
+    except SpecInvalid as error:
+        from core.command import tell_failure
+
+        tell_failure(error, options.events)
+        return EXIT_USAGE
+    from core.command import run
+
+    return run(spec, options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m core", description="Specialize a teacher into a small network, with no server."
+    )
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=["run", "catalogue"],
+        default="run",
+        help="run a job, or list the networks as JSON",
+    )
+    parser.add_argument("--spec", type=Path, help="the job as a JSON file; the flags below add to it")
+    parser.add_argument("--teacher", help="cifar/<name>, torchvision/<name>, timm/<name>, or a weights URI")
+    parser.add_argument("--dataset", help="a dataset URI, or a path on this machine")
+    parser.add_argument("--student", help="nano, tiny, small, medium, same, or an architecture")
+    parser.add_argument("--method", help="skd, kd, scratch or finetune")
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="any field, such as training.epochs=3; VALUE is JSON or a word",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/1"), help="folder for checkpoints and artifacts (default: %(default)s)"
+    )
+    parser.add_argument("--cache", type=Path, help="folder for downloads and decoded images (default: OUT/cache)")
+    parser.add_argument("--inputs", type=Path, help="folder with what job: and dataset: URIs name, a folder each")
+    parser.add_argument("--policy", type=Path, help="operator limits as JSON (core.policy)")
+    parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in OUT")
+    parser.add_argument("--plan", action="store_true", help="stop before training and tell what would be done")
+    parser.add_argument(
+        "--events",
+        choices=["display", "json"],
+        default="display",
+        help="progress for a person, or one JSON object a line",
+    )
+    parser.add_argument(
+        "--spent-seconds", type=float, default=0.0, help="what earlier attempts used of max_runtime_seconds"
+    )
+    parser.add_argument("--parent-pipe", type=int, help="file descriptor whose end of file says that the parent died")
+    return parser
+
+
+def _document(options: argparse.Namespace) -> dict[str, Any]:
+    """The job as JSON from --spec and the flags; raises SpecInvalid for a file that is no JSON object."""
+    document: Any = {}
+    if options.spec is not None:
+        try:
+            document = json.loads(options.spec.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SpecInvalid([("", f"--spec {options.spec}: {error}")]) from None
+    if not isinstance(document, dict):
+        raise SpecInvalid([("", f"--spec {options.spec}: a JSON object is needed, not {type(document).__name__}")])
+    for name in ("teacher", "student", "method"):
+        if getattr(options, name) is not None:
+            document[name] = getattr(options, name)
+    if options.dataset is not None:
+        document["dataset"] = options.dataset if ":" in options.dataset else Path(options.dataset).resolve().as_uri()
+    for setting in options.settings:
+        _set(document, setting)
+    return document
+
+
+def _set(document: dict[str, Any], setting: str) -> None:
+    path, equals, text = setting.partition("=")
+    if not equals:
+        raise SpecInvalid([("", f"--set {setting}: write PATH=VALUE, such as training.epochs=3")])
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    *parents, last = path.split(".")
+    for parent in parents:
+        below = document.setdefault(parent, {})
+        if isinstance(below, str):
+            key = {"dataset": "uri", "method": "name", "student": "architecture" if "/" in below else "size"}.get(
+                parent
+            )
+            key = key or ("weights" if ":" in below else "architecture")
+            below = document[parent] = {key: below}
+        document = below
+    document[last] = value
+
+
+if __name__ == "__main__":
+    # A reader that went away (a closed terminal, `| head`) ends the engine quietly.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    sys.exit(main())

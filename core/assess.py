@@ -1,0 +1,88 @@
+"""What each network of a job is worth: accuracy on validation and test split, size, latency."""
+
+import platform
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.data.dataset import Split
+from core.evaluate import measure, predict
+from core.export import write_onnx
+from core.latency import measure_latency
+from core.networks.facts import measure_network
+from core.networks.network import Network
+from core.prepare import Prepared, PreparedRun
+from core.training import Trained
+
+
+def assess(prepared: Prepared, run: PreparedRun, trained: Trained) -> dict[str, Any]:
+    """The measurements of one trained network, as they stand in metrics.json."""
+    device = prepared.arithmetic.device
+    network = trained.network.to(device)
+    splits = {name: _measure(prepared, run, network, split) for name, split in _splits(run).items()}
+    return {
+        **_size(network.cpu()),
+        **splits,
+        "method": run.spec.method.name,
+        "seed": run.run.seed,
+        "steps": trained.steps,
+        "seconds": trained.seconds,
+        "images_per_second": trained.steps * int(run.spec.training.batch_size) / trained.seconds
+        if trained.seconds
+        else None,
+    }
+
+
+def assess_teacher(prepared: Prepared) -> dict[str, Any] | None:
+    """The teacher's measurements over the customer's classes; its splits are null where it does not cover them."""
+    if prepared.teacher is None:
+        return None
+    run = prepared.student
+    splits: dict[str, Any] = dict.fromkeys(_splits(run))
+    if prepared.class_indices is not None:
+        for name, split in _splits(run).items():
+            logits = prepared.teacher_logits(run, split.images)
+            splits[name] = measure(logits, split.labels, run.dataset.classes)
+    return {**_size(prepared.teacher.network.cpu()), **splits, "covers_classes": prepared.class_indices is not None}
+
+
+def add_seeds(assessments: dict[str, dict[str, Any]], runs: tuple[PreparedRun, ...]) -> dict[str, dict[str, Any]]:
+    """The first assessment of each network, with `seeds`: the test top-1 of all its repetitions."""
+    firsts = {
+        run.run.name: {**assessments[run.run.name], "seeds": []} for run in runs if run.run.name == run.run.repeats
+    }
+    for run in runs:
+        top1 = assessments[run.run.name]["test"]["top1"]
+        firsts[run.run.repeats]["seeds"].append({"seed": run.run.seed, "test_top1": top1})
+    return firsts
+
+
+def _splits(run: PreparedRun) -> dict[str, Split]:
+    return {"validation": run.dataset.validation, "test": run.dataset.test}
+
+
+def _measure(prepared: Prepared, run: PreparedRun, network: Network, split: Split) -> dict[str, Any]:
+    device = prepared.arithmetic.device
+    logits = predict(network, split.images, views=run.augmenter.test_views, device=device)
+    return measure(logits, split.labels, run.dataset.classes, prepared.teacher_logits(run, split.images))
+
+
+def _size(network: Network) -> dict[str, Any]:
+    facts = measure_network(network)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        write_onnx(network, path)
+        latency = measure_latency(path)
+    return {**facts.model_dump(), "latency": latency}
+
+
+def versions() -> dict[str, str]:
+    """What computed the figures."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+        "cpus": str(torch.get_num_threads()),
+    }

@@ -1,0 +1,45 @@
+"""Exponential moving average of weights (Polyak averaging): the averaged network is what is evaluated and exported."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class Averaged:
+    """The running average of a module's parameters and floating buffers; integer buffers follow the module."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.module = module
+        self.decay = decay
+        self.average = {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the weights after step `step` (from 0); early steps weigh more, or the random start would linger."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, value in self.module.state_dict().items():
+            if value.is_floating_point():
+                self.average[name].lerp_(value, 1 - decay)
+            else:
+                self.average[name].copy_(value)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Run the block with the averaged weights in the module; afterwards its own are back, bit for bit."""
+        own = {name: value.detach().clone() for name, value in self.module.state_dict().items()}
+        self.module.load_state_dict(self.average)
+        try:
+            yield
+        finally:
+            self.module.load_state_dict(own)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The averaged weights."""
+        return self.average
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from a checkpoint."""
+        for name, value in state.items():
+            self.average[name].copy_(value)

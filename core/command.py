@@ -1,0 +1,113 @@
+"""One job as a process: signals, the parent's death, where events go, and what the exit status says."""
+
+import argparse
+import errno
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+
+import torch
+
+from core.device import set_up_process
+from core.display import Display
+from core.errors import Category, DiskFull, InternalError, OutOfMemory, RetortError
+from core.events import (
+    EXIT_INFRASTRUCTURE,
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_USER_ERROR,
+    Event,
+    Failure,
+)
+from core.policy import Policy
+from core.prepare import Place
+from core.spec import JobSpec
+from core.specialize import specialize
+from core.watch import Interrupted, Watch
+
+_STATUS: dict[Category, int] = {
+    "user": EXIT_USER_ERROR,
+    "infrastructure": EXIT_INFRASTRUCTURE,
+    "internal": EXIT_INTERNAL,
+}
+
+
+def run(spec: JobSpec, options: argparse.Namespace) -> int:
+    """Run the job that the command line names; the exit status."""
+    if options.parent_pipe is not None:
+        _end_with_parent(options.parent_pipe)
+    watch = Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds, options.spent_seconds)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: watch.interrupted.set())
+    policy = Policy.model_validate_json(options.policy.read_bytes()) if options.policy is not None else Policy()
+    set_up_process(policy.num_threads)
+    options.out.mkdir(parents=True, exist_ok=True)
+    place = Place(options.out, options.cache or options.out / "cache", options.inputs, policy)
+    with _reporter(options.events) as report:
+        try:
+            specialize(spec, place, report, watch=watch, resume=options.resume, plan_only=options.plan)
+        except Interrupted:
+            return EXIT_INTERRUPTED
+        except Exception as error:
+            failure = as_retort_error(error)
+            if failure.category == "internal":
+                traceback.print_exc()
+            report(Failure.of(failure))
+            return _STATUS[failure.category]
+    return EXIT_OK
+
+
+def as_retort_error(error: Exception) -> RetortError:
+    """The error of our tree that says what `error` means."""
+    if isinstance(error, RetortError):
+        return error
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error):
+        return OutOfMemory(
+            f"out of memory: {str(error).splitlines()[0] if str(error) else 'the host has no more'}",
+            hint="lower training.batch_size or training.image_size, or choose a smaller student",
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(
+            f"no space left writing {error.filename or 'a file'}",
+            hint="free space on the worker's disk, then retry the job",
+        )
+    return InternalError(
+        f"{type(error).__name__}: {error}", hint="this is a defect of Retort; the job's logs have the traceback"
+    )
+
+
+def tell_failure(error: RetortError, events: str) -> None:
+    """Report an error that came before the job began."""
+    with _reporter(events) as report:
+        report(Failure.of(error))
+
+
+class _JsonLines:
+    def __enter__(self) -> Callable[[Event], None]:
+        return self._write
+
+    def __exit__(self, *_: object) -> None:
+        sys.stdout.flush()
+
+    @staticmethod
+    def _write(event: Event) -> None:
+        print(event.model_dump_json(), flush=True)
+
+
+def _reporter(events: str) -> "_JsonLines | Display":
+    return _JsonLines() if events == "json" else Display()
+
+
+def _end_with_parent(descriptor: int) -> None:
+    """Exit at once when the other end of the pipe closes: the worker died, and nobody would read what comes."""
+
+    def wait() -> None:
+        while os.read(descriptor, 1):
+            pass
+        os._exit(EXIT_INTERRUPTED)
+
+    threading.Thread(target=wait, name="parent-watch", daemon=True).start()

@@ -1,0 +1,80 @@
+"""What a job will do, told before it does it: the resolved spec, the dataset's facts, the student, time and memory."""
+
+import resource
+import time
+
+import torch
+
+from core.events import Estimate, Resolved
+from core.methods.method import Method
+from core.networks.facts import measure_network
+from core.prepare import Place, Prepared, PreparedRun
+from core.train import Trainer
+from core.training import build_method, build_trainer, num_steps, run_cost
+
+WARM_UP_STEPS = 1
+MEASURED_SECONDS = 2.0
+MAX_STEPS = 20
+
+
+def describe(prepared: Prepared, place: Place, *, measured: bool) -> Resolved:
+    """The event that ends the preparing phase. With `measured`, a few real steps are taken and thrown away.
+
+    Building the student's method here finds a tap that does not exist, or weights that do not fit, before any training.
+    """
+    run = prepared.student
+    method = build_method(prepared, run, place)
+    facts = measure_network(method.deployed())
+    return Resolved(
+        spec=run.spec.model_dump(mode="json"),
+        dataset=run.dataset.facts,
+        student=facts,
+        teacher=measure_network(prepared.teacher.network) if prepared.teacher is not None else None,
+        teacher_validation_top1=prepared.teacher_validation_top1,
+        estimate=_measured(prepared, run, method) if measured else _counted(prepared, run),
+    )
+
+
+def _counted(prepared: Prepared, run: PreparedRun) -> Estimate:
+    return Estimate(steps=_all_steps(prepared), reason=run.reason)
+
+
+def _all_steps(prepared: Prepared) -> int:
+    return sum(num_steps(run) for run in prepared.runs)
+
+
+def _measured(prepared: Prepared, run: PreparedRun, method: Method) -> Estimate:
+    """Time the student's steps here and now; the baselines are scaled by their arithmetic."""
+    seconds, count = _time_steps(prepared, run, method)
+    cost, _ = run_cost(prepared, run)
+    work = sum(its_cost * steps for its_cost, steps in (run_cost(prepared, each) for each in prepared.runs))
+    return Estimate(
+        steps=_all_steps(prepared),
+        training_seconds=seconds / cost * work,
+        memory_bytes=_peak_memory(prepared.arithmetic.device),
+        reason=f"{run.reason}; {count} steps were timed at {seconds * 1e3:.1f} ms each on {prepared.arithmetic.device.type}",
+    )
+
+
+def _time_steps(prepared: Prepared, run: PreparedRun, method: Method) -> tuple[float, int]:
+    """Mean seconds of a step, and over how many."""
+    started: list[float] = []
+
+    def after_step(trainer: Trainer) -> None:
+        now = time.perf_counter()
+        if trainer.step == WARM_UP_STEPS:
+            started.append(now)
+        enough = started and (now - started[0] > MEASURED_SECONDS or trainer.step >= MAX_STEPS)
+        trainer.stopped = bool(enough) and trainer.step > WARM_UP_STEPS
+
+    trainer = build_trainer(prepared, run, method, lambda step, values: None, after_step)
+    trainer.run()
+    count = max(trainer.step - WARM_UP_STEPS, 1)
+    begin = started[0] if started else time.perf_counter() - trainer.seconds
+    return (time.perf_counter() - begin) / count, count
+
+
+def _peak_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,104 @@
+"""Progress for a person at a terminal; plain lines where there is none."""
+
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from core.events import Artifact, Event, Failure, Log, Metric, Phase, Resolved, Result
+from core.events import Progress as JobProgress
+
+
+class Display:
+    """Draws events on stderr as they come, and the outcome as a table on stdout."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+        )
+        self._bar = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
+        self._task = self._bar.add_task("preparing", total=1.0, note="")
+
+    def __enter__(self) -> Callable[[Event], None]:
+        self._bar.start()
+        return self.show
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, event: Event) -> None:
+        """Draw one event."""
+        match event:
+            case Phase():
+                self._bar.update(self._task, description=event.phase)
+                self._console.print(f"[bold]{event.phase}[/bold]")
+            case Log():
+                self._console.print(event.message, markup=False)
+            case Resolved():
+                self._console.print(_facts(event), markup=False)
+            case JobProgress():
+                speed = f"{event.images_per_second:.0f} images/s" if event.images_per_second else ""
+                note = f"{event.run} epoch {event.epoch}/{event.epochs} {speed}"
+                self._bar.update(self._task, completed=event.fraction, note=note)
+            case Metric() if any(name.endswith("val/top1") for name in event.values):
+                shown = ", ".join(
+                    f"{name} {value:.4f}"
+                    for name, value in event.values.items()
+                    if value is not None and "top1" in name
+                )
+                self._console.print(f"step {event.step}: {shown}", markup=False)
+            case Artifact():
+                self._console.print(f"wrote {event.path} ({event.size_bytes:,} bytes)", markup=False)
+            case Failure():
+                self._console.print(f"{event.code}: {event.message}", style="red", markup=False)
+                if event.hint:
+                    self._console.print(f"hint: {event.hint}", markup=False)
+            case Result():
+                Console().print(_table(event))
+            case _:
+                pass
+
+
+def _facts(event: Resolved) -> str:
+    data, student = event.dataset, event.student
+    lines = [
+        f"{len(data.classes)} classes; {data.num_train} training, {data.num_validation} validation, {data.num_test} test images",
+        f"student {student.architecture}: {student.num_params:,} parameters, {student.macs:,} MACs; {event.estimate.reason}",
+    ]
+    if event.teacher is not None:
+        score = event.teacher_validation_top1
+        known = (
+            f"{score:.1%} on the validation split" if score is not None else "its classes do not cover the dataset's"
+        )
+        lines.append(f"teacher {event.teacher.architecture}: {event.teacher.num_params:,} parameters; {known}")
+    if event.estimate.training_seconds is not None:
+        lines.append(
+            f"training would take about {event.estimate.training_seconds:.0f} s for {event.estimate.steps} steps"
+        )
+    return "\n".join(lines)
+
+
+def _table(event: Result) -> Table:
+    table = Table("network", "test top-1", "95% interval", "params", "MACs", "p50 ms")
+    rows = {"teacher": event.teacher, "student": event.metrics, **event.baselines}
+    for name, figures in rows.items():
+        if figures is None:
+            continue
+        test = figures["test"]
+        score, interval = (
+            ("-", "-") if test is None else (f"{test['top1']:.1%}", "{:.1%} to {:.1%}".format(*test["top1_interval"]))
+        )
+        table.add_row(
+            name,
+            score,
+            interval,
+            f"{figures['num_params']:,}",
+            f"{figures['macs']:,}",
+            f"{figures['latency']['p50_ms']:.2f}",
+        )
+    return table

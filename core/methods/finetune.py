@@ -1,0 +1,23 @@
+"""Fine-tuning: given weights, a fresh head, labels alone. With the teacher's own network it is what users do without us."""
+
+from core.methods.method import Setting
+from core.methods.scratch import Scratch
+from core.spec import FinetuneKnobs
+
+
+class Finetune(Scratch):
+    """L = CE(student, y) from given weights; as a linear probe only the classifier moves."""
+
+    source = "Cross-entropy from given weights with a fresh head; no teacher in the loss."
+    knobs: FinetuneKnobs
+
+    def __init__(self, knobs: FinetuneKnobs, setting: Setting) -> None:
+        super().__init__(knobs, setting)
+        if knobs.freeze_backbone:
+            head = setting.student.classifier_path
+            for name, parameter in setting.student.module.named_parameters():
+                parameter.requires_grad_(name.startswith(f"{head}."))
+
+    def set_training_mode(self) -> None:
+        """A frozen backbone keeps its batch-norm statistics: eval mode."""
+        self.setting.student.train(not self.knobs.freeze_backbone)

@@ -1,0 +1,27 @@
+"""The optimizers of the spec."""
+
+from collections.abc import Sequence
+
+from torch import nn, optim
+
+from core.spec import TrainingSpec
+
+
+def build_optimizer(training: TrainingSpec, parameters: Sequence[nn.Parameter], rate: float) -> optim.Optimizer:
+    """An optimizer at peak rate `rate`; `training` must be resolved (no auto left).
+
+    AdamW decays weights alone; SGD decays batch norm and biases too, as the CIFAR protocols of the literature do.
+    """
+    if training.optimizer == "sgd":
+        return optim.SGD(parameters, lr=rate, momentum=0.9, nesterov=True, weight_decay=training.weight_decay)
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": training.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return optim.AdamW([group for group in groups if group["params"]], lr=rate)
+
+
+def set_rate(optimizer: optim.Optimizer, rate: float) -> None:
+    """Give all parameters the learning rate `rate`."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,52 @@
+"""How far a job is, over the student and all baselines, and how long the rest will take."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from core.events import Progress
+
+INTERVAL_SECONDS = 0.5  # between two progress events: what an eye can follow
+
+
+@dataclass
+class Meter:
+    """Weighs the runs by their arithmetic per step; `costs` maps each run to (multiply-accumulates of a step, steps)."""
+
+    costs: Mapping[str, tuple[float, int]]
+    now: Callable[[], float] = time.monotonic
+    _done: dict[str, int] = field(default_factory=dict, init=False)
+    _last: float = field(default=float("-inf"), init=False)
+    _start: tuple[float, float] | None = field(default=None, init=False)
+
+    def finished(self, run: str) -> None:
+        """All steps of `run` are done, whether planned or stopped early."""
+        self._done[run] = self.costs[run][1]
+
+    def progress(
+        self, run: str, step: int, *, epoch: int, epochs: int, steps: int, images_per_second: float | None
+    ) -> Progress | None:
+        """The event after `step` steps of `run`; None within INTERVAL_SECONDS of the last, but for the final step."""
+        self._done[run] = step
+        now = self.now()
+        done, total = self._work(), sum(cost * count for cost, count in self.costs.values())
+        # The first call starts the clock: what an earlier attempt did took no time of ours.
+        self._start = self._start or (now, done)
+        if now - self._last < INTERVAL_SECONDS and step < steps:
+            return None
+        self._last = now
+        elapsed, worked = now - self._start[0], done - self._start[1]
+        eta = elapsed / worked * (total - done) if worked > 0 else None
+        return Progress(
+            fraction=done / total,
+            run=run,
+            epoch=epoch,
+            epochs=epochs,
+            step=step,
+            steps=steps,
+            images_per_second=images_per_second,
+            eta_seconds=eta,
+        )
+
+    def _work(self) -> float:
+        return sum(self.costs[run][0] * steps for run, steps in self._done.items())

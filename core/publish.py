@@ -1,0 +1,93 @@
+"""The files of a finished job: model, labels, figures, report; each told of once it is whole."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.assess import add_seeds, versions
+from core.events import Artifact, Event, Result
+from core.export import export_model
+from core.networks.facts import measure_network
+from core.prepare import Place, Prepared
+from core.report import Outcome, write_report
+from core.report.preprocessing import describe_preprocessing
+from core.training import Trained
+
+FOLDER = "artifacts"
+MEDIA_TYPES = {
+    ".json": "application/json",
+    ".md": "text/markdown; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".png": "image/png",
+    ".onnx": "application/octet-stream",
+    ".safetensors": "application/octet-stream",
+}
+
+
+def publish(
+    prepared: Prepared,
+    trained: dict[str, Trained],
+    assessments: dict[str, dict[str, Any]],
+    teacher: dict[str, Any] | None,
+    place: Place,
+    report: Callable[[Event], None],
+) -> Result:
+    """Write all artifacts below `place.out`, tell of each, and give the result, which is metrics.json."""
+    folder = place.out / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    run, network = prepared.student, trained["student"].network.cpu()
+    dataset = run.dataset
+    preprocessing = describe_preprocessing(
+        network.input, canvas_size=dataset.canvas_size, image_size=int(run.spec.training.image_size)
+    )
+    paths = export_model(
+        network,
+        folder,
+        classes=dataset.classes,
+        preprocessing=preprocessing,
+        sample_images=dataset.test.images,
+        views=run.augmenter.test_views,
+        exports=run.spec.exports,
+    )
+    networks = add_seeds(assessments, prepared.runs)
+    outcome = Outcome(
+        spec=run.spec.model_dump(mode="json"),
+        dataset=dataset.facts,
+        student=measure_network(network),
+        teacher=teacher,
+        metrics=networks.pop("student"),
+        baselines={name.removeprefix("baseline/"): measures for name, measures in networks.items()},
+        curves=_curves(prepared, trained),
+        classes=dataset.classes,
+        preprocessing=preprocessing,
+        versions=versions(),
+    )
+    paths += write_report(outcome, folder)
+    for path in paths:
+        report(_artifact(path, place.out))
+    result = Result(student=outcome.student, metrics=outcome.metrics, baselines=outcome.baselines, teacher=teacher)
+    report(result)
+    return result
+
+
+def _curves(prepared: Prepared, trained: dict[str, Trained]) -> dict[str, list[list[float | None]]]:
+    """The curves of the first seed, named as the metrics are."""
+    return {
+        f"{run.run.metric_prefix}{name}": points
+        for run in prepared.runs
+        if run.run.seed_offset == 0
+        for name, points in trained[run.run.name].curves.items()
+    }
+
+
+def _artifact(path: Path, out: Path) -> Artifact:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Artifact(
+        name=path.name,
+        path=str(path.relative_to(out)),
+        media_type=MEDIA_TYPES.get(path.suffix, "application/octet-stream"),
+        size_bytes=path.stat().st_size,
+        sha256=digest,
+    )

@@ -1,0 +1,96 @@
+"""From a spec with `auto` to one without: every default that depends on the dataset or the machine is chosen here."""
+
+import math
+
+from core.device import Arithmetic
+from core.errors import SpecInvalid
+from core.spec import JobSpec, StudentSpec, TrainingSpec
+
+SMALL_NATIVE = 48  # pixels: up to here the CIFAR families see 32 x 32, above 64 x 64
+BATCH_SIZE = 64  # of the CIFAR protocols that the published figures come from
+MIN_STEPS = 1500  # a few hundred images need more than 100 passes to fit; about a minute of resnet8 on two cores
+DELICATE = ("mobilenet", "shufflenet")  # depthwise networks train at a fifth of the rate (RepDistiller, mdistiller)
+
+
+def resolve(
+    spec: JobSpec,
+    *,
+    native_size: tuple[int, int],
+    num_train: int,
+    architecture: str,
+    default_size: int,
+    flippable: bool,
+    arithmetic: Arithmetic,
+) -> JobSpec:
+    """`spec` with the student's architecture and all of `training` filled in.
+
+    `default_size`: pixels that the architecture's library feeds it; `num_train`: images of the training split.
+    Raises SpecInvalid for a batch larger than the training split.
+    """
+    training = spec.training
+    batch_size = _batch_size(training, num_train)
+    steps_per_epoch = num_train // batch_size
+    image_size = training.image_size
+    if image_size == "auto":
+        image_size = _image_size(architecture, native_size, default_size)
+    augmentation = training.augmentation
+    if augmentation == "auto":
+        augmentation = "light" if flippable else "crop"
+    filled = {
+        "batch_size": batch_size,
+        "epochs": _epochs(training, num_train, steps_per_epoch),
+        "learning_rate": _learning_rate(training, spec.method.name, architecture, batch_size),
+        "weight_decay": _weight_decay(training),
+        "image_size": image_size,
+        "augmentation": augmentation,
+        "precision": arithmetic.precision,
+        "devices": arithmetic.device.type,
+    }
+    student = StudentSpec(architecture=architecture, weights=_initial_weights(spec))
+    return spec.model_copy(update={"student": student, "training": training.model_copy(update=filled)})
+
+
+def _batch_size(training: TrainingSpec, num_train: int) -> int:
+    if training.batch_size == "auto":
+        return min(BATCH_SIZE, num_train)
+    if training.batch_size > num_train:
+        detail = f"a batch of {training.batch_size} is larger than the training split of {num_train} images; allowed: 1 to {num_train}, or auto"
+        raise SpecInvalid([("/training/batch_size", detail)])
+    return training.batch_size
+
+
+def _image_size(architecture: str, native_size: tuple[int, int], default_size: int) -> int:
+    if not architecture.startswith("cifar/"):
+        return default_size
+    return 32 if min(native_size) <= SMALL_NATIVE else 64
+
+
+def _epochs(training: TrainingSpec, num_train: int, steps_per_epoch: int) -> int:
+    if training.epochs != "auto":
+        return training.epochs
+    by_size = 240 if num_train > 5000 else 100  # methods.md 1(d)
+    return max(by_size, math.ceil(MIN_STEPS / steps_per_epoch))
+
+
+def _learning_rate(training: TrainingSpec, method: str, architecture: str, batch_size: int) -> float:
+    if training.learning_rate != "auto":
+        return training.learning_rate
+    if training.optimizer == "adamw":
+        return 1e-4 if method == "finetune" else 1e-3
+    rate = 0.01 if method == "finetune" or any(name in architecture for name in DELICATE) else 0.05
+    return rate * min(1.0, batch_size / BATCH_SIZE)
+
+
+def _weight_decay(training: TrainingSpec) -> float:
+    if training.weight_decay != "auto":
+        return training.weight_decay
+    return 5e-4 if training.optimizer == "sgd" else 0.05
+
+
+def _initial_weights(spec: JobSpec) -> str | None:
+    """Fine-tuning needs given weights: of the student's architecture, or with `same` the teacher's own."""
+    if spec.method.name != "finetune" or spec.student.weights is not None:
+        return spec.student.weights
+    if spec.student.size == "same" and spec.teacher is not None:
+        return spec.teacher.weights or "published"
+    return "published"

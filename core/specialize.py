@@ -1,0 +1,46 @@
+"""The story of a job, from the spec to the files: dataset, teacher, student, train, evaluate, export."""
+
+from collections.abc import Callable
+
+from core.assess import assess, assess_teacher
+from core.describe import describe
+from core.events import Event, Phase, Result
+from core.prepare import Place, prepare
+from core.publish import publish
+from core.spec import JobSpec
+from core.training import train_all
+from core.watch import Watch
+
+Report = Callable[[Event], None]
+
+
+def specialize(
+    spec: JobSpec,
+    place: Place,
+    report: Report,
+    *,
+    watch: Watch | None = None,
+    resume: bool = False,
+    plan_only: bool = False,
+) -> Result | None:
+    """Run a job: files under `place.out`, events to `report`. A plan stops before training and returns None.
+
+    With `resume`, the newest checkpoint in `place.out` is gone on from. Raises a RetortError for what a job can fail of,
+    and core.watch.Interrupted where `watch` was asked to stop, after a checkpoint.
+    """
+    watch = watch or Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
+    report(Phase(phase="preparing"))
+    prepared = prepare(spec, place, report)
+    report(describe(prepared, place, measured=plan_only))
+    if plan_only:
+        return None
+
+    report(Phase(phase="training"))
+    trained = train_all(prepared, place, report, watch, resume=resume)
+
+    report(Phase(phase="evaluating"))
+    assessments = {run.run.name: assess(prepared, run, trained[run.run.name]) for run in prepared.runs}
+    teacher = assess_teacher(prepared)
+
+    report(Phase(phase="exporting"))
+    return publish(prepared, trained, assessments, teacher, place, report)

@@ -1,0 +1,34 @@
+"""The network that a run begins with."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from core.networks import zoo
+from core.networks.network import Network
+from core.networks.teacher import load_teacher
+from core.policy import Policy
+from core.seeds import seeded
+from core.spec import JobSpec, TeacherSpec
+
+
+def build_student(
+    spec: JobSpec, num_classes: int, *, seed: int, policy: Policy, cache: Path, inputs: Path | None
+) -> Network:
+    """A network of the resolved `spec.student` with `num_classes` outputs; the seed decides whatever is random in it.
+
+    Given weights bring their own head, which is kept only where it has `num_classes` outputs and the method is not
+    finetune, whose head is always fresh.
+    """
+    student, size = spec.student, int(spec.training.image_size)
+    with seeded(seed, "student"):
+        if student.weights is None:
+            return zoo.build(student.architecture, num_classes, image_size=size)
+        if student.weights == "published":
+            network = zoo.build(student.architecture, None, image_size=size, pretrained=True)
+        else:
+            given = TeacherSpec(architecture=student.architecture, weights=student.weights)
+            network = load_teacher(given, policy=policy, cache=cache, inputs=inputs, pointer="/student/weights").network
+            network.input = replace(network.input, size=size)
+        if spec.method.name == "finetune" or network.num_classes != num_classes:
+            zoo.replace_head(network, num_classes)
+    return network

@@ -1,0 +1,51 @@
+"""Sums over training steps, kept on the device so that no step waits for them."""
+
+import torch
+from torch import Tensor
+
+from core.methods.method import Update
+
+
+class Tally:
+    """Loss terms and accuracy since the last report, and the first step whose loss was not finite."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._num_images = 0
+        self._diverged_at = torch.full((), -1, dtype=torch.int64, device=device)
+
+    @torch.no_grad()
+    def add(self, update: Update, loss: Tensor, targets: Tensor, step: int) -> None:
+        """Take in one update; `targets` are classes (N,) or rows (N, K)."""
+        count = len(targets)
+        values = {"train/loss": loss, **{f"train/loss_{name}": term for name, term in update.terms.items()}}
+        if update.logits is not None:
+            labels = targets if targets.ndim == 1 else targets.argmax(dim=1)
+            values["train/top1"] = (update.logits.argmax(dim=1) == labels).double().mean()
+            self._num_images += count
+        for name, value in values.items():
+            total = value.detach().double() * count
+            self._sums[name] = self._sums[name] + total if name in self._sums else total
+        first = ~torch.isfinite(loss) & (self._diverged_at < 0)
+        self._diverged_at = torch.where(first, step, self._diverged_at)
+
+    def diverged_at(self) -> int | None:
+        """The first step with a non-finite loss; waits for the device."""
+        step = int(self._diverged_at)
+        return None if step < 0 else step
+
+    def take(self) -> dict[str, float]:
+        """The means over images since the last call, which start anew; waits for the device."""
+        means = {name: float(total) / max(self._num_images, 1) for name, total in self._sums.items()}
+        self._sums, self._num_images = {}, 0
+        return means
+
+    def state_dict(self) -> dict[str, object]:
+        """For a checkpoint."""
+        return {"sums": dict(self._sums), "num_images": self._num_images}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Go on from a checkpoint."""
+        device = self._diverged_at.device
+        self._sums = {name: value.to(device) for name, value in state["sums"].items()}
+        self._num_images = state["num_images"]

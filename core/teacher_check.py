@@ -1,0 +1,80 @@
+"""Does the teacher know the customer's classes, and does it know them better than a coin?"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from core.errors import LabelSpaceMismatch, TeacherLoadFailed, near_misses
+from core.evaluate import Views, predict
+from core.methods.method import Needs, select_classes
+from core.networks.network import Network
+from core.networks.teacher import Teacher
+from core.spec import TeacherSpec
+
+if TYPE_CHECKING:
+    from core.prepare import PreparedRun
+
+MOST_IMAGES = 1000  # enough to tell a teacher from chance, seconds even for a big one
+
+
+def class_indices(teacher: Teacher, classes: Sequence[str], needs: Needs) -> Tensor | None:
+    """int64 (K,): where the customer's classes stand among the teacher's outputs, or None where it does not cover them.
+
+    Raises LabelSpaceMismatch, naming the classes, where the method needs them covered.
+    """
+    known = {name: index for index, name in enumerate(teacher.classes or ())}
+    missing = [name for name in classes if name not in known]
+    if not missing:
+        return torch.tensor([known[name] for name in classes])
+    if not needs.teacher_covers_classes:
+        return None
+    if teacher.classes is None:
+        raise LabelSpaceMismatch(
+            f"the teacher has {teacher.network.num_classes} outputs and no class names, and this method compares outputs class by class",
+            hint="give teacher.classes, the names in the order of its outputs; or use method skd, which needs none",
+            pointer="/teacher/classes",
+        )
+    guesses = {name: near_misses(name, known, most=1) for name in missing[:5]}
+    listed = ", ".join(f"{name!r}" + (f" (nearest: {near[0]!r})" if near else "") for name, near in guesses.items())
+    raise LabelSpaceMismatch(
+        f"the teacher lacks {len(missing)} of the {len(classes)} classes: {listed}",
+        hint="rename classes with dataset.class_map, correct teacher.classes, or use method skd, which needs no common classes",
+        pointer="/dataset/classes",
+    )
+
+
+def restricted_logits(network: Network, indices: Tensor, images: Tensor, views: Views, device: torch.device) -> Tensor:
+    """(N, K) float32 on the CPU: the teacher's logits of uint8 images over the customer's classes."""
+    return select_classes(predict(network, images, views=views, device=device), indices)
+
+
+def check_teacher(
+    logits_of: Callable[["PreparedRun", Tensor], Tensor | None], run: "PreparedRun", spec: TeacherSpec
+) -> float:
+    """The teacher's top-1 on the validation split, restricted to the customer's classes, as a fraction.
+
+    Raises TeacherLoadFailed where it is within one standard error of guessing on validation and training images together
+    (a few validation images alone could not tell): such weights belong to another architecture, other classes or another order.
+    """
+    validation, train = run.dataset.validation, run.dataset.train
+    right = _hits(logits_of(run, validation.images), validation.labels)
+    most = max(0, MOST_IMAGES - len(right))
+    spread = torch.linspace(0, len(train.labels) - 1, min(most, len(train.labels))).long()
+    all_right = torch.cat([right, _hits(logits_of(run, train.images[spread]), train.labels[spread])]) if most else right
+    count, chance = len(all_right), 1 / len(run.dataset.classes)
+    score = all_right.double().mean().item()
+    if score <= chance + math.sqrt(chance * (1 - chance) / count):
+        raise TeacherLoadFailed(
+            f"the teacher scores {score:.1%} on {count} of the customer's images, where guessing among "
+            f"{len(run.dataset.classes)} classes scores {chance:.1%}: {spec.weights or spec.architecture} does not know these classes",
+            hint="check the weights, the architecture, and that teacher.classes is in the order of the teacher's outputs",
+            pointer="/teacher",
+        )
+    return right.double().mean().item()
+
+
+def _hits(logits: Tensor, labels: Tensor) -> Tensor:
+    return logits.argmax(dim=1) == labels

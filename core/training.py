@@ -1,0 +1,237 @@
+"""The training of all of a job's networks, one after the other, from wherever the last checkpoint stands."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.batches import Batches
+from core.checkpoint import CheckpointFolder
+from core.course import Course, plan_stages
+from core.data.dataset import Split
+from core.errors import InternalError
+from core.events import Checkpoint, Event, Log, Metric
+from core.methods import find
+from core.methods.method import Method, Setting
+from core.networks import zoo
+from core.networks.facts import measure_network
+from core.networks.network import Network
+from core.prepare import Place, Prepared, PreparedRun, to_device_if_it_fits
+from core.progress import Meter
+from core.students import build_student
+from core.teaching import FrozenTeacher
+from core.train import Trainer
+from core.validation import Validator
+from core.watch import Interrupted, Watch
+
+Curves = dict[str, list[list[float | None]]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network after its training, on the CPU, and how it got there."""
+
+    network: Network
+    steps: int
+    seconds: float
+    """Of training steps alone, over all attempts."""
+    curves: Curves
+    """Metric name -> [[step, value], ...]."""
+
+
+@dataclass
+class Training:
+    """What is going on: the runs that are done, and the one that is under way."""
+
+    prepared: Prepared
+    place: Place
+    report: Callable[[Event], None]
+    watch: Watch
+    finished: dict[str, dict[str, Any]] = field(default_factory=dict)
+    curves: Curves = field(default_factory=dict)
+    meter: Meter = field(init=False)
+    _images_per_second: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.folder = CheckpointFolder(self.place.out)
+        self.meter = Meter({run.run.name: run_cost(self.prepared, run) for run in self.prepared.runs})
+
+    def train(self, run: PreparedRun, state: dict[str, Any] | None) -> Trained:
+        """Train one network, from `state` where a checkpoint has it half done."""
+        method = build_method(self.prepared, run, self.place)
+        if run.run.name in self.finished:
+            return self._recall(run, method)
+        trainer = build_trainer(self.prepared, run, method, self._teller(run), self._after_step(run))
+        if state is not None:
+            trainer.load_state_dict(state["trainer"])
+            self.curves = state["curves"]
+        trainer.run()
+        self.finished[run.run.name] = {
+            "weights": method.deployed().cpu().state_dict(),
+            "steps": trainer.step,
+            "seconds": trainer.seconds,
+            "curves": self.curves,
+        }
+        self.curves = {}
+        self.save(None)
+        return self._recall(run, method)
+
+    def _recall(self, run: PreparedRun, method: Method) -> Trained:
+        done = self.finished[run.run.name]
+        self.meter.finished(run.run.name)
+        network = method.deployed().cpu()
+        network.load_state_dict(done["weights"])
+        return Trained(network, done["steps"], done["seconds"], done["curves"])
+
+    def save(self, trainer: Trainer | None) -> None:
+        """Write a checkpoint of everything and tell of it."""
+        state = {
+            "format": 1,
+            "finished": self.finished,
+            "run": trainer.course.run if trainer is not None else None,
+            "trainer": trainer.state_dict() if trainer is not None else None,
+            "curves": self.curves,
+        }
+        total = sum(done["steps"] for done in self.finished.values()) + (trainer.step if trainer is not None else 0)
+        event: Checkpoint = self.folder.save(state, total)
+        self.watch.saved()
+        self.report(event)
+
+    def _teller(self, run: PreparedRun) -> Callable[[int, dict[str, float | None]], None]:
+        def tell(step: int, values: dict[str, float | None]) -> None:
+            self._images_per_second = values.get("images_per_second", self._images_per_second)
+            named = {f"{run.run.metric_prefix}{name}": value for name, value in values.items()}
+            for name, value in values.items():
+                self.curves.setdefault(name, []).append([step, value])
+            self.report(Metric(step=step, values=named))
+
+        return tell
+
+    def _after_step(self, run: PreparedRun) -> Callable[[Trainer], None]:
+        def after_step(trainer: Trainer) -> None:
+            course = trainer.course
+            progress = self.meter.progress(
+                run.run.name,
+                trainer.step,
+                epoch=course.epoch_of(trainer.step),
+                epochs=course.epochs,
+                steps=course.steps,
+                images_per_second=self._images_per_second,
+            )
+            if progress is not None:
+                self.report(progress)
+            if self.watch.interrupted.is_set():
+                self.save(trainer)
+                raise Interrupted
+            self.watch.check_deadline()
+            if self.watch.checkpoint_is_due(epoch_ends=trainer.step % course.steps_per_epoch == 0):
+                self.save(trainer)
+
+        return after_step
+
+
+def train_all(
+    prepared: Prepared, place: Place, report: Callable[[Event], None], watch: Watch, *, resume: bool
+) -> dict[str, Trained]:
+    """Train every run; the result by run name."""
+    training = Training(prepared, place, report, watch)
+    state = training.folder.load() if resume else None
+    if state is not None:
+        if state["format"] != 1:
+            raise InternalError(f"the checkpoint has format {state['format']}, this version reads 1")
+        training.finished = state["finished"]
+        report(
+            Log(
+                message=f"resuming from a checkpoint; {len(training.finished)} of {len(prepared.runs)} trainings are done"
+            )
+        )
+    trained = {}
+    for run in prepared.runs:
+        its_state = state if state is not None and state["run"] == run.run.name else None
+        trained[run.run.name] = training.train(run, its_state)
+    return trained
+
+
+def build_method(prepared: Prepared, run: PreparedRun, place: Place) -> Method:
+    """The method of a run with its student, on the device; the seed of the run decides the student's initial weights."""
+    classes = run.dataset.classes
+    student = build_student(
+        run.spec, len(classes), seed=run.run.seed, policy=place.policy, cache=place.cache, inputs=place.inputs
+    )
+    device = prepared.arithmetic.device
+    setting = Setting(
+        student=student.to(device),
+        teacher=prepared.teacher.network if prepared.teacher is not None else None,
+        class_indices=prepared.class_indices.to(device) if prepared.class_indices is not None else None,
+        num_classes=len(classes),
+        label_smoothing=run.spec.training.label_smoothing,
+    )
+    return find(run.spec.method.name)(run.spec.method, setting).to(device)
+
+
+def build_trainer(
+    prepared: Prepared,
+    run: PreparedRun,
+    method: Method,
+    tell: Callable[[int, dict[str, float | None]], None],
+    after_step: Callable[[Trainer], None],
+) -> Trainer:
+    """A trainer at step 0."""
+    device, dataset, needs = prepared.arithmetic.device, run.dataset, method.needs
+    teacher = None
+    if needs.teacher == "frozen":
+        teacher = FrozenTeacher(method.setting.teacher, needs, prepared.arithmetic)
+    validator = Validator(
+        split=dataset.validation,
+        classes=dataset.classes,
+        views=run.augmenter.test_views,
+        device=device,
+        teacher_logits=prepared.teacher_logits(run, dataset.validation.images),
+        early_stopping=run.spec.training.early_stopping,
+    )
+    return Trainer(method, _course(prepared, run, method), teacher, validator, tell, after_step)
+
+
+def _course(prepared: Prepared, run: PreparedRun, method: Method) -> Course:
+    device, training = prepared.arithmetic.device, run.spec.training
+    train = run.dataset.train
+    split = Split(to_device_if_it_fits(train.images, device), train.labels, train.names)
+    stages = method.stages()
+    batches = tuple(
+        Batches(
+            split=split,
+            training=training,
+            augmenter=run.augmenter,
+            num_classes=len(run.dataset.classes),
+            stage=stage,
+            seed=run.run.seed,
+            device=device,
+            num_views=method.needs.num_views,
+        )
+        for stage in stages
+    )
+    planned = plan_stages(stages, batches, epochs=int(training.epochs), max_steps=training.max_steps)
+    return Course(
+        run=run.run.name, training=training, seed=run.run.seed, arithmetic=prepared.arithmetic, stages=planned
+    )
+
+
+def num_steps(run: PreparedRun) -> int:
+    """Optimizer steps of a run that is not stopped early."""
+    training = run.spec.training
+    steps = int(training.epochs) * max(len(run.dataset.train.labels) // int(training.batch_size), 1)
+    return min(steps, training.max_steps) if training.max_steps is not None else steps
+
+
+def run_cost(prepared: Prepared, run: PreparedRun) -> tuple[float, int]:
+    """(multiply-accumulates of a step, steps): a student's backward pass costs two forward passes, a frozen teacher has none."""
+    macs = (
+        3
+        * measure_network(
+            zoo.build(
+                run.spec.student.architecture, len(run.dataset.classes), image_size=int(run.spec.training.image_size)
+            )
+        ).macs
+    )
+    if prepared.teacher is not None and find(run.spec.method.name).needs.teacher != "none":
+        macs += measure_network(prepared.teacher.network).macs
+    return float(macs), num_steps(run)

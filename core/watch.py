@@ -1,0 +1,48 @@
+"""When to stop and when to save: the clock, the deadline, and the request to end."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from core.errors import DeadlineExceeded
+
+
+class Interrupted(Exception):
+    """The process was asked to end; a checkpoint has been written."""
+
+
+@dataclass
+class Watch:
+    """One job's clock. `spent_seconds` is what earlier attempts used up."""
+
+    checkpoint_seconds: float
+    max_runtime_seconds: float | None = None
+    spent_seconds: float = 0.0
+    now: Callable[[], float] = time.monotonic
+    interrupted: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self._started = self._saved = self.now()
+
+    def checkpoint_is_due(self, *, epoch_ends: bool) -> bool:
+        """Whether `checkpoint_seconds` have passed since the last checkpoint; at an epoch's end a tenth of them will do.
+
+        The tenth keeps an epoch of one small batch from writing more than it trains.
+        """
+        due = self.checkpoint_seconds * (0.1 if epoch_ends else 1.0)
+        return self.now() - self._saved >= due
+
+    def saved(self) -> None:
+        """A checkpoint is on disk."""
+        self._saved = self.now()
+
+    def check_deadline(self) -> None:
+        """Raise DeadlineExceeded where the job has used up its time, over all attempts."""
+        spent = self.spent_seconds + self.now() - self._started
+        if self.max_runtime_seconds is not None and spent > self.max_runtime_seconds:
+            raise DeadlineExceeded(
+                f"the job ran {spent:.0f} s, longer than its training.max_runtime_seconds of {self.max_runtime_seconds:g}",
+                hint="raise max_runtime_seconds, or lower training.epochs",
+                pointer="/training/max_runtime_seconds",
+            )
