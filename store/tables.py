@@ -4,7 +4,6 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
-    CheckConstraint,
     Column,
     Float,
     ForeignKey,
@@ -18,7 +17,6 @@ from sqlalchemy import (
 )
 
 from store.clock import Instant
-from store.states import STATES
 
 metadata = MetaData(
     naming_convention={
@@ -45,7 +43,7 @@ jobs = Table(
     Column("kind", String(8), nullable=False),
     Column("name", String(200), nullable=False),
     Column("priority", Integer, nullable=False),
-    Column("state", String(16), CheckConstraint(f"state IN {STATES!r}", name="state"), nullable=False),
+    Column("state", String(16), nullable=False),
     Column("phase", String(16)),
     Column("spec", Json, nullable=False),
     Column("resolved", Json),

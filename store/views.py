@@ -77,6 +77,15 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Glance:
+    """How far a job has come: its version, the seq of its latest event, whether it is done."""
+
+    version: int
+    last_seq: int
+    done: bool
+
+
+@dataclass(frozen=True)
 class CheckpointRef:
     """Where a job can go on from: a blob, to be laid at `path` below the engine's out folder."""
 

@@ -1,0 +1,11 @@
+"""What Alembic runs to migrate: on the connection that migrations.upgrade hands over, inside its transaction."""
+
+from alembic import context
+
+from store.tables import metadata
+
+connection = context.config.attributes["connection"]
+# SQLite can roll back DDL once the driver is kept from committing before it, which store.database does.
+context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,111 @@
+"""Databases and brokers for every test: fresh, migrated by Alembic, real.
+
+`database_url` and `database` run a test on SQLite and on PostgreSQL; `sqlite_url` and `postgres_url` on one of them.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from migrations.upgrade import upgrade
+from store.database import Database, open_database
+from store.tables import metadata
+
+BOTH = [pytest.param("sqlite"), pytest.param("postgres", marks=pytest.mark.servers)]
+
+
+def server_url(variable: str) -> str:
+    """The URL of a test server; skips the test without one, or fails it under RETORT_TEST_REQUIRE_SERVERS=1."""
+    if url := os.environ.get(variable):
+        return url
+    reason = f"{variable} is not set, so there is no server to test on"
+    if os.environ.get("RETORT_TEST_REQUIRE_SERVERS") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def migrate(url: str) -> None:
+    """Give the database the newest schema."""
+    database = open_database(url)
+    upgrade(database)
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty database file to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """An empty database of this test's own."""
+    path = tmp_path / "retort.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def postgres_database() -> Iterator[str]:
+    """A migrated database of this session's own on the test server, dropped at its end."""
+    server = make_url(server_url("RETORT_TEST_POSTGRES_URL")).set(drivername="postgresql+psycopg")
+    name = f"retort_test_{secrets.token_hex(6)}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    url = server.set(database=name).render_as_string(hide_password=False)
+    migrate(url)
+    yield url
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture
+def postgres_url(postgres_database: str) -> str:
+    """The session's PostgreSQL database, emptied."""
+    engine = create_engine(postgres_database)
+    with engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY CASCADE"))
+    engine.dispose()
+    return postgres_database
+
+
+@pytest.fixture(params=BOTH)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database, on SQLite and on PostgreSQL in turn."""
+    return request.getfixturevalue(f"{request.param}_url")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """`database_url`, opened."""
+    opened = open_database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def redis_url() -> str:
+    """The test Redis; shared, so take keys below `redis_prefix` alone."""
+    return server_url("RETORT_TEST_REDIS_URL")
+
+
+@pytest.fixture
+def redis_prefix(redis_url: str) -> Iterator[str]:
+    """A prefix of this test's own; what is stored below it is removed at the end."""
+    import redis
+
+    prefix = f"retort_test_{secrets.token_hex(6)}"
+    yield prefix
+    client = redis.Redis.from_url(redis_url)
+    for key in client.scan_iter(f"{prefix}*"):
+        client.delete(key)
+    client.close()
