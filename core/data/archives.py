@@ -1,0 +1,223 @@
+"""Zip and tar archives, read in place and never extracted: no member can climb out of a folder that is never written.
+
+Names are refused all the same (absolute, `..`, drive letters, NUL, links, devices, duplicates, case clashes), since an
+archive that carries them is broken or hostile, and their sizes are bounded before a byte is inflated. Both libraries
+give at most the bytes that a member's header promises, so the sum of the promised sizes bounds what can come out; a
+header that lies low gives a damaged member. tar.gz is inflated once, as one file, into the cache.
+"""
+
+import gzip
+import io
+import os
+import re
+import stat
+import tarfile
+import threading
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from core.data.landing import landing
+from core.data.tree import MAX_DEPTH, READ_BYTES, file_sha256
+from core.errors import DatasetInvalid
+from core.policy import Policy
+
+# Below this many bytes no ratio is held against an archive: small archives of flat images reach high ratios honestly.
+FREE_BYTES = 64 << 20
+MAX_NAME_LENGTH = 1024
+_DRIVE = re.compile(r"^[A-Za-z]:")
+_END_OF_DIRECTORY = b"PK\5\6"
+_ZIP64_LOCATOR = b"PK\6\7"
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
+
+
+def check_name(name: str) -> None:
+    """Raise DatasetInvalid where a member's name could lead out of a folder or fool a reader of messages."""
+    parts = re.split(r"[/\\]", name)
+    if not name or "\0" in name:
+        raise DatasetInvalid(f"the archive holds a member with an empty or NUL-bearing name: {name!r}")
+    if name.startswith(("/", "\\")) or _DRIVE.match(name):
+        raise DatasetInvalid(f"the archive's member {name!r} has an absolute path")
+    if ".." in parts:
+        raise DatasetInvalid(f"the archive's member {name!r} climbs out of its folder")
+    if len(name) > MAX_NAME_LENGTH or len(parts) > MAX_DEPTH:
+        raise DatasetInvalid(f"the archive's member {name[:80]!r}... has a name too long or too deep")
+
+
+def check_distinct(names: Iterable[str]) -> None:
+    """Raise DatasetInvalid where two names are equal, or would be on a file system that folds case."""
+    seen: dict[str, str] = {}
+    for name in names:
+        folded = unicodedata.normalize("NFC", name).casefold()
+        if folded in seen:
+            how = "twice" if seen[folded] == name else f"and {seen[folded]!r}, which differ only by case"
+            raise DatasetInvalid(f"the archive holds {name!r} {how}")
+        seen[folded] = name
+
+
+def check_sizes(total: int, archive_bytes: int, policy: Policy) -> None:
+    """Raise DatasetInvalid where an archive of so many bytes would give more than the policy allows."""
+    if total > policy.max_extracted_bytes:
+        raise DatasetInvalid(f"the archive holds {total} bytes; allowed are {policy.max_extracted_bytes}")
+    if total > FREE_BYTES and total > policy.max_compression_ratio * max(1, archive_bytes):
+        raise DatasetInvalid(
+            f"the archive's {archive_bytes} bytes would become {total} bytes; allowed is"
+            f" {policy.max_compression_ratio:g}-fold (a decompression bomb?)"
+        )
+
+
+class ZipTree:
+    """A zip file."""
+
+    def __init__(self, path: Path, *, policy: Policy) -> None:
+        self.path = path
+        self.where = path.name
+        _check_entry_count(path, policy.max_archive_entries)
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (*_DAMAGED, UnicodeDecodeError) as error:
+            raise DatasetInvalid(f"{path.name!r} is no whole zip file (truncated?): {error}") from None
+        self._members = self._accept(self._zip.infolist(), policy)
+        self.paths = tuple(sorted(self._members))
+
+    def _accept(self, infos: list[zipfile.ZipInfo], policy: Policy) -> dict[str, zipfile.ZipInfo]:
+        if len(infos) > policy.max_archive_entries:
+            raise DatasetInvalid(f"{self.where!r} holds {len(infos)} entries; allowed are {policy.max_archive_entries}")
+        for info in infos:
+            check_name(info.orig_filename)
+            _check_zip_kind(info)
+        check_distinct(info.filename for info in infos)
+        check_sizes(sum(info.file_size for info in infos), self.path.stat().st_size, policy)
+        return {info.filename: info for info in infos if not info.is_dir()}
+
+    def read(self, path: str, most: int | None = None) -> bytes:
+        info = self._members.get(path)
+        if info is None:
+            raise DatasetInvalid(f"{path!r} is not in {self.where!r}")
+        if most is not None and info.file_size > most:
+            raise DatasetInvalid(f"{path!r} is larger than {most} bytes")
+        try:
+            data = self._zip.read(info)
+        except _DAMAGED as error:
+            raise DatasetInvalid(f"{path!r} in {self.where!r} is damaged: {error or type(error).__name__}") from None
+        if len(data) != info.file_size:
+            raise DatasetInvalid(
+                f"{path!r} in {self.where!r} has {len(data)} bytes where its header says {info.file_size}"
+            )
+        return data
+
+    def open(self, path: str) -> BinaryIO:
+        return io.BytesIO(self.read(path))
+
+    def identity(self) -> str:
+        return file_sha256(self.path)
+
+
+def _check_zip_kind(info: zipfile.ZipInfo) -> None:
+    mode = info.external_attr >> 16
+    if stat.S_ISLNK(mode):
+        raise DatasetInvalid(f"the archive's member {info.filename!r} is a link")
+    if stat.S_IFMT(mode) and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise DatasetInvalid(f"the archive's member {info.filename!r} is a device or pipe")
+    if info.flag_bits & 1:
+        raise DatasetInvalid(f"the archive's member {info.filename!r} is encrypted")
+
+
+def _check_entry_count(path: Path, most: int) -> None:
+    """Read the number of entries from the end record, before the library builds an object for each."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 65_557))  # 22 bytes of record and at most 65,535 of comment
+        tail = file.read()
+    at = tail.rfind(_END_OF_DIRECTORY)
+    if at < 0:
+        return
+    count = int.from_bytes(tail[at + 10 : at + 12], "little")
+    locator = tail[at - 20 : at]
+    if count == 0xFFFF and locator.startswith(_ZIP64_LOCATOR):
+        with path.open("rb") as file:
+            file.seek(int.from_bytes(locator[8:16], "little") + 32)
+            count = int.from_bytes(file.read(8), "little")
+    if count > most:
+        raise DatasetInvalid(f"{path.name!r} holds {count} entries; allowed are {most}")
+
+
+class TarTree:
+    """A tar file without compression: members are found once, then read by their place."""
+
+    def __init__(self, path: Path, *, policy: Policy, where: str | None = None) -> None:
+        self.path = path
+        self.where = where or path.name
+        self._file = path.open("rb")
+        self._lock = threading.Lock()
+        self._places: dict[str, tuple[int, int]] = {}
+        self._index(policy)
+        self.paths = tuple(sorted(self._places))
+
+    def _index(self, policy: Policy) -> None:
+        size = os.fstat(self._file.fileno()).st_size
+        names: list[str] = []
+        last = None
+        try:
+            with tarfile.open(fileobj=self._file, mode="r:") as tar:
+                for member in tar:
+                    last = member.name
+                    self._add(member, size)
+                    names.append(member.name)
+                    tar.members = []  # the library keeps every member otherwise
+                    if len(names) > policy.max_archive_entries:
+                        raise DatasetInvalid(f"{self.where!r} holds more than {policy.max_archive_entries} entries")
+                self._file.seek(tar.offset)
+        except (tarfile.TarError, *_DAMAGED) as error:
+            at = f" after {last!r}" if last else ""
+            raise DatasetInvalid(f"{self.where!r} is no whole tar file (truncated{at}?): {error}") from None
+        # The library takes any block that is no header for the end; the true end is a block of zeros.
+        if self._file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise DatasetInvalid(f"{self.where!r} ends without the mark of its end: truncated after {last!r}")
+        check_distinct(names)
+
+    def _add(self, member: tarfile.TarInfo, size: int) -> None:
+        check_name(member.name)
+        if not (member.isreg() or member.isdir()) or member.issparse():
+            raise DatasetInvalid(f"the archive's member {member.name!r} is a link, device, pipe or sparse file")
+        if member.offset_data + member.size > size:
+            raise DatasetInvalid(f"{self.where!r} is truncated: {member.name!r} reaches beyond its end")
+        if member.isreg():
+            self._places[member.name.removeprefix("./")] = (member.offset_data, member.size)
+
+    def read(self, path: str, most: int | None = None) -> bytes:
+        if path not in self._places:
+            raise DatasetInvalid(f"{path!r} is not in {self.where!r}")
+        start, length = self._places[path]
+        if most is not None and length > most:
+            raise DatasetInvalid(f"{path!r} is larger than {most} bytes")
+        with self._lock:
+            self._file.seek(start)
+            return self._file.read(length)
+
+    def open(self, path: str) -> BinaryIO:
+        return io.BytesIO(self.read(path))
+
+    def identity(self) -> str:
+        return file_sha256(self.path)
+
+
+def inflate(path: Path, cache: Path, *, policy: Policy) -> Path:
+    """The tar inside a .tar.gz, inflated whole or not at all into the cache. DatasetInvalid for bombs and stumps."""
+    target = cache / "inflated" / f"{file_sha256(path)}.tar"
+    if target.exists():
+        return target
+    archive_bytes = path.stat().st_size
+    with landing(target) as temporary, temporary.open("wb") as out:
+        written = 0
+        try:
+            with gzip.open(path) as source:
+                while block := source.read(READ_BYTES):
+                    written += len(block)
+                    check_sizes(written, archive_bytes, policy)
+                    out.write(block)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DatasetInvalid(f"{path.name!r} is truncated or damaged: {error}") from None
+    return target

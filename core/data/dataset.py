@@ -1,0 +1,262 @@
+"""A customer's images from URI to tensors: fetch, list, choose classes, split; then decode once."""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from core.data import classes as class_choice
+from core.data import readers, resident, uri
+from core.data.images import Unreadable, size_of
+from core.data.listing import Listing, Record, SplitName
+from core.data.splits import SPLITS, Splits, split
+from core.errors import DatasetInvalid
+from core.events import DatasetFacts
+from core.policy import Policy
+from core.spec import DatasetSpec
+
+# Headers are read of so many files at most, spread evenly: enough for a median, and seconds on a cold disk.
+MAX_HEADERS = 2048
+MAX_NAMED = 20
+# Random crops need a margin: 256 for 224, as ImageNet training has it.
+MARGIN = 8 / 7
+
+
+@dataclass(frozen=True)
+class Split:
+    """Decoded images of one split."""
+
+    images: torch.Tensor  # uint8 N 3 S S, S = canvas
+    labels: torch.Tensor  # int64 N
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Everything decoded, in memory or mapped. `warnings` are sentences for the job's log."""
+
+    classes: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+    image_size: int
+    canvas_size: int
+    facts: DatasetFacts
+    flippable: bool
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Read, mapped, chosen and split; not decoded yet."""
+
+    spec: DatasetSpec
+    classes: tuple[str, ...]
+    splits: Splits
+    native_size: tuple[int, int]  # median height, width
+    largest_side: int
+    listing: Listing
+    content: str = field(repr=False)  # identifies the source's bytes
+    policy: Policy = field(repr=False)
+    cache: Path = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def format(self) -> str:
+        return self.listing.format
+
+    @property
+    def flippable(self) -> bool:
+        return self.listing.flippable
+
+    @property
+    def num_train(self) -> int:
+        return len(self.splits["train"])
+
+    @property
+    def num_validation(self) -> int:
+        return len(self.splits["validation"])
+
+    @property
+    def num_test(self) -> int:
+        return len(self.splits["test"])
+
+    def canvas_size(self, image_size: int) -> int:
+        """`image_size` where no file is larger (as far as headers were read), else with a margin for random crops."""
+        return image_size if self.largest_side <= image_size else round(image_size * MARGIN)
+
+    def facts(self, image_size: int) -> DatasetFacts:
+        """What is known without decoding; the fingerprint is empty until the pixels were read."""
+        return self._facts(self.splits, self.canvas_size(image_size), "", [])
+
+    def decode(self, image_size: int) -> Dataset:
+        """All images as uint8. Raises DatasetInvalid for unreadable images beyond `max_unreadable_fraction`, named."""
+        canvas_size = self.canvas_size(image_size)
+        order = [record for name in SPLITS for record in self.splits[name]]
+        rows, path = resident.decode(
+            order,
+            lambda key: self.listing.read(key),
+            content=self.content,
+            canvas_size=canvas_size,
+            cache=self.cache,
+            max_pixels=self.policy.max_image_pixels,
+            num_threads=self.policy.num_threads or len(os.sched_getaffinity(0)),
+        )
+        unreadable = [f"{order[index].name}: {why}" for index, why in rows.unreadable]
+        self._check_readable(unreadable, len(order))
+        kept = self._kept(order, rows.kept)
+        resident_bytes = len(rows.kept) * 3 * canvas_size**2
+        images = resident.open_rows(
+            path, len(rows.kept), canvas_size, resident=resident_bytes <= self.policy.max_resident_bytes
+        )
+        parts = self._parts(kept, images)
+        fingerprint = _fingerprint(rows.pixels_sha256, parts, self.classes)
+        return Dataset(
+            self.classes,
+            **parts,
+            image_size=image_size,
+            canvas_size=canvas_size,
+            facts=self._facts(kept, canvas_size, fingerprint, unreadable),
+            flippable=self.flippable,
+            warnings=self.warnings + _leaks(kept, rows.row_digests),
+        )
+
+    def _check_readable(self, unreadable: list[str], total: int) -> None:
+        allowed = self.spec.max_unreadable_fraction
+        if len(unreadable) > allowed * total:
+            listed = "; ".join(unreadable[:MAX_NAMED])
+            raise DatasetInvalid(
+                f"{len(unreadable)} of {total} images cannot be read: {listed}",
+                hint="mend or remove them, or raise dataset.max_unreadable_fraction",
+                pointer="/dataset/max_unreadable_fraction",
+            )
+
+    def _kept(self, order: list[Record], rows: list[int]) -> Splits:
+        """The splits without the unreadable; each class must still have an image to train on."""
+        readable = {order[index].name for index in rows}
+        kept: Splits = {name: [r for r in self.splits[name] if r.name in readable] for name in SPLITS}
+        trained = {record.label for record in kept["train"]}
+        for label in self.classes:
+            if label not in trained:
+                raise DatasetInvalid(f"no training image of class {label!r} can be read", pointer="/dataset")
+        return kept
+
+    def _parts(self, kept: Splits, images: torch.Tensor) -> dict[str, Split]:
+        index = {label: i for i, label in enumerate(self.classes)}
+        parts: dict[str, Split] = {}
+        start = 0
+        for name in SPLITS:
+            records = kept[name]
+            labels = torch.tensor([index[record.label] for record in records], dtype=torch.int64)
+            parts[name] = Split(images[start : start + len(records)], labels, tuple(record.name for record in records))
+            start += len(records)
+        return parts
+
+    def _facts(self, kept: Splits, canvas_size: int, fingerprint: str, unreadable: list[str]) -> DatasetFacts:
+        counts = {name: Counter(record.label for record in kept[name]) for name in SPLITS}
+        return DatasetFacts(
+            uri=uri.redacted(self.spec.uri),
+            format=self.format,
+            fingerprint=fingerprint,
+            classes=list(self.classes),
+            num_train=len(kept["train"]),
+            num_validation=len(kept["validation"]),
+            num_test=len(kept["test"]),
+            images_per_class={str(name): {c: counts[name][c] for c in self.classes} for name in SPLITS},
+            native_size=self.native_size,
+            resident_bytes=sum(map(len, kept.values())) * 3 * canvas_size**2,
+            unreadable=unreadable[:MAX_NAMED],
+            num_unreadable=len(unreadable),
+        )
+
+
+def open_dataset(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path | None, seed: int) -> Source:
+    """Fetch and read what `spec` names, up to the splits.
+
+    Raises DatasetUnreachable, DatasetInvalid, LabelSpaceMismatch, ClassTooSmall, DiskFull.
+    """
+    listing, content = _list(spec, policy=policy, cache=cache, inputs=inputs)
+    _check_names(listing.records)
+    chosen, records = class_choice.choose(listing, spec)
+    splits = split(records, spec=spec, classes=chosen, seed=seed)
+    native_size, largest_side = _sizes(splits, listing.read, policy.max_image_pixels)
+    return Source(
+        spec=spec,
+        classes=chosen,
+        splits=splits,
+        native_size=native_size,
+        largest_side=largest_side,
+        listing=listing,
+        content=content,
+        policy=policy,
+        cache=cache,
+        warnings=listing.warnings + _missing(splits, chosen),
+    )
+
+
+def _list(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path | None) -> tuple[Listing, str]:
+    scheme, _, name = spec.uri.partition(":")
+    if scheme == "builtin":
+        return readers.builtin.read(name.strip("/")), spec.uri
+    tree = readers.open_tree(uri.fetch(spec.uri, policy=policy, cache=cache, inputs=inputs), policy=policy, cache=cache)
+    return readers.read(tree, spec), tree.identity()
+
+
+def _check_names(records: list[Record]) -> None:
+    seen: set[str] = set()
+    for record in records:
+        if record.name in seen:
+            raise DatasetInvalid(f"the dataset names the image {record.name!r} twice")
+        seen.add(record.name)
+
+
+def _sizes(splits: Splits, read: Any, max_pixels: int) -> tuple[tuple[int, int], int]:
+    """Median height and width, and the longest side of all, from headers. Decoding tells of unreadable ones."""
+    records = [record for members in splits.values() for record in members]
+    step = -(-len(records) // MAX_HEADERS)
+    sizes = []
+    problem = ""
+    for record in records[::step]:
+        try:
+            sizes.append(size_of(read(record.key), max_pixels))
+        except (Unreadable, DatasetInvalid) as error:
+            problem = problem or f"{record.name}: {error}"
+    if not sizes:
+        raise DatasetInvalid(f"no image can be read; the first: {problem}", pointer="/dataset/uri")
+    heights, widths = zip(*sizes, strict=True)
+    return (round(median(heights)), round(median(widths))), max(max(heights), max(widths))
+
+
+def _missing(splits: Splits, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """A sentence for each given split that lacks some of the classes."""
+    sentences = []
+    for name in ("validation", "test"):
+        lacking = [label for label in classes if label not in {record.label for record in splits[name]}]
+        if lacking:
+            sentences.append(f"the {name} split has no image of {', '.join(map(repr, lacking[:5]))}")
+    return tuple(sentences)
+
+
+def _leaks(kept: Splits, row_digests: str) -> tuple[str, ...]:
+    """A sentence where images that train also test, pixel by pixel."""
+    digests = iter(row_digests[i : i + 16] for i in range(0, len(row_digests), 16))
+    seen = {name: {next(digests) for _ in kept[name]} for name in SPLITS}
+    pairs: list[tuple[SplitName, SplitName]] = [("train", "test"), ("train", "validation"), ("validation", "test")]
+    return tuple(
+        f"{len(seen[one] & seen[other])} images are in both the {one} and the {other} split, pixel by pixel"
+        for one, other in pairs
+        if seen[one] & seen[other]
+    )
+
+
+def _fingerprint(pixels_sha256: str, parts: dict[str, Split], classes: tuple[str, ...]) -> str:
+    digest = hashlib.sha256(json.dumps([pixels_sha256, list(classes)]).encode())
+    for name in SPLITS:
+        digest.update(f"\n{name}\n".encode() + parts[name].labels.numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,158 @@
+"""RandAugment (Cubuk et al. 2020) on batches of floats: each image gets two operations, each of a random strength.
+
+The operations are those of the paper but Equalize; strengths are drawn uniformly up to the paper's level 9 of 10. Each
+operation runs once on the images that drew it, never image by image. Turned-in corners are grey, as timm fills them.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+NUM_ROUNDS = 2
+LEVEL = 0.9
+MAX_ROTATION = math.radians(30)
+MAX_SHEAR = 0.3
+MAX_SHIFT = 0.45  # of the side
+MAX_ENHANCEMENT = 0.9  # brightness, contrast, color, sharpness run from 0.1 to 1.9
+MAX_BITS_LOST = 4
+FILL = 0.5
+# ITU-R 601 luma, as Pillow's "L".
+_LUMA = (0.299, 0.587, 0.114)
+
+Strength = torch.Tensor  # N, in [-1, 1]
+
+
+def rand_augment(views: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Float views N 3 V V in [0, 1], two random operations each; the same shape and range."""
+    n = len(views)
+    for _ in range(NUM_ROUNDS):
+        draws = torch.rand(2, n, generator=generator, device=generator.device).to(views.device)
+        chosen = (draws[0] * len(OPERATIONS)).long()
+        views = apply(views, chosen, LEVEL * (2 * draws[1] - 1))
+    return views
+
+
+def apply(views: torch.Tensor, chosen: torch.Tensor, strength: Strength) -> torch.Tensor:
+    """Each image through the operation with its number (N, int64) at its strength (N)."""
+    out = views.clone()
+    for number, operation in enumerate(OPERATIONS.values()):
+        mine = (chosen == number).nonzero()[:, 0]
+        if len(mine):
+            out[mine] = operation(views[mine], strength[mine])
+    return out
+
+
+def identity(views: torch.Tensor, strength: Strength) -> torch.Tensor:
+    """As it is."""
+    return views
+
+
+def auto_contrast(views: torch.Tensor, strength: Strength) -> torch.Tensor:
+    """Each channel stretched to 0..1; a flat channel stays."""
+    low, high = views.amin((2, 3), keepdim=True), views.amax((2, 3), keepdim=True)
+    span = high - low
+    return torch.where(span > 0, (views - low) / span.clamp(min=1e-12), views)
+
+
+def brightness(views: torch.Tensor, strength: Strength) -> torch.Tensor:
+    """Away from or towards black."""
+    return _blend(torch.zeros_like(views), views, strength)
+
+
+def contrast(views: torch.Tensor, strength: Strength) -> torch.Tensor:
+    """Away from or towards the image's mean grey."""
+    return _blend(_grey(views).mean((2, 3), keepdim=True), views, strength)
+
+
+def color(views: torch.Tensor, strength: Strength) -> torch.Tensor:
+    """Away from or towards its grey version."""
+    return _blend(_grey(views), views, strength)
+
+
+def sharpness(views: torch.Tensor, strength: Strength) -> torch.Tensor:
+    """Away from or towards a 3 x 3 smoothing (Pillow's SMOOTH: 1 1 1, 1 5 1, 1 1 1 over 13); the border stays."""
+    kernel = torch.tensor([[1.0, 1, 1], [1, 5, 1], [1, 1, 1]], device=views.device) / 13
+    smooth = views.clone()
+    if min(views.shape[-2:]) > 2:
+        smooth[:, :, 1:-1, 1:-1] = F.conv2d(views, kernel.expand(3, 1, 3, 3), groups=3)
+    return _blend(smooth, views, strength)
+
+
+def posterize(views: torch.Tensor, strength: Strength) -> torch.Tensor:
+    """Up to four of eight bits lost."""
+    step = 2 ** _column(strength.abs() * MAX_BITS_LOST).round()
+    return torch.floor((views * 255).round() / step) * step / 255
+
+
+def solarize(views: torch.Tensor, strength: Strength) -> torch.Tensor:
+    """Bright pixels inverted: those above 1 - |strength|."""
+    return torch.where(views >= 1 - _column(strength.abs()), 1 - views, views)
+
+
+def rotate(views: torch.Tensor, strength: Strength) -> torch.Tensor:
+    """Up to 30 degrees either way."""
+    angle = strength * MAX_ROTATION
+    return _warp(views, angle.cos(), -angle.sin(), 0, angle.sin(), angle.cos(), 0)
+
+
+def shear_x(views: torch.Tensor, strength: Strength) -> torch.Tensor:
+    """Rows shifted by up to 0.3 of their height above or below the middle."""
+    return _warp(views, 1, strength * MAX_SHEAR, 0, 0, 1, 0)
+
+
+def shear_y(views: torch.Tensor, strength: Strength) -> torch.Tensor:
+    """Columns shifted likewise."""
+    return _warp(views, 1, 0, 0, strength * MAX_SHEAR, 1, 0)
+
+
+def shift_x(views: torch.Tensor, strength: Strength) -> torch.Tensor:
+    """Moved sideways by up to 0.45 of the side."""
+    return _warp(views, 1, 0, 2 * MAX_SHIFT * strength, 0, 1, 0)
+
+
+def shift_y(views: torch.Tensor, strength: Strength) -> torch.Tensor:
+    """Moved up or down likewise."""
+    return _warp(views, 1, 0, 0, 0, 1, 2 * MAX_SHIFT * strength)
+
+
+OPERATIONS: dict[str, Callable[[torch.Tensor, Strength], torch.Tensor]] = {
+    operation.__name__: operation
+    for operation in (
+        identity,
+        auto_contrast,
+        brightness,
+        contrast,
+        color,
+        sharpness,
+        posterize,
+        solarize,
+        rotate,
+        shear_x,
+        shear_y,
+        shift_x,
+        shift_y,
+    )
+}
+
+
+def _column(values: torch.Tensor) -> torch.Tensor:
+    return values[:, None, None, None]
+
+
+def _blend(start: torch.Tensor, views: torch.Tensor, strength: Strength) -> torch.Tensor:
+    return (start + (views - start) * (1 + MAX_ENHANCEMENT * _column(strength))).clamp(0, 1)
+
+
+def _grey(views: torch.Tensor) -> torch.Tensor:
+    luma = torch.tensor(_LUMA, device=views.device)[None, :, None, None]
+    return (views * luma).sum(1, keepdim=True)
+
+
+def _warp(views: torch.Tensor, *coefficients: torch.Tensor | float) -> torch.Tensor:
+    """Where each pixel comes from, as six numbers of an affine map in coordinates -1..1; grey from outside."""
+    n = len(views)
+    columns = [torch.as_tensor(c, dtype=views.dtype, device=views.device).expand(n) for c in coefficients]
+    grid = F.affine_grid(torch.stack(columns, 1).reshape(n, 2, 3), list(views.shape), align_corners=False)
+    return F.grid_sample(views - FILL, grid, align_corners=False) + FILL

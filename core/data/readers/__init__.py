@@ -1,0 +1,62 @@
+"""Which reader reads a dataset: told by the content, or by the format that the spec names."""
+
+from pathlib import Path
+from types import ModuleType
+
+from core.data.archives import TarTree, ZipTree, inflate
+from core.data.listing import Listing
+from core.data.readers import builtin, class_folders, npz
+from core.data.tree import Folder, Tree
+from core.errors import DatasetInvalid
+from core.policy import Policy
+from core.spec import FORMATS, DatasetSpec
+
+__all__ = ["builtin", "open_tree", "read"]
+
+# Order matters: the first that recognizes the content reads it. Class folders come last, since they ask for least.
+READERS: dict[str, ModuleType] = {
+    "npz": npz,
+    "folder": class_folders,
+}
+_GZIP = b"\x1f\x8b"
+_ZIP = (b"PK\3\4", b"PK\5\6")
+_TAR_MAGIC_AT = 257
+_SINGLE_FILES = (".npz", ".parquet", ".csv", ".jsonl")
+
+
+def open_tree(path: Path, *, policy: Policy, cache: Path) -> Tree:
+    """A folder, an archive (told by its first bytes, not its name) or a single file. Raises DatasetInvalid."""
+    if path.is_dir():
+        return Folder(path, policy=policy)
+    if path.suffix.lower() in _SINGLE_FILES:
+        return Folder(path.parent, policy=policy, only=path.name)
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head.startswith(_ZIP):
+        return ZipTree(path, policy=policy)
+    if head.startswith(_GZIP):
+        return TarTree(inflate(path, cache, policy=policy), policy=policy, where=path.name)
+    if head[_TAR_MAGIC_AT:].startswith(b"ustar") or path.suffix.lower() == ".tar":
+        return TarTree(path, policy=policy)
+    raise DatasetInvalid(
+        f"{path.name!r} is no folder, zip, tar, tar.gz, {', '.join(_SINGLE_FILES)} file; it starts with {head[:8]!r}",
+        pointer="/dataset/uri",
+    )
+
+
+def read(tree: Tree, spec: DatasetSpec) -> Listing:
+    """The dataset's listing, by the reader that recognizes it, or the one that `spec.format` names."""
+    if spec.format == "auto":
+        reader = next((reader for reader in READERS.values() if reader.recognizes(tree, spec)), None)
+    else:
+        reader = READERS.get(spec.format)
+    if reader is None:
+        raise DatasetInvalid(
+            f"{tree.where!r} is no dataset that is understood: {class_folders.found(tree)}. Understood: "
+            f"{', '.join(name for name in FORMATS if name != 'auto')}",
+            pointer="/dataset/uri",
+        )
+    listing: Listing = reader.read(tree, spec)
+    if not listing.records:
+        raise DatasetInvalid(f"{tree.where!r} holds no image", pointer="/dataset/uri")
+    return listing

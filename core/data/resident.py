@@ -1,0 +1,137 @@
+"""Decoded images as one file of uint8 rows: made by many threads, kept in the cache, checked when read again."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.data.images import Unreadable, pixels_of
+from core.data.landing import landing
+from core.data.listing import Record
+from core.errors import DatasetInvalid
+
+BLOCK_BYTES = 16 << 20
+CHUNK = 64  # records handed to a thread at once
+_FORM = 1  # raised whenever the same files would give other pixels: part of every cache key
+
+Read = Callable[[Any], bytes | np.ndarray]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the cache remembers beside the pixels of n decoded images, in the order of `kept`."""
+
+    kept: list[int]
+    unreadable: list[tuple[int, str]]
+    row_digests: str  # 16 hexadecimal digits a row, for finding equal images
+    pixels_sha256: str
+
+
+def decode(
+    records: list[Record], read: Read, *, content: str, canvas_size: int, cache: Path, max_pixels: int, num_threads: int
+) -> tuple[Rows, Path]:
+    """Decode `records` into a cached file of rows 3 S S, or find it there. `content` identifies the source's bytes.
+
+    Unreadable images are left out and listed. Raises DiskFull.
+    """
+    folder = cache / "decoded" / _key(records, content, canvas_size, max_pixels)
+    rows = _cached(folder, canvas_size)
+    if rows is None:
+        with landing(folder) as temporary:
+            temporary.mkdir()
+            rows = _decode(records, read, temporary / "pixels", canvas_size, max_pixels, num_threads)
+            (temporary / "rows.json").write_text(json.dumps(asdict(rows)))
+    return rows, folder / "pixels"
+
+
+def open_rows(path: Path, num_rows: int, canvas_size: int, *, resident: bool) -> torch.Tensor:
+    """uint8 N 3 S S; in memory, or mapped from the file (copy on write: the file never changes)."""
+    shape = (num_rows, 3, canvas_size, canvas_size)
+    if resident:
+        return torch.from_numpy(np.fromfile(path, dtype=np.uint8).reshape(shape))
+    return torch.from_numpy(np.memmap(path, dtype=np.uint8, mode="c", shape=shape))
+
+
+def _key(records: list[Record], content: str, canvas_size: int, max_pixels: int) -> str:
+    digest = hashlib.sha256(f"{_FORM} {content} {canvas_size} {max_pixels}\n".encode())
+    for record in records:
+        digest.update(f"{record.name}\0{record.key}\n".encode())
+    return digest.hexdigest()
+
+
+def _cached(folder: Path, canvas_size: int) -> Rows | None:
+    """The rows that lie there whole; a damaged entry is removed."""
+    try:
+        facts = json.loads((folder / "rows.json").read_text())
+        rows = Rows(
+            facts["kept"], [(i, why) for i, why in facts["unreadable"]], facts["row_digests"], facts["pixels_sha256"]
+        )
+        if rows.pixels_sha256 == pixels_sha256(folder / "pixels"):
+            return rows
+        raise ValueError("the pixels differ from their checksum")
+    except FileNotFoundError:
+        reason = "it is incomplete" if folder.exists() else ""
+    except (ValueError, KeyError, TypeError) as error:
+        reason = str(error)
+    if reason:
+        _log.warning("the cached images in %s are decoded anew: %s", folder.name[:12], reason)
+        _remove(folder)
+    return None
+
+
+def _remove(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+
+
+def pixels_sha256(path: Path) -> str:
+    """sha256 over the sha256 of each 16 MiB block, so that cores can share the work."""
+    starts = range(0, path.stat().st_size, BLOCK_BYTES)
+
+    def digest(start: int) -> bytes:
+        with path.open("rb") as file:
+            file.seek(start)
+            return hashlib.sha256(file.read(BLOCK_BYTES)).digest()
+
+    with ThreadPoolExecutor() as pool:
+        return hashlib.sha256(b"".join(pool.map(digest, starts))).hexdigest()
+
+
+def _decode(records: list[Record], read: Read, path: Path, canvas_size: int, max_pixels: int, num_threads: int) -> Rows:
+    row_bytes = 3 * canvas_size * canvas_size
+    with path.open("wb") as file:
+        # Claims the space now: writing to a map on a full disk would end the process by SIGBUS.
+        os.posix_fallocate(file.fileno(), 0, max(1, row_bytes * len(records)))
+    out = np.memmap(path, dtype=np.uint8, mode="r+", shape=(len(records), 3, canvas_size, canvas_size))
+    digests = [""] * len(records)
+    problems: dict[int, str] = {}
+
+    def decode_one(index: int) -> None:
+        try:
+            out[index] = pixels_of(read(records[index].key), canvas_size, max_pixels)
+            digests[index] = hashlib.blake2b(out[index].data, digest_size=8).hexdigest()
+        except Unreadable as error:
+            problems[index] = str(error)
+        except DatasetInvalid as error:
+            problems[index] = error.message
+
+    with ThreadPoolExecutor(num_threads) as pool:
+        for _ in pool.map(decode_one, range(len(records)), chunksize=CHUNK):
+            pass
+    kept = [index for index in range(len(records)) if index not in problems]
+    for row, index in enumerate(kept):
+        if row != index:
+            out[row] = out[index]
+    out.flush()
+    os.truncate(path, row_bytes * len(kept))
+    return Rows(kept, sorted(problems.items()), "".join(digests[index] for index in kept), pixels_sha256(path))

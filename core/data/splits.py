@@ -1,0 +1,86 @@
+"""Which image trains, validates, tests: stratified by class, seeded, and the same whatever order the files come in."""
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+
+from core.data.listing import Record, SplitName
+from core.errors import ClassTooSmall
+from core.spec import DatasetSpec
+
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+Splits = dict[SplitName, list[Record]]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Which splits the dataset brings, and how the rest is cut off."""
+
+    spec: DatasetSpec
+    seed: int
+    has_validation: bool
+    has_test: bool
+
+
+def split(records: list[Record], *, spec: DatasetSpec, classes: tuple[str, ...], seed: int) -> Splits:
+    """The records of each split, by name. A given split stays as it is; where all is one split, it is cut into three.
+
+    Of each class, `test_fraction` of all images and then `validation_fraction` of the rest are held out, at least one
+    each. Raises ClassTooSmall where a class would have no image left to train on.
+    """
+    given = {record.split for record in records}
+    trains = "train" in given or None in given
+    plan = _Plan(spec, seed, trains and "validation" in given, trains and "test" in given)
+    by_class: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_class[record.label].append(record)
+    splits: Splits = {name: [] for name in SPLITS}
+    for label in classes:
+        for name, members in _split_class(label, by_class[label], plan, trains).items():
+            splits[name] += members
+    return {name: sorted(members, key=lambda record: record.name) for name, members in splits.items()}
+
+
+def _split_class(label: str, members: list[Record], plan: _Plan, trains: bool) -> Splits:
+    given: Splits = {name: [] for name in SPLITS}
+    for record in members:
+        given[(record.split or "train") if trains else "train"].append(record)
+    pool = _shuffled(given["train"], plan.seed)
+    needed = 1 + (not plan.has_validation) + (not plan.has_test)
+    if len(pool) < needed:
+        raise _too_small(label, len(pool), needed, plan)
+    test = given["test"]
+    if not plan.has_test:
+        count = _share(len(pool), plan.spec.test_fraction, keep=needed - 1)
+        test, pool = pool[:count], pool[count:]
+    validation = _shuffled(given["validation"], plan.seed)
+    most = plan.spec.max_per_class
+    if not plan.has_validation:
+        pool = pool[:most]
+        count = _share(len(pool), plan.spec.validation_fraction, keep=1)
+        validation, pool = pool[:count], pool[count:]
+    elif most is not None and len(pool) + len(validation) > most:
+        # A given validation split shrinks to its share as well: the customer has `most` images, validation included.
+        count = min(len(validation), _share(most, plan.spec.validation_fraction, keep=1))
+        validation, pool = validation[:count], pool[: most - count]
+    return {"train": pool, "validation": validation, "test": test}
+
+
+def _share(total: int, fraction: float, keep: int) -> int:
+    """At least one, at most what leaves `keep`."""
+    return max(1, min(round(total * fraction), total - keep))
+
+
+def _shuffled(records: list[Record], seed: int) -> list[Record]:
+    """By a hash of seed and name: no file's place depends on which other files there are."""
+    return sorted(records, key=lambda record: hashlib.sha256(f"{seed}\0{record.name}".encode()).digest())
+
+
+def _too_small(label: str, count: int, needed: int, plan: _Plan) -> ClassTooSmall:
+    wanted = ["training"] + ["validation"] * (not plan.has_validation) + ["test"] * (not plan.has_test)
+    images = "image" if count == 1 else "images"
+    return ClassTooSmall(
+        f"class {label!r} has {count} {images} to split into {', '.join(wanted)}; at least {needed} are needed",
+        hint="add images, merge the class into another by dataset.class_map, or leave it out of dataset.classes",
+        pointer="/dataset/classes",
+    )

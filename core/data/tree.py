@@ -1,0 +1,107 @@
+"""A folder or an archive as one thing: paths below a root, and the bytes behind each. Every reader reads a Tree."""
+
+import hashlib
+import os
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol
+
+from core.errors import DatasetInvalid
+from core.policy import Policy
+
+READ_BYTES = 1 << 20
+MAX_DEPTH = 32
+
+
+class Tree(Protocol):
+    """Files below one root. Paths are relative, with forward slashes, sorted."""
+
+    where: str
+    paths: tuple[str, ...]
+
+    def read(self, path: str, most: int | None = None) -> bytes:
+        """The whole file; raises DatasetInvalid where it is larger than `most` bytes, missing or damaged."""
+
+    def open(self, path: str) -> BinaryIO:
+        """The file, seekable."""
+
+    def identity(self) -> str:
+        """A text that changes when the content may have changed."""
+
+
+class Folder:
+    """A folder on disk; with `only`, one file in it (a manifest may still reach its neighbours by `read`)."""
+
+    def __init__(self, root: Path, *, policy: Policy, only: str | None = None) -> None:
+        self.root = root
+        self.where = root.name + (f"/{only}" if only else "")
+        self._real_root = Path(os.path.realpath(root))
+        self._roots = (self._real_root, *(Path(os.path.realpath(allowed)) for allowed in policy.file_roots))
+        self._only = only
+        self.paths = (only,) if only else self._walk(policy.max_archive_entries)
+
+    def _walk(self, most: int) -> tuple[str, ...]:
+        found: list[str] = []
+        self._visit(self._real_root, "", found, most, depth=0)
+        return tuple(sorted(found))
+
+    def _visit(self, folder: Path, prefix: str, found: list[str], most: int, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise DatasetInvalid(f"{prefix.rstrip('/')!r} lies deeper than {MAX_DEPTH} folders (a link to its parent?)")
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    self._check(Path(entry.path), prefix + entry.name)
+                if entry.is_dir():
+                    self._visit(Path(entry.path), f"{prefix}{entry.name}/", found, most, depth + 1)
+                elif entry.is_file():
+                    found.append(prefix + entry.name)
+                if len(found) > most:
+                    raise DatasetInvalid(f"{self.where!r} holds more than {most} files")
+
+    def _check(self, path: Path, name: str) -> None:
+        real = Path(os.path.realpath(path))
+        if not any(real.is_relative_to(root) for root in self._roots):
+            raise DatasetInvalid(f"{name!r} is a link that leads out of the folders that may be read")
+
+    def _locate(self, path: str) -> Path:
+        parts = PurePosixPath(path)
+        if parts.is_absolute() or ".." in parts.parts or "\0" in path:
+            raise DatasetInvalid(f"{path!r} leads out of {self.where!r}")
+        located = self._real_root / parts
+        self._check(located, path)
+        return located
+
+    def read(self, path: str, most: int | None = None) -> bytes:
+        with self.open(path) as file:
+            data = file.read(-1 if most is None else most + 1)
+        if most is not None and len(data) > most:
+            raise DatasetInvalid(f"{path!r} is larger than {most} bytes")
+        return data
+
+    def open(self, path: str) -> BinaryIO:
+        located = self._locate(path)
+        try:
+            if not located.is_file():
+                raise DatasetInvalid(f"{path!r} is no file in {self.where!r}")
+            return located.open("rb")
+        except OSError as error:
+            raise DatasetInvalid(f"{path!r} cannot be read: {error.strerror or error}") from None
+
+    def identity(self) -> str:
+        """Of a single file its content. Of a folder the names, sizes and times of change: reading all would cost as
+        much as a cold disk takes, and no program can set a time of change (ctime) back."""
+        if self._only:
+            return file_sha256(self._real_root / self._only)
+        digest = hashlib.sha256()
+        for path in self.paths:
+            facts = os.stat(self._real_root / path)
+            digest.update(
+                f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\0{facts.st_ctime_ns}\0{facts.st_ino}\n".encode()
+            )
+        return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

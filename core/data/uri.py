@@ -1,0 +1,103 @@
+"""From a URI to a local file or folder: the one place where the engine reads from outside."""
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from core.data.tree import file_sha256
+from core.errors import DatasetUnreachable, unknown
+from core.policy import Policy
+
+SCHEMES = ("file", "http", "https", "s3", "gs", "hf", "dataset", "job")
+_INPUT_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")
+
+
+def fetch(
+    uri: str,
+    *,
+    policy: Policy,
+    cache: Path,
+    inputs: Path | None,
+    sha256: str | None = None,
+    pointer: str = "/dataset/uri",
+) -> Path:
+    """The local file or folder that `uri` names, downloaded into `cache` (whole or not at all) where it is not local.
+
+    `dataset:<id>` and `job:<id>` lie in `inputs`. `sha256` is checked against a file's content. Raises
+    DatasetUnreachable, which names the URI without its secrets and the reason; DiskFull.
+    """
+    try:
+        path = _fetch(uri, policy, cache, inputs)
+        if sha256 is not None:
+            _check(path, sha256)
+    except Unreachable as error:
+        raise DatasetUnreachable(f"{redacted(uri)}: {error}", hint=error.hint, pointer=pointer) from None
+    return path
+
+
+def redacted(uri: str) -> str:
+    """`uri` without what may be secret: user information, and the values of its query."""
+    parts = urlsplit(uri)
+    host = parts.netloc.rpartition("@")[2]
+    query = "&".join(f"{pair.partition('=')[0]}=..." for pair in parts.query.split("&")) if parts.query else ""
+    return urlunsplit((parts.scheme, host, parts.path, query, ""))
+
+
+class Unreachable(Exception):
+    """Why a URI cannot be read, without the URI."""
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.hint = hint
+
+
+def _fetch(uri: str, policy: Policy, cache: Path, inputs: Path | None) -> Path:
+    scheme, _, rest = uri.partition(":")
+    match scheme:
+        case "file":
+            return _file(uri, policy)
+        case "dataset" | "job":
+            return _input(scheme, rest, inputs)
+    raise Unreachable(unknown("scheme", f"{scheme}:", [f"{name}:" for name in SCHEMES]))
+
+
+def _file(uri: str, policy: Policy) -> Path:
+    parts = urlsplit(uri)
+    if parts.netloc not in ("", "localhost"):
+        raise Unreachable(
+            f"names the host {parts.netloc!r}; a file URI starts with file:/// and reads the engine's machine"
+        )
+    path = Path(unquote(parts.path))
+    if not path.is_absolute() or "\0" in str(path):
+        raise Unreachable("is no absolute path")
+    real = Path(os.path.realpath(path))
+    roots = [Path(os.path.realpath(root)) for root in policy.file_roots]
+    if not any(real.is_relative_to(root) for root in roots):
+        raise Unreachable("lies outside the folders that the operator opened to file: URIs")
+    if not real.exists():
+        raise Unreachable("no such file or folder on the engine's machine")
+    if not (real.is_file() or real.is_dir()):
+        raise Unreachable("is neither a file nor a folder")
+    if not os.access(real, os.R_OK):
+        raise Unreachable("may not be read by the engine (permission denied)")
+    return real
+
+
+def _input(scheme: str, name: str, inputs: Path | None) -> Path:
+    if not _INPUT_ID.match(name):
+        raise Unreachable(f"{name!r} is no id")
+    folder = inputs / name if inputs is not None else None
+    if folder is None or not folder.is_dir():
+        raise Unreachable(f"no such {scheme} among the inputs of this job")
+    files = list(folder.iterdir())
+    # An uploaded archive is meant, not the folder that it lies in; a job's folder keeps its labels beside its weights.
+    return files[0] if scheme == "dataset" and len(files) == 1 else folder
+
+
+def _check(path: Path, sha256: str) -> None:
+    if not path.is_file():
+        raise Unreachable("is a folder; a sha256 can be checked for a file only")
+    actual = file_sha256(path)
+    if actual != sha256:
+        raise Unreachable(f"has the sha256 {actual}, not {sha256}")
