@@ -143,7 +143,7 @@ class Job:
         names: Sequence[str] = (),
         on_bytes: Callable[[int], None] | None = None,
     ) -> list[Path]:
-        """Fetch the artifacts (all, or the named) into `folder`; each resumed where it broke off, and checked by sha256."""
+        """Fetch the artifacts (all, or the named) into `folder`; each resumed where it broke off, sha256 checked."""
         offered = {artifact["name"]: artifact for artifact in self.artifacts()}
         missing = [name for name in names if name not in offered]
         if missing:

@@ -1,0 +1,50 @@
+# syntax=docker/dockerfile:1
+# Two images: `docker build --target api .` holds no torch; `--target worker` holds the engine. Both run as uid 10001.
+# Packages come from the index that the build machine is set up for, and only with the hashes of requirements/.
+
+FROM python:3.13-slim-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /build
+COPY requirements/build.txt requirements/
+RUN python -m venv /opt/build && /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt
+COPY pyproject.toml README.md ./
+COPY api api
+COPY client client
+COPY core core
+COPY migrations migrations
+COPY store store
+COPY web web
+COPY worker worker
+RUN /opt/build/bin/python -m hatchling build --target wheel
+
+FROM python:3.13-slim-bookworm AS api-packages
+COPY requirements/api.txt /tmp/requirements.txt
+RUN python -m venv /opt/retort && /opt/retort/bin/pip install --no-cache-dir --require-hashes -r /tmp/requirements.txt
+COPY --from=build /build/dist /tmp/dist
+RUN /opt/retort/bin/pip install --no-cache-dir --no-deps --no-index /tmp/dist/*.whl
+
+FROM python:3.13-slim-bookworm AS worker-packages
+COPY requirements/worker.txt /tmp/requirements.txt
+RUN python -m venv /opt/retort && /opt/retort/bin/pip install --no-cache-dir --require-hashes -r /tmp/requirements.txt
+COPY --from=build /build/dist /tmp/dist
+RUN /opt/retort/bin/pip install --no-cache-dir --no-deps --no-index /tmp/dist/*.whl
+
+FROM python:3.13-slim-bookworm AS runtime
+RUN groupadd --gid 10001 retort && useradd --uid 10001 --gid 10001 --home-dir /data --no-create-home --shell /usr/sbin/nologin retort \
+    && mkdir /data && chown 10001:10001 /data
+ENV PATH=/opt/retort/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 RETORT_DATA_DIR=/data
+WORKDIR /data
+VOLUME /data
+USER 10001:10001
+STOPSIGNAL SIGTERM
+
+FROM runtime AS api
+COPY --from=api-packages /opt/retort /opt/retort
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
+CMD ["python", "-m", "api", "--host", "0.0.0.0", "--port", "8000"]
+
+FROM runtime AS worker
+COPY --from=worker-packages /opt/retort /opt/retort
+CMD ["python", "-m", "worker"]
