@@ -1,0 +1,51 @@
+"""The networks of a job side by side: student, teacher, baselines."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.report.outcome import Outcome
+
+TITLES = {"scratch": "Scratch", "finetune": "Fine-tuned"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network of the comparison. `role`: student, teacher or baseline."""
+
+    role: str
+    title: str
+    facts: dict[str, Any]
+
+    @property
+    def test(self) -> dict[str, Any] | None:
+        """Its measures on the test split, where its classes allow that."""
+        return self.facts.get("test")
+
+    @property
+    def top1(self) -> float | None:
+        """Share of the test images that it gets right."""
+        return self.test["top1"] if self.test else None
+
+    @property
+    def interval(self) -> list[float] | None:
+        """95% interval of `top1`."""
+        return self.test["top1_interval"] if self.test else None
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Median milliseconds of one image on one thread."""
+        return (self.facts.get("latency") or {}).get("p50_ms")
+
+    @property
+    def seeds(self) -> list[dict[str, Any]]:
+        """Test top-1 of every training, where there were several."""
+        seeds = self.facts.get("seeds") or []
+        return seeds if len(seeds) > 1 else []
+
+
+def rows(outcome: Outcome) -> list[Row]:
+    """Teacher first (where there is one), then the student, then the baselines in the order of the job."""
+    student = Row("student", "Student", {**outcome.student.model_dump(), **outcome.metrics})
+    teacher = [Row("teacher", "Teacher", outcome.teacher)] if outcome.teacher else []
+    baselines = [Row("baseline", TITLES.get(name, name), facts) for name, facts in outcome.baselines.items()]
+    return [*teacher, student, *baselines]

@@ -1,0 +1,64 @@
+"""Numbers as a reader of the report wants them: percent, counts, sizes, times, ratios."""
+
+NOTHING = "–"
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """0.8342 -> 83.4%"""
+    return NOTHING if fraction is None else f"{fraction * 100:.{digits}f}%"
+
+
+def interval(bounds: list[float] | None, digits: int = 1) -> str:
+    """[0.80, 0.86] -> 80.0–86.0%"""
+    return NOTHING if bounds is None else f"{bounds[0] * 100:.{digits}f}–{bounds[1] * 100:.{digits}f}%"
+
+
+def points(difference: float | None) -> str:
+    """A difference of two fractions in percentage points, signed: -0.021 -> −2.1"""
+    if difference is None:
+        return NOTHING
+    value = round(difference * 100, 1)
+    return f"{'−' if value < 0 else '+' if value > 0 else '±'}{abs(value):.1f}"
+
+
+def count(value: float | None) -> str:
+    """A count in three digits: 861620 -> 862 k"""
+    if value is None:
+        return NOTHING
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size * 0.9995:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.0f}"
+
+
+def size(num_bytes: float | None) -> str:
+    """Bytes in decimal units: 4933840 -> 4.93 MB"""
+    if num_bytes is None:
+        return NOTHING
+    for step, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if num_bytes >= step * 0.9995:
+            return f"{num_bytes / step:.3g} {unit}"
+    return f"{num_bytes:.0f} B"
+
+
+def milliseconds(value: float | None) -> str:
+    """1.234 -> 1.23 ms"""
+    return NOTHING if value is None else f"{value:.3g} ms"
+
+
+def seconds(value: float | None) -> str:
+    """4000 -> 1 h 07 min"""
+    if value is None:
+        return NOTHING
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def ratio(large: float | None, small: float | None) -> str:
+    """How many times smaller: 12.3x"""
+    if not large or not small:
+        return NOTHING
+    value = large / small
+    return f"{value:.0f}×" if value >= 100 else f"{value:.3g}×"

@@ -1,0 +1,38 @@
+"""All the report's files, written from one Outcome."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from core.report.card import model_card
+from core.report.outcome import Outcome
+from core.report.page import html_page
+from core.report.plots import confusion_figure, curves_figure
+from core.whole_file import whole_file, write_whole
+
+DOTS_PER_INCH = 150
+
+
+def write_report(outcome: Outcome, folder: Path) -> list[Path]:
+    """Write labels, preprocessing, metrics and spec as JSON, the model card, the HTML page and two plots into `folder`.
+
+    Each file is there whole or not at all. Raises ValueError where a number is not finite: measures say None instead.
+    """
+    documents = {
+        "labels.json": list(outcome.classes),
+        "preprocessing.json": outcome.preprocessing,
+        "metrics.json": outcome.result().model_dump(mode="json", exclude={"event", "at"}),
+        "spec.json": outcome.spec,
+    }
+    paths = [write_whole(folder / name, _json(content)) for name, content in documents.items()]
+    paths.append(write_whole(folder / "model_card.md", model_card(outcome)))
+    paths.append(write_whole(folder / "report.html", html_page(outcome)))
+    for name, figure in (("curves.png", curves_figure(outcome)), ("confusion.png", confusion_figure(outcome))):
+        with whole_file(folder / name) as temporary:
+            figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)
+        paths.append(folder / name)
+    return paths
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
