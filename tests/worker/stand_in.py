@@ -1,0 +1,176 @@
+"""An engine for tests of the worker: the same flags, events and exit statuses as `python -m core`, but what it does is
+said by the job's labels, and its training is a chain of hashes.
+
+labels: act (a name in ACTS), steps, seconds (per step)
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+FACTS = {"architecture": "cifar/resnet8", "num_params": 1, "macs": 1, "bytes": 4, "input_size": 8, "num_classes": 2}
+DATASET = {
+    "uri": "builtin:digits", "format": "builtin", "fingerprint": "0" * 64, "classes": ["0", "1"], "num_train": 2,
+    "num_validation": 2, "num_test": 2, "images_per_class": {}, "native_size": [8, 8], "resident_bytes": 1,
+}  # fmt: skip
+interrupted = threading.Event()
+
+
+def say(event: str, **values: object) -> None:
+    print(json.dumps({"event": event, "at": datetime.now(UTC).isoformat(), **values}), flush=True)
+
+
+def resolve(spec: dict) -> None:
+    say("phase", phase="preparing")
+    say("resolved", spec=spec, dataset=DATASET, student=FACTS, estimate={"steps": 1})
+    say("phase", phase="training")
+
+
+def train(spec: dict, out: Path, resume: bool) -> int:
+    steps, seconds = int(spec["labels"].get("steps", 3)), float(spec["labels"].get("seconds", 0))
+    step, state = (0, "") if not resume else load(out)
+    say("log", message=f"training from step {step} in process {os.getpid()}")
+    resolve(spec)
+    while step < steps:
+        if interrupted.is_set():
+            save(out, step, state)
+            return 75
+        step += 1
+        state = hashlib.sha256(f"{state}{step}".encode()).hexdigest()
+        time.sleep(seconds)
+        say("metric", step=step, values={"train/loss": 1 / step, "train/top1": None})
+        say("progress", fraction=step / steps, run="student", epoch=step, epochs=steps, step=step, steps=steps)
+        save(out, step, state)
+    (out / "artifacts").mkdir(exist_ok=True)
+    (out / "artifacts/model.safetensors").write_bytes(state.encode() * 40_000)  # some blocks of a blob
+    announce(out, "artifact", "artifacts/model.safetensors", name="model.safetensors", media_type="application/x-test")
+    say("result", student=FACTS, metrics={"state": state}, baselines={})
+    return 0
+
+
+def load(out: Path) -> tuple[int, str]:
+    (path,) = out.glob("checkpoint-*")
+    found = json.loads(path.read_text())
+    return found["step"], found["state"]
+
+
+def save(out: Path, step: int, state: str) -> None:
+    older = list(out.glob("checkpoint-*"))
+    path = out / f"checkpoint-{step}-{os.getpid()}"
+    path.write_text(json.dumps({"step": step, "state": state}))
+    announce(out, "checkpoint", path.name, step=step)
+    for one in older:
+        if one != path:
+            one.unlink()
+
+
+def announce(out: Path, event: str, path: str, **more: object) -> None:
+    data = (out / path).read_bytes()
+    say(event, path=path, size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest(), **more)
+
+
+def segfault(spec: dict, out: Path, resume: bool) -> int:
+    print("about to fall", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return 0
+
+
+def flood(spec: dict, out: Path, resume: bool) -> int:
+    line = json.dumps({"event": "log", "at": "2026-01-01T00:00:00Z", "message": "x" * 20_000})
+    for _ in range(1000):
+        sys.stdout.write(f"{line}\n" * 12)
+    for _ in range(1000):
+        sys.stderr.write("y" * 10_000 + "\n")
+    return train(spec, out, resume)
+
+
+def garbage(spec: dict, out: Path, resume: bool) -> int:
+    sys.stdout.flush()
+    for junk in (b"\x00\xff\xfe\n", b'{"event": "no such"}\n', b"[" * 100_000 + b"\n", b"not json\n" * 50, b"\n"):
+        os.write(1, junk)
+    return train(spec, out, resume)
+
+
+def deaf(spec: dict, out: Path, resume: bool) -> int:
+    """Heeds no SIGTERM, and has a child that does not either."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    say("log", message=f"pids {os.getpid()} {child.pid}")
+    time.sleep(600)
+    return 0
+
+
+def runaway(spec: dict, out: Path, resume: bool) -> int:
+    """Ends well, and leaves a child in another session that holds its stdout."""
+    status = train(spec, out, resume)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"], start_new_session=True)
+    say("log", message=f"pids {os.getpid()} {child.pid}")
+    return status
+
+
+def mute(spec: dict, out: Path, resume: bool) -> int:
+    print("the reason stands here", file=sys.stderr)
+    return 1
+
+
+def refuse(spec: dict, out: Path, resume: bool) -> int:
+    say("error", code="DATASET_INVALID", category="user", message="class cup has no images", hint="add some")
+    return 3
+
+
+def forge(spec: dict, out: Path, resume: bool) -> int:
+    """Announces a link to a file outside its folder as a result."""
+    resolve(spec)
+    out.mkdir(exist_ok=True)
+    (out / "stolen").symlink_to("/etc/hostname")
+    announce(out, "artifact", "stolen", name="model.safetensors", media_type="text/plain")
+    say("result", student=FACTS, metrics={}, baselines={})
+    return 0
+
+
+def tell(spec: dict, out: Path, resume: bool) -> int:
+    """Says what it sees: its environment, its folder, its policy."""
+    say("log", message=json.dumps(sorted(os.environ)))
+    say("log", message=json.dumps(sorted(str(path.relative_to(out.parent)) for path in out.parent.rglob("*"))))
+    say("log", message=(out.parent / "policy.json").read_text())
+    return train(spec, out, resume)
+
+
+ACTS = {act.__name__: act for act in (train, segfault, flood, garbage, deaf, runaway, mute, refuse, forge, tell)}
+
+
+def end_with_parent(descriptor: int) -> None:
+    os.read(descriptor, 1)
+    os._exit(1)
+
+
+def main() -> int:
+    if sys.argv[1:] == ["catalogue"]:
+        print(json.dumps({"students": [{"name": "nano"}], "teachers": []}))
+        return 0
+    parser = argparse.ArgumentParser()
+    for name in ("spec", "out", "policy", "inputs", "cache", "events"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--parent-pipe", type=int, required=True)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--plan", action="store_true")
+    flags = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: interrupted.set())
+    threading.Thread(target=end_with_parent, args=(flags.parent_pipe,), daemon=True).start()
+    spec = json.loads(flags.spec.read_text())
+    if flags.plan:
+        resolve(spec)
+        return 0
+    return ACTS[spec["labels"].get("act", "train")](spec, flags.out, flags.resume)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

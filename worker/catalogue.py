@@ -1,0 +1,66 @@
+"""Publishes what an engine offers (students, teachers), once per version: the API has no torch to ask."""
+
+import json
+import logging
+import os
+import subprocess
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from store.catalogues import catalogue, publish_catalogue
+from store.database import Database
+from worker.environment import engine_environment
+
+logger = logging.getLogger(__name__)
+
+VERSION = "version"  # the kind under which the version of what is published stands
+ENGINE_SECONDS = 600.0
+LOOK_SECONDS = 0.5
+
+
+def publish(
+    database: Database, engine: Sequence[str], version: str, allowed: Sequence[str], stop: threading.Event
+) -> bool:
+    """Ask an engine and publish its answer, unless this version has been published; whether it was.
+
+    Ends the engine and returns when `stop` is set.
+    """
+    with database.read() as session:
+        known = catalogue(session, VERSION)
+    if known is not None and known.data == version:
+        return False
+    catalogues = _ask([*engine, "catalogue"], allowed, stop)
+    if catalogues is None:
+        return False
+    with database.begin() as session:
+        for kind, data in catalogues.items():
+            publish_catalogue(session, kind, data)
+        publish_catalogue(session, VERSION, version)
+    return True
+
+
+def _ask(command: Sequence[str], allowed: Sequence[str], stop: threading.Event) -> dict[str, Any] | None:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as answer:
+        environment = engine_environment(os.environ, allowed, Path(folder))
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=answer, cwd=folder, env=environment)
+        try:
+            status = _wait(process, stop)
+        finally:
+            process.kill()
+            process.wait()
+        if status != 0:
+            if not stop.is_set():
+                logger.warning("no catalogue was published: %s ended with status %s", " ".join(command), status)
+            return None
+        answer.seek(0)
+        return json.loads(answer.read())
+
+
+def _wait(process: subprocess.Popen[bytes], stop: threading.Event) -> int | None:
+    waited = 0.0
+    while process.poll() is None and waited < ENGINE_SECONDS and not stop.wait(LOOK_SECONDS):
+        waited += LOOK_SECONDS
+    return process.poll()

@@ -1,0 +1,59 @@
+"""From the outbox to Celery: a message for each queued job that this worker has a free slot for, to its own queue.
+
+Because no message is sent that could not run at once, prefetching cannot hold a job back behind another; because each
+worker sends to itself, a full worker never takes what a free one could run. Two workers may send the same job: the
+claim decides, and the loser walks away.
+"""
+
+from collections.abc import Callable
+
+from store import outbox
+from store.database import Database
+from store.states import Kind
+from store.views import Dispatch
+from worker.lanes import Lanes
+
+KINDS: tuple[Kind, ...] = ("plan", "job")
+
+
+class Dispatcher:
+    """Sends by `send(job_id)`, which raises where the broker does not take the message."""
+
+    def __init__(self, database: Database, lanes: Lanes, send: Callable[[str], object]) -> None:
+        self._database = database
+        self._lanes = lanes
+        self._send = send
+
+    def dispatch(self) -> list[str]:
+        """Send what can run now; the ids of the jobs. One cheap query where nothing waits."""
+        sent: list[str] = []
+        try:
+            for waiting in self._waiting():
+                if self._send_one(waiting):
+                    sent.append(waiting.job_id)
+        finally:
+            # After the publish: dying between the two sends a message twice, never not at all.
+            if sent:
+                with self._database.begin() as session:
+                    outbox.mark_sent(session, sent)
+        return sent
+
+    def _waiting(self) -> list[Dispatch]:
+        free = {kind: self._lanes.free(kind) for kind in KINDS}
+        if not any(free.values()):
+            return []
+        with self._database.read() as session:
+            if not outbox.dispatchable(session, limit=1):
+                return []
+            lanes = [outbox.dispatchable(session, kind=kind, limit=free[kind]) for kind in KINDS if free[kind]]
+        return [waiting for lane in lanes for waiting in lane]
+
+    def _send_one(self, waiting: Dispatch) -> bool:
+        if not self._lanes.promise(waiting.job_id, waiting.kind):
+            return False
+        try:
+            self._send(waiting.job_id)
+        except BaseException:
+            self._lanes.withdraw(waiting.job_id)
+            raise
+        return True

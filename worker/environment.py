@@ -1,0 +1,31 @@
+"""What an engine process may see of the worker's environment: what it takes to run, and the credentials that fsspec's
+libraries read themselves. No address or secret of Retort's own."""
+
+import importlib.util
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+# Where programs are, and how they write text and time: without these an engine cannot run as its worker does.
+ALWAYS = ("PATH", "HOME", "LANG", "LC_*", "TZ")
+OWN = "RETORT_*"
+
+
+def engine_environment(worker: Mapping[str, str], allowed: Iterable[str], temporary: Path) -> dict[str, str]:
+    """The engine's environment from the worker's: `allowed` are names or patterns (settings.engine_env), `temporary` is
+    the attempt's own folder for temporary files. Our own settings never pass, not even when an operator names them."""
+    patterns = (*ALWAYS, *allowed)
+    passed = {
+        name: value
+        for name, value in worker.items()
+        if any(fnmatchcase(name, pattern) for pattern in patterns) and not fnmatchcase(name, OWN)
+    }
+    return {**passed, "TMPDIR": str(temporary), "PYTHONPATH": str(_home_of_core()), "PYTHONSAFEPATH": "1"}
+
+
+def _home_of_core() -> Path:
+    """The folder that holds the package `core`, so that the engine finds it from any working directory."""
+    found = importlib.util.find_spec("core")
+    if found is None or found.origin is None:
+        raise RuntimeError("the package core cannot be found; install Retort, or start the worker from its folder")
+    return Path(found.origin).resolve().parent.parent

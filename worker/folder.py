@@ -1,0 +1,78 @@
+"""The folder of one attempt: spec.json, policy.json, inputs/, out/, tmp/. Gone when the attempt ends; what a killed
+worker left is swept by the next one.
+
+A lock file beside each folder is held while its worker lives, so that workers of one host can share the place.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from core.policy import Policy
+from store.views import Lease
+
+
+class AttemptFolder:
+    """A fresh folder below `attempts`, as a context manager that removes it."""
+
+    def __init__(self, attempts: Path, lease: Lease) -> None:
+        self.path = attempts / f"{lease.job_id}.{lease.token}.{os.getpid()}"
+        self._lock_path = attempts / f"{self.path.name}.lock"
+
+    @property
+    def inputs(self) -> Path:
+        """Where results of earlier jobs lie, by job id."""
+        return self.path / "inputs"
+
+    @property
+    def out(self) -> Path:
+        """Where the engine writes."""
+        return self.path / "out"
+
+    @property
+    def temporary(self) -> Path:
+        """The engine's TMPDIR."""
+        return self.path / "tmp"
+
+    def __enter__(self) -> "AttemptFolder":
+        self._lock_path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self._lock_path, os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        for folder in (self.inputs, self.out, self.temporary):
+            folder.mkdir(parents=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lock_path.unlink(missing_ok=True)
+        os.close(self._lock)
+
+    def write_order(self, spec: dict[str, Any], policy: Policy) -> None:
+        """What the engine is to do, and what it may do."""
+        (self.path / "spec.json").write_text(json.dumps(spec))
+        (self.path / "policy.json").write_text(policy.model_dump_json())
+
+
+def sweep(attempts: Path) -> int:
+    """Remove the folders whose worker is dead; how many."""
+    return sum(_remove_if_dead(lock) for lock in attempts.glob("*.lock"))
+
+
+def _remove_if_dead(lock_path: Path) -> bool:
+    try:
+        lock = os.open(lock_path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
+        lock_path.unlink(missing_ok=True)
+        return True
+    finally:
+        os.close(lock)

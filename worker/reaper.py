@@ -1,0 +1,37 @@
+"""Finds jobs whose worker went silent and, once in a while, what nobody needs any more."""
+
+import logging
+import time
+
+from store import blobs, reaper, workers
+from store.database import Database
+
+logger = logging.getLogger(__name__)
+
+TIDY_SECONDS = 600.0
+
+
+class Reaper:
+    """Call `look` every settings.reaper_seconds; any number of workers may do so at once."""
+
+    def __init__(self, database: Database, max_attempts: int) -> None:
+        self._database = database
+        self._max_attempts = max_attempts
+        self._tidied_at = time.monotonic()
+
+    def look(self) -> list[str]:
+        """Move the jobs of silent workers; their ids."""
+        with self._database.begin() as session:
+            moved = reaper.reap(session, self._max_attempts)
+        for job_id in moved:
+            logger.warning("%s: its worker went silent", job_id)
+        if time.monotonic() >= self._tidied_at + TIDY_SECONDS:
+            self._tidied_at = time.monotonic()
+            self._tidy()
+        return moved
+
+    def _tidy(self) -> None:
+        with self._database.begin() as session:
+            reaper.sweep_plans(session)
+            workers.forget(session)
+        blobs.collect_garbage(self._database)

@@ -1,0 +1,101 @@
+"""From an engine's events to rows: batched, throttled, fenced; what the engine said last decides how the job ends."""
+
+import time
+from typing import Any
+
+from core import events
+from store import leases
+from store.views import LogLine, MetricPoint
+from worker.deliveries import Deliveries
+from worker.ledger import Ledger
+from worker.trainer import Trainer
+
+BATCH_EVENTS = 200
+PROGRESS_SECONDS = 1.0
+MAX_LOG_LINES = 10_000  # of one attempt; what comes after is counted
+MAX_LOG_CHARACTERS = 4_000
+_OF_EVENT = {"at", "event"}
+
+
+class Recorder:
+    """Follows one engine. `failure`, `result` and `resolved` are what it told, once `follow` has returned."""
+
+    def __init__(self, ledger: Ledger, deliveries: Deliveries, batch_seconds: float) -> None:
+        """Writes what came in `batch_seconds` in one transaction."""
+        self.failure: events.Failure | None = None
+        self.result: dict[str, Any] | None = None
+        self.resolved = False
+        self._ledger = ledger
+        self._deliveries = deliveries
+        self._batch_seconds = batch_seconds
+        self._num_log_lines = 0
+        self._progress: events.Progress | None = None
+        self._progress_at = 0.0
+
+    def follow(self, trainer: Trainer) -> None:
+        """Record until the engine's stdout ends; raises LeaseLost, and InternalError for an artifact that is not what
+        was announced."""
+        more = True
+        while more:
+            ended = trainer.has_ended()
+            batch, more = trainer.listener.take(BATCH_EVENTS, self._batch_seconds)
+            if ended and not batch:  # a process that left the engine's group may hold its stdout open
+                break
+            self._record(batch, last=not more)
+            self._deliver(batch)
+
+    def log(self, level: str, lines: list[str]) -> None:
+        """Lines of the worker's own, such as the end of the engine's stderr."""
+        said = [events.Log.model_validate({"level": level, "message": line}) for line in lines if line]
+        self._record(said, last=True)
+
+    def _record(self, batch: list[events.Event], *, last: bool) -> None:
+        facts: dict[str, Any] = {"metrics": [], "logs": []}
+        for event in batch:
+            self._sort(event, facts)
+        self._add_progress(facts, last=last)
+        if any(facts.values()):
+            self._ledger.write(leases.record, **facts)
+
+    def _sort(self, event: events.Event, facts: dict[str, Any]) -> None:
+        if isinstance(event, events.Metric):
+            facts["metrics"] += [MetricPoint(name, event.step, value, event.at) for name, value in event.values.items()]
+        elif isinstance(event, events.Log):
+            facts["logs"] += self._log_line(event)
+        elif isinstance(event, events.Progress):
+            self._progress = event
+        elif isinstance(event, events.Phase):
+            facts["phase"] = event.phase
+        elif isinstance(event, events.Resolved):
+            self.resolved = True
+            facts["resolved"] = event.model_dump(mode="json", exclude=_OF_EVENT)
+        elif isinstance(event, events.Result):
+            self.result = event.model_dump(mode="json", exclude=_OF_EVENT)
+        elif isinstance(event, events.Failure):
+            self.failure = event
+
+    def _log_line(self, event: events.Log) -> list[LogLine]:
+        self._num_log_lines += 1
+        if self._num_log_lines > MAX_LOG_LINES + 1:
+            return []
+        if self._num_log_lines > MAX_LOG_LINES:
+            return [
+                LogLine("warning", f"more than {MAX_LOG_LINES} lines in this attempt; the rest is left out", event.at)
+            ]
+        return [LogLine(event.level, event.message[:MAX_LOG_CHARACTERS], event.at)]
+
+    def _add_progress(self, facts: dict[str, Any], *, last: bool) -> None:
+        now = time.monotonic()
+        if self._progress is None or (not last and now < self._progress_at + PROGRESS_SECONDS):
+            return
+        shown = self._progress.model_dump(mode="json", exclude=_OF_EVENT)
+        facts["progress"] = {**shown, "updated_at": self._progress.model_dump(mode="json")["at"]}
+        self._progress, self._progress_at = None, now
+
+    def _deliver(self, batch: list[events.Event]) -> None:
+        for event in batch:
+            if isinstance(event, events.Artifact):
+                self._deliveries.artifact(event)
+        checkpoints = [event for event in batch if isinstance(event, events.Checkpoint)]
+        if checkpoints:  # each replaces the one before
+            self._deliveries.checkpoint(checkpoints[-1])

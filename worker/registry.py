@@ -1,0 +1,78 @@
+"""What this worker is and offers, kept fresh in the workers table while it lives."""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from store import workers
+from store.database import Database
+
+NVIDIA_SECONDS = 20.0  # nvidia-smi may be slow on a busy or broken driver
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One worker as others see it."""
+
+    worker_id: str
+    devices: tuple[str, ...]
+    slots: int
+    version: str
+
+    def announce(self, database: Database) -> None:
+        """Say that this worker is there, or still there."""
+        with database.begin() as session:
+            workers.announce(
+                session,
+                self.worker_id,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                devices=self.devices,
+                version=self.version,
+                slots=self.slots,
+            )
+
+    def withdraw(self, database: Database) -> None:
+        """Say that this worker is leaving."""
+        with database.begin() as session:
+            workers.withdraw(session, self.worker_id)
+
+
+def new_worker_id() -> str:
+    """A name for this process that no other will have."""
+    return f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
+
+
+def devices() -> tuple[str, ...]:
+    """The GPUs that the driver lists, by name and memory, then `cpu`; no torch is asked."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return ("cpu",)
+    query = [program, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        listed = subprocess.run(query, capture_output=True, text=True, timeout=NVIDIA_SECONDS, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ("cpu",)
+    return (*(line.strip() for line in listed.splitlines() if line.strip()), "cpu")
+
+
+@cache
+def version() -> str:
+    """Of Retort and of the engine's source, so that an edited engine is told from the released one."""
+    found = importlib.util.find_spec("core")
+    digest = hashlib.sha256()
+    if found is not None and found.origin is not None:
+        for source in sorted(Path(found.origin).parent.rglob("*.py")):
+            digest.update(source.read_bytes())
+    try:
+        released = importlib.metadata.version("retort")
+    except importlib.metadata.PackageNotFoundError:
+        released = "0"
+    return f"{released}+{digest.hexdigest()[:12]}"

@@ -1,0 +1,146 @@
+"""One worker process: its threads, its Celery consumer, and how it stops."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import FrameType
+
+from celery.worker import state as celery_state
+
+from store import jobs, outbox
+from store.database import Database
+from store.errors import JobNotFound
+from store.settings import Settings
+from worker.app import TASK, make_app
+from worker.attempt import Workshop, attempt
+from worker.catalogue import publish
+from worker.dispatcher import Dispatcher
+from worker.folder import sweep
+from worker.lanes import Lanes
+from worker.periodic import Periodic
+from worker.reaper import Reaper
+from worker.registry import Offer, devices, new_worker_id, version
+
+logger = logging.getLogger(__name__)
+
+ENGINE = (sys.executable, "-m", "core")
+DEAF_SECONDS = 60.0
+WATCHDOG_SECONDS = 5.0
+# After drain_seconds for the engines: to store their last checkpoints and let go of the leases.
+LEAVE_SECONDS = 10.0
+
+
+class Service:
+    """A worker on an open, migrated database."""
+
+    def __init__(self, settings: Settings, database: Database, engine: Sequence[str] = ENGINE) -> None:
+        self.worker_id = new_worker_id()
+        self._settings = settings
+        self._database = database
+        self._stopping = threading.Event()
+        self._exit_status = 0
+        self._lanes = Lanes({"job": settings.slots, "plan": settings.plan_slots})
+        self._shop = Workshop(database, settings, self.worker_id, engine, self._stopping)
+        self._queue = f"{settings.broker_prefix}.{self.worker_id}"
+        self._app = make_app(
+            settings.broker_url, queue=self._queue, key_prefix=f"{settings.broker_prefix}:", run=self.answer
+        )
+
+    def answer(self, job_id: str) -> None:
+        """A message arrived: run the job if there is a slot for it; the message is dropped otherwise, and sent again
+        while the job stays queued."""
+        with self._database.read() as session:
+            try:
+                kind = jobs.get(session, job_id).kind
+            except JobNotFound:
+                return
+        with self._lanes.enter(job_id, kind) as entered:
+            if entered and not self._stopping.is_set():
+                attempt(self._shop, job_id)
+
+    def serve(self) -> int:
+        """Work until SIGTERM or SIGINT; the exit status. Call it on the main thread."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        threading.Thread(target=self._leave_in_time, name="leave-in-time", daemon=True).start()
+        swept = sweep(self._shop.attempts)
+        if swept:
+            logger.info("removed the folders of %d dead attempts", swept)
+        offer = Offer(self.worker_id, devices(), self._settings.slots, version())
+        offer.announce(self._database)
+        with self._database.begin() as session:
+            outbox.forget_sends(session)
+        with ExitStack() as threads:
+            for thread in self._threads(offer):
+                thread.start()
+                threads.callback(thread.stop)
+            threads.callback(self._stopping.set)
+            self._consume()
+        offer.withdraw(self._database)
+        return self._exit_status
+
+    def stop(self, exit_status: int = 0) -> None:
+        """Begin to stop: engines write a checkpoint, jobs go back to the queue."""
+        self._exit_status = self._exit_status or exit_status
+        celery_state.should_stop = self._exit_status  # the consumer looks at it at least every two seconds
+        self._stopping.set()
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        # The flag alone: an exception raised here could cut a transaction anywhere. Later signals change nothing.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.stop()
+
+    def _threads(self, offer: Offer) -> list[Periodic]:
+        settings = self._settings
+        dispatcher = Dispatcher(self._database, self._lanes, self._send)
+        reaper = Reaper(self._database, settings.max_attempts)
+        threads = [
+            Periodic("registry", lambda: offer.announce(self._database), settings.beat_seconds),
+            Periodic("reaper", reaper.look, settings.reaper_seconds),
+            Periodic("dispatcher", dispatcher.dispatch, settings.dispatch_seconds),
+            Periodic("watchdog", self._watch, WATCHDOG_SECONDS),
+        ]
+        return threads
+
+    def _send(self, job_id: str) -> None:
+        self._app.send_task(TASK, args=(job_id,), queue=self._queue, retry=False)
+
+    def _consume(self) -> None:
+        catalogue = threading.Thread(target=self._publish, name="catalogue", daemon=True)
+        catalogue.start()
+        worker = self._app.WorkController(
+            hostname=self.worker_id,
+            pool_cls="threads",
+            concurrency=self._settings.slots + self._settings.plan_slots,
+            loglevel="WARNING",
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+        )
+        worker.start()
+        if worker.exitcode and not self._stopping.is_set():
+            self._exit_status = int(worker.exitcode)
+
+    def _publish(self) -> None:
+        try:
+            publish(self._database, self._shop.engine, version(), self._settings.engine_env, self._stopping)
+        except Exception:
+            logger.exception("no catalogue was published")
+
+    def _watch(self) -> None:
+        """A consumer gone deaf cannot be mended from inside: leave, so that the supervisor starts a new one."""
+        if self._lanes.deaf_seconds() > DEAF_SECONDS:
+            logger.critical("messages are sent and none arrives; this worker ends so that a new one can start")
+            self.stop(exit_status=1)
+
+    def _leave_in_time(self) -> None:
+        self._stopping.wait()
+        time.sleep(self._settings.drain_seconds + LEAVE_SECONDS)
+        logger.critical("the worker did not stop in time; its leases will run out")
+        os._exit(self._exit_status or 1)
