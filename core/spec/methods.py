@@ -1,15 +1,21 @@
 """The knobs of every method: one small model each, told apart by `name`. The arithmetic is in core.methods."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from core.spec.part import Auto, Part
 
+Fidelity = Literal["as published", "our variant", "common practice"]
+
 
 class SkdKnobs(Part):
     """Specialization by feature maps and labels (Liu et al., CVPRW 2023; our variant)."""
 
+    source: ClassVar[str] = (
+        "Liu et al., CVPR Workshops 2023; read in its abstract alone, so the arithmetic is our variant"
+    )
+    fidelity: ClassVar[Fidelity] = "our variant"
     name: Literal["skd"] = "skd"
     weight: float | Auto = Field("auto", ge=0, description="of the feature term against the label term; auto: by form")
     label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
@@ -22,6 +28,8 @@ class SkdKnobs(Part):
 class KdKnobs(Part):
     """Hinton's distillation; teacher logits restricted to the chosen classes and renormalized."""
 
+    source: ClassVar[str] = "Hinton, Vinyals and Dean 2015, arXiv:1503.02531"
+    fidelity: ClassVar[Fidelity] = "as published"
     name: Literal["kd"] = "kd"
     temperature: float = Field(4.0, gt=0, description="softens both sides")
     weight: float = Field(0.9, ge=0, description="of T^2 KL(teacher || student)")
@@ -31,12 +39,16 @@ class KdKnobs(Part):
 class ScratchKnobs(Part):
     """Labels only, from random weights (or from `student.weights`)."""
 
+    source: ClassVar[str] = "supervised training, no distillation"
+    fidelity: ClassVar[Fidelity] = "common practice"
     name: Literal["scratch"] = "scratch"
 
 
 class FinetuneKnobs(Part):
     """Labels only, a fresh head on given weights: `student.weights`, published ones, or with student `same` the teacher's."""
 
+    source: ClassVar[str] = "transfer learning, no distillation"
+    fidelity: ClassVar[Fidelity] = "common practice"
     name: Literal["finetune"] = "finetune"
     freeze_backbone: bool = Field(False, description="true: a linear probe")
 

@@ -1,0 +1,79 @@
+"""`python -m api [--host H] [--port P] [--fd N]`: serve the API and the dashboard."""
+
+import argparse
+import asyncio
+import socket
+import sys
+
+import uvicorn
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.guard import LOOPBACK_NAMES
+from store.database import open_database
+from store.settings import Settings
+
+# A slow client must not hold up a shutdown; what is cut off here can be asked for again.
+GRACEFUL_SECONDS = 5
+# Beyond this many connections a client gets 503 at once instead of none an answer.
+MAX_CONNECTIONS = 4096
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which first lets those go who wait for a job to change."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the long polls and event streams, then the server."""
+        app = self.config.app
+        if isinstance(app, FastAPI):
+            app.state.watch.close()
+        await super().shutdown(sockets)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM. Returns the exit status: 2 where the address is refused."""
+    options = _parser().parse_args(arguments)
+    settings = Settings.load()
+    bound = socket.socket(fileno=options.fd) if options.fd is not None else None
+    host = bound.getsockname()[0] if bound else options.host
+    if not _is_loopback(host) and "allowed_hosts" not in settings.model_fields_set:
+        print(
+            f"refused to serve on {host!r}: Retort has no authentication yet, so it listens on loopback only. "
+            "Set RETORT_ALLOWED_HOSTS to the names that others reach it by to say that the network is yours.",
+            file=sys.stderr,
+        )
+        return 2
+    database = open_database(settings.url)
+    server = Server(_config(create_app(settings, database), options.host, options.port))
+    asyncio.run(server.serve(sockets=[bound] if bound else None))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m api", description="Serve Retort's API and dashboard.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8000, help="0 picks a free one")
+    parser.add_argument("--fd", type=int, help="file descriptor of a socket that listens already")
+    return parser
+
+
+def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=GRACEFUL_SECONDS,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    return host in LOOPBACK_NAMES or host == "::1" or host.startswith("127.")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

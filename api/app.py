@@ -1,0 +1,80 @@
+"""The wiring of the API, in one function. Importing this leaves torch, Celery and the worker alone."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+from api import errors, openapi
+from api.access import Access
+from api.guard import Guard
+from api.routes import artifacts, catalogues, dashboard, jobs, moves, operations, plans, story
+from api.telemetry import Telemetry
+from api.watch import Watch
+from store.database import Database, open_database
+from store.settings import Settings
+
+# As many as the database has connections: more would only wait for one.
+THREADS = 20
+# The order matters: /v1/jobs/plan before /v1/jobs/{job_id}.
+ROUTERS = (
+    plans.router,
+    jobs.router,
+    moves.router,
+    story.router,
+    artifacts.router,
+    catalogues.router,
+    operations.router,
+    dashboard.router,
+)
+
+
+def create_app(settings: Settings, database: Database, *, quiet: bool = False) -> FastAPI:
+    """The API on a database; `quiet` leaves out the access log."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        yield
+        app.state.watch.close()
+
+    app = FastAPI(
+        title="Retort",
+        version=_version(),
+        lifespan=lifespan,
+        docs_url=None,  # their pages come from a CDN
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    app.state.database = database
+    app.state.watch = Watch(database)
+    app.state.telemetry = Telemetry()
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/web", dashboard.files, name="web")
+    errors.install(app)
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+    # The last added is the outermost.
+    app.add_middleware(Guard, allowed_hosts=settings.allowed_hosts)
+    app.add_middleware(Access, telemetry=app.state.telemetry, quiet=quiet)
+    return app
+
+
+def _version() -> str:
+    try:
+        return version("retort")
+    except PackageNotFoundError:
+        return "0"
+
+
+def __getattr__(name: str) -> Any:
+    """`app`, made when asked for: what `uvicorn api.app:app` serves."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    settings = Settings.load()
+    return create_app(settings, open_database(settings.url))

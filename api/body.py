@@ -1,0 +1,98 @@
+"""Reading a request's JSON body: bounded in bytes and in time, and strict about what it holds."""
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from api.errors import Problem
+from api.wiring import TheSettings
+from core.errors import SpecInvalid
+
+# A client that sends a byte now and then would otherwise hold a connection for ever.
+MAX_SECONDS = 20.0
+_JSON = re.compile(r"application/(json|[\w.+-]+\+json)\s*(;|$)", re.IGNORECASE)
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+async def read_body(request: Request, settings: TheSettings) -> bytes:
+    """The whole body; raises Problem 415, 413 or 408. Never trusts Content-Length for more than an early no."""
+    content_type = request.headers.get("content-type", "")
+    if not _JSON.match(content_type):
+        said = f"not {content_type!r}" if content_type else "and none was given"
+        raise Problem(415, "CONTENT_TYPE_UNSUPPORTED", f"the Content-Type must be application/json, {said}")
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > settings.max_body_bytes:
+        raise _too_large(settings.max_body_bytes)
+    try:
+        async with asyncio.timeout(MAX_SECONDS):
+            return await _read(request, settings.max_body_bytes)
+    except TimeoutError:
+        detail = f"the body did not arrive within {MAX_SECONDS:.0f} seconds"
+        raise Problem(408, "BODY_TIMEOUT", detail, headers={"Connection": "close"}) from None
+
+
+async def _read(request: Request, max_bytes: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+    return bytes(body)
+
+
+def _too_large(max_bytes: int) -> Problem:
+    # Closing tells the client to stop sending what will not be read.
+    return Problem(413, "BODY_TOO_LARGE", f"a body may have at most {max_bytes} bytes", headers={"Connection": "close"})
+
+
+def parse_json(body: bytes) -> Any:
+    """The document; refuses NaN, repeated keys and text that no database stores."""
+    try:
+        data = json.loads(body, parse_constant=_no_constant, object_pairs_hook=_once_each)
+    except RecursionError:
+        raise Problem(400, "BODY_MALFORMED", "the JSON is nested too deep") from None
+    except ValueError as error:
+        raise Problem(400, "BODY_MALFORMED", f"the body is no JSON: {error}") from None
+    if b"\\u" in body:  # only an escape can bring in a NUL or half a surrogate pair
+        wrong = [(pointer, "holds a NUL or half of a surrogate pair") for pointer in _unstorable(data, "")]
+        if wrong:
+            raise SpecInvalid(wrong)
+    return data
+
+
+def digest(data: Any) -> str:
+    """The same for documents that differ only in spacing and the order of keys: sha256 in hex."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"key {next(key for key in keys if keys.count(key) > 1)!r} is given twice")
+    return document
+
+
+def _unstorable(value: Any, pointer: str) -> Iterator[str]:
+    if isinstance(value, str) and _UNSTORABLE.search(value):
+        yield pointer
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _unstorable(item, f"{pointer}/{index}")
+    elif isinstance(value, dict):
+        if any(_UNSTORABLE.search(key) for key in value):
+            yield pointer
+        for key, item in value.items():
+            yield from _unstorable(item, f"{pointer}/{key}")
+
+
+Body = Annotated[bytes, Depends(read_body)]

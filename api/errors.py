@@ -1,0 +1,156 @@
+"""Every error as RFC 9457 `application/problem+json`. The one place where an exception becomes an HTTP status."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
+
+from core.errors import RetortError, SpecInvalid, UserError
+from store.errors import IllegalMove, JobNotFound
+
+log = logging.getLogger("retort.api")
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+
+# Codes for the answers that Starlette and FastAPI give by themselves.
+_CODES = {
+    400: "REQUEST_MALFORMED",
+    404: "ROUTE_NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "BODY_TOO_LARGE",
+    415: "CONTENT_TYPE_UNSUPPORTED",
+    416: "RANGE_NOT_SATISFIABLE",
+}
+
+
+class Problem(Exception):
+    """An answer that is an error: `errors` lists the places to blame as (pointer, detail)."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+
+    def document(self, instance: str) -> dict[str, Any]:
+        """The problem details object; `instance` names this occurrence."""
+        return {
+            "type": f"urn:retort:problem:{self.code.lower().replace('_', '-')}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "errors": [{"pointer": pointer, "detail": detail} for pointer, detail in self.errors],
+            "instance": instance,
+        }
+
+    def response(self, scope: Scope) -> Response:
+        """The HTTP answer, naming the request by its id."""
+        request_id = scope.get("state", {}).get("request_id", "unknown")
+        body = json.dumps(self.document(f"urn:retort:request:{request_id}"), ensure_ascii=False)
+        # A detail quotes what the client sent; whatever cannot be encoded is shown, not fatal.
+        return Response(body.encode("utf-8", "backslashreplace"), self.status, self.headers, MEDIA_TYPE)
+
+
+def internal() -> Problem:
+    """For defects of ours: says nothing but the id under which the log tells the rest."""
+    return Problem(500, "INTERNAL", "Retort failed. Its log has the cause under the id that `instance` ends with.")
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem that tells of `error`; unknown errors are internal."""
+    match error:
+        case Problem():
+            return error
+        case SpecInvalid():
+            return Problem(422, error.code, error.message, errors=error.errors)
+        case JobNotFound():
+            return Problem(404, error.code, error.message)
+        case IllegalMove():
+            return Problem(409, error.code, error.message)
+        case UserError():
+            return _of_user(error)
+        case RetortError():
+            return Problem(500, error.code, error.message)
+        case RequestValidationError():
+            return _of_parameters(error)
+        case HTTPException():
+            return _of_http(error)
+        case OperationalError() | InterfaceError() | PoolTimeout():
+            return unavailable("DATABASE_UNAVAILABLE", "The database does not answer.")
+        case DBAPIError(connection_invalidated=True):
+            return unavailable("DATABASE_UNAVAILABLE", "The connection to the database broke.")
+    return internal()
+
+
+def unavailable(code: str, detail: str) -> Problem:
+    """503, and when to come back."""
+    return Problem(503, code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def _of_user(error: UserError) -> Problem:
+    detail = f"{error.message} {error.hint}".strip()
+    return Problem(422, error.code, detail, errors=[(error.pointer, error.message)] if error.pointer else ())
+
+
+def _of_http(error: HTTPException) -> Problem:
+    code = _CODES.get(error.status_code, HTTPStatus(error.status_code).name)
+    return Problem(error.status_code, code, str(error.detail), headers=error.headers)
+
+
+def _of_parameters(error: RequestValidationError) -> Problem:
+    """Query, path and header parameters have no JSON pointer; `/query/limit` stands for one."""
+    places = [("/" + "/".join(str(part) for part in item["loc"]), _told(item)) for item in error.errors()]
+    return Problem(422, "PARAMETER_INVALID", f"{places[0][0]}: {places[0][1]}", errors=places)
+
+
+def _told(item: Mapping[str, Any]) -> str:
+    if item["type"] == "extra_forbidden":
+        return "unknown parameter"
+    given = "" if item["type"] == "missing" else f", not {item['input']!r}"
+    return item["msg"].removeprefix("Value error, ") + given
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    """Starlette's exception handler for every kind of error that is expected."""
+    problem = problem_of(error)
+    if problem.status == 503:
+        log.warning("%s: %s", problem.code, type(error).__name__)
+    if problem.status == 404 and problem.code == "ROUTE_NOT_FOUND":
+        problem.detail = f"no such resource: {request.url.path}"
+    if problem.status == 405:
+        problem.headers["Allow"] = ", ".join(_methods_at(request)) or problem.headers.get("Allow", "")
+        problem.detail = f"{request.method} is not offered here; allowed: {problem.headers['Allow']}"
+    return problem.response(request.scope)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Starlette names the methods of one route alone, though several may share the path."""
+    matching = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in matching for method in getattr(route, "methods", None) or ()})
+
+
+def install(app: FastAPI) -> None:
+    """Answer every expected error by a problem; unexpected ones are answered in api.access."""
+    for kind in (Problem, RetortError, RequestValidationError, HTTPException, DBAPIError, PoolTimeout):
+        app.add_exception_handler(kind, answer)

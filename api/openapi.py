@@ -1,0 +1,118 @@
+"""The OpenAPI document: FastAPI's, with our problems in the place of its own, and the body of a job as a schema."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api.errors import MEDIA_TYPE, Problem
+from api.examples import JOB_BODIES, JOB_ID
+from api.schemas.service import ProblemView
+from core.spec import JobSpec
+
+DESCRIPTION = """
+Retort turns a big teacher network into a small network specialized to your classes.
+
+POST a job (teacher, dataset URI, student size) to `/v1/jobs`; a worker runs it; watch it by `GET /v1/jobs/{id}` with
+`Prefer: wait=20` and `If-None-Match`, or by its event stream; download the artifacts. Every error is an RFC 9457
+`application/problem+json` with a stable `code`. Times are RFC 3339 in UTC.
+"""
+TAGS = [
+    {"name": "jobs", "description": "Submit jobs, watch them, move them."},
+    {"name": "story", "description": "What a job has said: metrics, events, log lines."},
+    {"name": "artifacts", "description": "What came of a job."},
+    {"name": "catalogues", "description": "What a job may ask for."},
+    {"name": "operations", "description": "How the service is."},
+]
+_REF = "#/components/schemas/{model}"
+# code -> status and the detail of the example
+_PROBLEMS = {
+    "SPEC_INVALID": (422, "/student: unknown size 'smal'. Did you mean 'small'?"),
+    "ARCHITECTURE_UNKNOWN": (422, "unknown architecture 'cifar/resnet57'. Did you mean 'cifar/resnet56'?"),
+    "PARAMETER_INVALID": (422, "/query/limit: Input should be less than or equal to 200, not '1000'"),
+    "IDEMPOTENCY_CONFLICT": (422, "idempotency key 'k-1' was used for another body"),
+    "DATASET_INVALID": (422, "the folder holds no images"),
+    "IDEMPOTENCY_KEY_INVALID": (400, "an Idempotency-Key has 1 to 255 printable ASCII characters"),
+    "BODY_MALFORMED": (400, "the body is no JSON: Expecting ',' delimiter: line 1 column 30 (char 29)"),
+    "BODY_TOO_LARGE": (413, "a body may have at most 1048576 bytes"),
+    "BODY_TIMEOUT": (408, "the body did not arrive within 20 seconds"),
+    "CONTENT_TYPE_UNSUPPORTED": (415, "the Content-Type must be application/json, not 'text/plain'"),
+    "JOB_NOT_FOUND": (404, f"no job has the id '{JOB_ID}'"),
+    "ARTIFACT_NOT_FOUND": (404, "the job has no artifact 'model.pt'"),
+    "ILLEGAL_MOVE": (409, f"cannot delete job {JOB_ID}: it is running; cancel it first"),
+    "RANGE_NOT_SATISFIABLE": (416, "the artifact has 4851234 bytes"),
+    "ORIGIN_FORBIDDEN": (403, "pages of 'https://elsewhere.example' may not change anything here"),
+    "HOST_UNTRUSTED": (421, "this server is not 'elsewhere.example'"),
+    "DATABASE_UNAVAILABLE": (503, "The database does not answer."),
+    "SCHEMA_BEHIND": (503, "the database has no schema; run python -m migrations"),
+    "CATALOGUE_UNPUBLISHED": (503, "no worker has published its catalogue of students yet"),
+    "INTERNAL": (500, "Retort failed. Its log has the cause under the id that `instance` ends with."),
+}
+EVERYWHERE = ("HOST_UNTRUSTED", "DATABASE_UNAVAILABLE", "INTERNAL")
+CHANGING = (*EVERYWHERE, "ORIGIN_FORBIDDEN")
+BODY = (
+    "BODY_MALFORMED",
+    "BODY_TOO_LARGE",
+    "BODY_TIMEOUT",
+    "CONTENT_TYPE_UNSUPPORTED",
+    "SPEC_INVALID",
+    "ARCHITECTURE_UNKNOWN",
+)
+
+Answers = dict[int | str, dict[str, Any]]
+
+
+def problems(*codes: str) -> Answers:
+    """What FastAPI's `responses` wants to know about errors, with an example for each code."""
+    answers: Answers = {}
+    for code in codes:
+        status, detail = _PROBLEMS[code]
+        example = Problem(status, code, detail).document("urn:retort:request:5f0c2a9e8d7b4c61")
+        content = {"schema": {"$ref": _REF.format(model=ProblemView.__name__)}, "examples": {}}
+        answer = answers.setdefault(status, {"description": "", "content": {MEDIA_TYPE: content}})
+        answer["content"][MEDIA_TYPE]["examples"][code] = {"value": example}
+        answer["description"] = ", ".join(answer["content"][MEDIA_TYPE]["examples"])
+    return answers
+
+
+def answer(
+    description: str, example: Any, *, media_type: str = "application/json", headers: tuple[str, ...] = ()
+) -> Any:
+    """One entry of FastAPI's `responses` with an example."""
+    shown = {name: {"schema": {"type": "string"}} for name in headers}
+    return {"description": description, "content": {media_type: {"example": example}}, "headers": shown}
+
+
+def job_body() -> dict[str, Any]:
+    """What the operations that read their body by themselves say about it."""
+    content = {"schema": {"$ref": _REF.format(model=JobSpec.__name__)}, "examples": JOB_BODIES}
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
+def job_schema() -> dict[str, Any]:
+    """The JSON Schema of a job's body."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **JobSpec.model_json_schema()}
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The whole document, made once."""
+    if app.openapi_schema is None:
+        made = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, tags=TAGS, routes=app.routes)
+        schemas = made["components"]["schemas"]
+        for model in (ProblemView, JobSpec):
+            schema = model.model_json_schema(ref_template=_REF)
+            schemas.update(schema.pop("$defs", {}))
+            schemas[model.__name__] = schema
+        _drop_frameworks_own(made)
+        app.openapi_schema = made
+    return app.openapi_schema
+
+
+def _drop_frameworks_own(made: dict[str, Any]) -> None:
+    """FastAPI adds its own shape of a 422 wherever a path has a parameter."""
+    for operations in made["paths"].values():
+        for operation in operations.values():
+            if "HTTPValidationError" in str(operation["responses"].get("422", "")):
+                del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        made["components"]["schemas"].pop(name, None)

@@ -1,0 +1,82 @@
+"""/v1/methods, /v1/teachers, /v1/students and /v1/schema: what a job may ask for."""
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from api.errors import unavailable
+from api.examples import CATALOGUE, METHOD_LIST
+from api.openapi import EVERYWHERE, answer, job_schema, problems
+from api.schemas.service import CatalogueView, MethodList, MethodView
+from api.wiring import TheDatabase
+from core.spec import KNOBS, TEACHERLESS
+from store.catalogues import catalogue
+from store.database import Database
+
+router = APIRouter(tags=["catalogues"])
+_PUBLISHED = {
+    200: answer("The networks", CATALOGUE),
+    **problems(*EVERYWHERE, "CATALOGUE_UNPUBLISHED"),
+}
+
+
+@router.get(
+    "/v1/methods",
+    responses={200: answer("The methods", METHOD_LIST), **problems("HOST_UNTRUSTED", "INTERNAL")},
+)
+async def list_methods() -> MethodList:
+    """List the methods, each with the JSON Schema of its knobs, its source, and what it needs."""
+    return MethodList(data=[_method(name) for name in KNOBS])
+
+
+@router.get("/v1/teachers", response_model=CatalogueView, responses=_PUBLISHED)
+def list_teachers(database: TheDatabase) -> CatalogueView:
+    """List the networks that may teach, with their sizes. Workers publish them when they start."""
+    return _catalogue(database, "teachers")
+
+
+@router.get("/v1/students", response_model=CatalogueView, responses=_PUBLISHED)
+def list_students(database: TheDatabase) -> CatalogueView:
+    """List the networks that may learn, and what each size stands for. Workers publish them when they start."""
+    return _catalogue(database, "students")
+
+
+@router.get(
+    "/v1/schema",
+    responses={
+        200: answer(
+            "JSON Schema (draft 2020-12)", {"title": "JobSpec", "type": "object"}, media_type="application/schema+json"
+        ),
+        **problems("HOST_UNTRUSTED", "INTERNAL"),
+    },
+    response_class=Response,
+)
+async def get_schema() -> Response:
+    """The JSON Schema of a job, with a description, unit and default for every field."""
+    return Response(json.dumps(job_schema()), media_type="application/schema+json")
+
+
+def _catalogue(database: Database, kind: str) -> CatalogueView:
+    with database.read() as session:
+        published = catalogue(session, kind)
+    if published is None:
+        raise unavailable(
+            "CATALOGUE_UNPUBLISHED", f"no worker has published its catalogue of {kind} yet; one does so when it starts"
+        )
+    return CatalogueView(data=published.data, published_at=published.published_at)
+
+
+def _method(name: str) -> MethodView:
+    knobs = KNOBS[name]
+    needs: list[Any] = ["labels"] if name in TEACHERLESS else ["teacher", "labels"]
+    if name == "finetune":
+        needs.append("initial weights")
+    return MethodView(
+        name=name,
+        summary=(knobs.__doc__ or "").strip(),
+        source=knobs.source,
+        fidelity=knobs.fidelity,
+        needs=needs,
+        knobs=knobs.model_json_schema(),
+    )

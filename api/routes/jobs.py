@@ -1,0 +1,138 @@
+"""/v1/jobs: submit, list, look at one."""
+
+from typing import Annotated
+
+import anyio
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import references
+from api.answers import job_answer, page_answer, unchanged
+from api.body import Body, digest, parse_json
+from api.conditions import applied, matches, wait_seconds
+from api.errors import Problem
+from api.examples import JOB_PAGE, QUEUED_JOB, RUNNING_JOB
+from api.openapi import BODY, CHANGING, EVERYWHERE, answer, job_body, problems
+from api.schemas.job import JobPage, JobView
+from api.wiring import TheDatabase, TheSettings, TheWatch
+from core.spec import parse_job
+from store import jobs
+from store.states import State
+
+router = APIRouter(tags=["jobs"])
+
+
+class ListQuery(BaseModel):
+    """Which jobs to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: list[State] = Field([], description="repeatable: in any of these states")
+    label: list[str] = Field(
+        [], description="repeatable, `key=value`: with all of these labels", examples=[["team=retail"]]
+    )
+    limit: int = Field(20, ge=1, le=200)
+    after: str | None = Field(None, max_length=64, description="`next_cursor` of the page before")
+
+
+@router.post(
+    "/v1/jobs",
+    status_code=201,
+    response_model=JobView,
+    responses={
+        201: answer("The job, queued", QUEUED_JOB, headers=("Location", "ETag")),
+        200: answer("The job that this Idempotency-Key made before", QUEUED_JOB, headers=("Location", "ETag")),
+        **problems(*CHANGING, *BODY, "IDEMPOTENCY_CONFLICT", "IDEMPOTENCY_KEY_INVALID"),
+    },
+    openapi_extra=job_body(),
+)
+def submit_job(
+    body: Body,
+    database: TheDatabase,
+    idempotency_key: Annotated[
+        str | None, Header(description="any text of yours; the same key and body make one job, however often sent")
+    ] = None,
+) -> Response:
+    """Submit a job. The answer comes after it is durable."""
+    if idempotency_key is not None and not (
+        0 < len(idempotency_key) <= 255 and idempotency_key.isprintable() and idempotency_key.isascii()
+    ):
+        raise Problem(400, "IDEMPOTENCY_KEY_INVALID", "an Idempotency-Key has 1 to 255 printable ASCII characters")
+    data = parse_json(body)
+    spec = parse_job(data)
+    with database.read() as session:
+        references.check(session, spec)
+    with database.begin() as session:
+        submitted = jobs.submit(session, spec, idempotency_key=idempotency_key, body_sha256=digest(data))
+    status = 201 if submitted.created else 200
+    return job_answer(submitted.job, status, {"Location": f"/v1/jobs/{submitted.job.id}"})
+
+
+@router.get(
+    "/v1/jobs",
+    response_model=JobPage,
+    responses={
+        200: answer("Jobs, newest first; plans are not among them", JOB_PAGE, headers=("ETag",)),
+        304: {"description": "Nothing changed since the ETag in If-None-Match"},
+        **problems(*EVERYWHERE, "PARAMETER_INVALID"),
+    },
+)
+def list_jobs(
+    query: Annotated[ListQuery, Query()], database: TheDatabase, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """List jobs. Jobs that arrive while you page never shift the next page."""
+    labels = dict(_label(text) for text in query.label)
+    with database.read() as session:
+        page = jobs.list_jobs(session, states=query.state, labels=labels, limit=query.limit, after=query.after)
+    return page_answer(page, if_none_match)
+
+
+@router.get(
+    "/v1/jobs/{job_id}",
+    response_model=JobView,
+    responses={
+        200: answer("The job", RUNNING_JOB, headers=("ETag", "Preference-Applied")),
+        304: {"description": "It has not changed since the ETag in If-None-Match, nor while you waited"},
+        **problems(*EVERYWHERE, "JOB_NOT_FOUND"),
+    },
+)
+async def get_job(
+    job_id: str,
+    request: Request,
+    database: TheDatabase,
+    settings: TheSettings,
+    watch: TheWatch,
+    prefer: Annotated[
+        str | None, Header(description="`wait=N`: answer when the job changes, after N seconds at the latest (cap 60)")
+    ] = None,
+    if_none_match: Annotated[
+        str | None, Header(description="the ETag you have; answers 304 if it is still right")
+    ] = None,
+) -> Response:
+    """Look at a job. With `Prefer: wait=N` the answer comes when the job changes; a job that is done is answered at once."""
+
+    def read() -> Response:
+        with database.read() as session:
+            job = jobs.get(session, job_id)
+        versions.append(job.version)
+        done.append(job.done)
+        return job_answer(job)
+
+    versions: list[int] = []
+    done: list[bool] = []
+    response = await anyio.to_thread.run_sync(read)
+    seconds = wait_seconds(prefer, settings.max_wait_seconds)
+    known = if_none_match is None or matches(if_none_match, response.headers["ETag"])
+    if seconds is not None and known and not done[-1]:
+        await watch.changed(job_id, versions[-1], seconds)
+        response = await anyio.to_thread.run_sync(read)
+    response.headers.update(applied(seconds))
+    return unchanged(response) if matches(if_none_match, response.headers["ETag"]) else response
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        detail = f"{text!r} is no label; write key=value"
+        raise Problem(422, "PARAMETER_INVALID", f"/query/label: {detail}", errors=[("/query/label", detail)])
+    return key, value

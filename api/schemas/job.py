@@ -1,0 +1,159 @@
+"""A job as JSON: store.views.Job with a word on every field."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.errors import Category
+from store.states import State
+from store.views import Job
+
+# Of a result's measures, what grows with the classes (or their square) and is left out of lists.
+_BULKY = frozenset({"confusion", "per_class"})
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class ProgressView(_View):
+    """How far the job is, over the student and all baselines."""
+
+    model_config = ConfigDict(from_attributes=True, extra="allow")
+
+    fraction: float = Field(0.0, description="0 to 1")
+    run: str | None = Field(None, description="what is being trained: student or baseline/<name>")
+    epoch: int | None = Field(None, description="epochs finished of this run")
+    epochs: int | None = None
+    step: int | None = Field(None, description="optimizer steps taken of this run")
+    steps: int | None = None
+    images_per_second: float | None = None
+    eta_seconds: float | None = Field(None, description="until the job ends, seconds")
+    updated_at: datetime | None = Field(None, description="when the engine said so: old means stalled")
+
+
+class AttemptView(_View):
+    """One worker's go at the job."""
+
+    number: int = Field(description="from 1")
+    worker: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: Literal["succeeded", "failed", "cancelled", "released", "lost"] | None = Field(
+        None, description="null while it lasts; released: the worker stopped in good order; lost: it died"
+    )
+    error: dict[str, Any] | None = None
+
+
+class QueueView(_View):
+    """Where a queued job stands."""
+
+    position: int = Field(description="1 is next")
+    eligible_workers: int = Field(
+        description="workers alive that could take it; 0: nothing will happen until one starts"
+    )
+
+
+class ErrorView(_View):
+    """Why a job failed."""
+
+    code: str = Field(description="stable, such as DATASET_INVALID")
+    category: Category = Field(description="user: the job must change; infrastructure: try again; internal: our defect")
+    message: str
+    hint: str = ""
+
+
+class StudentView(_View):
+    """The network that is being made; `macs` per image, `bytes` of float32 parameters and buffers."""
+
+    model_config = ConfigDict(from_attributes=True, extra="allow")
+
+    architecture: str
+    num_params: int
+    macs: int
+    bytes: int
+    input_size: int | None = Field(None, description="height and width, pixels")
+    num_classes: int | None = None
+
+
+class JobView(_View):
+    """A job. `version` rises with every change but those of `queue`."""
+
+    id: str = Field(description="sortable by age", examples=["job_01KAK3P0V6T6Y1F5S9W1QKX0ZD"])
+    kind: Literal["job", "plan"]
+    name: str
+    labels: dict[str, str]
+    priority: int
+    state: State
+    phase: Literal["preparing", "training", "evaluating", "exporting"] | None = Field(
+        None, description="of a running job"
+    )
+    done: bool = Field(description="whether the state is final: succeeded, failed or cancelled")
+    progress: ProgressView | None = None
+    spec: dict[str, Any] = Field(description="a JobSpec (GET /v1/schema); without any auto once `preparing` is over")
+    student: StudentView | None = Field(None, description="known once `preparing` is over")
+    plan: dict[str, Any] | None = Field(
+        None, description="what `preparing` found: dataset, teacher, estimate; the answer of a plan"
+    )
+    result: dict[str, Any] | None = Field(
+        None,
+        description="metrics of student, teacher and baselines; lists leave out its confusion matrices and per-class figures",
+    )
+    error: ErrorView | None = None
+    attempts: list[AttemptView]
+    queue: QueueView | None = Field(None, description="only while queued")
+    runtime_seconds: float = Field(description="spent by workers, over all attempts since submit or the last retry")
+    created_at: datetime
+    started_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    finished_at: datetime | None = None
+    version: int
+
+    @classmethod
+    def of(cls, job: Job) -> "JobView":
+        """The view of a job, whole."""
+        return cls.model_validate({**_attributes(job), "plan": _plan(job)})
+
+    @classmethod
+    def in_list(cls, job: Job) -> "JobView":
+        """The view of a job among others, without what is bulky."""
+        return cls.model_validate({**_attributes(job), "result": _without(job.result, _BULKY)})
+
+
+class JobPage(BaseModel):
+    """Jobs, newest first."""
+
+    data: list[JobView]
+    has_more: bool
+    next_cursor: str | None = Field(None, description="goes into `after` for the next page")
+
+
+class PlanView(BaseModel):
+    """What a job would be, found by reading the dataset and measuring the networks, without training."""
+
+    model_config = ConfigDict(extra="allow")
+
+    spec: dict[str, Any] = Field(description="the JobSpec without any auto")
+    dataset: dict[str, Any] = Field(description="classes, images per class and split, native size, unreadable files")
+    student: StudentView
+    teacher: StudentView | None = None
+    teacher_validation_top1: float | None = Field(None, description="fraction; where its classes cover the customer's")
+    estimate: dict[str, Any] = Field(description="steps, seconds and memory, measured on a few steps")
+
+
+def _attributes(job: Job) -> dict[str, Any]:
+    fields = {name: getattr(job, name) for name in JobView.model_fields if hasattr(job, name)}
+    # Dataclasses inside are validated from their attributes only where they are reached as such.
+    return {**fields, "attempts": [vars(attempt) for attempt in job.attempts], "queue": job.queue and vars(job.queue)}
+
+
+def _plan(job: Job) -> dict[str, Any] | None:
+    """What was resolved, without the spec, which the job shows in its own place."""
+    return _without(job.resolved, frozenset({"event", "at"} | ({"spec"} if job.kind == "job" else set())))
+
+
+def _without(value: Any, keys: frozenset[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _without(item, keys) for key, item in value.items() if key not in keys}
+    return value

@@ -1,0 +1,89 @@
+"""What the service says about itself, as JSON: problems, workers, methods, catalogues, health."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ProblemPlace(BaseModel):
+    """One place that is to blame."""
+
+    pointer: str = Field(description="JSON pointer into the body; /query/<name> and the like for parameters")
+    detail: str
+
+
+class ProblemView(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = Field(description="names the value and what was allowed")
+    code: str = Field(description="stable; what programs should look at")
+    errors: list[ProblemPlace]
+    instance: str = Field(description="ends with the request id under which the server's log knows this occurrence")
+
+
+class WorkerView(BaseModel):
+    """A worker process as it announced itself."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    host: str
+    pid: int
+    devices: list[str]
+    version: str
+    slots: int = Field(description="jobs it runs at once")
+    started_at: datetime
+    last_seen_at: datetime
+    alive: bool = Field(description="whether a sign of life is fresh")
+
+
+class WorkerList(BaseModel):
+    """Workers, the oldest first."""
+
+    data: list[WorkerView]
+
+
+class MethodView(BaseModel):
+    """A way to teach the student."""
+
+    name: str
+    summary: str
+    source: str = Field(description="the paper or practice it comes from")
+    fidelity: Literal["as published", "our variant", "common practice"] = Field(description="how sure we are of that")
+    needs: list[Literal["teacher", "labels", "initial weights"]]
+    knobs: dict[str, Any] = Field(description="JSON Schema of the method's object in a job")
+
+
+class MethodList(BaseModel):
+    """The methods on offer."""
+
+    data: list[MethodView]
+
+
+class CatalogueView(BaseModel):
+    """Networks that workers offer, with their sizes."""
+
+    data: list[dict[str, Any]] = Field(description="architecture, num_params, macs, and more")
+    published_at: datetime
+    note: str | None = None
+
+
+class HealthView(BaseModel):
+    """Whether the server can do its work."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Literal["ok"]
+
+
+class ReadinessView(BaseModel):
+    """Whether jobs are taken, and whether anyone would run them."""
+
+    status: Literal["ready"]
+    database: Literal["reachable"]
+    schema_current: bool
+    workers_alive: int = Field(description="0: jobs are accepted and wait")

@@ -1,0 +1,57 @@
+"""Prometheus figures of one API process: requests as they end, jobs and workers as the database has them when asked."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# From a 304 on an idle machine to the longest long poll.
+_SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
+
+
+class Telemetry:
+    """Counts and times requests by method, route template and status."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "retort_http_requests_total", "Requests answered", ["method", "route", "status"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "retort_http_request_seconds",
+            "From the request line to the last byte of the answer",
+            ["method", "route"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge("retort_http_requests_in_flight", "Requests being answered", registry=self.registry)
+
+    def ended(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One request was answered."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(method, route).observe(seconds)
+
+    def text(self, *, jobs_by_state: dict[str, int], oldest_queued_seconds: float, workers_alive: int) -> bytes:
+        """All figures in Prometheus' text format."""
+        database = CollectorRegistry()
+        database.register(_Snapshot(jobs_by_state, oldest_queued_seconds, workers_alive))
+        return generate_latest(self.registry) + generate_latest(database)
+
+
+class _Snapshot(Collector):
+    def __init__(self, jobs_by_state: dict[str, int], oldest_queued_seconds: float, workers_alive: int) -> None:
+        self._jobs_by_state = jobs_by_state
+        self._single = {
+            "retort_queue_oldest_seconds": ("Age of the job that has waited longest", oldest_queued_seconds),
+            "retort_workers_alive": ("Workers seen lately", workers_alive),
+        }
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        jobs = GaugeMetricFamily("retort_jobs", "Jobs in the database", labels=["state"])
+        for state, count in self._jobs_by_state.items():
+            jobs.add_metric([state], count)
+        yield jobs
+        for name, (text, value) in self._single.items():
+            yield GaugeMetricFamily(name, text, value=value)
