@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from core.assess import add_seeds, versions
+from core.evaluate import predict
 from core.events import Artifact, Event, Result
 from core.export import export_model
 from core.networks.facts import measure_network
+from core.predictions import write_predictions
 from core.prepare import Place, Prepared
 from core.report import Outcome, write_report
 from core.report.preprocessing import describe_preprocessing
@@ -18,6 +20,7 @@ FOLDER = "artifacts"
 MEDIA_TYPES = {
     ".json": "application/json",
     ".md": "text/markdown; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".png": "image/png",
     ".onnx": "application/octet-stream",
@@ -64,6 +67,8 @@ def publish(
         versions=versions(),
     )
     paths += write_report(outcome, folder)
+    logits = predict(network, dataset.test.images, views=run.augmenter.test_views)
+    paths.append(write_predictions(folder / "predictions.csv", logits, dataset.test, dataset.classes))
     for path in paths:
         report(_artifact(path, place.out))
     result = Result(student=outcome.student, metrics=outcome.metrics, baselines=outcome.baselines, teacher=teacher)
