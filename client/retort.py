@@ -59,9 +59,13 @@ class Retort:
         headers = {"Prefer": f"wait={LONG_POLL_SECONDS}"}
         body = {**(spec or {}), **fields}
         answer = self._wire.send("POST", "/v1/jobs/plan", repeatable=True, json=body, headers=headers)
-        while answer.status_code == 202:  # the plan outlasted the deadline of one request: it says where to look
-            answer = self._wire.send("GET", answer.headers["location"], headers=headers)
-        return answer.json()
+        if answer.status_code != 202:
+            return answer.json()
+        # The plan outlasted the deadline of one request; it is a job to wait for, and goes once it is told.
+        planning = Job(self._wire, answer.json(), answer.headers.get("etag"))
+        plan = planning.wait()["plan"]
+        planning.delete()
+        return plan
 
     def job(self, job_id: str) -> Job:
         """The job with this id; raises Refused (JOB_NOT_FOUND) where there is none."""

@@ -31,8 +31,8 @@ def teachers(url: Url = DEFAULT, as_json: AsJson = False) -> None:
 
 
 def _method(entry: dict[str, Any]) -> tuple[str, str, str]:
-    knobs = (entry.get("schema") or {}).get("properties", {})
-    return entry["name"], entry.get("description", ""), ", ".join(name for name in knobs if name != "name")
+    knobs = entry["knobs"].get("properties", {})
+    return entry["name"], entry["summary"], ", ".join(name for name in knobs if name != "name")
 
 
 def _list(entries: list[dict[str, Any]], as_json: bool) -> None:
