@@ -73,7 +73,7 @@ class ZipTree:
     """A zip file."""
 
     def __init__(self, path: Path, *, policy: Policy) -> None:
-        self.path = path
+        self.path, self.policy = path, policy
         self.where = path.name
         _check_entry_count(path, policy.max_archive_entries)
         try:
@@ -82,6 +82,7 @@ class ZipTree:
             raise DatasetInvalid(f"{path.name!r} is no whole zip file (truncated?): {error}") from None
         self._members = self._accept(self._zip.infolist(), policy)
         self.paths = tuple(sorted(self._members))
+        self.folders = tuple(info.filename.rstrip("/") for info in self._zip.infolist() if info.is_dir())
 
     def _accept(self, infos: list[zipfile.ZipInfo], policy: Policy) -> dict[str, zipfile.ZipInfo]:
         if len(infos) > policy.max_archive_entries:
@@ -148,13 +149,14 @@ class TarTree:
     """A tar file without compression: members are found once, then read by their place."""
 
     def __init__(self, path: Path, *, policy: Policy, where: str | None = None) -> None:
-        self.path = path
+        self.path, self.policy = path, policy
         self.where = where or path.name
         self._file = path.open("rb")
         self._lock = threading.Lock()
         self._places: dict[str, tuple[int, int]] = {}
+        self._folders: list[str] = []
         self._index(policy)
-        self.paths = tuple(sorted(self._places))
+        self.paths, self.folders = tuple(sorted(self._places)), tuple(sorted(self._folders))
 
     def _index(self, policy: Policy) -> None:
         size = os.fstat(self._file.fileno()).st_size
@@ -166,7 +168,7 @@ class TarTree:
                     last = member.name
                     self._add(member, size)
                     names.append(member.name)
-                    tar.members = []  # the library keeps every member otherwise
+                    tar.members = []  # type: ignore[attr-defined]  # the library keeps every member otherwise
                     if len(names) > policy.max_archive_entries:
                         raise DatasetInvalid(f"{self.where!r} holds more than {policy.max_archive_entries} entries")
                 self._file.seek(tar.offset)
@@ -184,8 +186,11 @@ class TarTree:
             raise DatasetInvalid(f"the archive's member {member.name!r} is a link, device, pipe or sparse file")
         if member.offset_data + member.size > size:
             raise DatasetInvalid(f"{self.where!r} is truncated: {member.name!r} reaches beyond its end")
+        name = member.name.removeprefix("./")
         if member.isreg():
-            self._places[member.name.removeprefix("./")] = (member.offset_data, member.size)
+            self._places[name] = (member.offset_data, member.size)
+        else:
+            self._folders.append(name)
 
     def read(self, path: str, most: int | None = None) -> bytes:
         if path not in self._places:

@@ -1,7 +1,7 @@
 """Training views of a batch of images, on any device. Every random draw comes from one generator.
 
-A batch of uint8 images N 3 S S becomes float32 views N 3 V V in [0, 1]. The draws are made on the generator's device and
-moved, and their number depends on the shapes alone: one generator state gives the same views in every run.
+A batch of uint8 images N 3 S S becomes float32 views N 3 V V in [0, 1]. The draws are made on the generator's device
+and moved, and their number depends on the shapes alone: one generator state gives the same views in every run.
 
 Sources: pad-and-crop, He et al. 2016 (4 pixels for 32); random resized crop, Szegedy et al. 2015, with the scale range
 narrowed; RandAugment, Cubuk et al. 2020; mixup, Zhang et al. 2018; CutMix, Yun et al. 2019.

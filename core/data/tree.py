@@ -13,10 +13,12 @@ MAX_DEPTH = 32
 
 
 class Tree(Protocol):
-    """Files below one root. Paths are relative, with forward slashes, sorted."""
+    """Files and folders below one root. Paths are relative, with forward slashes, sorted."""
 
     where: str
     paths: tuple[str, ...]
+    folders: tuple[str, ...]
+    policy: Policy
 
     def read(self, path: str, most: int | None = None) -> bytes:
         """The whole file; raises DatasetInvalid where it is larger than `most` bytes, missing or damaged."""
@@ -32,19 +34,18 @@ class Folder:
     """A folder on disk; with `only`, one file in it (a manifest may still reach its neighbours by `read`)."""
 
     def __init__(self, root: Path, *, policy: Policy, only: str | None = None) -> None:
-        self.root = root
+        self.policy = policy
         self.where = root.name + (f"/{only}" if only else "")
         self._real_root = Path(os.path.realpath(root))
         self._roots = (self._real_root, *(Path(os.path.realpath(allowed)) for allowed in policy.file_roots))
         self._only = only
-        self.paths = (only,) if only else self._walk(policy.max_archive_entries)
+        self._files: list[str] = [only] if only else []
+        self._folders: list[str] = []
+        if not only:
+            self._visit(self._real_root, "", policy.max_archive_entries, depth=0)
+        self.paths, self.folders = tuple(sorted(self._files)), tuple(sorted(self._folders))
 
-    def _walk(self, most: int) -> tuple[str, ...]:
-        found: list[str] = []
-        self._visit(self._real_root, "", found, most, depth=0)
-        return tuple(sorted(found))
-
-    def _visit(self, folder: Path, prefix: str, found: list[str], most: int, depth: int) -> None:
+    def _visit(self, folder: Path, prefix: str, most: int, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise DatasetInvalid(f"{prefix.rstrip('/')!r} lies deeper than {MAX_DEPTH} folders (a link to its parent?)")
         with os.scandir(folder) as entries:
@@ -52,18 +53,20 @@ class Folder:
                 if entry.is_symlink():
                     self._check(Path(entry.path), prefix + entry.name)
                 if entry.is_dir():
-                    self._visit(Path(entry.path), f"{prefix}{entry.name}/", found, most, depth + 1)
+                    self._folders.append(prefix + entry.name)
+                    self._visit(Path(entry.path), f"{prefix}{entry.name}/", most, depth + 1)
                 elif entry.is_file():
-                    found.append(prefix + entry.name)
-                if len(found) > most:
-                    raise DatasetInvalid(f"{self.where!r} holds more than {most} files")
+                    self._files.append(prefix + entry.name)
+                if len(self._files) + len(self._folders) > most:
+                    raise DatasetInvalid(f"{self.where!r} holds more than {most} files and folders")
 
     def _check(self, path: Path, name: str) -> None:
         real = Path(os.path.realpath(path))
         if not any(real.is_relative_to(root) for root in self._roots):
             raise DatasetInvalid(f"{name!r} is a link that leads out of the folders that may be read")
 
-    def _locate(self, path: str) -> Path:
+    def locate(self, path: str) -> Path:
+        """The path on disk; raises DatasetInvalid where it leads out of the folders that may be read."""
         parts = PurePosixPath(path)
         if parts.is_absolute() or ".." in parts.parts or "\0" in path:
             raise DatasetInvalid(f"{path!r} leads out of {self.where!r}")
@@ -79,7 +82,7 @@ class Folder:
         return data
 
     def open(self, path: str) -> BinaryIO:
-        located = self._locate(path)
+        located = self.locate(path)
         try:
             if not located.is_file():
                 raise DatasetInvalid(f"{path!r} is no file in {self.where!r}")

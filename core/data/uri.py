@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from core.data import buckets, web
+from core.data.reason import Unreachable
 from core.data.tree import file_sha256
 from core.errors import DatasetUnreachable, unknown
 from core.policy import Policy
@@ -44,19 +46,15 @@ def redacted(uri: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, query, ""))
 
 
-class Unreachable(Exception):
-    """Why a URI cannot be read, without the URI."""
-
-    def __init__(self, reason: str, hint: str = "") -> None:
-        super().__init__(reason)
-        self.hint = hint
-
-
 def _fetch(uri: str, policy: Policy, cache: Path, inputs: Path | None) -> Path:
     scheme, _, rest = uri.partition(":")
     match scheme:
         case "file":
             return _file(uri, policy)
+        case "http" | "https":
+            return web.download(uri, cache, policy=policy)
+        case "s3" | "gs" | "hf":
+            return buckets.download(uri, cache, policy=policy)
         case "dataset" | "job":
             return _input(scheme, rest, inputs)
     raise Unreachable(unknown("scheme", f"{scheme}:", [f"{name}:" for name in SCHEMES]))

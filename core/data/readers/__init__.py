@@ -1,11 +1,12 @@
 """Which reader reads a dataset: told by the content, or by the format that the spec names."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 from core.data.archives import TarTree, ZipTree, inflate
 from core.data.listing import Listing
-from core.data.readers import builtin, class_folders, npz
+from core.data.readers import builtin, cifar, class_folders, manifest, npz, parquet, webdataset
 from core.data.tree import Folder, Tree
 from core.errors import DatasetInvalid
 from core.policy import Policy
@@ -13,10 +14,25 @@ from core.spec import FORMATS, DatasetSpec
 
 __all__ = ["builtin", "open_tree", "read"]
 
+
+@dataclass(frozen=True)
+class Reader:
+    """One format: whether a tree looks like it, and how it is read."""
+
+    recognizes: Callable[[Tree, DatasetSpec], bool]
+    read: Callable[[Tree, DatasetSpec], Listing]
+
+
 # Order matters: the first that recognizes the content reads it. Class folders come last, since they ask for least.
-READERS: dict[str, ModuleType] = {
-    "npz": npz,
-    "folder": class_folders,
+READERS: dict[str, Reader] = {
+    "cifar-python": Reader(lambda tree, spec: bool(cifar.python_files(tree)), cifar.read_python),
+    "cifar-binary": Reader(lambda tree, spec: bool(cifar.binary_files(tree)), cifar.read_binary),
+    "parquet": Reader(parquet.recognizes, parquet.read),
+    "webdataset": Reader(webdataset.recognizes, webdataset.read),
+    "npz": Reader(npz.recognizes, npz.read),
+    "csv": Reader(manifest.recognizes_csv, manifest.read_csv),
+    "jsonl": Reader(manifest.recognizes_jsonl, manifest.read_jsonl),
+    "folder": Reader(class_folders.recognizes, class_folders.read),
 }
 _GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\3\4", b"PK\5\6")

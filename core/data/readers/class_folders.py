@@ -16,23 +16,29 @@ Parts = tuple[str, ...]
 
 
 def recognizes(tree: Tree, spec: DatasetSpec) -> bool:
-    return any(_is_image(path) for path in tree.paths)
+    return any(is_image(path) for path in tree.paths)
 
 
 def read(tree: Tree, spec: DatasetSpec) -> Listing:
     """Images are told by their extension; other files are passed over. A folder without images is an empty class."""
-    images = {path: PurePosixPath(path).parts for path in tree.paths if _is_image(path)}
+    images = {path: PurePosixPath(path).parts for path in tree.paths if is_image(path)}
     if not images:
         raise DatasetInvalid(
-            f"{tree.where!r} holds no image: {found(tree)}. Images end in {', '.join(sorted(EXTENSIONS))}"
+            f"{tree.where!r} holds no image: {found(tree)}. Images end in {', '.join(sorted(EXTENSIONS))}",
+            pointer="/dataset/uri",
         )
-    images = _unwrap(images)
-    loose = next((path for path, parts in images.items() if len(parts) < 2), None)
+    depth = _wrapping(list(images.values()))
+    loose = next((path for path, parts in images.items() if len(parts) < depth + 2), None)
     if loose is not None:
-        raise DatasetInvalid(f"{loose!r} lies in no class folder; wanted: <class>/<image> or train/<class>/<image>")
-    has_splits = _has_splits(images)
-    records = [_record(path, parts, has_splits) for path, parts in images.items()]
-    return Listing("folder", records, tree.read)
+        raise DatasetInvalid(
+            f"{loose!r} lies in no class folder; wanted: <class>/<image> or train/<class>/<image>",
+            pointer="/dataset/uri",
+        )
+    has_splits = _has_splits(list(images.values()), depth)
+    records = [_record(path, parts, depth, has_splits) for path, parts in images.items()]
+    filled = {record.label for record in records}
+    empty = _class_folders(tree, next(iter(images.values())), depth, has_splits) - filled
+    return Listing("folder", records, tree.read, empty_classes=tuple(sorted(empty)))
 
 
 def found(tree: Tree) -> str:
@@ -43,27 +49,43 @@ def found(tree: Tree) -> str:
     return "found " + ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common(5))
 
 
-def _is_image(path: str) -> bool:
-    parts = PurePosixPath(path)
-    hidden = any(part.startswith(".") or part in _LITTER for part in parts.parts)
-    return not hidden and parts.suffix.lower() in EXTENSIONS
+def is_image(path: str) -> bool:
+    """Whether a path ends like an image and is neither hidden nor litter."""
+    return PurePosixPath(path).suffix.lower() in EXTENSIONS and not _is_litter(path)
 
 
-def _unwrap(images: dict[str, Parts]) -> dict[str, Parts]:
-    """Drop folders that surround everything, as long as a class folder is left in every path."""
-    while True:
-        tops = {parts[0] for parts in images.values()}
-        if len(tops) > 1 or min(map(len, images.values())) < 3 or _has_splits(images):
-            return images
-        images = {path: parts[1:] for path, parts in images.items()}
+def _is_litter(path: str) -> bool:
+    return any(part.startswith(".") or part in _LITTER for part in path.split("/"))
 
 
-def _has_splits(images: dict[str, Parts]) -> bool:
-    """Whether the top folders are splits: all of them are split words, so a class may be called `train`."""
-    return all(parts[0].lower() in SPLIT_WORDS and len(parts) >= 3 for parts in images.values())
+def _wrapping(images: list[Parts]) -> int:
+    """How many folders surround everything, as long as a class folder is left in every path."""
+    depth = 0
+    while len({parts[depth] for parts in images}) == 1:
+        if min(map(len, images)) < depth + 3 or _has_splits(images, depth):
+            break
+        depth += 1
+    return depth
 
 
-def _record(path: str, parts: Parts, has_splits: bool) -> Record:
+def _has_splits(images: list[Parts], depth: int) -> bool:
+    """Whether the folders there are splits: all of them are split words, so a class may be called `train`."""
+    return all(len(parts) >= depth + 3 and parts[depth].lower() in SPLIT_WORDS for parts in images)
+
+
+def _class_folders(tree: Tree, image: Parts, depth: int, has_splits: bool) -> set[str]:
+    """The names of all folders at the place of a class, with or without images."""
+    at = depth + has_splits
+    names = set()
+    for path in tree.folders:
+        parts = tuple(path.split("/"))
+        inside = parts[:depth] == image[:depth] and len(parts) > at and not _is_litter(path)
+        if inside and (not has_splits or parts[depth].lower() in SPLIT_WORDS):
+            names.add(parts[at])
+    return names
+
+
+def _record(path: str, parts: Parts, depth: int, has_splits: bool) -> Record:
     if has_splits:
-        return Record(path, parts[1], SPLIT_WORDS[parts[0].lower()], path)
-    return Record(path, parts[0], None, path)
+        return Record(path, parts[depth + 1], SPLIT_WORDS[parts[depth].lower()], path)
+    return Record(path, parts[depth], None, path)

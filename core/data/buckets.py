@@ -1,0 +1,102 @@
+"""s3:, gs: and hf: by fsspec: one object, or all below a prefix as a folder. Credentials are the libraries' own."""
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+
+from core.data.archives import check_distinct, check_name
+from core.data.landing import landing
+from core.data.reason import Unreachable
+from core.data.tree import READ_BYTES
+from core.errors import DatasetInvalid, DiskFull
+from core.policy import Policy
+
+NUM_TRANSFERS = 8
+# What the stores call an object's version; the name, size and one of these tell whether it must be downloaded again.
+_VERSIONS = ("ETag", "etag", "md5Hash", "generation", "blob_id", "LastModified", "last_commit", "updated", "mtime")
+
+Objects = list[tuple[str, str, int]]  # full path, path below the prefix, bytes
+
+
+def download(uri: str, cache: Path, *, policy: Policy) -> Path:
+    """The file or folder behind `uri`, in the cache, named by its objects' versions. Raises Unreachable, DiskFull."""
+    scheme, _, rest = uri.partition(":")
+    try:
+        filesystem, path = fsspec.core.url_to_fs(f"{scheme}://{rest.lstrip('/')}", skip_instance_cache=True)
+        details = _details(filesystem, path, policy)
+        return _download(filesystem, path, details, cache, policy)
+    except (Unreachable, DiskFull):
+        raise
+    except DatasetInvalid as error:
+        raise Unreachable(error.message) from None
+    except FileNotFoundError:
+        raise Unreachable("no such object (404), or no permission to see it") from None
+    except Exception as error:  # botocore, aiohttp, gcsfs and huggingface_hub each have their own trees of errors
+        raise Unreachable(f"{_first_line(error)}", hint="check the address and the engine's credentials") from None
+
+
+def _details(filesystem: Any, path: str, policy: Policy) -> dict[str, dict[str, Any]]:
+    """Facts about each object by its full path; a single object has one entry."""
+    info = filesystem.info(path)
+    if info["type"] == "file":
+        details = {path: info}
+    else:
+        details = {name: one for name, one in filesystem.find(path, detail=True).items() if one["type"] == "file"}
+        details = {name: one for name, one in details.items() if not name.endswith("/")}
+    if not details:
+        raise Unreachable("holds no object")
+    if len(details) > policy.max_archive_entries:
+        raise Unreachable(f"holds {len(details)} objects; allowed are {policy.max_archive_entries}")
+    total = sum(int(one["size"] or 0) for one in details.values())
+    if total > policy.max_download_bytes:
+        raise Unreachable(f"has {total} bytes; allowed are {policy.max_download_bytes}")
+    return details
+
+
+def _download(filesystem: Any, path: str, details: dict[str, dict[str, Any]], cache: Path, policy: Policy) -> Path:
+    is_file = set(details) == {path}
+    prefix = str(PurePosixPath(path).parent) if is_file else path
+    objects = [(full, full.removeprefix(prefix).lstrip("/"), int(one["size"])) for full, one in sorted(details.items())]
+    for _, below, _ in objects:
+        check_name(below)
+    check_distinct(below for _, below, _ in objects)
+    folder = cache / "downloads" / _version(filesystem, details)
+    if not folder.exists():
+        with landing(folder) as temporary:
+            _copy_all(filesystem, objects, temporary)
+    return folder / objects[0][1] if is_file else folder
+
+
+def _version(filesystem: Any, details: dict[str, dict[str, Any]]) -> str:
+    facts = [
+        [name, one["size"], [str(one[key]) for key in _VERSIONS if one.get(key) is not None]]
+        for name, one in sorted(details.items())
+    ]
+    return hashlib.sha256(json.dumps([str(filesystem.protocol), facts]).encode()).hexdigest()
+
+
+def _copy_all(filesystem: Any, objects: Objects, folder: Path) -> None:
+    folder.mkdir()
+    with ThreadPoolExecutor(NUM_TRANSFERS) as pool:
+        for transfer in [pool.submit(_copy, filesystem, *one, folder) for one in objects]:
+            transfer.result()
+
+
+def _copy(filesystem: Any, full: str, below: str, size: int, folder: Path) -> None:
+    target = folder / below
+    target.parent.mkdir(parents=True, exist_ok=True)
+    received = 0
+    with filesystem.open(full, "rb") as source, target.open("wb") as out:
+        while received <= size and (block := source.read(READ_BYTES)):
+            received += len(block)
+            out.write(block)
+    if received != size:
+        raise Unreachable(f"the transfer of {below!r} gave {received} of {size} bytes")
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}"

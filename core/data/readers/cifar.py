@@ -1,0 +1,169 @@
+"""CIFAR-10 and CIFAR-100 as their authors publish them, loose or in the official tar.gz: python pickles or binary rows.
+
+A pickle is a program. The unpickler here admits the constructors that NumPy's arrays and bytes need and nothing else;
+strings of Python 2 are read as bytes, as the authors advise.
+"""
+
+import importlib
+import io
+import pickle
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from core.data.listing import Listing, Record, SplitName
+from core.data.tree import Tree
+from core.errors import DatasetInvalid
+from core.spec import DatasetSpec
+
+PIXELS = 3 * 32 * 32
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    """How Python 3 pickles bytes in the protocols of Python 2: as text, and codecs.encode to turn it back."""
+    if encoding != "latin1":
+        raise DatasetInvalid(f"the pickle asks for the codec {encoding!r}")
+    return text.encode("latin1")
+
+
+# What an array is rebuilt from, by the pickled names of old and new NumPy (private in both, but fixed by every file).
+_multiarray: Any = importlib.import_module("numpy._core.multiarray")
+_numeric: Any = importlib.import_module("numpy._core.numeric")
+_SAFE = {
+    ("numpy.core.multiarray", "_reconstruct"): _multiarray._reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _multiarray._reconstruct,
+    ("numpy.core.numeric", "_frombuffer"): _numeric._frombuffer,
+    ("numpy._core.numeric", "_frombuffer"): _numeric._frombuffer,
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("_codecs", "encode"): _latin1,
+}
+_FILES: dict[str, SplitName] = {
+    **{f"data_batch_{number}": "train" for number in range(1, 6)},
+    "test_batch": "test",
+    "train": "train",
+    "test": "test",
+}
+# Labels before the pixels of a row: CIFAR-100 stores the coarse one first.
+_CIFAR10, _CIFAR100 = 1, 2
+
+
+class _ArraysOnly(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _SAFE:
+            return _SAFE[module, name]
+        raise DatasetInvalid(f"the pickle asks for {module}.{name}; CIFAR files hold arrays and lists only")
+
+
+def load_arrays(data: bytes, path: str) -> dict[bytes, Any]:
+    """The dictionary in a CIFAR pickle. Raises DatasetInvalid for anything but arrays and plain values."""
+    try:
+        loaded = _ArraysOnly(io.BytesIO(data), encoding="bytes").load()
+    except DatasetInvalid as error:
+        raise DatasetInvalid(f"{path!r}: {error.message}", pointer="/dataset/uri") from None
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        raise DatasetInvalid(f"{path!r} is damaged: {error}", pointer="/dataset/uri") from None
+    if not isinstance(loaded, dict):
+        raise DatasetInvalid(f"{path!r} holds a {type(loaded).__name__}, not a dictionary", pointer="/dataset/uri")
+    return {key.encode() if isinstance(key, str) else key: value for key, value in loaded.items()}
+
+
+def python_files(tree: Tree) -> dict[str, SplitName]:
+    """The batches of the python form in a tree: CIFAR-10's five and one, or CIFAR-100's two beside `meta`."""
+    names = {PurePosixPath(path).name for path in tree.paths}
+    if not ({"data_batch_1", "test_batch"} & names or ("meta" in names and {"train", "test"} & names)):
+        return {}
+    return _matching(tree, "")
+
+
+def binary_files(tree: Tree) -> dict[str, SplitName]:
+    """The batches of the binary form in a tree."""
+    return _matching(tree, ".bin")
+
+
+def _matching(tree: Tree, extension: str) -> dict[str, SplitName]:
+    found: dict[str, SplitName] = {}
+    for path in tree.paths:
+        name = PurePosixPath(path).name
+        stem = name.removesuffix(extension) if extension else name
+        if name == stem + extension and stem in _FILES:
+            found[path] = _FILES[stem]
+    return found
+
+
+def read_python(tree: Tree, spec: DatasetSpec) -> Listing:
+    """Batches with b"data" (N x 3072 uint8, channels first) and b"labels" or b"fine_labels"."""
+    names = _python_names(tree)
+    images: dict[str, np.ndarray] = {}
+    records: list[Record] = []
+    for path, split in python_files(tree).items():
+        batch = load_arrays(tree.read(path), path)
+        pixels, labels = batch.get(b"data"), batch.get(b"fine_labels", batch.get(b"labels"))
+        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):
+            raise DatasetInvalid(
+                f"{path!r} holds no uint8 array of rows of {PIXELS} as b'data'", pointer="/dataset/uri"
+            )
+        if not isinstance(labels, list) or len(labels) != len(pixels):
+            raise DatasetInvalid(f"{path!r} holds no label for each image", pointer="/dataset/uri")
+        images[path] = _upright(pixels)
+        records += _records(path, split, labels, names)
+    return _listing("cifar-python", tree, records, images)
+
+
+def read_binary(tree: Tree, spec: DatasetSpec) -> Listing:
+    """Rows of 1 (CIFAR-10) or 2 (CIFAR-100: coarse, fine) label bytes and 3072 pixels."""
+    names, num_labels = _binary_names(tree)
+    images: dict[str, np.ndarray] = {}
+    records: list[Record] = []
+    for path, split in binary_files(tree).items():
+        data = np.frombuffer(tree.read(path), dtype=np.uint8)
+        if not len(data) or len(data) % (PIXELS + num_labels):
+            raise DatasetInvalid(
+                f"{path!r} has {len(data)} bytes, which is no multiple of {PIXELS + num_labels}: truncated?",
+                pointer="/dataset/uri",
+            )
+        rows = data.reshape(-1, PIXELS + num_labels)
+        images[path] = _upright(rows[:, num_labels:])
+        records += _records(path, split, rows[:, num_labels - 1].tolist(), names)
+    return _listing("cifar-binary", tree, records, images)
+
+
+def _upright(rows: np.ndarray) -> np.ndarray:
+    return rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+
+
+def _records(path: str, split: SplitName, labels: list[int], names: list[str]) -> list[Record]:
+    if names and not all(isinstance(label, int) and 0 <= label < len(names) for label in labels):
+        raise DatasetInvalid(f"{path!r} holds labels outside 0..{len(names) - 1}", pointer="/dataset/uri")
+    stem = PurePosixPath(path).name
+    return [
+        Record(f"{stem}/{index:05}", names[label] if names else str(label), split, (path, index))
+        for index, label in enumerate(labels)
+    ]
+
+
+def _listing(form: str, tree: Tree, records: list[Record], images: dict[str, np.ndarray]) -> Listing:
+    if not records:
+        raise DatasetInvalid(f"{tree.where!r} holds no CIFAR batch", pointer="/dataset/uri")
+    return Listing(form, records, lambda key: images[key[0]][key[1]])
+
+
+def _python_names(tree: Tree) -> list[str]:
+    for path in tree.paths:
+        if PurePosixPath(path).name in ("batches.meta", "meta"):
+            meta = load_arrays(tree.read(path), path)
+            names = meta.get(b"fine_label_names", meta.get(b"label_names", []))
+            return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+    return []
+
+
+def _binary_names(tree: Tree) -> tuple[list[str], int]:
+    """Class names, and how many label bytes start a row."""
+    for path in tree.paths:
+        name = PurePosixPath(path).name
+        if name in ("batches.meta.txt", "fine_label_names.txt"):
+            names = tree.read(path).decode("utf-8", "replace").split()
+            return names, _CIFAR100 if name.startswith("fine") else _CIFAR10
+    stems = {PurePosixPath(path).stem for path in binary_files(tree)}
+    return [], _CIFAR100 if stems & {"train", "test"} else _CIFAR10

@@ -1,0 +1,9 @@
+"""Why something outside could not be read."""
+
+
+class Unreachable(Exception):
+    """The reason, without the URI: `uri.fetch` adds it, stripped of its secrets."""
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.hint = hint
