@@ -43,7 +43,7 @@ class Child:
                 stderr=log,
                 pass_fds=self.pass_fds,
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the children in order
-                preexec_fn=_die_with_parent(os.getpid()),
+                preexec_fn=die_with_parent(os.getpid()),
             )
 
     def exit_status(self) -> int | None:
@@ -71,7 +71,7 @@ class Child:
         return "\n".join(f"  {line}" for line in lines)
 
 
-def _die_with_parent(parent: int) -> Callable[[], None] | None:
+def die_with_parent(parent: int) -> Callable[[], None] | None:
     """What the child runs before it becomes another program: SIGTERM when this parent dies, even by SIGKILL (Linux)."""
     if (libc := _libc) is None:
         return None
