@@ -5,15 +5,14 @@ from core.spec.job import (
     SIZES,
     Budget,
     DatasetSpec,
-    EarlyStopping,
     EvaluationSpec,
     JobSpec,
     StudentSpec,
     TeacherSpec,
-    TrainingSpec,
 )
 from core.spec.methods import KNOBS, TEACHERLESS, FinetuneKnobs, KdKnobs, MethodKnobs, ScratchKnobs, SkdKnobs
 from core.spec.parse import parse_job
+from core.spec.training import EarlyStopping, TrainingSpec
 
 __all__ = [
     "FORMATS",

@@ -17,7 +17,9 @@ class SkdKnobs(Part):
     )
     fidelity: ClassVar[Fidelity] = "our variant"
     name: Literal["skd"] = "skd"
-    weight: float | Auto = Field("auto", ge=0, description="of the feature term against the label term; auto: by form")
+    weight: Annotated[float, Field(ge=0)] | Auto = Field(
+        "auto", description="of the feature term against the label term; auto: by form"
+    )
     label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
     form: Literal["mse", "attention", "cosine", "pkd"] = Field("mse", description="how two maps are compared")
     taps: Literal["last", "all"] | tuple[str, ...] = Field(

@@ -58,7 +58,7 @@ def _walk(loc: tuple[int | str, ...]) -> tuple[list[int | str], type[BaseModel] 
 
 def _is_union_label(part: str) -> bool:
     """Whether pydantic made this part to tell members of a union apart, such as `int` or `literal['auto']`."""
-    return part in {"int", "float", "str", "bool", "none"} or "[" in part
+    return part.removeprefix("constrained-") in {"int", "float", "str", "bool", "none"} or "[" in part
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

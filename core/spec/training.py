@@ -1,0 +1,72 @@
+"""How a network is trained: optimizer, schedule, augmentation, limits."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from core.spec.part import Auto, Part
+
+
+class EarlyStopping(Part):
+    """Stop when a validation metric has not improved for `patience` epochs; the best epoch's weights are kept."""
+
+    metric: Literal["val/top1", "val/loss"] = Field("val/top1", description="top1 rises, loss falls")
+    patience: int = Field(10, ge=1, description="epochs without improvement")
+
+
+class TrainingSpec(Part):
+    """How the student is trained. The baselines get the same, steps included."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | Auto = Field(
+        "auto", description="passes over the training split; auto: by its size"
+    )
+    max_steps: int | None = Field(
+        None, ge=1, description="optimizer steps after which training ends, whatever `epochs` says"
+    )
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] | Auto = Field(
+        "auto", description="images; auto: 64, fewer where the split is smaller"
+    )
+    learning_rate: Annotated[float, Field(gt=0)] | Auto = Field(
+        "auto", description="peak rate; auto: by optimizer, method and batch size"
+    )
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd is Nesterov momentum 0.9")
+    weight_decay: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="auto: 5e-4 for sgd, 0.05 for adamw")
+    schedule: Literal["cosine", "multistep", "onecycle", "constant"] = Field(
+        "cosine", description="of the learning rate, step by step"
+    )
+    milestones: tuple[float, ...] = Field(
+        (0.625, 0.75, 0.875),
+        description="multistep: shares of all steps after which the rate falls (150, 180, 210 of 240)",
+    )
+    decay_factor: float = Field(0.1, gt=0, lt=1, description="multistep: what the rate is multiplied by")
+    warmup_epochs: float = Field(0.0, ge=0, description="epochs of linear rise of the rate")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label spread over all classes")
+    ema_decay: float | None = Field(
+        None, gt=0, lt=1, description="per step; null: no averaging. The averaged weights are the result"
+    )
+    augmentation: Literal["auto", "none", "crop", "light", "strong"] = Field(
+        "auto",
+        description="crop: random crops; light: crop and flip; strong: RandAugment besides; auto: light, but crop for builtin:digits",
+    )
+    mixup_alpha: float = Field(0.0, ge=0, description="Beta(alpha, alpha) of mixup; 0: off")
+    cutmix_alpha: float = Field(
+        0.0, ge=0, description="Beta(alpha, alpha) of CutMix; 0: off. Both given: each batch draws one"
+    )
+    clip_gradient_norm: float | None = Field(None, gt=0, description="largest global L2 norm; null: no clipping")
+    early_stopping: EarlyStopping | None = Field(None, description="null: train all epochs")
+    image_size: Annotated[int, Field(ge=8, le=1024)] | Auto = Field(
+        "auto", description="height and width the student sees, pixels; auto: by the dataset's images"
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="auto: bf16 on a GPU that has it, else fp32"
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="of weights, splits, order and augmentation")
+    devices: Auto | Literal["cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
+    checkpoint_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="most seconds between checkpoints; an epoch's end is one too, where a tenth of them has passed",
+    )
+    max_runtime_seconds: float | None = Field(
+        None, gt=0, description="seconds over all attempts, after which the job fails; null: no limit"
+    )
