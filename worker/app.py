@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from celery import Celery
+from celery import Celery, bootsteps
 from kombu import Exchange, Queue
 
 logger = logging.getLogger(__name__)
@@ -16,12 +16,16 @@ MEMORY_POLL_SECONDS = 0.05  # the in-process broker has nothing to wait on; 20 l
 BROKER_TIMEOUT_SECONDS = 10.0
 
 
-def make_app(broker_url: str, *, queue: str, key_prefix: str, run: Callable[[str], object]) -> Celery:
-    """The app of one worker, which consumes `queue` and calls `run(job_id)` for each message.
+def make_app(
+    broker_url: str, *, queue: str, key_prefix: str, run: Callable[[str], object], on_stop: Callable[[], object]
+) -> Celery:
+    """The app of one worker, which consumes `queue` and calls `run(job_id)` for each message; `on_stop` is called when
+    the consumer stops for whatever reason, before it waits for what runs.
 
     Early acknowledgement, no result backend, no retries: a message is a doorbell, and what a dead worker leaves is
     found by the reaper, not redelivered by the broker.
     """
+    broker_url = "memory://localhost" if broker_url == "memory://" else broker_url  # kombu warns about a missing host
     app = Celery("retort", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_acks_late=False,
@@ -42,6 +46,7 @@ def make_app(broker_url: str, *, queue: str, key_prefix: str, run: Callable[[str
         broker_transport_options=_transport_options(broker_url, key_prefix),
     )
     app.task(name=TASK, bind=False)(_task(run))
+    app.steps["worker"].add(_step(on_stop))
     return app
 
 
@@ -65,3 +70,15 @@ def _task(run: Callable[[str], object]) -> Callable[[str], None]:
         run(job_id)
 
     return retort_run
+
+
+def _step(on_stop: Callable[[], object]) -> type[bootsteps.StartStopStep]:
+    class BeforePool(bootsteps.StartStopStep):  # type: ignore[misc]  # celery has no types
+        """Steps stop in reverse order of what they require."""
+
+        requires = ("celery.worker.components:Pool",)
+
+        def stop(self, _worker: Any) -> None:
+            on_stop()
+
+    return BeforePool

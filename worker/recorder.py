@@ -1,6 +1,7 @@
 """From an engine's events to rows: batched, throttled, fenced; what the engine said last decides how the job ends."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from core import events
@@ -49,7 +50,7 @@ class Recorder:
         said = [events.Log.model_validate({"level": level, "message": line}) for line in lines if line]
         self._record(said, last=True)
 
-    def _record(self, batch: list[events.Event], *, last: bool) -> None:
+    def _record(self, batch: Sequence[events.Event], *, last: bool) -> None:
         facts: dict[str, Any] = {"metrics": [], "logs": []}
         for event in batch:
             self._sort(event, facts)

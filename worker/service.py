@@ -48,7 +48,11 @@ class Service:
         self._shop = Workshop(database, settings, self.worker_id, engine, self._stopping)
         self._queue = f"{settings.broker_prefix}.{self.worker_id}"
         self._app = make_app(
-            settings.broker_url, queue=self._queue, key_prefix=f"{settings.broker_prefix}:", run=self.answer
+            settings.broker_url,
+            queue=self._queue,
+            key_prefix=f"{settings.broker_prefix}:",
+            run=self.answer,
+            on_stop=self._on_consumer_stop,
         )
 
     def answer(self, job_id: str) -> None:
@@ -96,17 +100,22 @@ class Service:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.stop()
 
+    def _on_consumer_stop(self) -> None:
+        """The consumer stops. Where nobody asked it to, it has failed, and its engines must not be waited for."""
+        if not self._stopping.is_set():
+            logger.critical("the consumer of messages failed; this worker ends so that a new one can start")
+            self.stop(exit_status=1)
+
     def _threads(self, offer: Offer) -> list[Periodic]:
         settings = self._settings
         dispatcher = Dispatcher(self._database, self._lanes, self._send)
         reaper = Reaper(self._database, settings.max_attempts)
-        threads = [
+        return [
             Periodic("registry", lambda: offer.announce(self._database), settings.beat_seconds),
             Periodic("reaper", reaper.look, settings.reaper_seconds),
-            Periodic("dispatcher", dispatcher.dispatch, settings.dispatch_seconds),
+            Periodic("dispatcher", lambda: self._stopping.is_set() or dispatcher.dispatch(), settings.dispatch_seconds),
             Periodic("watchdog", self._watch, WATCHDOG_SECONDS),
         ]
-        return threads
 
     def _send(self, job_id: str) -> None:
         self._app.send_task(TASK, args=(job_id,), queue=self._queue, retry=False)
@@ -124,8 +133,6 @@ class Service:
             without_heartbeat=True,
         )
         worker.start()
-        if worker.exitcode and not self._stopping.is_set():
-            self._exit_status = int(worker.exitcode)
 
     def _publish(self) -> None:
         try:

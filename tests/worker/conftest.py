@@ -97,14 +97,23 @@ def shop(database: Database, tmp_path: Path) -> Workshop:
 
 
 @pytest.fixture
-def start_worker(database: Database, tmp_path: Path) -> Iterator[StartWorker]:
+def broker(database_url: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    """The broker of the mode: memory:// with SQLite, Redis with PostgreSQL."""
+    if database_url.startswith("sqlite"):
+        return {"broker_url": "memory://"}
+    redis_url, prefix = request.getfixturevalue("redis_url"), request.getfixturevalue("redis_prefix")
+    return {"broker_url": redis_url, "broker_prefix": prefix}
+
+
+@pytest.fixture
+def start_worker(database: Database, tmp_path: Path, broker: dict[str, str]) -> Iterator[StartWorker]:
     """Start worker processes on the test's database; all are killed at the end."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(**settings: object) -> subprocess.Popen[bytes]:
         chosen = {
             "database_url": database.engine.url.render_as_string(hide_password=False),
-            "data_dir": tmp_path / "data", **SETTINGS, **settings,
+            "data_dir": tmp_path / "data", **SETTINGS, **broker, **settings,
         }  # fmt: skip
         environment = {f"RETORT_{name.upper()}": str(value) for name, value in chosen.items()}
         with (tmp_path / f"worker-{len(started)}.log").open("wb") as log:

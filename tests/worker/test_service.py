@@ -1,0 +1,225 @@
+"""Whole worker processes with the stand-in engine, in both modes: SQLite with memory://, PostgreSQL with Redis."""
+
+import base64
+import hashlib
+import json
+import signal
+import sqlite3
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from store import reading, workers
+from store.catalogues import catalogue
+from store.database import Database
+from store.views import Job
+
+Look = Callable[[str], Job]
+
+
+def chain(steps: int) -> dict[str, str]:
+    state = ""
+    for step in range(1, steps + 1):
+        state = hashlib.sha256(f"{state}{step}".encode()).hexdigest()
+    return {"state": state}
+
+
+@pytest.fixture
+def step_of(look: Look) -> Callable[[str], int]:
+    """How far a job says it is."""
+    return lambda job_id: (look(job_id).progress or {}).get("step", 0)
+
+
+@pytest.fixture
+def engine_of(log_of: Any) -> Callable[[str], int]:
+    """The process id of a job's latest engine."""
+    return lambda job_id: int([line for line in log_of(job_id) if "in process" in line][-1].split()[-1])
+
+
+def test_jobs_are_run_one_at_a_time_and_a_plan_beside_them(
+    start_worker: Any, submit: Any, look: Look, wait_for: Any, database: Database
+) -> None:
+    first, second = submit(steps=20, seconds=0.1), submit()
+    start_worker()
+    wait_for(lambda: look(first).state == "running")
+    plan = submit("plan")
+    wait_for(lambda: look(plan).state == "succeeded", seconds=10)
+    assert (look(first).state, look(second).state) == ("running", "queued")
+    wait_for(lambda: look(second).done)
+    assert (look(first).state, look(second).state) == ("succeeded", "succeeded")
+    assert look(first).finished_at <= look(second).started_at
+    with database.read() as session:
+        (worker,) = workers.list_workers(session)
+        assert worker.alive and worker.slots == 1 and "cpu" in worker.devices
+        assert catalogue(session, "students").data == [{"name": "nano"}]
+
+
+def test_two_workers_run_each_job_once(start_worker: Any, submit: Any, look: Look, wait_for: Any) -> None:
+    ids = [submit(steps=2, seconds=0.2) for _ in range(6)]
+    start_worker()
+    start_worker()
+    wait_for(lambda: all(look(job_id).done for job_id in ids), seconds=40)
+    assert {look(job_id).state for job_id in ids} == {"succeeded"}
+    assert [len(look(job_id).attempts) for job_id in ids] == [1] * 6
+    assert len({look(job_id).attempts[0].worker for job_id in ids}) == 2
+
+
+def test_a_killed_workers_engine_ends_and_another_worker_goes_on(
+    start_worker: Any, submit: Any, look: Look, wait_for: Any, step_of: Any, engine_of: Any, is_alive: Any,
+    log_of: Any, tmp_path: Path,
+) -> None:  # fmt: skip
+    worker = start_worker()
+    job_id = submit(steps=20, seconds=0.15)
+    wait_for(lambda: step_of(job_id) >= 3)
+    engine = engine_of(job_id)
+    assert is_alive(engine)
+    worker.kill()
+    wait_for(lambda: not is_alive(engine), seconds=3)
+    assert look(job_id).state == "running"  # nobody has said otherwise yet
+    assert any((tmp_path / "data" / "attempts").iterdir())
+    start_worker()
+    wait_for(lambda: look(job_id).done)
+    job = look(job_id)
+    assert (job.state, job.result["metrics"]) == ("succeeded", chain(20))
+    assert [attempt.outcome for attempt in job.attempts] == ["lost", "succeeded"]
+    resumed = [line for line in log_of(job_id) if "training from" in line][-1]
+    assert int(resumed.split()[3]) >= 3
+    wait_for(lambda: not any((tmp_path / "data" / "attempts").iterdir()), seconds=3)
+
+
+def test_a_stopped_worker_gives_its_job_back_and_leaves(
+    start_worker: Any, submit: Any, look: Look, wait_for: Any, step_of: Any, engine_of: Any, is_alive: Any,
+    database: Database,
+) -> None:  # fmt: skip
+    worker = start_worker()
+    job_id = submit(steps=15, seconds=0.15)
+    wait_for(lambda: step_of(job_id) >= 2)
+    engine = engine_of(job_id)
+    worker.send_signal(signal.SIGTERM)
+    worker.send_signal(signal.SIGTERM)  # an impatient supervisor changes nothing
+    assert worker.wait(8) == 0
+    assert not is_alive(engine)
+    assert (look(job_id).state, look(job_id).attempts[0].outcome) == ("queued", "released")
+    with database.read() as session:
+        assert workers.list_workers(session) == []
+    start_worker()
+    wait_for(lambda: look(job_id).done)
+    assert look(job_id).result["metrics"] == chain(15)
+
+
+def test_a_worker_that_slept_through_its_lease_can_write_nothing(
+    start_worker: Any, submit: Any, look: Look, wait_for: Any, step_of: Any, engine_of: Any, is_alive: Any,
+    database: Database,
+) -> None:  # fmt: skip
+    stale = start_worker()
+    job_id = submit(steps=60, seconds=0.1)
+    wait_for(lambda: step_of(job_id) >= 3)
+    engine = engine_of(job_id)
+    put_to_sleep(stale, database)  # the engine trains on, and fills its pipe with checkpoints and metrics
+    start_worker()
+    wait_for(lambda: len(look(job_id).attempts) == 2, seconds=15)
+    mark = max(event.seq for event in events_of(database, job_id))
+    stale.send_signal(signal.SIGCONT)
+    wait_for(lambda: not is_alive(engine), seconds=5)
+    wait_for(lambda: look(job_id).done)
+    job = look(job_id)
+    assert (job.state, job.result["metrics"]) == ("succeeded", chain(60))
+    assert [attempt.outcome for attempt in job.attempts] == ["lost", "succeeded"]
+    assert {event.attempt for event in events_of(database, job_id) if event.seq > mark} == {2}
+    assert stale.poll() is None  # it lives on, for other jobs
+
+
+def put_to_sleep(worker: Any, database: Database) -> None:
+    """Stop the process where it holds no lock: SQLite has one writer, and a writer asleep is a database asleep."""
+    sqlite = database.engine.dialect.name == "sqlite"
+    while True:
+        worker.send_signal(signal.SIGSTOP)
+        if not sqlite:
+            return
+        connection = sqlite3.connect(database.engine.url.database, timeout=0.2, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError:
+            worker.send_signal(signal.SIGCONT)
+        finally:
+            connection.close()
+
+
+def events_of(database: Database, job_id: str) -> list[Any]:
+    with database.read() as session:
+        return reading.events(session, job_id, limit=10_000)
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_foreign_messages_are_refused_and_the_worker_lives(
+    start_worker: Any, submit: Any, look: Look, wait_for: Any, database: Database, broker: dict[str, str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    worker = start_worker()
+    (one,) = wait_for(lambda: listed(database))
+    client = redis.Redis.from_url(broker["broker_url"])
+    queue = f"{broker['broker_prefix']}:{broker['broker_prefix']}.{one.id}"
+    canary = tmp_path / "canary"
+    pickle = f"cposix\nsystem\n(S'touch {canary}'\ntR.".encode()
+    for body, content_type, task in (
+        (pickle, "application/x-python-serialize", "retort.run"),
+        (b'[["job_01K00000000000000000000000"], {}, {}]', "application/json", "os.system"),
+        (b'[["../../etc/passwd"], {}, {}]', "application/json", "retort.run"),
+        (b'[[{"$ne": 1}], {}, {}]', "application/json", "retort.run"),
+        (b"[[], {}, {}]", "application/json", "retort.run"),
+        (b"no json", "application/json", "retort.run"),
+    ):
+        client.lpush(queue, envelope(body, content_type, task, queue))
+    wait_for(lambda: client.llen(queue) == 0, seconds=10)
+    client.close()
+    job_id = submit()
+    wait_for(lambda: look(job_id).state == "succeeded", seconds=30)
+    assert worker.poll() is None
+    assert not canary.exists()
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_consumer_that_fails_ends_its_worker_and_no_job_is_lost(
+    start_worker: Any, submit: Any, look: Look, wait_for: Any, step_of: Any, database: Database, broker: dict[str, str]
+) -> None:
+    worker = start_worker()
+    job_id = submit(steps=1000, seconds=0.1)
+    wait_for(lambda: step_of(job_id) >= 1)
+    (one,) = listed(database)
+    client = redis.Redis.from_url(broker["broker_url"])
+    client.lpush(f"{broker['broker_prefix']}:{broker['broker_prefix']}.{one.id}", b"no message of Celery's at all")
+    client.close()
+    assert worker.wait(15) == 1
+    assert (look(job_id).state, look(job_id).attempts[0].outcome) == ("queued", "released")
+
+
+def listed(database: Database) -> list[Any]:
+    with database.read() as session:
+        return workers.list_workers(session)
+
+
+def envelope(body: bytes, content_type: str, task: str, queue: str) -> str:
+    """A message as Celery 5 puts it into Redis."""
+    name = str(uuid.uuid4())
+    return json.dumps(
+        {
+            "body": base64.b64encode(body).decode(),
+            "content-encoding": "utf-8",
+            "content-type": content_type,
+            "headers": {"lang": "py", "task": task, "id": name, "root_id": name, "argsrepr": "", "kwargsrepr": ""},
+            "properties": {
+                "correlation_id": name,
+                "delivery_mode": 2,
+                "delivery_info": {"exchange": "", "routing_key": queue},
+                "body_encoding": "base64",
+                "delivery_tag": name,
+            },
+        }
+    )
