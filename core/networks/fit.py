@@ -90,12 +90,12 @@ def _some(what: str, keys: list[str]) -> str:
 
 
 def _hint(network: Network, missing: list[str], unexpected: list[str]) -> str:
-    projections = [key for key in missing if "downsample" in key]
+    is_projection = ["downsample" in key for key in missing if not key.startswith(f"{network.classifier_path}.")]
     if (
         network.architecture.startswith("cifar/resnet")
-        and projections
-        and len(projections) == len(missing)
-        and not unexpected
+        and is_projection
+        and all(is_projection)
+        and len(unexpected) <= 2
     ):
         return f"the weights have parameter-free (option A) shortcuts: try {network.architecture}a"
     return "is it the right architecture? The names above are those of the file and of the network"

@@ -10,18 +10,21 @@ from core.networks.trace import Call
 if TYPE_CHECKING:
     from core.networks.network import Network
 
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm)
+
 
 def find_classifiers(calls: list[Call], num_classes: int) -> list[Call]:
-    """The linear or convolution layers that give the logits, last first; two where a network averages two heads.
+    """The linear or convolution layers that give the logits, last first; several where a network adds up heads.
 
     Found backwards from the end of the forward: layers without parameters (pooling, flatten) may follow a classifier,
-    other layers may not.
+    norms may stand before each of several, any other layer ends the search.
     """
     found: list[Call] = []
     for call in sorted(calls, key=lambda call: call.ended, reverse=True):
-        if any(call.module.children()) or not any(True for _ in call.module.parameters(recurse=False)):
+        is_leaf = not any(call.module.children()) and any(True for _ in call.module.parameters())
+        if not is_leaf or (found and isinstance(call.module, NORMS)):
             continue
-        if not _gives(call, num_classes) or (found and call.input_shape != found[0].input_shape):
+        if not _gives(call, num_classes) or (found and not _is_beside(call, found[-1], num_classes)):
             break
         found.append(call)
     return found
@@ -31,6 +34,13 @@ def _gives(call: Call, num_classes: int) -> bool:
     if isinstance(call.module, nn.Linear):
         return call.module.out_features == num_classes
     return isinstance(call.module, nn.Conv2d) and call.module.out_channels == num_classes
+
+
+def _is_beside(call: Call, classifier: Call, num_classes: int) -> bool:
+    """Whether the earlier layer is a second head rather than one that feeds the classifier."""
+    if isinstance(classifier.module, nn.Linear):
+        return isinstance(call.module, nn.Linear) and classifier.module.in_features != num_classes
+    return isinstance(call.module, nn.Conv2d) and call.input_shape == classifier.input_shape
 
 
 def pool(entering: torch.Tensor) -> torch.Tensor:

@@ -52,12 +52,16 @@ class Network(nn.Module):
         self.module = module
         self.architecture = architecture
         self.num_classes = num_classes
-        self.input = input
-        shape = (1, 3, 1, 1)
-        device = next((p.device for p in module.parameters()), torch.device("cpu"))
-        self.register_buffer("mean", torch.tensor(input.mean, device=device).view(shape), persistent=False)
-        self.register_buffer("std", torch.tensor(input.std, device=device).view(shape), persistent=False)
+        self.with_input(input)
         self._discover()
+
+    def with_input(self, input: InputFormat) -> "Network":
+        """Take another normalization for the same size; returns the network."""
+        device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
+        self.input = input
+        for name, values in (("mean", input.mean), ("std", input.std)):
+            self.register_buffer(name, torch.tensor(values, device=device).view(1, 3, 1, 1), persistent=False)
+        return self
 
     def _discover(self) -> None:
         calls, logits_shape = trace(self.module, example_pixels(self.module, self.input.size))

@@ -1,6 +1,7 @@
 """From what the customer asked for (a size, an architecture, a budget) to one architecture, and why."""
 
 from core.errors import UserError
+from core.networks.budget import LARGE_INPUT_CANDIDATES, SMALL_INPUT_CANDIDATES, largest_within
 from core.spec import StudentSpec
 
 # Images whose short side is at most this many pixels are small inputs.
@@ -23,13 +24,19 @@ LARGE_INPUT_SIZES = {
 def choose(
     student: StudentSpec, *, teacher_architecture: str | None, image_size: int, num_classes: int
 ) -> tuple[str, str]:
-    """(architecture, one sentence why) for images of `image_size` pixels (short side) and this many classes."""
+    """(architecture, one sentence why) for images that the student sees at `image_size` pixels, and this many classes.
+
+    Raises BudgetInfeasible, which names the smallest figures that exist.
+    """
     if student.architecture is not None:
         return student.architecture, "as asked for"
     if student.size == "same":
         if teacher_architecture is None:
             raise UserError("student 'same' needs a teacher to be the same as", pointer="/student/size")
         return teacher_architecture, "the teacher's own architecture, as asked for"
+    if student.budget is not None:
+        candidates = SMALL_INPUT_CANDIDATES if image_size <= SMALL_INPUT else LARGE_INPUT_CANDIDATES
+        return largest_within(student.budget, candidates, image_size=image_size, num_classes=num_classes)
     sizes = SMALL_INPUT_SIZES if image_size <= SMALL_INPUT else LARGE_INPUT_SIZES
     kind = "at most" if image_size <= SMALL_INPUT else "more than"
     return sizes[student.size], f"size {student.size!r} for images of {kind} {SMALL_INPUT} pixels"

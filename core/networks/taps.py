@@ -18,6 +18,9 @@ from core.networks.trace import Call
 Layout = Literal["nchw", "nhwc", "tokens"]
 # Class, distillation and register tokens before the patches: no known network has more.
 MAX_PREFIX_TOKENS = 5
+IMAGE_CHANNELS = 3
+# Unpadded convolutions shave pixels off (149 -> 147 in Inception): a new resolution is at most this share of the last.
+NEW_RESOLUTION = 0.75
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def map_points(module: nn.Module, calls: list[Call]) -> dict[str, TapPoint]:
         shape = call.output_shape
         if len(shape) == 4 and shape[0] == 1:
             layout = _layout(shape, channels_last)
-            if layout is None:
+            if layout is None or (shape == call.input_shape and shape[1] == IMAGE_CHANNELS):
                 continue
             channels_last = layout == "nhwc"
             channels, side = (shape[3], shape[1]) if channels_last else (shape[1], shape[2])
@@ -101,8 +104,12 @@ def choose_taps(
             previous = last.get(point.height)
             if previous is None or call.ended > previous.ended:
                 last[point.height] = call
-    shallow_to_deep = [last[side] for side in sorted(last, reverse=True)]
-    return tuple(points[call.path] for call in _in_order(shallow_to_deep))
+    in_order = [points[call.path] for call in _in_order([last[side] for side in sorted(last, reverse=True)])]
+    return tuple(
+        point
+        for point, deeper in zip(in_order, [*in_order[1:], None], strict=True)
+        if deeper is None or deeper.height <= NEW_RESOLUTION * point.height
+    )
 
 
 def _frontier(module: nn.Module, by_path: dict[str, Call], points: dict[str, TapPoint], input_size: int) -> list[str]:
@@ -132,7 +139,7 @@ def _sides_inside(points: dict[str, TapPoint]) -> dict[str, set[int]]:
 def _spans(call: Call, points: dict[str, TapPoint], sides: set[int], input_size: int) -> bool:
     """Whether a resolution strictly between the module's input and its output appears inside it."""
     shape = call.input_shape
-    is_image = len(shape) == 4 and shape[1] == 3 and shape[2] == input_size
+    is_image = len(shape) == 4 and shape[1] == IMAGE_CHANNELS and shape[2] == input_size
     if is_image or len(shape) < 3:
         enters = math.inf
     elif len(shape) == 3:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -11,10 +11,9 @@ from core.data.uri import fetch
 from core.errors import DatasetUnreachable, TeacherLoadFailed
 from core.networks import timm_zoo, torchvision_zoo
 from core.networks.fit import num_classes_of
-from core.networks.head import replace_head
 from core.networks.network import Network
 from core.networks.weights import load_state, read_weights
-from core.networks.zoo import build
+from core.networks.zoo import build, outline
 from core.policy import Policy
 from core.spec import TeacherSpec
 
@@ -36,7 +35,7 @@ def load_teacher(spec: TeacherSpec, *, policy: Policy, cache: Path, inputs: Path
 
     The number of outputs is read from the weights. Class names come from the spec, else the file, else the library.
     """
-    teacher = _published(spec) if spec.weights is None else _from_file(spec, policy, cache, inputs)
+    teacher = _published(spec, policy, cache) if spec.weights is None else _from_file(spec, policy, cache, inputs)
     if spec.classes is not None:
         teacher = Teacher(teacher.network, spec.classes)
     if teacher.classes is not None and len(teacher.classes) != teacher.network.num_classes:
@@ -47,14 +46,14 @@ def load_teacher(spec: TeacherSpec, *, policy: Policy, cache: Path, inputs: Path
     return teacher
 
 
-def _published(spec: TeacherSpec) -> Teacher:
+def _published(spec: TeacherSpec, policy: Policy, cache: Path) -> Teacher:
     if spec.sha256 is not None:
         raise TeacherLoadFailed(
             "sha256 is that of a weights file, and no weights are named",
             hint="name the file in teacher.weights, or leave sha256 out",
             pointer="/teacher/sha256",
         )
-    network = build(spec.architecture, pretrained=True)
+    network = build(spec.architecture, pretrained=True, policy=policy, cache=cache)
     return Teacher(network, library_classes(spec.architecture))
 
 
@@ -104,10 +103,24 @@ def _sha256(path: Path) -> str:
 
 def _built_for(architecture: str, state: dict[str, Tensor], metadata: dict[str, str]) -> Network:
     """The architecture with as many outputs as the weights have, at the size that their metadata tells."""
-    size = metadata.get("image_size")
-    network = build(architecture, image_size=int(size) if size and size.isdigit() else None)
-    num_classes = num_classes_of(network, state)
-    return network if num_classes in (None, network.num_classes) else replace_head(network, num_classes)
+    size = metadata.get("image_size", "")
+    image_size = int(size) if size.isdigit() else None
+    num_classes = num_classes_of(outline(architecture, image_size=image_size), state)
+    network = build(architecture, num_classes, image_size=image_size)
+    return _as_trained(network, metadata)
+
+
+def _as_trained(network: Network, metadata: dict[str, str]) -> Network:
+    """The network with the normalization that its file tells, where it tells one."""
+    try:
+        told = {
+            name: tuple(float(x) for x in json.loads(metadata[name])) for name in ("mean", "std") if name in metadata
+        }
+    except (ValueError, TypeError) as error:
+        raise TeacherLoadFailed("the file's metadata has no usable mean and std", pointer=WEIGHTS) from error
+    if any(len(values) != 3 for values in told.values()):
+        raise TeacherLoadFailed("the file's mean and std must be three numbers each", pointer=WEIGHTS)
+    return network.with_input(replace(network.input, **told))
 
 
 def _classes_of(metadata: dict[str, str], path: Path) -> tuple[str, ...] | None:

@@ -8,14 +8,18 @@ from functools import cache
 from typing import Any
 
 import timm
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from timm.data import ImageNetInfo, infer_imagenet_subset
 from timm.models import PretrainedCfg
 from torch import nn
 
-from core.errors import TeacherLoadFailed
+from core.errors import RetortError
 from core.networks.network import InputFormat
+from core.networks.published import Published, refused_pickle, unavailable
 
 DEFAULT_CLASSES = 1000
+SAFE_FILE = "model.safetensors"
 
 
 @cache
@@ -40,53 +44,75 @@ def _all_names() -> frozenset[str]:
     return frozenset(names()) | frozenset(pretrained_names())
 
 
-def published(name: str) -> PretrainedCfg | None:
+def config_of(name: str) -> PretrainedCfg | None:
     """timm's record of the weights that the name means (its default tag where none is written), or None."""
     return timm.get_pretrained_cfg(name)
 
 
 def make(
-    name: str, num_classes: int | None, image_size: int | None, pretrained: bool
+    name: str, num_classes: int | None, image_size: int | None, published: Published | None
 ) -> tuple[nn.Module, int, InputFormat]:
     """The network, the number of classes that it is published with, and its input format.
 
-    With `pretrained` it has the published number of classes whatever `num_classes` says.
+    With `published` it has the published number of classes whatever `num_classes` says.
     Raises TeacherLoadFailed where there are no published weights or they cannot be had.
     """
-    config = published(name)
+    config = config_of(name)
     default_classes = (config and config.num_classes) or DEFAULT_CLASSES
-    classes = default_classes if pretrained or num_classes is None else num_classes
-    module = _create(name, classes, image_size, config, pretrained)
+    classes = default_classes if published or num_classes is None else num_classes
+    arguments = {"num_classes": classes}
+    if published is None:
+        module = _create(name, image_size, config, arguments)
+    else:
+        module = _with_weights(name, image_size, config, arguments, published)
     return module, default_classes, _input_format(module, image_size)
 
 
-def _create(
-    name: str, classes: int, image_size: int | None, config: PretrainedCfg | None, pretrained: bool
-) -> nn.Module:
-    arguments: dict[str, Any] = {"num_classes": classes, "pretrained": pretrained}
-    if pretrained and (config is None or not config.has_weights):
-        raise _failed(name, config, "timm publishes none")
-    resized = {} if image_size is None or (config and config.input_size[-1] == image_size) else {"img_size": image_size}
-    try:
+def _create(name: str, image_size: int | None, config: PretrainedCfg | None, arguments: dict[str, Any]) -> nn.Module:
+    is_own_size = image_size is None or (config is not None and config.input_size[-1] == image_size)
+    if not is_own_size:
         try:
-            return timm.create_model(name, **arguments, **resized)
+            return timm.create_model(name, **arguments, img_size=image_size)
         except TypeError:
-            if not resized:
-                raise
-            return timm.create_model(name, **arguments)  # convolutional: takes any size, knows no `img_size`
+            pass  # convolutional: takes any size and knows no such argument
+    return timm.create_model(name, **arguments)
+
+
+def _with_weights(
+    name: str, image_size: int | None, config: PretrainedCfg | None, arguments: dict[str, Any], published: Published
+) -> nn.Module:
+    if config is None or not config.has_weights:
+        raise unavailable(f"timm/{name}", "timm", "it publishes none")
+    folder = published.folder("timm")
+    arguments = arguments | {"pretrained": True, "cache_dir": folder}
+    try:
+        if safe := _safe_file(config, folder):
+            arguments["pretrained_cfg_overlay"] = {"file": safe, "hf_hub_id": None, "url": "", "custom_load": False}
+        elif not published.policy.pickled_weights:
+            raise refused_pickle(f"timm/{name}")
+        return _create(name, image_size, config, arguments)
+    except RetortError:
+        raise
     except Exception as error:  # the hub's client raises many kinds
-        if not pretrained:
-            raise
-        raise _failed(name, config, f"{type(error).__name__}: {error}") from error
+        raise unavailable(f"timm/{name}", config.hf_hub_id or config.url or "timm", _root(error)) from error
 
 
-def _failed(name: str, config: PretrainedCfg | None, why: str) -> TeacherLoadFailed:
-    source = (config and (config.hf_hub_id or config.url)) or "timm"
-    return TeacherLoadFailed(
-        f"the published weights of timm/{name} could not be had from {source}: {why}",
-        hint="check the network of the machine that runs the engine, or give the weights as a file",
-        pointer="/teacher/architecture",
-    )
+def _safe_file(config: PretrainedCfg, folder: str | None) -> str | None:
+    """The safetensors file of these weights, downloaded, or None where the hub has only a pickle."""
+    if config.hf_hub_id is None or config.hf_hub_filename not in (None, SAFE_FILE):
+        return None
+    try:
+        return hf_hub_download(config.hf_hub_id, SAFE_FILE, cache_dir=folder)
+    except LocalEntryNotFoundError:  # a kind of EntryNotFoundError that means: the hub did not answer
+        raise
+    except EntryNotFoundError:
+        return None
+
+
+def _root(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}"
 
 
 def _input_format(module: nn.Module, image_size: int | None) -> InputFormat:
@@ -98,7 +124,7 @@ def _input_format(module: nn.Module, image_size: int | None) -> InputFormat:
 
 def classes(name: str) -> tuple[str, ...] | None:
     """The class names of the published weights in the order of the outputs, or None where timm does not know them."""
-    config = published(name)
+    config = config_of(name)
     if config is None:
         return None
     if config.label_names:

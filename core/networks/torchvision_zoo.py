@@ -1,7 +1,6 @@
 """torchvision's classifiers by name: built plain, with torchvision's own published weights where asked."""
 
 import re
-import urllib.error
 from functools import cache
 from typing import Any
 
@@ -10,8 +9,8 @@ from torch import nn
 from torchvision import models
 from torchvision.models import Weights, WeightsEnum
 
-from core.errors import TeacherLoadFailed
 from core.networks.network import InputFormat
+from core.networks.published import Published, refused_pickle, unavailable
 
 # Networks that are built for one input size, and the argument that says it.
 SIZE_ARGUMENT = {"vit_": "image_size", "maxvit_": "input_size"}
@@ -31,33 +30,34 @@ def is_known(name: str) -> bool:
     return name in names()
 
 
-def published(name: str) -> WeightsEnum:
+def best_weights(name: str) -> WeightsEnum:
     """The weights that torchvision calls the best for this network."""
     return models.get_model_weights(name).DEFAULT
 
 
 def make(
-    name: str, num_classes: int | None, image_size: int | None, pretrained: bool
+    name: str, num_classes: int | None, image_size: int | None, published: Published | None
 ) -> tuple[nn.Module, int, InputFormat]:
     """The network, the number of classes that it is published with, and its input format.
 
-    With `pretrained` it has the published number of classes whatever `num_classes` says.
-    Raises TeacherLoadFailed where the weights cannot be downloaded.
+    With `published` it has the published number of classes whatever `num_classes` says.
+    Raises TeacherLoadFailed where the weights may not or cannot be had.
     """
-    weights = published(name)
+    weights = best_weights(name)
     default_classes = len(weights.meta["categories"])
     input_format = _input_format(weights, image_size)
-    arguments = _arguments(name, input_format.size, pretrained)
-    classes = default_classes if pretrained or num_classes is None else num_classes
+    arguments = _arguments(name, input_format.size, published is not None)
+    classes = default_classes if published or num_classes is None else num_classes
     module = models.get_model(name, weights=None, num_classes=classes, **arguments)
-    if pretrained:
-        module.load_state_dict(_adapted(name, module, _download(name, weights), input_format.size))
+    if published:
+        state = _download(name, weights, published)
+        module.load_state_dict(_adapted(name, module, state, input_format.size))
     return module, default_classes, input_format
 
 
 def classes(name: str) -> tuple[str, ...]:
     """The class names of the published weights, in the order of the outputs (ImageNet's repeat a few names)."""
-    return tuple(published(name).meta["categories"])
+    return tuple(best_weights(name).meta["categories"])
 
 
 def _input_format(weights: Weights, image_size: int | None) -> InputFormat:
@@ -75,15 +75,14 @@ def _arguments(name: str, size: int, pretrained: bool) -> dict[str, Any]:
     return {}
 
 
-def _download(name: str, weights: WeightsEnum) -> dict[str, torch.Tensor]:
+def _download(name: str, weights: WeightsEnum, published: Published) -> dict[str, torch.Tensor]:
+    if not published.policy.pickled_weights:
+        raise refused_pickle(f"torchvision/{name}")
+    folder = {"model_dir": published.folder("torchvision")}
     try:
-        return weights.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
-    except (OSError, urllib.error.URLError, RuntimeError) as error:
-        raise TeacherLoadFailed(
-            f"the published weights {weights} of torchvision/{name} could not be had from {weights.url}: {error}",
-            hint="check the network of the machine that runs the engine, or give the weights as a file",
-            pointer="/teacher/architecture",
-        ) from error
+        return weights.get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True, **folder)
+    except (OSError, RuntimeError) as error:  # unreachable, or a download whose hash is wrong
+        raise unavailable(f"torchvision/{name} ({weights})", weights.url, str(error)) from error
 
 
 def _adapted(name: str, module: nn.Module, state: dict[str, torch.Tensor], size: int) -> dict[str, torch.Tensor]:

@@ -1,12 +1,16 @@
 """Every network by name: `cifar/<name>` (ours), `torchvision/<name>`, `timm/<name>`."""
 
+from pathlib import Path
+
 import torch
 
 from core.errors import ArchitectureUnknown, RetortError, UserError, unknown
 from core.networks import cifar, timm_zoo, torchvision_zoo
 from core.networks.head import replace_head, slice_head
 from core.networks.network import InputFormat, Network
+from core.networks.published import Published
 from core.networks.weights import load_weights
+from core.policy import Policy
 
 __all__ = ["architectures", "build", "load_weights", "replace_head", "slice_head"]
 
@@ -25,12 +29,19 @@ def architectures() -> list[str]:
 
 
 def build(
-    architecture: str, num_classes: int | None = None, *, image_size: int | None = None, pretrained: bool = False
+    architecture: str,
+    num_classes: int | None = None,
+    *,
+    image_size: int | None = None,
+    pretrained: bool = False,
+    policy: Policy | None = None,
+    cache: Path | None = None,
 ) -> Network:
     """The network of this name, randomly initialized from the current random state, or with published weights.
 
     `num_classes` None: as the library publishes it (100 for `cifar/`). `image_size` None: the size it was made for.
-    With `pretrained` and another number of classes the classifier is fresh and the rest is published.
+    With `pretrained` and another number of classes the classifier is fresh and the rest is published; `policy` and
+    `cache` say whether pickled files may be read and where downloads are kept.
     Raises ArchitectureUnknown, TeacherLoadFailed where published weights cannot be had, and UserError where the
     network does not run at this size.
     """
@@ -38,10 +49,20 @@ def build(
     makers = {"cifar": _cifar, "torchvision": torchvision_zoo.make, "timm": timm_zoo.make}
     if prefix not in makers or not is_known(architecture):
         raise ArchitectureUnknown(unknown("architecture", architecture, architectures()))
-    module, default_classes, input_format = makers[prefix](name, num_classes, image_size, pretrained)
+    published = Published(policy or Policy(), cache) if pretrained else None
+    module, default_classes, input_format = makers[prefix](name, num_classes, image_size, published)
     built_classes = default_classes if pretrained or num_classes is None else num_classes
     network = _wrap(module, architecture, built_classes, input_format)
     return network if num_classes in (None, built_classes) else replace_head(network, num_classes)
+
+
+def outline(architecture: str, num_classes: int | None = None, *, image_size: int | None = None) -> Network:
+    """The network without its parameters' memory, for its shapes and facts; where it cannot be had so, a real one."""
+    try:
+        with torch.device("meta"):
+            return build(architecture, num_classes, image_size=image_size)
+    except (NotImplementedError, RuntimeError):  # RegNet's constructor reads values
+        return build(architecture, num_classes, image_size=image_size)
 
 
 def is_known(architecture: str) -> bool:
@@ -67,9 +88,9 @@ def _wrap(module: torch.nn.Module, architecture: str, num_classes: int, input_fo
 
 
 def _cifar(
-    name: str, num_classes: int | None, image_size: int | None, pretrained: bool
+    name: str, num_classes: int | None, image_size: int | None, published: Published | None
 ) -> tuple[torch.nn.Module, int, InputFormat]:
-    if pretrained:
+    if published:
         raise UserError(
             f"cifar/{name} has no published weights",
             hint="name a weights file, as in {'architecture': ..., 'weights': 'file:///...'}",

@@ -1,0 +1,80 @@
+"""The lists of students and teachers that workers publish: what there is, and what it costs."""
+
+from typing import Any
+
+from core.networks import cifar, timm_zoo, torchvision_zoo
+from core.networks.budget import LARGE_INPUT_CANDIDATES, SMALL_INPUT_CANDIDATES, facts_of
+from core.networks.sizing import LARGE_INPUT_SIZES, SMALL_INPUT_SIZES
+from core.networks.zoo import CIFAR_CLASSES, CIFAR_SIZE
+
+LARGE_SIZE, LARGE_CLASSES = 224, 1000
+
+
+def catalogue() -> dict[str, list[dict[str, Any]]]:
+    """{"students": rows, "teachers": rows}, JSON; figures that would need building a network are null for timm."""
+    return {"students": students(), "teachers": teachers()}
+
+
+def students() -> list[dict[str, Any]]:
+    """The four sizes for small and for large inputs, then every candidate of the budgets, measured."""
+    small = _students("small", SMALL_INPUT_SIZES, SMALL_INPUT_CANDIDATES, CIFAR_CLASSES, CIFAR_SIZE)
+    return small + _students("large", LARGE_INPUT_SIZES, LARGE_INPUT_CANDIDATES, LARGE_CLASSES, LARGE_SIZE)
+
+
+def _students(
+    inputs: str, sizes: dict[str, str], candidates: tuple[str, ...], num_classes: int, image_size: int
+) -> list[dict[str, Any]]:
+    size_of = {architecture: size for size, architecture in sizes.items()}
+    names = [*size_of, *(name for name in candidates if name not in size_of)]
+    return [
+        {
+            "size": size_of.get(name),
+            "inputs": inputs,
+            "published_weights": not name.startswith("cifar/"),
+            **facts_of(name, num_classes, image_size).model_dump(),
+        }
+        for name in names
+    ]
+
+
+def teachers() -> list[dict[str, Any]]:
+    """Networks with published weights by library, and the `cifar/` ones, which need a weights file."""
+    return [*_cifar(), *map(_torchvision, torchvision_zoo.names()), *map(_timm, timm_zoo.pretrained_names())]
+
+
+def _cifar() -> list[dict[str, Any]]:
+    rows = []
+    for name in cifar.names():
+        facts = facts_of(f"cifar/{name}", CIFAR_CLASSES, CIFAR_SIZE)
+        rows.append(
+            _teacher(facts.architecture, facts.num_params, facts.macs, facts.input_size, facts.num_classes, None)
+        )
+    return rows
+
+
+def _torchvision(name: str) -> dict[str, Any]:
+    weights = torchvision_zoo.best_weights(name)
+    meta = weights.meta
+    macs = round(meta["_ops"] * 1e9)  # torchvision writes billions of multiply-accumulates
+    size = weights.transforms().crop_size[0]
+    return _teacher(f"torchvision/{name}", meta["num_params"], macs, size, len(meta["categories"]), weights.url)
+
+
+def _timm(name: str) -> dict[str, Any]:
+    config = timm_zoo.config_of(name)
+    source = f"https://huggingface.co/{config.hf_hub_id}" if config.hf_hub_id else config.url
+    return _teacher(f"timm/{name}", None, None, config.input_size[-1], config.num_classes, source)
+
+
+def _teacher(
+    architecture: str, num_params: int | None, macs: int | None, input_size: int, num_classes: int, source: str | None
+) -> dict[str, Any]:
+    return {
+        "architecture": architecture,
+        "num_params": num_params,
+        "macs": macs,
+        "input_size": input_size,
+        "num_classes": num_classes,
+        "published_weights": source is not None,
+        "source": source,
+    }
