@@ -22,6 +22,7 @@ log = logging.getLogger("retort.api")
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 # Codes for the answers that Starlette and FastAPI give by themselves.
 _CODES = {
     400: "REQUEST_MALFORMED",
@@ -146,8 +147,12 @@ async def answer(request: Request, error: Exception) -> Response:
 
 def _methods_at(request: Request) -> list[str]:
     """Starlette names the methods of one route alone, though several may share the path."""
-    matching = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
-    return sorted({method for route in matching for method in getattr(route, "methods", None) or ()})
+    return [method for method in _METHODS if _is_offered(request, method)]
+
+
+def _is_offered(request: Request, method: str) -> bool:
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 def install(app: FastAPI) -> None:
