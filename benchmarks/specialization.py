@@ -1,0 +1,207 @@
+"""Does specialization pay? SKD, KD, scratch and fine-tuning on real CIFAR-100 subsets, over several seeds.
+
+    python benchmarks/specialization.py --data ../shared/data --out runs/specialization
+
+Three customers: one superclass (5 classes, 500 images each), ten classes with 50 and with 500 images
+each. The teacher is the trained resnet56 of the data folder, the student is cifar/resnet8. Each job is
+one `python -m core`; a job whose metrics.json exists is not run again. Results go to OUT/table.md and
+OUT/results.json.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import zipfile
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # two-sided 95% quantiles of Student's t, by number of seeds
+SUPERCLASS = "vehicles_1"
+NUM_CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Job:
+    """One customer with one method and one seed; the baselines ride along with skd."""
+
+    customer: str
+    classes: tuple[str, ...]
+    max_per_class: int
+    method: dict[str, Any]
+    seed: int
+    label: str
+
+    def spec(self, data: Path, all_classes: list[str], training: dict[str, Any]) -> dict[str, Any]:
+        """The job as the service would take it."""
+        return {
+            "teacher": {
+                "architecture": "cifar/resnet56",
+                "weights": (data / "weights/cifar100_resnet56.pth").as_uri(),
+                "classes": all_classes,
+            },
+            "dataset": {
+                "uri": (data / "cifar100.zip").as_uri(),
+                "classes": self.classes,
+                "max_per_class": self.max_per_class,
+            },
+            "student": {"architecture": "cifar/resnet8"},
+            "method": self.method,
+            "training": {"seed": self.seed, **training},
+            "evaluation": {"baselines": ["scratch", "finetune"] if self.label == "skd" else []},
+        }
+
+
+def main() -> None:
+    """Run what is missing, then write the table."""
+    options = _options()
+    data = _joined(options.data.resolve(), options.out.resolve())
+    all_classes, superclasses = _names(options.data)
+    jobs = _jobs(all_classes, superclasses, options)
+    with ThreadPoolExecutor(options.parallel) as pool:
+        done = list(pool.map(lambda job: _run(job, data, all_classes, options), jobs))
+    rows = _collect(zip(jobs, done, strict=True))
+    (options.out / "results.json").write_text(json.dumps(rows, indent=1))
+    (options.out / "table.md").write_text(_table(rows))
+    print(_table(rows))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with cifar100_{train,test}_webp.zip and weights/"
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs/specialization"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--parallel", type=int, default=1, help="jobs at a time")
+    parser.add_argument("--epochs", type=int, help="for all jobs; default: the engine's own choice")
+    parser.add_argument("--devices", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--customers", nargs="*", default=["superclass", "ten50", "ten500"])
+    parser.add_argument(
+        "--forms", nargs="*", default=[], metavar="FORM:WEIGHT", help="further skd variants, such as mse:10 cosine:1"
+    )
+    return parser.parse_args()
+
+
+def _names(data: Path) -> tuple[list[str], dict[str, str]]:
+    with zipfile.ZipFile(data / "cifar100_test_webp.zip") as archive:
+        names = {name.split("/")[-1]: name for name in archive.namelist()}
+        classes = archive.read(names["classes.txt"]).decode().split()
+        return classes, json.loads(archive.read(names["superclasses.json"]))
+
+
+def _joined(data: Path, out: Path) -> Path:
+    """A folder with the weights and one zip of train/ and test/, made from the two archives."""
+    folder = out / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    joined = folder / "cifar100.zip"
+    if not joined.exists():
+        with zipfile.ZipFile(folder / "part", "w", zipfile.ZIP_STORED) as whole:
+            for split in ("train", "test"):
+                with zipfile.ZipFile(data / f"cifar100_{split}_webp.zip") as part:
+                    for name in part.namelist():
+                        if name.endswith(".webp"):
+                            whole.writestr(name, part.read(name))
+        (folder / "part").rename(joined)
+    if not (folder / "weights").exists():
+        (folder / "weights").symlink_to(data / "weights")
+    return folder
+
+
+def _jobs(all_classes: list[str], superclasses: dict[str, str], options: argparse.Namespace) -> list[Job]:
+    ten = tuple(all_classes[:: len(all_classes) // NUM_CLASSES])
+    five = tuple(name for name in all_classes if superclasses[name] == SUPERCLASS)
+    customers = {"superclass": (five, 500), "ten50": (ten, 50), "ten500": (ten, 500)}
+    methods: dict[str, dict[str, Any]] = {"skd": {"name": "skd"}, "kd": {"name": "kd"}}
+    for variant in options.forms:
+        form, _, weight = variant.partition(":")
+        methods[f"skd {variant}"] = {"name": "skd", "form": form, "weight": float(weight)}
+    return [
+        Job(customer, *customers[customer], method, seed, label)
+        for customer in options.customers
+        for seed in range(options.seeds)
+        for label, method in methods.items()
+    ]
+
+
+def _run(job: Job, data: Path, all_classes: list[str], options: argparse.Namespace) -> Path:
+    """The folder of a finished job."""
+    training: dict[str, Any] = {"devices": options.devices}
+    if options.epochs:
+        training["epochs"] = options.epochs
+    out = options.out / f"{job.customer}-{job.label.replace(' ', '-').replace(':', '-')}-{job.seed}"
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / "artifacts/metrics.json").exists():
+        (out / "spec.json").write_text(json.dumps(job.spec(data, all_classes, training)))
+        started = time.monotonic()
+        command = [sys.executable, "-m", "core", "--spec", str(out / "spec.json"), "--out", str(out)]
+        command += [
+            "--cache",
+            str(options.out / "cache"),
+            "--policy",
+            str(_policy(options)),
+            "--resume",
+            "--events",
+            "json",
+        ]
+        with (out / "events.jsonl").open("wb") as events, (out / "stderr.txt").open("wb") as errors:
+            status = subprocess.run(command, stdout=events, stderr=errors, check=False).returncode
+        print(f"{out.name}: exit {status} after {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+        if status:
+            raise SystemExit(f"{out.name} failed; see {out / 'events.jsonl'} and {out / 'stderr.txt'}")
+    return out
+
+
+def _policy(options: argparse.Namespace) -> Path:
+    """The jobs share the machine's cores evenly."""
+    path: Path = options.out / "policy.json"
+    path.write_text(json.dumps({"num_threads": max(1, (os.cpu_count() or 1) // options.parallel)}))
+    return path
+
+
+def _collect(done: Any) -> list[dict[str, Any]]:
+    scores: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for job, out in done:
+        metrics = json.loads((out / "artifacts/metrics.json").read_text())
+        scores[job.customer, job.label].append(metrics["metrics"])
+        for name, baseline in metrics["baselines"].items():
+            scores[job.customer, name].append(baseline)
+        if job.label == "skd":
+            scores[job.customer, "teacher"].append(metrics["teacher"])
+    return [_row(customer, network, figures) for (customer, network), figures in scores.items()]
+
+
+def _row(customer: str, network: str, figures: list[dict[str, Any]]) -> dict[str, Any]:
+    top1 = [each["test"]["top1"] for each in figures]
+    half = T_95[len(top1)] * statistics.stdev(top1) / len(top1) ** 0.5 if len(top1) in T_95 else None
+    seconds = [each["seconds"] for each in figures if each.get("seconds")]
+    return {
+        "customer": customer,
+        "network": network,
+        "test_top1": top1,
+        "mean": statistics.fmean(top1),
+        "half_interval": half,
+        "training_seconds": statistics.fmean(seconds) if seconds else None,
+        "num_params": figures[0]["num_params"],
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    head = "| customer | network | params | test top-1, mean and 95% interval over seeds | seconds |"
+    lines = [head, "|---|---|---|---|---|"]
+    for row in sorted(rows, key=lambda row: (row["customer"], -row["mean"])):
+        half = f" ± {100 * row['half_interval']:.1f}" if row["half_interval"] is not None else ""
+        seconds = f"{row['training_seconds']:.0f}" if row["training_seconds"] else ""
+        score = f"{100 * row['mean']:.1f}{half}"
+        lines.append(f"| {row['customer']} | {row['network']} | {row['num_params']:,} | {score} | {seconds} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
