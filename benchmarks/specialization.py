@@ -80,7 +80,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/specialization"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--parallel", type=int, default=1, help="jobs at a time")
-    parser.add_argument("--epochs", type=int, help="for all jobs; default: the engine's own choice")
+    parser.add_argument("--steps", type=int, help="optimizer steps of every training; default: the engine's own choice")
     parser.add_argument("--devices", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--customers", nargs="*", default=["superclass", "ten50", "ten500"])
     parser.add_argument(
@@ -118,7 +118,7 @@ def _jobs(all_classes: list[str], superclasses: dict[str, str], options: argpars
     ten = tuple(all_classes[:: len(all_classes) // NUM_CLASSES])
     five = tuple(name for name in all_classes if superclasses[name] == SUPERCLASS)
     customers = {"superclass": (five, 500), "ten50": (ten, 50), "ten500": (ten, 500)}
-    methods: dict[str, dict[str, Any]] = {"skd": {"name": "skd"}, "kd": {"name": "kd"}}
+    methods: dict[str, dict[str, Any]] = {name: {"name": name} for name in options.methods}
     for variant in options.forms:
         form, _, weight = variant.partition(":")
         methods[f"skd {variant}"] = {"name": "skd", "form": form, "weight": float(weight)}
@@ -133,8 +133,8 @@ def _jobs(all_classes: list[str], superclasses: dict[str, str], options: argpars
 def _run(job: Job, data: Path, all_classes: list[str], options: argparse.Namespace) -> Path:
     """The folder of a finished job."""
     training: dict[str, Any] = {"devices": options.devices}
-    if options.epochs:
-        training["epochs"] = options.epochs
+    if options.steps:
+        training["max_steps"] = options.steps
     out = options.out / f"{job.customer}-{job.label.replace(' ', '-').replace(':', '-')}-{job.seed}"
     out.mkdir(parents=True, exist_ok=True)
     if not (out / "artifacts/metrics.json").exists():
