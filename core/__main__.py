@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one job, or print the catalogue; the exit status is one of core.events."""
     options = _parser().parse_args(arguments)
     if options.command == "catalogue":
-        from core.networks.facts import catalogue
+        from core.networks.catalogue import catalogue
 
         print(json.dumps(catalogue()))
         return 0
@@ -121,6 +122,8 @@ def _set(document: dict[str, Any], setting: str) -> None:
 
 
 if __name__ == "__main__":
+    # Threads that wait by spinning slow a shared machine down to a third ; torch reads this as it is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # A reader that went away (a closed terminal, `| head`) ends the engine quietly.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

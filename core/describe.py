@@ -20,9 +20,12 @@ MAX_STEPS = 20
 def describe(prepared: Prepared, place: Place, *, measured: bool) -> Resolved:
     """The event that ends the preparing phase. With `measured`, a few real steps are taken and thrown away.
 
-    Building the student's method here finds a tap that does not exist, or weights that do not fit, before any training.
+    Building every run's method here finds a tap that does not exist, or weights that do not fit, before any training.
     """
     run = prepared.student
+    for other in prepared.runs[1:]:
+        if other.run.seed_offset == 0:
+            build_method(prepared, other, place)
     method = build_method(prepared, run, place)
     facts = measure_network(method.deployed())
     return Resolved(

@@ -100,7 +100,7 @@ def _prepare_run(
     architecture, reason = sizing.choose(
         run.spec.student,
         teacher_architecture=teacher_architecture,
-        native_size=source.native_size,
+        image_size=min(source.native_size),
         num_classes=len(source.classes),
     )
     spec = resolve(

@@ -3,12 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+from core.errors import TeacherLoadFailed
 from core.networks import zoo
 from core.networks.network import Network
 from core.networks.teacher import load_teacher
 from core.policy import Policy
 from core.seeds import seeded
-from core.spec import JobSpec, TeacherSpec
+from core.spec import JobSpec, StudentSpec, TeacherSpec
 
 
 def build_student(
@@ -26,9 +27,16 @@ def build_student(
         if student.weights == "published":
             network = zoo.build(student.architecture, None, image_size=size, pretrained=True)
         else:
-            given = TeacherSpec(architecture=student.architecture, weights=student.weights)
-            network = load_teacher(given, policy=policy, cache=cache, inputs=inputs, pointer="/student/weights").network
+            network = _given(student, policy, cache, inputs)
             network.input = replace(network.input, size=size)
         if spec.method.name == "finetune" or network.num_classes != num_classes:
-            zoo.replace_head(network, num_classes)
+            network = zoo.replace_head(network, num_classes)
     return network
+
+
+def _given(student: StudentSpec, policy: Policy, cache: Path, inputs: Path | None) -> Network:
+    spec = TeacherSpec(architecture=student.architecture, weights=student.weights)
+    try:
+        return load_teacher(spec, policy=policy, cache=cache, inputs=inputs).network
+    except TeacherLoadFailed as error:
+        raise TeacherLoadFailed(error.message, hint=error.hint, pointer="/student/weights") from error

@@ -123,7 +123,8 @@ class Training:
                 self.save(trainer)
                 raise Interrupted
             self.watch.check_deadline()
-            if self.watch.checkpoint_is_due(epoch_ends=trainer.step % course.steps_per_epoch == 0):
+            ended = trainer.stopped or trainer.step == course.steps  # then the whole run is saved, a moment later
+            if not ended and self.watch.checkpoint_is_due(epoch_ends=trainer.step % course.steps_per_epoch == 0):
                 self.save(trainer)
 
         return after_step
