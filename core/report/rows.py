@@ -1,7 +1,7 @@
-"""The networks of a job side by side: student, teacher, baselines."""
+"""The networks of a job side by side: teacher, student, baselines."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from core.report.outcome import Outcome
 
@@ -10,11 +10,17 @@ TITLES = {"scratch": "Scratch", "finetune": "Fine-tuned"}
 
 @dataclass(frozen=True)
 class Row:
-    """One network of the comparison. `role`: student, teacher or baseline."""
+    """One network of the comparison. `key` is its role, or the name of the baseline."""
 
-    role: str
+    role: Literal["teacher", "student", "baseline"]
+    key: str
     title: str
     facts: dict[str, Any]
+
+    @property
+    def architecture(self) -> str:
+        """Its name in the zoo; "" where nobody wrote it down."""
+        return self.facts.get("architecture", "")
 
     @property
     def test(self) -> dict[str, Any] | None:
@@ -45,7 +51,7 @@ class Row:
 
 def rows(outcome: Outcome) -> list[Row]:
     """Teacher first (where there is one), then the student, then the baselines in the order of the job."""
-    student = Row("student", "Student", {**outcome.student.model_dump(), **outcome.metrics})
-    teacher = [Row("teacher", "Teacher", outcome.teacher)] if outcome.teacher else []
-    baselines = [Row("baseline", TITLES.get(name, name), facts) for name, facts in outcome.baselines.items()]
+    student = Row("student", "student", "Student", {**outcome.student.model_dump(), **outcome.metrics})
+    teacher = [Row("teacher", "teacher", "Teacher", outcome.teacher)] if outcome.teacher else []
+    baselines = [Row("baseline", name, TITLES.get(name, name), facts) for name, facts in outcome.baselines.items()]
     return [*teacher, student, *baselines]

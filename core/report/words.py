@@ -21,6 +21,11 @@ def points(difference: float | None) -> str:
     return f"{'−' if value < 0 else '+' if value > 0 else '±'}{abs(value):.1f}"
 
 
+def number(value: int) -> str:
+    """A count to the last digit: 10000 -> 10,000"""
+    return f"{value:,}"
+
+
 def count(value: float | None) -> str:
     """A count in three digits: 861620 -> 862 k"""
     if value is None:

@@ -1,6 +1,7 @@
 """All the report's files, written from one Outcome."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ def write_report(outcome: Outcome, folder: Path) -> list[Path]:
     paths.append(write_whole(folder / "model_card.md", model_card(outcome)))
     paths.append(write_whole(folder / "report.html", html_page(outcome)))
     for name, figure in (("curves.png", curves_figure(outcome)), ("confusion.png", confusion_figure(outcome))):
-        with whole_file(folder / name) as temporary:
+        with whole_file(folder / name) as temporary, warnings.catch_warnings():
+            # matplotlib's own font has no Chinese, say; the plot then shows boxes, and the page the names.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)
         paths.append(folder / name)
     return paths
