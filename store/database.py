@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session
 
 from store.clock import from_now
@@ -22,6 +23,7 @@ from store.errors import DatabaseUnusable
 
 BUSY_SECONDS = 30.0  # a writer waits this long for its turn; all our transactions last milliseconds
 NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"}  # no POSIX locks, no shared memory for WAL
+ALLOWED_URLS = "allowed are sqlite:///path and postgresql://user:password@host/name"
 _READ = "retort_read"
 
 
@@ -59,14 +61,17 @@ class Database:
 
 def open_database(url: str, *, pool_size: int = 10) -> Database:
     """Open `sqlite:///path` or `postgresql://...`; raises DatabaseUnusable for others, and for SQLite on NFS."""
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:  # not shown whole: a password may be in it
+        raise DatabaseUnusable(f"the database URL is no URL; {ALLOWED_URLS}") from error
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         return Database(_open_sqlite(parsed, pool_size))
     if backend == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
         return Database(create_engine(parsed, pool_pre_ping=True, **_pool(pool_size)))
-    raise DatabaseUnusable(f"database {parsed.render_as_string()!r}: allowed are sqlite:///path and postgresql://...")
+    raise DatabaseUnusable(f"database {parsed.render_as_string()!r}: {ALLOWED_URLS}")
 
 
 def _pool(size: int) -> dict[str, Any]:

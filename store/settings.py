@@ -109,8 +109,8 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
     for name in sorted(names):
         if not name.startswith(PREFIX) or name in known or name.startswith(ELSEWHERE):
             continue
-        close = near_misses(name, known)
-        guess = f"; did you mean {' or '.join(close)}?" if close else ""
+        close = near_misses(name.removeprefix(PREFIX), [one.removeprefix(PREFIX) for one in known])
+        guess = f"; did you mean {' or '.join(PREFIX + one for one in close)}?" if close else ""
         sentences.append(f"{name} is not a setting and is ignored{guess}")
     return sentences
 

@@ -1,7 +1,7 @@
 """What the tests of the store share: a spec, and short ways into the states of a job."""
 
+import io
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,7 +15,6 @@ from store.tables import jobs as jobs_table
 from store.views import Job, Lease
 
 SPEC = {"teacher": "cifar/resnet56", "dataset": "builtin:digits", "student": "nano"}
-NOW = datetime(2026, 11, 21, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
 class Bench:
@@ -64,8 +63,6 @@ class Bench:
 
     def blob(self, content: bytes = b"content") -> str:
         """The sha256 of stored content."""
-        import io
-
         return blobs.put(self.database, io.BytesIO(content)).sha256
 
 

@@ -1,0 +1,130 @@
+"""Content in pieces: whole or absent, once, in any slice, and never whole in memory."""
+
+import hashlib
+import io
+import random
+import time
+import tracemalloc
+
+import pytest
+from sqlalchemy import func, select
+
+from store import blobs, leases
+from store.blobs import CHUNK_BYTES
+from store.database import Database, open_database
+from store.errors import BlobNotFound
+from store.tables import blob_chunks
+from store.tables import blobs as blobs_table
+
+MiB = 1 << 20
+
+
+class Drip(io.RawIOBase):
+    """Gives `size` bytes that no compressor likes, a few at a time, without holding them."""
+
+    def __init__(self, size: int, most: int = 300_000) -> None:
+        self.left, self.most = size, most
+        self.random = random.Random(size)
+        self.sha256 = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self.random.randbytes(min(size, self.most, self.left))
+        self.left -= len(piece)
+        self.sha256.update(piece)
+        return piece
+
+
+def count(database: Database, table) -> int:
+    with database.read() as session:
+        return session.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES])
+def test_what_goes_in_comes_out(database, size):
+    content = random.Random(size).randbytes(size)
+    blob = blobs.put(database, io.BytesIO(content))
+    assert (blob.sha256, blob.size_bytes) == (hashlib.sha256(content).hexdigest(), size)
+    assert b"".join(blobs.open_range(database, blob.sha256)) == content
+    assert count(database, blob_chunks) == -(-size // CHUNK_BYTES)
+
+
+def test_fifty_megabytes_pass_through_little_memory(database):
+    stream = Drip(50 * MiB)
+    tracemalloc.start()
+    try:
+        blob = blobs.put(database, stream)
+        read = hashlib.sha256()
+        for piece in blobs.open_range(database, blob.sha256):
+            read.update(piece)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert blob.size_bytes == 50 * MiB
+    assert blob.sha256 == stream.sha256.hexdigest() == read.hexdigest()
+    assert peak < 12 * MiB  # PostgreSQL's client holds a few copies of a chunk
+
+
+def test_ranges_are_slices(database):
+    content = random.Random(7).randbytes(3 * CHUNK_BYTES + 77)
+    sha256 = blobs.put(database, io.BytesIO(content)).sha256
+    edges = [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES, len(content) - 1, len(content)]
+    edges += [len(content) + 5]
+    for start in edges:
+        for stop in [*edges, None]:
+            assert b"".join(blobs.open_range(database, sha256, start, stop)) == content[start:stop], (start, stop)
+
+
+def test_the_same_content_is_stored_once(database):
+    content = random.Random(1).randbytes(CHUNK_BYTES + 5)
+    first = blobs.put(database, io.BytesIO(content))
+    assert blobs.put(database, io.BytesIO(content)) == first
+    assert (count(database, blobs_table), count(database, blob_chunks)) == (1, 2)
+
+
+def test_a_torn_write_is_invisible_and_collected(database):
+    class Torn(Drip):
+        def read(self, size: int = -1) -> bytes:
+            if self.left < CHUNK_BYTES:
+                raise ConnectionResetError("the sender went away")
+            return super().read(size)
+
+    torn = Torn(3 * MiB)
+    with pytest.raises(ConnectionResetError):
+        blobs.put(database, torn)
+    assert count(database, blob_chunks) == 2
+    with pytest.raises(BlobNotFound):
+        blobs.open_range(database, torn.sha256.hexdigest())
+    assert blobs.collect_garbage(database) == 0  # it may still be growing
+    assert blobs.collect_garbage(database, grace_seconds=-1) == 1
+    assert (count(database, blobs_table), count(database, blob_chunks)) == (0, 0)
+
+
+def test_garbage_is_what_nothing_refers_to_and_nobody_touched(bench):
+    lease = bench.running()
+    artifact, checkpoint, older, stray = (bench.blob(name) for name in (b"artifact", b"new", b"old", b"stray"))
+    bench.do(leases.add_artifact, lease, "model", "x/y", artifact, 8)
+    bench.do(leases.save_checkpoint, lease, older, "c1", 1)
+    bench.do(leases.save_checkpoint, lease, checkpoint, "c2", 2)
+    assert blobs.collect_garbage(bench.database) == 0
+    assert blobs.collect_garbage(bench.database, grace_seconds=-1) == 2
+    for gone in (older, stray):
+        with pytest.raises(BlobNotFound, match=gone):
+            blobs.open_range(bench.database, gone)
+    assert blobs.size_of(bench.database, artifact) == 8
+    assert b"".join(blobs.open_range(bench.database, checkpoint)) == b"new"
+
+
+def test_putting_known_content_again_saves_it_from_collection(database):
+    blobs.put(database, io.BytesIO(b"x"))
+    time.sleep(0.3)
+    blobs.put(database, io.BytesIO(b"x"))
+    assert blobs.collect_garbage(database, grace_seconds=0.25) == 0
+
+
+def test_a_slow_reader_stops_no_writer(sqlite_url):
+    database = open_database(sqlite_url)
+    pieces = blobs.open_range(database, blobs.put(database, Drip(3 * MiB)).sha256)
+    next(pieces)
+    blobs.put(database, io.BytesIO(b"written meanwhile"))
+    assert sum(map(len, pieces)) == 2 * MiB
+    database.close()

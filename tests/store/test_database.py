@@ -1,0 +1,124 @@
+"""The connection: durable, refused where it cannot be, and never locked against its own writers."""
+
+import json
+import math
+import threading
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
+
+from store import jobs
+from store.clock import from_now, seconds_since
+from store.database import filesystem_of, open_database, to_json
+from store.errors import DatabaseUnusable
+from store.schema import schema_is_current, schema_of
+from store.tables import outbox, workers
+
+
+def test_four_writers_are_never_locked_out(bench):
+    errors: list[Exception] = []
+
+    def write() -> None:
+        try:
+            for _ in range(25):
+                lease = bench.claim(bench.submit().id)
+                bench.do(jobs.request_cancel, lease.job_id)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert len(bench.read(jobs.list_jobs, states=["cancelling"], limit=200).jobs) == 100
+
+
+def test_a_reader_waits_for_no_writer(sqlite_url):
+    database = open_database(sqlite_url)
+    with database.begin() as writing:
+        writing.execute(insert(workers).values(workers_row()))
+        with database.read() as reading:
+            assert reading.execute(select(workers)).all() == []
+    database.close()
+
+
+def workers_row() -> dict[str, object]:
+    moment = {"started_at": from_now(), "last_seen_at": from_now()}
+    return {"id": "w", "host": "h", "pid": 1, "devices": [], "version": "1", "slots": 1, **moment}
+
+
+def test_sqlite_is_durable_and_keeps_references(sqlite_url):
+    database = open_database(sqlite_url)
+    with database.engine.connect() as connection:
+        found = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")}
+    assert found == {"journal_mode": "wal", "synchronous": 2}  # 2 is FULL
+    with pytest.raises(IntegrityError), database.begin() as session:
+        session.execute(insert(outbox).values(job_id="job_none"))
+    database.close()
+
+
+def test_the_database_clock_tells_the_time_in_utc(database):
+    moment = database.now()
+    assert moment.tzinfo is UTC
+    assert abs(moment - datetime.now(UTC)) < timedelta(seconds=5)
+    with database.read() as session:
+        later, age = session.execute(select(from_now(90.5), seconds_since(from_now(-2.25)))).one()
+    assert timedelta(seconds=90.4) < later - moment < timedelta(seconds=92)
+    assert age == pytest.approx(2.25, abs=0.1)
+
+
+def test_moments_keep_their_fractions_and_need_a_zone(database):
+    moment = datetime(2026, 11, 21, 12, 0, 0, 123_000, tzinfo=UTC)
+    elsewhere = moment.astimezone(ZoneInfo("Asia/Kathmandu"))
+    with database.begin() as session:
+        session.execute(insert(workers).values(workers_row() | {"started_at": elsewhere}))
+        found = session.execute(select(workers.c.started_at)).scalar_one()
+    assert abs(found - moment) < timedelta(microseconds=2)
+    assert found.tzinfo is UTC
+    with pytest.raises(Exception, match="no time zone"), database.begin() as session:
+        session.execute(select(workers).where(workers.c.started_at == datetime(2026, 1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("sqlite://", "in-memory"),
+        ("sqlite:///:memory:", "in-memory"),
+        ("mysql://u:secret@h/db", "allowed are sqlite"),
+        ("oracle://h/db", "allowed are sqlite"),
+        ("nonsense:secret", "is no URL"),
+    ],
+)
+def test_a_url_that_cannot_work_is_refused_by_name(url, why):
+    with pytest.raises(DatabaseUnusable, match=why) as refused:
+        open_database(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_sqlite_on_a_network_disk_is_refused(tmp_path, monkeypatch):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/x {tmp_path}/share\\040one nfs4 rw 0 0\n")
+    assert filesystem_of(tmp_path, mounts) == "ext4"
+    assert filesystem_of(tmp_path / "share one" / "deep", mounts) == "nfs4"
+    assert filesystem_of(tmp_path, tmp_path / "absent") is None
+    monkeypatch.setattr("store.database.filesystem_of", lambda path: filesystem_of(path, mounts))
+    with pytest.raises(DatabaseUnusable, match="nfs4"):
+        open_database(f"sqlite:///{tmp_path}/share one/retort.db")
+
+
+def test_the_folder_of_a_new_database_is_made(tmp_path):
+    database = open_database(f"sqlite:///{tmp_path}/a/b/retort.db")
+    assert database.now()
+    assert schema_of(database) is None
+    assert not schema_is_current(database)
+    database.close()
+
+
+def test_json_is_strict():
+    told = {"a": math.nan, "b": [math.inf, 1.5, (2, -math.inf)], "c": {"d": None, "e": "é"}}
+    assert json.loads(to_json(told)) == {"a": None, "b": [None, 1.5, [2, None]], "c": {"d": None, "e": "é"}}

@@ -1,0 +1,281 @@
+"""A worker's side: claim, beat, record, checkpoint, publish, end; and nothing of it once the lease is lost."""
+
+import inspect
+import math
+import threading
+import time
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select
+
+from store import jobs, leases, outbox, reading, reaper
+from store.tables import metadata, metrics
+from store.views import Beat, CheckpointRef, Lease, LogLine, MetricPoint, NewEvent
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, 250_000, tzinfo=UTC)
+
+ERROR = {"code": "DATASET_INVALID", "category": "user", "message": "no images", "hint": "look"}
+
+# Every function that writes as a worker, with a call of it.
+WRITERS = {
+    "beat": lambda bench, lease: bench.do(leases.beat, lease, 60).held,
+    "record": lambda bench, lease: bench.do(
+        leases.record,
+        lease,
+        metrics=[MetricPoint("stale", 1, 1.0, NOW)],
+        progress={"fraction": 1.0},
+        phase="exporting",
+        resolved={"spec": {}, "student": None},
+        logs=[LogLine("info", "stale", NOW)],
+        events=[NewEvent("stale")],
+    ),
+    "save_checkpoint": lambda bench, lease: bench.do(leases.save_checkpoint, lease, bench.blob(), "stale.pt", 99),
+    "add_artifact": lambda bench, lease: bench.do(leases.add_artifact, lease, "stale", "text/plain", bench.blob(), 7),
+    "succeed": lambda bench, lease: bench.do(leases.succeed, lease, {"stale": True}),
+    "fail": lambda bench, lease: bench.do(leases.fail, lease, ERROR),
+    "finish_cancelled": lambda bench, lease: bench.do(leases.finish_cancelled, lease),
+    "release": lambda bench, lease: bench.do(leases.release, lease),
+    "crashed": lambda bench, lease: bench.do(reaper.crashed, lease, 3, "stale"),
+}
+READERS = {"cancel_requested"}
+
+
+def test_every_function_that_takes_a_lease_is_in_the_table():
+    takers = {
+        name
+        for module in (leases, reaper, jobs, outbox, reading)
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if not name.startswith("_")
+        and function.__module__ == module.__name__
+        and any(parameter.annotation is Lease for parameter in inspect.signature(function).parameters.values())
+    }
+    assert takers == {*WRITERS, *READERS}
+
+
+def taken_over(bench, lease):
+    bench.expire(lease.job_id)
+    assert bench.do(reaper.reap, 3) == [lease.job_id]
+    bench.claim(lease.job_id, owner="worker-2")
+
+
+def queued_again(bench, lease):
+    bench.expire(lease.job_id)
+    bench.do(reaper.reap, 3)
+
+
+def taken_over_and_cancelling(bench, lease):
+    taken_over(bench, lease)
+    bench.do(jobs.request_cancel, lease.job_id)
+
+
+def ended_by_another(bench, lease):
+    queued_again(bench, lease)
+    bench.do(leases.succeed, bench.claim(lease.job_id, owner="worker-2"), {"metrics": {"top1": 0.5}})
+
+
+def ended_by_itself(bench, lease):
+    bench.do(leases.succeed, lease, {"metrics": {"top1": 0.5}})
+
+
+def retried(bench, lease):
+    bench.do(leases.fail, lease, ERROR)
+    bench.do(jobs.retry, lease.job_id)
+
+
+def deleted(bench, lease):
+    ended_by_itself(bench, lease)
+    bench.do(jobs.delete, lease.job_id)
+
+
+LOSSES = [
+    taken_over, queued_again, taken_over_and_cancelling, ended_by_another, ended_by_itself, retried, deleted,
+]  # fmt: skip
+
+
+def everything(bench):
+    """All rows of all tables but the blobs."""
+    with bench.database.read() as session:
+        tables = [table for table in metadata.sorted_tables if not table.name.startswith("blob")]
+        return {table.name: session.execute(select(table)).all() for table in tables}
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
+def test_a_lost_lease_writes_nothing(bench, loss):
+    lease = bench.running()
+    loss(bench, lease)
+    before = everything(bench)
+    for name, write in WRITERS.items():
+        assert write(bench, lease) is False, name
+        assert everything(bench) == before, name
+
+
+def test_a_held_lease_writes(bench):
+    for name in set(WRITERS) - {"finish_cancelled"}:
+        lease = bench.running()
+        before = everything(bench)
+        assert WRITERS[name](bench, lease) is True, name
+        assert everything(bench) != before, name
+
+
+def test_cancel_requested_looks_without_prolonging(bench):
+    lease = bench.running()
+    before = everything(bench)
+    assert not bench.read(leases.cancel_requested, lease)
+    assert everything(bench) == before
+    bench.do(jobs.request_cancel, lease.job_id)
+    assert bench.read(leases.cancel_requested, lease)
+
+
+def test_claim_takes_the_job_and_its_message(bench):
+    job = bench.submit(training={"max_runtime_seconds": 90.0})
+    lease = bench.claim(job.id, owner="worker-1")
+    assert (lease.job_id, lease.kind, lease.token, lease.attempt) == (job.id, "job", 1, 1)
+    assert (lease.spec, lease.checkpoint, lease.runtime_seconds) == (job.spec, None, 0.0)
+    assert lease.max_runtime_seconds == 90.0
+    shown = bench.get(job.id)
+    assert (shown.state, shown.phase, shown.queue) == ("running", "preparing", None)
+    assert [(attempt.number, attempt.worker, attempt.outcome) for attempt in shown.attempts] == [(1, "worker-1", None)]
+    assert bench.read(outbox.dispatchable, limit=9, resend_seconds=-1) == []
+
+
+def test_eight_threads_claim_one_winner(bench):
+    for _ in range(5):
+        job_id = bench.submit().id
+        start = threading.Barrier(8)
+        won = []
+
+        def claim(number, job_id=job_id, start=start, won=won):
+            start.wait()
+            won.append(bench.do(leases.claim, job_id, owner=f"worker-{number}", lease_seconds=60))
+
+        threads = [threading.Thread(target=claim, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(won) == 8
+        assert [lease.token for lease in won if lease] == [1]
+
+
+def test_record_tells_all_that_the_engine_said(bench):
+    lease = bench.running()
+    resolved = {"spec": {"name": "resolved"}, "student": {"architecture": "cifar/resnet8", "num_params": 78042}}
+    bench.do(
+        leases.record,
+        lease,
+        phase="training",
+        progress={"fraction": 0.25},
+        resolved=resolved,
+        logs=[LogLine("warning", "slow", NOW)],
+        events=[NewEvent("note", {"b": 1, "a": 2})],
+    )
+    job = bench.get(lease.job_id)
+    assert (job.phase, job.progress, job.spec, job.student) == (
+        "training", {"fraction": 0.25}, resolved["spec"], resolved["student"],
+    )  # fmt: skip
+    told = bench.read(reading.events, lease.job_id)
+    assert [event.kind for event in told] == ["state", "state", "note", "phase", "resolved", "log"]
+    assert list(told[2].data) == ["b", "a"]  # the order of keys is kept
+    assert [event.seq for event in told] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_repeated_step_overwrites_and_a_non_finite_value_is_a_fact(bench):
+    lease = bench.running()
+    bench.do(leases.record, lease, metrics=[MetricPoint("train/loss", step, 1.0 / step, NOW) for step in (1, 2, 3)])
+    again = [("train/loss", 2, 0.75), ("train/loss", 3, math.nan), ("train/loss", 4, math.inf), ("val/loss", 4, None)]
+    bench.do(leases.record, lease, metrics=[MetricPoint(*point, NOW) for point in again])
+    bench.do(leases.record, lease, metrics=[MetricPoint("x", 1, 1.0, NOW), MetricPoint("x", 1, 2.0, NOW)])
+    series = bench.read(reading.metrics, lease.job_id, names=["train/loss"])[0]
+    assert [(point.step, point.value) for point in series.points] == [(1, 1.0), (2, 0.75), (3, None), (4, None)]
+    assert series.points[0].at == NOW
+    assert bench.read(reading.metrics, lease.job_id, names=["x"])[0].points[0].value == 2.0
+    with bench.database.read() as session:
+        finite = session.execute(select(metrics.c.finite).where(metrics.c.name == "train/loss").order_by("step"))
+        assert finite.scalars().all() == [True, True, False, False]
+
+
+def test_a_nan_within_a_result_becomes_null(bench):
+    lease = bench.running()
+    bench.do(leases.succeed, lease, {"ece": math.nan, "interval": [0.1, -math.inf], "top1": 0.5})
+    assert bench.get(lease.job_id).result == {"ece": None, "interval": [0.1, None], "top1": 0.5}
+
+
+def test_succeed_ends_the_job_with_its_result(bench):
+    lease = bench.running()
+    assert bench.do(leases.succeed, lease, {"metrics": {"top1": 0.9}})
+    job = bench.get(lease.job_id)
+    assert (job.state, job.done, job.phase, job.result) == ("succeeded", True, None, {"metrics": {"top1": 0.9}})
+    assert job.finished_at >= job.started_at >= job.created_at
+    assert [attempt.outcome for attempt in job.attempts] == ["succeeded"]
+
+
+def test_fail_ends_the_job_with_its_error(bench):
+    lease = bench.running()
+    assert bench.do(leases.fail, lease, ERROR)
+    job = bench.get(lease.job_id)
+    assert (job.state, job.error, job.attempts[0].error) == ("failed", ERROR, ERROR)
+
+
+@pytest.mark.parametrize("ending", ["succeed", "fail", "release", "finish_cancelled"])
+def test_a_job_whose_cancel_was_asked_for_ends_cancelled_whatever_its_worker_says(bench, ending):
+    lease = bench.running()
+    bench.do(jobs.request_cancel, lease.job_id)
+    assert WRITERS[ending](bench, lease) is True
+    job = bench.get(lease.job_id)
+    assert (job.state, job.result, job.error, job.attempts[0].outcome) == ("cancelled", None, None, "cancelled")
+
+
+def test_finish_cancelled_needs_a_request(bench):
+    lease = bench.running()
+    assert bench.do(leases.finish_cancelled, lease) is False
+    assert bench.get(lease.job_id).state == "running"
+
+
+def test_release_gives_the_job_back_without_counting_a_crash(bench):
+    lease = bench.running()
+    for _ in range(5):  # more often than max_attempts
+        bench.do(leases.save_checkpoint, lease, bench.blob(b"state"), "checkpoints/3.pt", 3)
+        assert bench.do(leases.release, lease)
+        assert bench.get(lease.job_id).state == "queued"
+        assert [waiting.job_id for waiting in bench.read(outbox.dispatchable, limit=9)] == [lease.job_id]
+        newer = bench.claim(lease.job_id)
+        assert newer.token > lease.token
+        lease = newer
+    assert lease.checkpoint == CheckpointRef(bench.blob(b"state"), "checkpoints/3.pt", 3)
+    outcomes = [attempt.outcome for attempt in bench.get(lease.job_id).attempts]
+    assert outcomes == ["released"] * 5 + [None]
+
+
+def test_a_beat_prolongs_the_lease_by_the_databases_clock(bench):
+    lease = bench.claim(bench.submit().id, seconds=0.3)
+    time.sleep(0.2)
+    assert bench.do(leases.beat, lease, 0.4) == Beat(held=True, cancel_requested=False)
+    time.sleep(0.2)  # past the first lease, within the second
+    assert bench.do(reaper.reap, 3) == []
+    time.sleep(0.3)
+    assert bench.do(reaper.reap, 3) == [lease.job_id]
+
+
+def test_runtime_counts_over_all_attempts(bench):
+    lease = bench.running()
+    time.sleep(0.1)
+    bench.do(leases.beat, lease, 60)
+    time.sleep(0.1)
+    bench.do(leases.release, lease)
+    spent = bench.get(lease.job_id).runtime_seconds
+    assert 0.2 <= spent < 1.0
+    time.sleep(0.1)  # waiting in the queue costs nothing
+    lease = bench.claim(lease.job_id)
+    assert lease.runtime_seconds == spent
+    time.sleep(0.1)
+    bench.do(leases.succeed, lease, {})
+    assert spent + 0.1 <= bench.get(lease.job_id).runtime_seconds < spent + 0.9
+
+
+def test_started_at_is_the_first_start(bench):
+    lease = bench.running()
+    first = bench.get(lease.job_id).started_at
+    bench.do(leases.release, lease)
+    bench.claim(lease.job_id)
+    assert bench.get(lease.job_id).started_at == first

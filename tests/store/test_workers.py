@@ -1,0 +1,78 @@
+"""Workers show themselves, fall silent, and leave; their catalogues stay."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from store import catalogues, watching, workers
+from store.clock import from_now
+from store.tables import jobs as jobs_table
+from store.tables import workers as workers_table
+from store.views import Glance
+
+FACTS = {"host": "gpu-7", "pid": 4711, "devices": ["cuda:0", "cuda:1"], "version": "0.1.0", "slots": 2}
+
+
+def silence(bench, worker_id, seconds):
+    with bench.database.begin() as session:
+        one = update(workers_table).where(workers_table.c.id == worker_id)
+        session.execute(one.values(last_seen_at=from_now(-seconds)))
+
+
+def test_a_worker_announces_itself_again_and_again(bench):
+    bench.do(workers.announce, "w1", **FACTS)
+    silence(bench, "w1", 30)
+    bench.do(workers.announce, "w1", **FACTS | {"slots": 3})
+    [shown] = bench.read(workers.list_workers)
+    assert (shown.id, shown.host, shown.pid, shown.devices) == ("w1", "gpu-7", 4711, ("cuda:0", "cuda:1"))
+    assert (shown.slots, shown.alive) == (3, True)
+    assert shown.last_seen_at - bench.database.now() < timedelta(seconds=5)
+
+
+def test_the_silent_are_shown_and_not_counted(bench):
+    for worker_id in ("w1", "w2", "w3"):
+        bench.do(workers.announce, worker_id, **FACTS)
+    silence(bench, "w1", 61)
+    silence(bench, "w2", 59)
+    assert {worker.id: worker.alive for worker in bench.read(workers.list_workers)} == {
+        "w1": False, "w2": True, "w3": True,
+    }  # fmt: skip
+    assert bench.read(workers.count_alive) == 2
+    bench.do(workers.withdraw, "w2")
+    assert bench.read(workers.count_alive) == 1
+
+
+def test_the_long_silent_are_forgotten(bench):
+    bench.do(workers.announce, "old", **FACTS)
+    bench.do(workers.announce, "new", **FACTS)
+    silence(bench, "old", 25 * 3600)
+    assert bench.do(workers.forget) == 1
+    assert [worker.id for worker in bench.read(workers.list_workers)] == ["new"]
+
+
+def test_the_last_catalogue_stands(bench):
+    assert bench.read(catalogues.catalogue, "students") is None
+    bench.do(catalogues.publish_catalogue, "students", {"students": [{"name": "nano", "num_params": 78_042}]})
+    bench.do(catalogues.publish_catalogue, "teachers", [])
+    bench.do(catalogues.publish_catalogue, "students", {"students": []})
+    found = bench.read(catalogues.catalogue, "students")
+    assert (found.kind, found.data) == ("students", {"students": []})
+    assert bench.read(catalogues.catalogue, "teachers").data == []
+
+
+def test_a_glance_shows_how_far_jobs_have_come(bench):
+    waiting = bench.submit().id
+    lease = bench.running()
+    assert bench.read(watching.glance, [waiting, lease.job_id, "job_NOPE"]) == {
+        waiting: Glance(1, 1, False), lease.job_id: Glance(2, 2, False),
+    }  # fmt: skip
+
+
+def test_the_age_of_the_queue_is_that_of_its_oldest_job(bench):
+    assert bench.read(watching.oldest_queued_seconds) == 0.0
+    old = bench.submit().id
+    bench.submit()
+    with bench.database.begin() as session:
+        session.execute(update(jobs_table).where(jobs_table.c.id == old).values(created_at=from_now(-90)))
+    assert bench.read(watching.oldest_queued_seconds) == pytest.approx(90, abs=5)
