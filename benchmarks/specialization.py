@@ -83,6 +83,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, help="optimizer steps of every training; default: the engine's own choice")
     parser.add_argument("--devices", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--customers", nargs="*", default=["superclass", "ten50", "ten500"])
+    parser.add_argument("--methods", nargs="*", default=["skd", "kd"])
     parser.add_argument(
         "--forms", nargs="*", default=[], metavar="FORM:WEIGHT", help="further skd variants, such as mse:10 cosine:1"
     )
