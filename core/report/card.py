@@ -50,28 +50,28 @@ def plain(text: str) -> str:
 
 
 def _front_matter(outcome: Outcome) -> str:
-    dataset = outcome.dataset.uri
+    hub_dataset = _hub_name(outcome.dataset.uri)
     data = ModelCardData(
         library_name=_library(outcome.student.architecture),
         pipeline_tag="image-classification",
         tags=["image-classification", "knowledge-distillation", "retort", "onnx"],
-        datasets=[dataset],
+        datasets=[hub_dataset] if hub_dataset else None,
         metrics=["accuracy"],
         base_model=_base_model(outcome.spec.get("teacher")),
         model_name=_name(outcome),
-        eval_results=_results(outcome, dataset),
+        eval_results=_results(outcome, hub_dataset),
     )
     return data.to_yaml(line_break="\n").strip()
 
 
-def _results(outcome: Outcome, dataset: str) -> list[EvalResult]:
+def _results(outcome: Outcome, hub_dataset: str | None) -> list[EvalResult]:
     test = outcome.metrics.get("test") or {}
     named = (("top1", "accuracy", "Top-1 accuracy"), ("top5", "accuracy", "Top-5 accuracy"), ("ece", "ece", "ECE"))
     return [
         EvalResult(
             task_type="image-classification",
-            dataset_type=dataset,
-            dataset_name=dataset,
+            dataset_type=hub_dataset or "custom",
+            dataset_name=hub_dataset or outcome.dataset.uri.rstrip("/").rpartition("/")[2],
             dataset_split="test",
             metric_type=kind,
             metric_name=title,
@@ -82,14 +82,21 @@ def _results(outcome: Outcome, dataset: str) -> list[EvalResult]:
     ]
 
 
+def _hub_name(uri: str) -> str | None:
+    """owner/name of an hf: URI. The hub refuses other values, and a private address means nothing to a stranger."""
+    scheme, _, rest = uri.partition(":")
+    parts = rest.strip("/").removeprefix("datasets/").split("/")
+    return "/".join(parts[:2]) if scheme == "hf" and len(parts) >= 2 else None
+
+
 def _base_model(teacher: dict[str, Any] | None) -> str | None:
-    """The teacher, where it is a published network: a private URI or a job's id means nothing to a stranger."""
+    """The teacher by its name on the hub, where it has one: timm's published weights do, torchvision's do not."""
     if not teacher:
         return None
-    weights = teacher.get("weights")
-    if weights and weights.startswith("hf:"):
-        return "/".join(weights.removeprefix("hf:").strip("/").split("/")[:2])
-    return None if weights else teacher.get("architecture")
+    architecture, weights = teacher.get("architecture") or "", teacher.get("weights")
+    if weights:
+        return _hub_name(weights)
+    return architecture if architecture.startswith("timm/") and "." in architecture else None
 
 
 def _library(architecture: str) -> str:

@@ -8,6 +8,7 @@ from core.report.outcome import Outcome, Series
 
 INK, TEACHER = "#1d2433", "#b4690e"
 COLORS = ("#3157d5", "#0f8a6d", "#b4690e", "#a23b72", "#5b6475", "#7a5cd6")
+BASELINE_COLORS = {"scratch": "#7d8695", "finetune": "#7a5cd6"}
 MAX_NAMED_CLASSES = 40  # beyond, tick labels would overlap
 MAX_COUNTED_CLASSES = 20  # beyond, numbers would not fit their cells
 NAME_LENGTH = 22
@@ -20,9 +21,10 @@ def curves_figure(outcome: Outcome) -> Figure:
     for index, name in enumerate(sorted(name for name in outcome.curves if name.startswith("train/loss"))):
         _draw(loss, outcome.curves[name], name.removeprefix("train/").replace("loss_", ""), COLORS[index % len(COLORS)])
     _label(loss, "Training loss")
-    for index, name in enumerate(_top1_names(outcome)):
-        label = "student" if name == "val/top1" else name.split("/")[1]
-        _draw(top1, outcome.curves[name], label, COLORS[index % len(COLORS)], scale=100, marker="o")
+    _draw(top1, outcome.curves.get("val/top1", []), "student", COLORS[0], scale=100, marker="o")
+    for name in outcome.baselines:
+        series = outcome.curves.get(f"baseline/{name}/val/top1", [])
+        _draw(top1, series, name, BASELINE_COLORS.get(name, COLORS[3]), scale=100, marker="o")
     teacher = ((outcome.teacher or {}).get("validation") or {}).get("top1")
     if teacher is not None:
         top1.axhline(teacher * 100, color=TEACHER, linestyle="--", linewidth=1.2, label="teacher")
@@ -59,12 +61,9 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _top1_names(outcome: Outcome) -> list[str]:
-    baselines = [f"baseline/{row}/val/top1" for row in outcome.baselines]
-    return [name for name in ("val/top1", *baselines) if name in outcome.curves]
-
-
 def _draw(axes: Axes, series: Series, label: str, color: str, scale: float = 1, marker: str = "") -> None:
+    if not series:
+        return
     steps = [step for step, _ in series]
     values = [float("nan") if value is None else value * scale for _, value in series]
     marker = marker if len(series) <= 40 else ""
