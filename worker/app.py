@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 TASK = "retort.run"
 JOB_ID = re.compile(r"job_[0-9A-HJKMNP-TV-Z]{26}")  # a ULID in Crockford's base 32
-MEMORY_POLL_SECONDS = 0.05  # the in-process broker has nothing to wait on; 20 looks a second cost nothing measurable
+MEMORY_POLL_SECONDS = 0.1  # the in-process broker has nothing to wait on
 BROKER_TIMEOUT_SECONDS = 10.0
 
 

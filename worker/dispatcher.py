@@ -43,7 +43,7 @@ class Dispatcher:
         if not any(free.values()):
             return []
         with self._database.read() as session:
-            if not outbox.dispatchable(session, limit=1):
+            if outbox.is_empty(session):
                 return []
             lanes = [outbox.dispatchable(session, kind=kind, limit=free[kind]) for kind in KINDS if free[kind]]
         return [waiting for lane in lanes for waiting in lane]

@@ -53,6 +53,9 @@ class Recorder:
     def _record(self, batch: Sequence[events.Event], *, last: bool) -> None:
         facts: dict[str, Any] = {"metrics": [], "logs": []}
         for event in batch:
+            if isinstance(event, events.Phase) and any(facts.values()):  # every phase shows, however short it was
+                self._ledger.write(leases.record, **facts)
+                facts = {"metrics": [], "logs": []}
             self._sort(event, facts)
         self._add_progress(facts, last=last)
         if any(facts.values()):
