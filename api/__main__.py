@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import signal
 import socket
 import sys
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -32,6 +34,8 @@ class Server(uvicorn.Server):
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM. Returns the exit status: 2 where the address is refused."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
     options = _parser().parse_args(arguments)
     settings = Settings.load()
     bound = socket.socket(fileno=options.fd) if options.fd is not None else None
@@ -44,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 2
     database = open_database(settings.url)
-    server = Server(_config(create_app(settings, database), options.host, options.port))
+    server = Server(configure(create_app(settings, database), options.host, options.port))
     asyncio.run(server.serve(sockets=[bound] if bound else None))
     return 0
 
@@ -57,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+def configure(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+    """How uvicorn serves the app."""
     return uvicorn.Config(
         app,
         host=host,
@@ -69,6 +74,11 @@ def _config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Being told to end is no failure. uvicorn raises the signal again once it has shut down, which lands here too."""
+    raise SystemExit(0)
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,0 +1,142 @@
+"""Looking at jobs and moving them."""
+
+import time
+
+import pytest
+
+from store import jobs, leases
+
+
+def page(api, **query):
+    return api.get("/v1/jobs", params=query).json()
+
+
+def test_paging_is_not_shifted_by_new_jobs(api, put):
+    old = [put(name=f"job {number}").id for number in range(5)]
+    first = page(api, limit=2)
+    put(name="in between")
+    second = page(api, limit=2, after=first["next_cursor"])
+    third = page(api, limit=2, after=second["next_cursor"])
+    seen = [job["id"] for part in (first, second, third) for job in part["data"]]
+    assert seen == old[::-1]
+    assert (first["has_more"], third["has_more"], third["next_cursor"]) == (True, False, None)
+
+
+def test_jobs_are_filtered_by_state_and_label(api, put, write):
+    a = put(labels={"team": "retail", "x": "1"})
+    b = put(labels={"team": "retail"})
+    put(labels={"team": "cars"})
+    write(jobs.request_cancel, b.id)
+    assert {job["id"] for job in page(api, label="team=retail")["data"]} == {a.id, b.id}
+    assert [job["id"] for job in page(api, label=["team=retail", "x=1"])["data"]] == [a.id]
+    assert [job["id"] for job in page(api, label="team=retail", state="cancelled")["data"]] == [b.id]
+    assert len(page(api, state=["queued", "cancelled"])["data"]) == 3
+    assert page(api, label="team=none")["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("limit=0", "/query/limit"),
+        ("limit=201", "/query/limit"),
+        ("limit=many", "/query/limit"),
+        ("state=done", "/query/state/0"),
+        ("label=team", "/query/label"),
+        ("label==x", "/query/label"),
+        ("limt=3", "/query/limt"),
+    ],
+)
+def test_a_wrong_parameter_is_named(api, problem, query, pointer):
+    document = problem(api.get(f"/v1/jobs?{query}"), 422, "PARAMETER_INVALID")
+    assert document["errors"][0]["pointer"] == pointer
+
+
+def test_a_page_that_has_not_changed_is_304(api, put):
+    put()
+    etag = api.get("/v1/jobs").headers["etag"]
+    assert api.get("/v1/jobs", headers={"If-None-Match": etag}).status_code == 304
+    put()
+    assert api.get("/v1/jobs", headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_lists_leave_out_what_is_bulky(api, put, work, write):
+    job = put()
+    measured = {"top1": 0.9, "confusion": [[1, 0], [0, 1]], "per_class": {"a": {}}}
+    write(leases.succeed, work(job), {"metrics": {"test": measured}, "baselines": {}})
+    assert page(api)["data"][0]["result"]["metrics"]["test"] == {"top1": 0.9}
+    assert api.get(f"/v1/jobs/{job.id}").json()["result"]["metrics"]["test"] == measured
+
+
+def test_a_job_tells_its_story(api, put, work, write):
+    job = put()
+    lease = work(job)
+    write(leases.record, lease, phase="training", progress={"fraction": 0.5, "epoch": 3, "epochs": 6})
+    running = api.get(f"/v1/jobs/{job.id}").json()
+    assert (running["state"], running["phase"], running["queue"]) == ("running", "training", None)
+    assert running["progress"]["fraction"] == 0.5
+    assert [attempt["worker"] for attempt in running["attempts"]] == ["worker-1"]
+    write(leases.fail, lease, {"code": "DATASET_INVALID", "category": "user", "message": "no images", "hint": ""})
+    failed = api.get(f"/v1/jobs/{job.id}").json()
+    assert (failed["state"], failed["done"], failed["error"]["code"]) == ("failed", True, "DATASET_INVALID")
+
+
+def test_the_etag_changes_with_the_job(api, put, work):
+    job = put()
+    first = api.get(f"/v1/jobs/{job.id}")
+    same = api.get(f"/v1/jobs/{job.id}", headers={"If-None-Match": first.headers["etag"]})
+    assert (same.status_code, same.content) == (304, b"")
+    assert same.headers["etag"] == first.headers["etag"]
+    assert not first.headers["etag"].startswith("W/")
+    work(job)
+    changed = api.get(f"/v1/jobs/{job.id}", headers={"If-None-Match": first.headers["etag"]})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != first.headers["etag"]
+
+
+def test_the_etag_covers_the_place_in_the_queue(api, put, work):
+    first, second = put(), put()
+    before = api.get(f"/v1/jobs/{second.id}")
+    work(first)
+    after = api.get(f"/v1/jobs/{second.id}", headers={"If-None-Match": before.headers["etag"]})
+    assert after.status_code == 200
+    assert (before.json()["queue"]["position"], after.json()["queue"]["position"]) == (2, 1)
+
+
+def test_cancel_a_queued_job(api, problem, put):
+    job = put()
+    response = api.post(f"/v1/jobs/{job.id}/cancel")
+    assert response.status_code == 202
+    assert (response.json()["state"], response.json()["done"]) == ("cancelled", True)
+    assert "cancelled" in problem(api.post(f"/v1/jobs/{job.id}/cancel"), 409, "ILLEGAL_MOVE")["detail"]
+
+
+def test_cancel_a_running_job_twice(api, put, work):
+    job = put()
+    work(job)
+    assert [api.post(f"/v1/jobs/{job.id}/cancel").json()["state"] for _ in range(2)] == ["cancelling"] * 2
+
+
+def test_retry(api, problem, put):
+    job = put()
+    problem(api.post(f"/v1/jobs/{job.id}/retry"), 409, "ILLEGAL_MOVE")
+    api.post(f"/v1/jobs/{job.id}/cancel")
+    response = api.post(f"/v1/jobs/{job.id}/retry")
+    assert (response.status_code, response.json()["state"]) == (202, "queued")
+
+
+def test_delete(api, problem, put):
+    job = put()
+    assert "cancel it first" in problem(api.delete(f"/v1/jobs/{job.id}"), 409, "ILLEGAL_MOVE")["detail"]
+    api.post(f"/v1/jobs/{job.id}/cancel")
+    assert api.delete(f"/v1/jobs/{job.id}").status_code == 204
+    problem(api.get(f"/v1/jobs/{job.id}"), 404, "JOB_NOT_FOUND")
+    problem(api.delete(f"/v1/jobs/{job.id}"), 404, "JOB_NOT_FOUND")
+
+
+def test_an_idle_server_polls_nothing(api, put):
+    job = put()
+    api.get(f"/v1/jobs/{job.id}", headers={"Prefer": "wait=1"})
+    watch = api.app.state.watch
+    time.sleep(0.5)
+    assert watch.idle
+    assert watch._poller.done()

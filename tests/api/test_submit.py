@@ -1,0 +1,177 @@
+"""POST /v1/jobs: what is taken, what is refused, and what is answered."""
+
+import json
+import threading
+
+import pytest
+
+from store import jobs, leases, reading
+from store.catalogues import publish_catalogue
+
+
+def test_the_smallest_job_is_three_strings(api, database, smallest):
+    response = api.post("/v1/jobs", json=smallest)
+    assert response.status_code == 201
+    job = response.json()
+    assert response.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert (job["state"], job["done"], job["version"]) == ("queued", False, 1)
+    assert job["queue"] == {"position": 1, "eligible_workers": 0}
+    assert job["created_at"].endswith("Z")
+    assert job["spec"]["student"]["size"] == "small"
+    with database.read() as session:
+        assert jobs.get(session, job["id"]).state == "queued"
+
+
+def test_every_wrong_place_is_named(api, problem):
+    body = {"teacher": "torchvision/resnet50", "datase": "x", "student": "smal", "training": {"epochs": -1}}
+    document = problem(api.post("/v1/jobs", json=body), 422, "SPEC_INVALID")
+    places = {place["pointer"]: place["detail"] for place in document["errors"]}
+    assert places.keys() == {"/datase", "/dataset", "/student", "/training/epochs"}
+    assert "Did you mean 'dataset'?" in places["/datase"]
+    assert "Did you mean 'small'" in places["/student"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b'{"teacher": ', 400, "BODY_MALFORMED"),
+        (b"", 400, "BODY_MALFORMED"),
+        (b'{"priority": NaN}', 400, "BODY_MALFORMED"),
+        (b'{"name": "a", "name": "b"}', 400, "BODY_MALFORMED"),
+        (b"[" * 100_000, 400, "BODY_MALFORMED"),
+        (b'{"priority": ' + b"9" * 5000 + b"}", 400, "BODY_MALFORMED"),
+        (b"\xff\xfe\x00", 400, "BODY_MALFORMED"),
+        (b"[]", 422, "SPEC_INVALID"),
+        (b"null", 422, "SPEC_INVALID"),
+        (b'"small"', 422, "SPEC_INVALID"),
+    ],
+)
+def test_what_is_no_job_is_refused(api, problem, body, status, code):
+    problem(api.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"}), status, code)
+
+
+@pytest.mark.parametrize("escape", ["\\u0000", "\\ud800"])
+@pytest.mark.parametrize("field", ["name", "labels"])
+def test_text_that_no_database_stores_is_refused(api, problem, smallest, field, escape):
+    value = '"a%s"' % escape if field == "name" else '{"k": "a%s"}' % escape
+    body = json.dumps(smallest)[:-1] + f', "{field}": {value}}}'
+    response = api.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
+    assert problem(response, 422, "SPEC_INVALID")["errors"][0]["pointer"].startswith(f"/{field}")
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "", "application/x-www-form-urlencoded", "application/jsonx"])
+def test_another_content_type_is_refused(api, problem, smallest, content_type):
+    response = api.post("/v1/jobs", content=json.dumps(smallest), headers={"Content-Type": content_type})
+    problem(response, 415, "CONTENT_TYPE_UNSUPPORTED")
+
+
+def test_a_content_type_with_parameters_is_taken(api, smallest):
+    headers = {"Content-Type": "application/json; charset=utf-8"}
+    assert api.post("/v1/jobs", content=json.dumps(smallest), headers=headers).status_code == 201
+
+
+def test_a_body_that_is_too_large_is_refused(api, problem, smallest):
+    problem(api.post("/v1/jobs", json={**smallest, "name": "x" * 2**20}), 413, "BODY_TOO_LARGE")
+
+
+def test_a_body_that_is_too_large_in_pieces_is_refused(api, problem):
+    def pieces():
+        for _ in range(17):
+            yield b" " * 65536
+
+    response = api.post("/v1/jobs", content=pieces(), headers={"Content-Type": "application/json"})
+    problem(response, 413, "BODY_TOO_LARGE")
+
+
+def test_the_same_key_and_body_make_one_job(api, smallest):
+    headers = {"Idempotency-Key": "k-1"}
+    first = api.post("/v1/jobs", json=smallest, headers=headers)
+    # spacing and the order of keys make no other body
+    content = json.dumps(dict(reversed(smallest.items())), indent=3)
+    again = api.post("/v1/jobs", content=content, headers={**headers, "Content-Type": "application/json"})
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["id"] == again.json()["id"]
+    assert again.headers["location"] == first.headers["location"]
+    assert len(api.get("/v1/jobs").json()["data"]) == 1
+
+
+def test_the_same_key_with_another_body_is_refused(api, problem, smallest):
+    headers = {"Idempotency-Key": "k-1"}
+    api.post("/v1/jobs", json=smallest, headers=headers)
+    response = api.post("/v1/jobs", json={**smallest, "student": "nano"}, headers=headers)
+    assert "k-1" in problem(response, 422, "IDEMPOTENCY_CONFLICT")["detail"]
+
+
+@pytest.mark.parametrize("key", ["", "a" * 256, "h\xe9"])
+def test_a_bad_key_is_refused(api, problem, smallest, key):
+    headers = {"Idempotency-Key": key.encode("latin-1")}
+    problem(api.post("/v1/jobs", json=smallest, headers=headers), 400, "IDEMPOTENCY_KEY_INVALID")
+
+
+def test_twelve_at_once_with_one_key_make_one_job(api, smallest):
+    answers = []
+
+    def submit():
+        answers.append(api.post("/v1/jobs", json=smallest, headers={"Idempotency-Key": "k"}))
+
+    threads = [threading.Thread(target=submit) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answer.status_code for answer in answers) == [200] * 11 + [201]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+
+
+def test_an_unknown_architecture_is_refused_with_near_misses(api, problem, write, smallest):
+    published = [{"architecture": "cifar/resnet56"}, {"architecture": "cifar/resnet20"}]
+    write(publish_catalogue, "teachers", published)
+    write(publish_catalogue, "students", published)
+    document = problem(api.post("/v1/jobs", json={**smallest, "teacher": "cifar/resnet57"}), 422, "ARCHITECTURE_UNKNOWN")
+    assert document["errors"][0]["pointer"] == "/teacher/architecture"
+    assert "'cifar/resnet56'" in document["detail"]
+    document = problem(api.post("/v1/jobs", json={**smallest, "student": "cifar/resnet2"}), 422, "ARCHITECTURE_UNKNOWN")
+    assert document["errors"][0]["pointer"] == "/student/architecture"
+    # a library that the catalogue does not list is left to the engine
+    assert api.post("/v1/jobs", json={**smallest, "teacher": "timm/anything"}).status_code == 201
+
+
+def test_a_dataset_id_is_refused_while_there_is_no_upload(api, problem, smallest):
+    document = problem(api.post("/v1/jobs", json={**smallest, "dataset": "dataset:abc"}), 422, "SPEC_INVALID")
+    assert document["errors"][0]["pointer"] == "/dataset/uri"
+
+
+def test_an_earlier_job_teaches_once_it_has_succeeded(api, problem, put, work, write, database, smallest):
+    teacher = put(name="teacher")
+    body = {**smallest, "teacher": f"job:{teacher.id}"}
+
+    def detail(body):
+        place = problem(api.post("/v1/jobs", json=body), 422, "SPEC_INVALID")["errors"][0]
+        return place["pointer"], place["detail"]
+
+    assert detail({**smallest, "teacher": "job:nope"}) == ("/teacher/weights", "no job has the id 'nope'")
+    assert "is queued; submit again when it has succeeded" in detail(body)[1]
+    lease = work(teacher)
+    write(leases.succeed, lease, {})
+    assert "did not export model.safetensors" in detail(body)[1]
+    student = {"architecture": "cifar/resnet8", "weights": f"job:{teacher.id}"}
+    assert detail({**smallest, "student": student})[0] == "/student/weights"
+
+
+def test_an_earlier_jobs_model_is_taken(api, put, work, write, database, smallest):
+    import io
+
+    from store import blobs
+
+    teacher = put()
+    lease = work(teacher)
+    blob = blobs.put(database, io.BytesIO(b"weights"))
+    write(leases.add_artifact, lease, "model.safetensors", "application/octet-stream", blob.sha256, blob.size_bytes)
+    write(leases.succeed, lease, {})
+    assert api.post("/v1/jobs", json={**smallest, "teacher": f"job:{teacher.id}"}).status_code == 201
+
+
+def test_nothing_is_stored_for_a_refused_job(api, database, smallest):
+    api.post("/v1/jobs", json={**smallest, "student": "smal"})
+    with database.read() as session:
+        assert sum(reading.count_jobs(session).values()) == 0
