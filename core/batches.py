@@ -14,7 +14,8 @@ from core.spec import TrainingSpec
 
 @dataclass(frozen=True)
 class Batches:
-    """Batches over one stage's share of the training split. The last partial batch of an epoch is left out: each epoch's
+    """Batches over one stage's share of the training split. The last partial batch of an epoch is left out: each
+    epoch's
     order is new, so no image is left out for long, and batch norm never sees a batch of one."""
 
     split: Split

@@ -61,7 +61,9 @@ class Course:
         return max(1, -(-step // self.steps_per_epoch))
 
     def validates_after(self, step: int) -> bool:
-        """Whether the network is validated after `step` steps: at epoch ends, of many epochs at about a hundred, and at the end."""
+        """Whether the network is validated after `step` steps: at epoch ends, of many epochs at about a hundred, and
+        at the end.
+        """
         interval = self.steps_per_epoch * max(1, self.epochs // NUM_VALIDATIONS)
         return step % interval == 0 or step == self.steps
 

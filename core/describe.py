@@ -5,12 +5,12 @@ import time
 
 import torch
 
+from core.assembly import build_method, build_trainer, num_steps, run_cost
 from core.events import Estimate, Resolved
 from core.methods.method import Method
 from core.networks.facts import measure_network
 from core.prepare import Place, Prepared, PreparedRun
 from core.train import Trainer
-from core.training import build_method, build_trainer, num_steps, run_cost
 
 WARM_UP_STEPS = 1
 MEASURED_SECONDS = 2.0
@@ -55,7 +55,8 @@ def _measured(prepared: Prepared, run: PreparedRun, method: Method) -> Estimate:
         steps=_all_steps(prepared),
         training_seconds=seconds / cost * work,
         memory_bytes=_peak_memory(prepared.arithmetic.device),
-        reason=f"{run.reason}; {count} steps were timed at {seconds * 1e3:.1f} ms each on {prepared.arithmetic.device.type}",
+        reason=f"{run.reason}; {count} steps were timed at {seconds * 1e3:.1f} ms each on "
+        f"{prepared.arithmetic.device.type}",
     )
 
 

@@ -67,8 +67,10 @@ class Display:
 def _facts(event: Resolved) -> str:
     data, student = event.dataset, event.student
     lines = [
-        f"{len(data.classes)} classes; {data.num_train} training, {data.num_validation} validation, {data.num_test} test images",
-        f"student {student.architecture}: {student.num_params:,} parameters, {student.macs:,} MACs; {event.estimate.reason}",
+        f"{len(data.classes)} classes; {data.num_train} training, {data.num_validation} validation, "
+        f"{data.num_test} test images",
+        f"student {student.architecture}: {student.num_params:,} parameters, {student.macs:,} MACs; "
+        f"{event.estimate.reason}",
     ]
     if event.teacher is not None:
         score = event.teacher_validation_top1

@@ -1,4 +1,5 @@
-"""What an engine process says while it runs: one JSON object a line, read by a progress display or the worker's recorder.
+"""What an engine process says while it runs: one JSON object a line, read by a progress display or the worker's
+recorder.
 
 The types are the contract between core and worker. Every event carries `at` (RFC 3339, UTC).
 """
@@ -55,7 +56,9 @@ class DatasetFacts(BaseModel):
 
 
 class NetworkFacts(BaseModel):
-    """A network's size. `macs` are multiply-accumulates of one image at `input_size`; `bytes` are float32 parameters and buffers."""
+    """A network's size. `macs` are multiply-accumulates of one image at `input_size`; `bytes` are float32 parameters
+    and buffers.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -14,20 +14,25 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import InternalError
+from core.evaluate import evaluating
 from core.networks.network import Network
 from core.networks.trace import logits_of
 
 OPSET = 18  # what torch's exporter writes natively from 2.11 to 2.15; onnxruntime reads it since 1.14
 INPUT_NAME = "images"
 OUTPUT_NAME = "logits"
+PLAIN = ("retort", "architecture")  # metadata that is no JSON
 
 
 def write_onnx(network: Network, path: Path) -> None:
-    """The wrapped module as one ONNX file: `images` (float32 batch 3 S S, normalized) -> `logits` (float32 batch K)."""
+    """The wrapped module, in eval mode, as one ONNX file on the CPU.
+
+    `images` (float32 batch 3 S S, normalized) -> `logits` (float32 batch K). Raises InternalError where it cannot be.
+    """
     size = network.input.size
     example = torch.zeros(2, 3, size, size)  # a batch of 1 would be taken for a constant
     try:
-        with _quiet():
+        with _quiet(), evaluating(network):
             torch.onnx.export(
                 _Logits(network.module),
                 (example,),
@@ -49,6 +54,12 @@ def write_onnx(network: Network, path: Path) -> None:
     _forget_machine(path)
 
 
+def read_facts(path: Path) -> dict[str, Any]:
+    """What `describe` wrote into an ONNX file: architecture, classes, preprocessing, parity."""
+    notes = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    return {key: value if key in PLAIN else json.loads(value) for key, value in notes.items()}
+
+
 class _Logits(nn.Module):
     """Only the logits of a module that may return auxiliary ones beside them."""
 
@@ -61,11 +72,11 @@ class _Logits(nn.Module):
 
 
 def describe(path: Path, **facts: Any) -> None:
-    """Put `facts` into the ONNX file's metadata: strings as they are, everything else as JSON."""
+    """Put `facts` into the ONNX file's metadata: those in PLAIN as they are, everything else as JSON."""
     model = onnx.load(path)
     del model.metadata_props[:]
     for key, value in {"retort": "1", **facts}.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        text = value if key in PLAIN else json.dumps(value, ensure_ascii=False)
         model.metadata_props.add(key=key, value=text)
     model.producer_name = "retort"
     onnx.save(model, path)

@@ -1,4 +1,6 @@
-"""What an operator allows an engine process: where it may read, how much it may take. The job's author has no say in it."""
+"""What an operator allows an engine process: where it may read, how much it may take. The job's author has no say in
+it.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Everything that is found out before training: the dataset, the teacher, the student, and whether they fit together."""
+"""Everything found out before training: the dataset, the teacher, the student, and whether they fit together."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,7 +64,9 @@ class Prepared:
         return self.runs[0]
 
     def teacher_logits(self, prepared: PreparedRun, images: Tensor) -> Tensor | None:
-        """(N, K) float32 on the CPU: the teacher's view of uint8 images, over the customer's classes; None without cover."""
+        """(N, K) float32 on the CPU: the teacher's view of uint8 images, over the customer's classes; None without
+        cover.
+        """
         if self.teacher is None or self.class_indices is None:
             return None
         views = prepared.augmenter.test_views

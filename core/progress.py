@@ -11,7 +11,7 @@ INTERVAL_SECONDS = 0.5  # between two progress events: what an eye can follow
 
 @dataclass
 class Meter:
-    """Weighs the runs by their arithmetic per step; `costs` maps each run to (multiply-accumulates of a step, steps)."""
+    """Weighs the runs by their arithmetic; `costs` maps each to (multiply-accumulates of a step, steps)."""
 
     costs: Mapping[str, tuple[float, int]]
     now: Callable[[], float] = time.monotonic

@@ -54,8 +54,8 @@ def _batch_size(training: TrainingSpec, num_train: int) -> int:
     if training.batch_size == "auto":
         return min(BATCH_SIZE, num_train)
     if training.batch_size > num_train:
-        detail = f"a batch of {training.batch_size} is larger than the training split of {num_train} images; allowed: 1 to {num_train}, or auto"
-        raise SpecInvalid([("/training/batch_size", detail)])
+        detail = f"a batch of {training.batch_size} is larger than the training split of {num_train} images"
+        raise SpecInvalid([("/training/batch_size", f"{detail}; allowed: 1 to {num_train}, or auto")])
     return training.batch_size
 
 

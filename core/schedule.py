@@ -21,7 +21,7 @@ def rate_factor(training: TrainingSpec, step: int, *, steps: int, steps_per_epoc
 
 
 def _one_cycle(fraction: float, *, rise: float = 0.3, start: float = 1 / 25, end: float = 1e-5) -> float:
-    """Cosine up from `start` over the share `rise`, then cosine down to `end` (Smith, Topin 2017; torch's constants)."""
+    """Cosine up from `start` over the share `rise`, then down to `end` (Smith, Topin 2017; torch's constants)."""
     if fraction < rise:
         low, high, part = start, 1.0, fraction / rise
         return high + (low - high) * 0.5 * (1 + math.cos(math.pi * part))

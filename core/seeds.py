@@ -1,4 +1,6 @@
-"""Every random draw of a job is a function of the spec's seed and of where it is used, so that nothing need be remembered."""
+"""Every random draw of a job is a function of the spec's seed and of where it is used, so that nothing need be
+remembered.
+"""
 
 import hashlib
 from collections.abc import Iterator

@@ -25,7 +25,8 @@ def specialize(
 ) -> Result | None:
     """Run a job: files under `place.out`, events to `report`. A plan stops before training and returns None.
 
-    With `resume`, the newest checkpoint in `place.out` is gone on from. Raises a RetortError for what a job can fail of,
+    With `resume`, the newest checkpoint in `place.out` is gone on from. Raises a RetortError for what a job can fail
+    of,
     and core.watch.Interrupted where `watch` was asked to stop, after a checkpoint.
     """
     watch = watch or Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)

@@ -33,7 +33,8 @@ def class_indices(teacher: Teacher, classes: Sequence[str], needs: Needs) -> Ten
         return None
     if teacher.classes is None:
         raise LabelSpaceMismatch(
-            f"the teacher has {teacher.network.num_classes} outputs and no class names, and this method compares outputs class by class",
+            f"the teacher has {teacher.network.num_classes} outputs and no class names, and this "
+            f"method compares outputs class by class",
             hint="give teacher.classes, the names in the order of its outputs; or use method skd, which needs none",
             pointer="/teacher/classes",
         )
@@ -41,7 +42,8 @@ def class_indices(teacher: Teacher, classes: Sequence[str], needs: Needs) -> Ten
     listed = ", ".join(f"{name!r}" + (f" (nearest: {near[0]!r})" if near else "") for name, near in guesses.items())
     raise LabelSpaceMismatch(
         f"the teacher lacks {len(missing)} of the {len(classes)} classes: {listed}",
-        hint="rename classes with dataset.class_map, correct teacher.classes, or use method skd, which needs no common classes",
+        hint="rename classes with dataset.class_map, correct teacher.classes, or use method skd, which "
+        "needs no common classes",
         pointer="/dataset/classes",
     )
 
@@ -56,8 +58,10 @@ def check_teacher(
 ) -> float:
     """The teacher's top-1 on the validation split, restricted to the customer's classes, as a fraction.
 
-    Raises TeacherLoadFailed where it is within one standard error of guessing on validation and training images together
-    (a few validation images alone could not tell): such weights belong to another architecture, other classes or another order.
+    Raises TeacherLoadFailed where it is within one standard error of guessing on validation and training images
+    together
+    (a few validation images alone could not tell): such weights belong to another architecture, other classes or
+    another order.
     """
     validation, train = run.dataset.validation, run.dataset.train
     right = _hits(logits_of(run, validation.images), validation.labels)
@@ -69,8 +73,10 @@ def check_teacher(
     if score <= chance + math.sqrt(chance * (1 - chance) / count):
         raise TeacherLoadFailed(
             f"the teacher scores {score:.1%} on {count} of the customer's images, where guessing among "
-            f"{len(run.dataset.classes)} classes scores {chance:.1%}: {spec.weights or spec.architecture} does not know these classes",
-            hint="check the weights, the architecture, and that teacher.classes is in the order of the teacher's outputs",
+            f"{len(run.dataset.classes)} classes scores {chance:.1%}: "
+            f"{spec.weights or spec.architecture} does not know these classes",
+            hint="check the weights, the architecture, and that teacher.classes is in the order of the "
+            "teacher's outputs",
             pointer="/teacher",
         )
     return right.double().mean().item()

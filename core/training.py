@@ -4,23 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.batches import Batches
+from core.assembly import build_method, build_trainer, run_cost
 from core.checkpoint import CheckpointFolder
-from core.course import Course, plan_stages
-from core.data.dataset import Split
 from core.errors import InternalError
 from core.events import Checkpoint, Event, Log, Metric
-from core.methods import find
-from core.methods.method import Method, Setting
-from core.networks import zoo
-from core.networks.facts import measure_network
+from core.methods.method import Method
 from core.networks.network import Network
-from core.prepare import Place, Prepared, PreparedRun, to_device_if_it_fits
+from core.prepare import Place, Prepared, PreparedRun
 from core.progress import Meter
-from core.students import build_student
-from core.teaching import FrozenTeacher
 from core.train import Trainer
-from core.validation import Validator
 from core.watch import Interrupted, Watch
 
 Curves = dict[str, list[list[float | None]]]
@@ -140,99 +132,10 @@ def train_all(
         if state["format"] != 1:
             raise InternalError(f"the checkpoint has format {state['format']}, this version reads 1")
         training.finished = state["finished"]
-        report(
-            Log(
-                message=f"resuming from a checkpoint; {len(training.finished)} of {len(prepared.runs)} trainings are done"
-            )
-        )
+        done = f"{len(training.finished)} of {len(prepared.runs)} trainings are done"
+        report(Log(message=f"resuming from a checkpoint; {done}"))
     trained = {}
     for run in prepared.runs:
         its_state = state if state is not None and state["run"] == run.run.name else None
         trained[run.run.name] = training.train(run, its_state)
     return trained
-
-
-def build_method(prepared: Prepared, run: PreparedRun, place: Place) -> Method:
-    """The method of a run with its student, on the device; the seed of the run decides the student's initial weights."""
-    classes = run.dataset.classes
-    student = build_student(
-        run.spec, len(classes), seed=run.run.seed, policy=place.policy, cache=place.cache, inputs=place.inputs
-    )
-    device = prepared.arithmetic.device
-    setting = Setting(
-        student=student.to(device),
-        teacher=prepared.teacher.network if prepared.teacher is not None else None,
-        class_indices=prepared.class_indices.to(device) if prepared.class_indices is not None else None,
-        num_classes=len(classes),
-        label_smoothing=run.spec.training.label_smoothing,
-    )
-    return find(run.spec.method.name)(run.spec.method, setting).to(device)
-
-
-def build_trainer(
-    prepared: Prepared,
-    run: PreparedRun,
-    method: Method,
-    tell: Callable[[int, dict[str, float | None]], None],
-    after_step: Callable[[Trainer], None],
-) -> Trainer:
-    """A trainer at step 0."""
-    device, dataset, needs = prepared.arithmetic.device, run.dataset, method.needs
-    teacher = None
-    if needs.teacher == "frozen":
-        teacher = FrozenTeacher(method.setting.teacher, needs, prepared.arithmetic)
-    validator = Validator(
-        split=dataset.validation,
-        classes=dataset.classes,
-        views=run.augmenter.test_views,
-        device=device,
-        teacher_logits=prepared.teacher_logits(run, dataset.validation.images),
-        early_stopping=run.spec.training.early_stopping,
-    )
-    return Trainer(method, _course(prepared, run, method), teacher, validator, tell, after_step)
-
-
-def _course(prepared: Prepared, run: PreparedRun, method: Method) -> Course:
-    device, training = prepared.arithmetic.device, run.spec.training
-    train = run.dataset.train
-    split = Split(to_device_if_it_fits(train.images, device), train.labels, train.names)
-    stages = method.stages()
-    batches = tuple(
-        Batches(
-            split=split,
-            training=training,
-            augmenter=run.augmenter,
-            num_classes=len(run.dataset.classes),
-            stage=stage,
-            seed=run.run.seed,
-            device=device,
-            num_views=method.needs.num_views,
-        )
-        for stage in stages
-    )
-    planned = plan_stages(stages, batches, epochs=int(training.epochs), max_steps=training.max_steps)
-    return Course(
-        run=run.run.name, training=training, seed=run.run.seed, arithmetic=prepared.arithmetic, stages=planned
-    )
-
-
-def num_steps(run: PreparedRun) -> int:
-    """Optimizer steps of a run that is not stopped early."""
-    training = run.spec.training
-    steps = int(training.epochs) * max(len(run.dataset.train.labels) // int(training.batch_size), 1)
-    return min(steps, training.max_steps) if training.max_steps is not None else steps
-
-
-def run_cost(prepared: Prepared, run: PreparedRun) -> tuple[float, int]:
-    """(multiply-accumulates of a step, steps): a student's backward pass costs two forward passes, a frozen teacher has none."""
-    macs = (
-        3
-        * measure_network(
-            zoo.build(
-                run.spec.student.architecture, len(run.dataset.classes), image_size=int(run.spec.training.image_size)
-            )
-        ).macs
-    )
-    if prepared.teacher is not None and find(run.spec.method.name).needs.teacher != "none":
-        macs += measure_network(prepared.teacher.network).macs
-    return float(macs), num_steps(run)

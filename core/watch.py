@@ -26,7 +26,8 @@ class Watch:
         self._started = self._saved = self.now()
 
     def checkpoint_is_due(self, *, epoch_ends: bool) -> bool:
-        """Whether `checkpoint_seconds` have passed since the last checkpoint; at an epoch's end a tenth of them will do.
+        """Whether `checkpoint_seconds` have passed since the last checkpoint; at an epoch's end a tenth of them will
+        do.
 
         The tenth keeps an epoch of one small batch from writing more than it trains.
         """
@@ -42,7 +43,8 @@ class Watch:
         spent = self.spent_seconds + self.now() - self._started
         if self.max_runtime_seconds is not None and spent > self.max_runtime_seconds:
             raise DeadlineExceeded(
-                f"the job ran {spent:.0f} s, longer than its training.max_runtime_seconds of {self.max_runtime_seconds:g}",
+                f"the job ran {spent:.0f} s, longer than its training.max_runtime_seconds of "
+                f"{self.max_runtime_seconds:g}",
                 hint="raise max_runtime_seconds, or lower training.epochs",
                 pointer="/training/max_runtime_seconds",
             )

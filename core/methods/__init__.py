@@ -1,4 +1,6 @@
-"""The methods, found by listing this folder: a file that defines a Method named after it is one, and nothing else need be told."""
+"""The methods, found by listing this folder: a file that defines a Method named after it is one, and nothing else need
+be told.
+"""
 
 import importlib
 import pkgutil

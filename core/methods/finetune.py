@@ -1,4 +1,6 @@
-"""Fine-tuning: given weights, a fresh head, labels alone. With the teacher's own network it is what users do without us."""
+"""Fine-tuning: given weights, a fresh head, labels alone. With the teacher's own network it is what users do without
+us.
+"""
 
 from core.methods.method import Setting
 from core.methods.scratch import Scratch

@@ -1,6 +1,7 @@
 """Vanilla knowledge distillation (Hinton, Vinyals, Dean 2015, arXiv 1503.02531), on the customer's classes.
 
-L = a CE(z_s, y) + b T^2 KL(p_t^T || p_s^T), the divergence summed over classes, averaged over images. The teacher's logits
+L = a CE(z_s, y) + b T^2 KL(p_t^T || p_s^T), the divergence summed over classes, averaged over images. The teacher's
+logits
 are restricted to the customer's classes before the softmax, which renormalizes them (the idea behind CSKD, ACCV 2022).
 """
 

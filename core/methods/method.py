@@ -39,7 +39,9 @@ class Needs:
 
 @dataclass(frozen=True)
 class Setting:
-    """The networks and classes a method works with. It is no module: the method's state dict holds the method's own parts alone."""
+    """The networks and classes a method works with. It is no module: the method's state dict holds the method's own
+    parts alone.
+    """
 
     student: Network
     teacher: Network | None

@@ -3,9 +3,12 @@ DOI 10.1109/CVPRW59228.2023.00339). The paper's text was not at hand: this is ou
 
 L = a CE(h(E_s(x)), y) + b sum_l D(A_l(s_l), sg[t_l])
 
-Taps l: student map s_l (N, C_l, H, W), teacher map t_l (N, D_l, H', W'); the larger map is average-pooled to the smaller.
-A_l: 1x1 convolution without bias and batch norm, C_l -> D_l, trained along and not exported. The teacher's logits are never
-used, so its classes may be any. D compares two maps, by `form`: mse, cosine, pkd (all through A_l), attention (no adapter).
+Taps l: student map s_l (N, C_l, H, W), teacher map t_l (N, D_l, H', W'); the larger map is average-pooled to the
+smaller.
+A_l: 1x1 convolution without bias and batch norm, C_l -> D_l, trained along and not exported. The teacher's logits are
+never
+used, so its classes may be any. D compares two maps, by `form`: mse, cosine, pkd (all through A_l), attention (no
+adapter).
 """
 
 import math
@@ -60,7 +63,8 @@ def _standardized(feature_map: Tensor, eps: float) -> Tensor:
 
 
 def attention_distance(student_map: Tensor, teacher_map: Tensor) -> Tensor:
-    """Squared distance of the unit-length maps of mean squared activation, mean over N (Zagoruyko, Komodakis, ICLR 2017).
+    """Squared distance of the unit-length maps of mean squared activation, mean over N (Zagoruyko, Komodakis, ICLR
+    2017).
 
     In [0, 2]: summed over H and W rather than averaged, so that it does not depend on the resolution.
     """
@@ -130,7 +134,8 @@ def _teacher_points(taps: str | tuple[str, ...], teacher: Network) -> list[TapPo
 
 
 def _nearest(point: TapPoint, teacher: Network, student: Network) -> TapPoint:
-    """The student's tap for a teacher's: the last for the last, else the one whose share of the input size is closest."""
+    """The student's tap for a teacher's: the last for the last, else the one whose share of the input size is closest.
+    """
     if point is teacher.tap_points[-1]:
         return student.tap_points[-1]
     share = math.log2(point.height / teacher.input.size)

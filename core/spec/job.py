@@ -28,10 +28,10 @@ def _uri(allowed: tuple[str, ...]) -> AfterValidator:
     def check(value: str) -> str:
         scheme, colon, _ = value.partition(":")
         if not colon:
-            hint = f" A file on the engine's machine is written file://{value if value.startswith('/') else '/path/to/' + value}."
-            raise ValueError(
-                f"{value!r} has no scheme; allowed: {', '.join(f'{s}:' for s in allowed)}.{hint if 'file' in allowed else ''}"
-            )
+            listed = ", ".join(f"{name}:" for name in allowed)
+            path = value if value.startswith("/") else f"/path/to/{value}"
+            hint = f" A file on the engine's machine is written file://{path}." if "file" in allowed else ""
+            raise ValueError(f"{value!r} has no scheme; allowed: {listed}.{hint}")
         if scheme not in allowed:
             raise ValueError(unknown("scheme", f"{scheme}:", [f"{s}:" for s in allowed]))
         return value
@@ -50,15 +50,19 @@ Architecture = Annotated[str, AfterValidator(_architecture)]
 
 
 class TeacherSpec(Part):
-    """The big network: by name with its library's published weights, by name plus weights, or an earlier job's student."""
+    """The big network: by name with its library's published weights, by name plus weights, or an earlier job's
+    student.
+    """
 
     architecture: Architecture | None = Field(
         None,
-        description="cifar/<name>, torchvision/<name> or timm/<name>; may be left out where the weights say it (job: and Retort's own files)",
+        description="cifar/<name>, torchvision/<name> or timm/<name>; may be left out where the weights say it "
+        "(job: and Retort's own files)",
     )
     weights: Annotated[str, _uri(WEIGHTS_SCHEMES)] | None = Field(
         None,
-        description="URI of a safetensors file or a state dict; null: the library's published weights; job:<id>: that job's student",
+        description="URI of a safetensors file or a state dict; null: the library's published weights; job:<id>: "
+        "that job's student",
     )
     classes: tuple[str, ...] | None = Field(
         None,
@@ -139,7 +143,8 @@ class StudentSpec(Part):
     budget: Budget | None = Field(None, description="the engine finds the largest architecture inside it")
     weights: Annotated[str, _uri(WEIGHTS_SCHEMES)] | Literal["published"] | None = Field(
         None,
-        description="initial weights: a URI, `published` for the library's, null for random; a head of another size is replaced",
+        description="initial weights: a URI, `published` for the library's, null for random; a head of another "
+        "size is replaced",
     )
 
     @model_validator(mode="after")

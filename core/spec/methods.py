@@ -47,7 +47,9 @@ class ScratchKnobs(Part):
 
 
 class FinetuneKnobs(Part):
-    """Labels only, a fresh head on given weights: `student.weights`, published ones, or with student `same` the teacher's."""
+    """Labels only, a fresh head on given weights: `student.weights`, published ones, or with student `same` the
+    teacher's.
+    """
 
     source: ClassVar[str] = "transfer learning, no distillation"
     fidelity: ClassVar[Fidelity] = "common practice"

@@ -46,7 +46,8 @@ class TrainingSpec(Part):
     )
     augmentation: Literal["auto", "none", "crop", "light", "strong"] = Field(
         "auto",
-        description="crop: random crops; light: crop and flip; strong: RandAugment besides; auto: light, but crop for builtin:digits",
+        description="crop: random crops; light: crop and flip; strong: RandAugment besides; auto: light, but "
+        "crop for builtin:digits",
     )
     mixup_alpha: float = Field(0.0, ge=0, description="Beta(alpha, alpha) of mixup; 0: off")
     cutmix_alpha: float = Field(
