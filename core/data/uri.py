@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from core.data import buckets, web
 from core.data.reason import Unreachable
@@ -40,14 +40,19 @@ def fetch(
 
 def redacted(uri: str) -> str:
     """`uri` without what may be secret: user information, and the values of its query."""
-    parts = urlsplit(uri)
-    host = parts.netloc.rpartition("@")[2]
-    query = "&".join(f"{pair.partition('=')[0]}=..." for pair in parts.query.split("&")) if parts.query else ""
-    return urlunsplit((parts.scheme, host, parts.path, query, ""))
+    address, question, query = uri.partition("#")[0].partition("?")
+    scheme, slashes, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    address = scheme + slashes + host.rpartition("@")[2] + slash + path
+    return address + question + "&".join(f"{pair.partition('=')[0]}=..." for pair in query.split("&") if pair)
 
 
 def _fetch(uri: str, policy: Policy, cache: Path, inputs: Path | None) -> Path:
     scheme, _, rest = uri.partition(":")
+    try:
+        urlsplit(uri)
+    except ValueError as error:
+        raise Unreachable(f"is no URI ({error})") from None
     match scheme:
         case "file":
             return _file(uri, policy)

@@ -87,7 +87,11 @@ def _request(
         if response.status not in _REDIRECTS or not location:
             return connection, response
         connection.close()
-        url = urljoin(url, location)
+        try:
+            url = urljoin(url, location)
+            urlsplit(url)
+        except ValueError:
+            raise Unreachable("redirects to what is no URL") from None
     raise Unreachable(f"redirects more than {MAX_REDIRECTS} times")
 
 

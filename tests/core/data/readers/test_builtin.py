@@ -28,5 +28,5 @@ def test_digits_are_scikit_learns(open_source: Open, by_name):
 
 
 def test_an_unknown_builtin_names_the_known(open_source: Open):
-    with pytest.raises(DatasetInvalid, match="'digit'. Did you mean 'digits'"):
+    with pytest.raises(DatasetInvalid, match=r"'digit'. Did you mean 'digits'"):
         open_source("builtin:digit")

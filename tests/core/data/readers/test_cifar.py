@@ -66,7 +66,7 @@ def test_cifar_binary(tmp_path: Path, open_source: Open, num_labels: int, make_t
 
 def test_truncated_cifar_binary_is_named(tmp_path: Path, open_source: Open, make_tar):
     members = {"data_batch_1.bin": bytes(3073 * 2 - 1), "test_batch.bin": bytes(3073)}
-    with pytest.raises(DatasetInvalid, match="data_batch_1.bin' has 6145 bytes"):
+    with pytest.raises(DatasetInvalid, match=r"data_batch_1.bin' has 6145 bytes"):
         open_source(put(make_tar, tmp_path, "cifar", members, "folder"))
 
 

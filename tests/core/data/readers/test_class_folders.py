@@ -82,5 +82,5 @@ def test_a_folder_without_images_says_what_is_there(tmp_path: Path, open_source:
 
 def test_an_image_outside_class_folders_is_named(tmp_path: Path, open_source: Open, class_folders, encode):
     (class_folders(tmp_path / "set", {"cat": 3, "dog": 3}) / "loose.png").write_bytes(encode(1))
-    with pytest.raises(DatasetInvalid, match="'loose.png' lies in no class folder"):
+    with pytest.raises(DatasetInvalid, match=r"'loose.png' lies in no class folder"):
         open_source(tmp_path / "set")

@@ -62,5 +62,5 @@ def test_a_manifest_that_names_a_missing_file(tmp_path: Path, open_source: Open,
 
 def test_a_manifest_without_the_label_column(tmp_path: Path, open_source: Open):
     write_manifest(tmp_path / "m.csv", [{"path": "1.png", "labels": "a"}])
-    with pytest.raises(DatasetInvalid, match="unknown column 'label'. Did you mean 'labels'"):
+    with pytest.raises(DatasetInvalid, match=r"unknown column 'label'. Did you mean 'labels'"):
         open_source(tmp_path / "m.csv")

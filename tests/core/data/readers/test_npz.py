@@ -49,5 +49,5 @@ def test_npz_with_a_pickle_inside_is_refused(tmp_path: Path, open_source: Open):
 
 def test_npz_says_which_arrays_it_wants(tmp_path: Path, open_source: Open):
     np.savez(tmp_path / "bad.npz", pictures=np.zeros((2, 8, 8)), tags=np.arange(2))
-    with pytest.raises(DatasetInvalid, match="pictures, tags; wanted: x and y"):
+    with pytest.raises(DatasetInvalid, match=r"pictures, tags; wanted: x and y"):
         open_source(tmp_path / "bad.npz")

@@ -63,5 +63,5 @@ def test_parquet_file_with_text_labels(tmp_path: Path, open_source: Open, encode
 def test_truncated_parquet_is_named(tmp_path: Path, open_source: Open, encode):
     pq.write_table(hf_table([encode(1)], [0]), tmp_path / "whole.parquet")
     (tmp_path / "cut.parquet").write_bytes((tmp_path / "whole.parquet").read_bytes()[:-20])
-    with pytest.raises(DatasetInvalid, match="'cut.parquet' is no whole parquet file"):
+    with pytest.raises(DatasetInvalid, match=r"'cut.parquet' is no whole parquet file"):
         open_source(tmp_path / "cut.parquet")
