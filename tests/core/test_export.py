@@ -13,6 +13,7 @@ from core import export
 from core.errors import ExportParityFailed, InternalError
 from core.export import export_model
 from core.networks.zoo import build
+from core.onnx_file import read_facts, write_onnx
 from core.parity import TOLERANCE, check_parity, compare
 
 CLASSES = ("cup", "bottle", "Äpfel <b>")
@@ -112,12 +113,13 @@ def test_the_onnx_file_stands_alone_and_says_what_it_is(published):
     _, _, folder = published
     model = onnx.load(folder / "model.onnx", load_external_data=False)
     onnx.checker.check_model(model, full_check=True)
-    notes = {entry.key: entry.value for entry in model.metadata_props}
+    notes = onnxruntime.InferenceSession(folder / "model.onnx").get_modelmeta().custom_metadata_map
     assert json.loads(notes["classes"]) == list(CLASSES)
     assert json.loads(notes["preprocessing"]) == {"image_size": 32}
     assert notes["architecture"] == "cifar/resnet8"
-    assert json.loads(notes["parity"])["num_images"] == 70
-    assert json.loads(notes["parity"])["max_difference"] <= TOLERANCE
+    facts = read_facts(folder / "model.onnx")
+    assert facts["architecture"] == "cifar/resnet8" and facts["classes"] == list(CLASSES)
+    assert facts["parity"]["num_images"] == 70 and facts["parity"]["max_difference"] <= TOLERANCE
     batch, *shape = model.graph.input[0].type.tensor_type.shape.dim
     assert batch.dim_param == "batch" and [dim.dim_value for dim in shape] == [3, 32, 32]
     assert not any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer)
@@ -127,6 +129,13 @@ def test_the_onnx_file_tells_nothing_of_the_machine_that_wrote_it(published):
     _, _, folder = published
     content = (folder / "model.onnx").read_bytes()
     assert b"site-packages" not in content and str(folder).encode() not in content
+
+
+def test_a_network_in_training_mode_is_written_as_it_answers_in_use(tmp_path):
+    network = settled("cifar/resnet8", 32)
+    write_onnx(network, tmp_path / "model.onnx")
+    assert network.training
+    check_parity(network.eval(), tmp_path / "model.onnx", images_of(32, 5), views)
 
 
 def test_exports_are_only_what_was_asked_for(tmp_path):
