@@ -35,6 +35,30 @@ def main(arguments: list[str] | None = None) -> int:
     return run(spec, options)
 
 
+FLAGS: dict[str, dict[str, Any]] = {
+    "--spec": {"type": Path, "help": "the job as a JSON file; the flags below add to it"},
+    "--teacher": {"help": "cifar/<name>, torchvision/<name>, timm/<name>, or a weights URI"},
+    "--dataset": {"help": "a dataset URI, or a path on this machine"},
+    "--student": {"help": "nano, tiny, small, medium, same, or an architecture"},
+    "--method": {"help": "skd, kd, scratch or finetune"},
+    "--set": {
+        "dest": "settings",
+        "action": "append",
+        "default": [],
+        "metavar": "PATH=VALUE",
+        "help": "any field, such as training.epochs=3; VALUE is JSON or a word",
+    },
+    "--out": {"type": Path, "default": Path("runs/1"), "help": "for checkpoints and artifacts (default: %(default)s)"},
+    "--cache": {"type": Path, "help": "folder for downloads and decoded images (default: OUT/cache)"},
+    "--inputs": {"type": Path, "help": "folder with what job: and dataset: URIs name, a folder each"},
+    "--policy": {"type": Path, "help": "operator limits as JSON (core.policy)"},
+    "--resume": {"action": "store_true", "help": "go on from the newest checkpoint in OUT"},
+    "--plan": {"action": "store_true", "help": "stop before training and tell what would be done"},
+    "--events": {"choices": ["display", "json"], "default": "display", "help": "for a person, or a JSON object a line"},
+    "--parent-pipe": {"type": int, "help": "file descriptor whose end of file says that the parent died"},
+}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m core", description="Specialize a teacher into a small network, with no server."
@@ -46,37 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         default="run",
         help="run a job, or list the networks as JSON",
     )
-    parser.add_argument("--spec", type=Path, help="the job as a JSON file; the flags below add to it")
-    parser.add_argument("--teacher", help="cifar/<name>, torchvision/<name>, timm/<name>, or a weights URI")
-    parser.add_argument("--dataset", help="a dataset URI, or a path on this machine")
-    parser.add_argument("--student", help="nano, tiny, small, medium, same, or an architecture")
-    parser.add_argument("--method", help="skd, kd, scratch or finetune")
-    parser.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="PATH=VALUE",
-        help="any field, such as training.epochs=3; VALUE is JSON or a word",
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/1"), help="folder for checkpoints and artifacts (default: %(default)s)"
-    )
-    parser.add_argument("--cache", type=Path, help="folder for downloads and decoded images (default: OUT/cache)")
-    parser.add_argument("--inputs", type=Path, help="folder with what job: and dataset: URIs name, a folder each")
-    parser.add_argument("--policy", type=Path, help="operator limits as JSON (core.policy)")
-    parser.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in OUT")
-    parser.add_argument("--plan", action="store_true", help="stop before training and tell what would be done")
-    parser.add_argument(
-        "--events",
-        choices=["display", "json"],
-        default="display",
-        help="progress for a person, or one JSON object a line",
-    )
-    parser.add_argument(
-        "--spent-seconds", type=float, default=0.0, help="what earlier attempts used of max_runtime_seconds"
-    )
-    parser.add_argument("--parent-pipe", type=int, help="file descriptor whose end of file says that the parent died")
+    for flag, options in FLAGS.items():
+        parser.add_argument(flag, **options)
     return parser
 
 

@@ -40,7 +40,7 @@ def run(spec: JobSpec, options: argparse.Namespace) -> int:
     """Run the job that the command line names; the exit status."""
     if options.parent_pipe is not None:
         _end_with_parent(options.parent_pipe)
-    watch = Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds, options.spent_seconds)
+    watch = Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: watch.interrupted.set())
     policy = Policy.model_validate_json(options.policy.read_bytes()) if options.policy is not None else Policy()

@@ -82,6 +82,7 @@ class Training:
             "run": trainer.course.run if trainer is not None else None,
             "trainer": trainer.state_dict() if trainer is not None else None,
             "curves": self.curves,
+            "spent_seconds": self.watch.spent(),
         }
         total = sum(done["steps"] for done in self.finished.values()) + (trainer.step if trainer is not None else 0)
         event: Checkpoint = self.folder.save(state, total)
@@ -132,6 +133,7 @@ def train_all(
         if state["format"] != 1:
             raise InternalError(f"the checkpoint has format {state['format']}, this version reads 1")
         training.finished = state["finished"]
+        watch.spent_seconds += state["spent_seconds"]
         done = f"{len(training.finished)} of {len(prepared.runs)} trainings are done"
         report(Log(message=f"resuming from a checkpoint; {done}"))
     trained = {}

@@ -38,9 +38,13 @@ class Watch:
         """A checkpoint is on disk."""
         self._saved = self.now()
 
+    def spent(self) -> float:
+        """Seconds that the job has run, over all attempts."""
+        return self.spent_seconds + self.now() - self._started
+
     def check_deadline(self) -> None:
         """Raise DeadlineExceeded where the job has used up its time, over all attempts."""
-        spent = self.spent_seconds + self.now() - self._started
+        spent = self.spent()
         if self.max_runtime_seconds is not None and spent > self.max_runtime_seconds:
             raise DeadlineExceeded(
                 f"the job ran {spent:.0f} s, longer than its training.max_runtime_seconds of "
