@@ -1,0 +1,91 @@
+"""Tiny jobs that really run: the real handwritten digits at 8 x 8 pixels, and a real teacher for them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.command import as_retort_error
+from core.events import Event, Failure, Result
+from core.policy import Policy
+from core.prepare import Place
+from core.spec import parse_job
+from core.specialize import specialize
+
+
+@dataclass
+class Ran:
+    """What a job said, where it wrote, and how it ended."""
+
+    out: Path
+    events: list[Event] = field(default_factory=list)
+    result: Result | None = None
+    error: Exception | None = None
+
+    @property
+    def phases(self) -> list[str]:
+        return [event.phase for event in self.of("phase")]
+
+    @property
+    def failure(self) -> Failure:
+        """As the command would tell it."""
+        assert self.error is not None, "the job did not fail"
+        return Failure.of(as_retort_error(self.error))
+
+    def of(self, kind: str) -> list[Any]:
+        return [event for event in self.events if event.event == kind]
+
+
+@pytest.fixture(scope="session")
+def run_job(tmp_path_factory) -> Callable[..., Ran]:
+    """run_job(document) runs the whole story in this process and catches how it ends."""
+
+    def run(document: Any, *, inputs=None, policy=None, out=None, hear=lambda event: None, **how: Any) -> Ran:
+        ran = Ran(out or tmp_path_factory.mktemp("job"))
+
+        def report(event: Event) -> None:
+            ran.events.append(event)
+            hear(event)
+
+        place = Place(ran.out, ran.out / "cache", inputs, policy or Policy())
+        try:
+            ran.result = specialize(parse_job(document), place, report, **how)
+        except Exception as error:
+            ran.error = error
+        return ran
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def digits_teacher(run_job, tmp_path_factory) -> Path:
+    """A folder of inputs with job `job_digits`: a resnet14 that reads the ten digits."""
+    ran = run_job(
+        {
+            "dataset": "builtin:digits",
+            "student": "cifar/resnet14",
+            "training": {"image_size": 8, "max_steps": 60, "devices": "cpu"},
+            "exports": ["safetensors"],
+        }
+    )
+    if ran.error is not None:
+        raise ran.error
+    assert ran.result.metrics["test"]["top1"] > 0.8
+    inputs = tmp_path_factory.mktemp("inputs")
+    (ran.out / "artifacts").rename(inputs / "job_digits")
+    return inputs
+
+
+@pytest.fixture
+def clock() -> Any:
+    """A clock that stands still until `clock.time` is set."""
+
+    class Clock:
+        time = 100.0
+
+        def __call__(self) -> float:
+            return self.time
+
+    return Clock()

@@ -1,0 +1,170 @@
+"""What every method must hold, over every method there is. A new method needs one row of settings here, or this fails."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from tiny import CPU, NUM_CLASSES, make_network, make_setting, make_trainer, make_training, same_weights, snapshot
+
+from core import methods
+from core.methods.method import Batch, Method, Setting, Update
+from core.spec import KNOBS
+from core.teaching import FrozenTeacher
+
+# By method: the knobs that switch its own terms off (None: it has no terms but the label's).
+SETTINGS: dict[str, dict[str, Any] | None] = {
+    "finetune": None,
+    "kd": {"weight": 0.0, "label_weight": 1.0},
+    "scratch": None,
+    "skd": {"weight": 0.0},
+}
+NAMES = methods.names()
+
+
+def build(name: str, setting: Setting | None = None, **knobs: Any) -> Method:
+    return methods.find(name)(KNOBS[name](**knobs), setting or make_setting())
+
+
+def make_batch(method: Method, count: int = 6, *, seed: int = 0, size: int = 32) -> Batch:
+    """Random images and, where the method wants it, what the teacher sees in them."""
+    draws = torch.Generator().manual_seed(seed)
+    views = torch.rand(count, 3, size, size, generator=draws)
+    labels = torch.randint(0, NUM_CLASSES, (count,), generator=draws)
+    teacher = None
+    if method.needs.teacher == "frozen":
+        teacher = FrozenTeacher(method.setting.teacher, method.needs, CPU).observe(views)
+    return Batch(views, labels, torch.arange(count), teacher=teacher)
+
+
+def take(method: Method, batch: Batch, check: Callable[[Update], None]) -> None:
+    """One batch's updates with plain SGD, as the loop takes them; `check` sees each after its backward pass."""
+    groups = method.parameter_groups()
+    for update in method.updates(batch):
+        optimizer = torch.optim.SGD(groups[update.group], lr=0.05)
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(update.terms.values())).sum().backward()
+        check(update)
+        optimizer.step()
+
+
+def test_every_method_has_knobs_and_a_row_here():
+    assert set(NAMES) == set(KNOBS) == set(SETTINGS)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if methods.find(name).needs.teacher == "frozen"])
+def test_a_frozen_teacher_does_not_move(name):
+    method = build(name)
+    before = snapshot(method.setting.teacher)
+    make_trainer(method, make_training(max_steps=3, image_size=32, augmentation="none"), num_train=24).run()
+    assert same_weights(before, snapshot(method.setting.teacher))
+    assert all(parameter.grad is None for parameter in method.setting.teacher.parameters())
+    method.set_training_mode()
+    assert not any(module.training for module in method.setting.teacher.modules())
+    assert not any(
+        parameter is other for parameter in method.parameters() for other in method.setting.teacher.parameters()
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if SETTINGS[name] is not None])
+def test_without_its_own_terms_it_is_scratch_bit_for_bit(name):
+    weights = []
+    for method in (
+        build(name, make_setting(image_size=8), **SETTINGS[name]),
+        build("scratch", make_setting(image_size=8)),
+    ):
+        make_trainer(method, make_training(max_steps=4)).run()
+        weights.append(snapshot(method.deployed()))
+    assert same_weights(*weights)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if SETTINGS[name] is not None])
+def test_with_its_own_terms_it_is_not_scratch(name):
+    weights = []
+    for method in (build(name, make_setting(image_size=8)), build("scratch", make_setting(image_size=8))):
+        make_trainer(method, make_training(max_steps=4)).run()
+        weights.append(snapshot(method.deployed()))
+    assert not same_weights(*weights)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_that_can_learn_is_in_a_group_and_gets_a_gradient(name):
+    method = build(name)
+    method.set_training_mode()
+    grouped = [parameter for group in method.parameter_groups().values() for parameter in group]
+    assert len({id(parameter) for parameter in grouped}) == len(grouped)
+    assert {id(p) for p in (*method.parameters(), *method.deployed().parameters()) if p.requires_grad} <= {
+        id(p) for p in grouped
+    }
+    moved: set[int] = set()
+    for seed in range(2):
+        take(
+            method,
+            make_batch(method, seed=seed),
+            lambda update: moved.update(id(p) for p in grouped if p.grad is not None and p.grad.abs().max() > 0),
+        )
+    assert {id(parameter) for parameter in grouped} <= moved
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("count", "autocast"), [(6, False), (3, False), (1, False), (6, True), (1, True)])
+def test_terms_are_named_finite_scalars(name, count, autocast):
+    method = build(name)
+    method.set_training_mode()
+    batch = make_batch(method, count)
+    seen: list[Update] = []
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        seen.extend(method.updates(batch))
+    assert seen
+    for update in seen:
+        assert update.terms and all(term_name.isidentifier() for term_name in update.terms)
+        for term in update.terms.values():
+            assert term.shape == () and torch.isfinite(term) and term.dtype == torch.float32
+        assert update.logits is None or update.logits.shape == (count, NUM_CLASSES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_mixed_labels_are_weighed(name):
+    """A batch of one-hot rows gives what the classes give; half-half rows give something else."""
+    method = build(name)
+    method.set_training_mode()
+    hard = make_batch(method)
+    rows = torch.nn.functional.one_hot(hard.targets, NUM_CLASSES).float()
+
+    def label_term(targets: torch.Tensor) -> float:
+        batch = Batch(hard.views, targets, hard.indices, teacher=hard.teacher)
+        return next(method.updates(batch)).terms["label"].item()
+
+    assert label_term(rows) == pytest.approx(label_term(hard.targets), rel=1e-5)
+    assert label_term((rows + rows.roll(1, dims=1)) / 2) != pytest.approx(label_term(rows), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_deployed_network_needs_neither_teacher_nor_method(name):
+    method = build(name, make_setting(image_size=8))
+    make_trainer(method, make_training(max_steps=2)).run()
+    deployed = method.deployed().eval()
+    views = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        expected, state = deployed(views), snapshot(deployed.module)
+    architecture = deployed.architecture
+    del method, deployed
+    fresh = make_network(architecture, seed=99, image_size=8).eval()
+    fresh.module.load_state_dict(state)
+    with torch.no_grad():
+        torch.testing.assert_close(fresh(views), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_says_where_it_comes_from(name):
+    assert methods.find(name).source and methods.find(name).__doc__
+    assert KNOBS[name].source and KNOBS[name].fidelity in ("as published", "our variant", "common practice")
+
+
+def test_a_linear_probe_moves_the_classifier_alone():
+    method = build("finetune", make_setting(image_size=8), freeze_backbone=True)
+    before = snapshot(method.setting.student.module)
+    make_trainer(method, make_training(max_steps=3)).run()
+    after = method.setting.student.module.state_dict()
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert changed == {key for key in before if key.startswith(f"{method.setting.student.classifier_path}.")}

@@ -1,0 +1,227 @@
+"""Feature maps through adapters: each form against numpy, and what the teacher's logits may never do."""
+
+import numpy as np
+import pytest
+import torch
+from tiny import CPU, make_network, make_setting, make_trainer, make_training, same_weights, snapshot
+
+from core.errors import UserError
+from core.methods.method import Batch
+from core.methods.skd import DISTANCES, Skd, attention_distance, mse_distance, pkd_distance, same_size
+from core.spec import SkdKnobs
+from core.teaching import FrozenTeacher
+
+FORMS = sorted(DISTANCES)
+
+
+def feature_map(seed, shape=(3, 5, 4, 4), offset=0.3):
+    return offset + torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def numpy_mse(s, t):
+    return ((s - t) ** 2).sum() / s.size
+
+
+def numpy_cosine(s, t):
+    dots = np.einsum("ndhw,ndhw->nhw", s, t)
+    norms = np.sqrt(np.einsum("ndhw,ndhw->nhw", s, s) * np.einsum("ndhw,ndhw->nhw", t, t))
+    return 1 - (dots / norms).mean()
+
+
+def numpy_attention(s, t):
+    def unit(values):
+        energy = (values**2).mean(axis=1).reshape(len(values), -1)
+        return energy / np.linalg.norm(energy, axis=1, keepdims=True)
+
+    return ((unit(s) - unit(t)) ** 2).sum() / len(s)
+
+
+def numpy_pkd(s, t):
+    """1 - Pearson's r, channel by channel, is half the squared distance of what is standardized."""
+    rs = [np.corrcoef(s[:, d].ravel(), t[:, d].ravel())[0, 1] for d in range(s.shape[1])]
+    return 1 - np.mean(rs)
+
+
+REFERENCES = {"mse": numpy_mse, "cosine": numpy_cosine, "attention": numpy_attention, "pkd": numpy_pkd}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_value_is_that_of_numpy(form):
+    student, teacher = feature_map(0), feature_map(1)
+    expected = REFERENCES[form](student.numpy(), teacher.numpy())
+    assert DISTANCES[form](student, teacher).item() == pytest.approx(expected, abs=1e-5)
+    assert expected > 0.01
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_equal_maps_have_no_distance_and_no_gradient(form):
+    student = feature_map(2).requires_grad_()
+    distance = DISTANCES[form](student, student.detach())
+    distance.backward()
+    assert distance.item() == pytest.approx(0, abs=1e-7)
+    assert student.grad.abs().max() < 1e-7
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_gradcheck(form):
+    teacher = feature_map(3, (2, 3, 2, 2))
+    student = feature_map(4, (2, 3, 2, 2)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda s: DISTANCES[form](s, teacher), student)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_float32(form, dtype):
+    student, teacher = (feature_map(seed, (2, 3, 4, 4)).to(dtype) for seed in (5, 6))
+    distance = DISTANCES[form](student, teacher)
+    assert distance.dtype == torch.float32
+    assert distance.item() == pytest.approx(DISTANCES[form](student.double(), teacher.double()).item(), rel=1e-4)
+
+
+def test_duplicated_channels_leave_mse_unchanged():
+    student, teacher = feature_map(7), feature_map(8)
+    doubled = mse_distance(student.repeat(1, 2, 1, 1), teacher.repeat(1, 2, 1, 1))
+    assert doubled.item() == pytest.approx(mse_distance(student, teacher).item(), abs=1e-12)
+
+
+def test_attention_forgets_scale_and_channels_and_stays_within_two():
+    student, teacher = feature_map(9), feature_map(10, (3, 11, 4, 4))
+    plain = attention_distance(student, teacher).item()
+    assert attention_distance(7 * student, 0.01 * teacher).item() == pytest.approx(plain, abs=1e-9)
+    left, right = torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2)
+    left[..., 0], right[..., 1] = 1.0, 1.0
+    assert attention_distance(left, right).item() == pytest.approx(2)
+
+
+def test_opposite_vectors_have_cosine_distance_two():
+    student = feature_map(11)
+    assert DISTANCES["cosine"](student, -student).item() == pytest.approx(2)
+
+
+def test_pkd_forgets_scale_and_offset_of_each_channel():
+    student, teacher = feature_map(12), feature_map(13)
+    scale, offset = torch.tensor([0.5, 2.0, 1.0, 30.0, 4.0]).view(1, 5, 1, 1), feature_map(14, (1, 5, 1, 1))
+    plain = pkd_distance(student, teacher).item()
+    assert pkd_distance(scale * student + offset, teacher).item() == pytest.approx(plain, abs=1e-5)
+    assert pkd_distance(student, scale * teacher + offset).item() == pytest.approx(plain, abs=1e-5)
+    assert pkd_distance(-student, student).item() == pytest.approx(2, abs=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_dead_channel_and_a_dead_map_stay_finite(form):
+    student = feature_map(15)
+    student[:, 0], student[0] = 0.0, 0.0
+    student.requires_grad_()
+    distance = DISTANCES[form](student, feature_map(16))
+    distance.backward()
+    assert torch.isfinite(distance) and torch.isfinite(student.grad).all()
+
+
+def test_the_larger_map_is_averaged_down_and_none_is_blown_up():
+    large, small = feature_map(17, (2, 3, 8, 8)), feature_map(18, (2, 5, 4, 4))
+    blocks = large.numpy().reshape(2, 3, 4, 2, 4, 2).mean(axis=(3, 5))
+    for student, teacher in ((large, small), (small, large)):
+        pooled = same_size(student, teacher)
+        assert [one.shape[2:] for one in pooled] == [(4, 4), (4, 4)]
+        assert (pooled[0] if student is small else pooled[1]) is small
+        np.testing.assert_allclose((pooled[0] if student is large else pooled[1]).numpy(), blocks, atol=1e-12)
+
+
+def observe(method, views):
+    return FrozenTeacher(method.setting.teacher, method.needs, CPU).observe(views)
+
+
+def terms_of(method, *, seed=0):
+    draws = torch.Generator().manual_seed(seed)
+    views, labels = torch.rand(4, 3, 32, 32, generator=draws), torch.tensor([0, 1, 2, 3])
+    batch = Batch(views, labels, torch.arange(4), teacher=observe(method, views))
+    return next(method.updates(batch)).terms
+
+
+def test_the_feature_term_is_the_weighted_distance_of_the_adapted_last_maps():
+    setting = make_setting()
+    method = Skd(SkdKnobs(weight=2.5, label_weight=0.0), setting)
+    method.eval()
+    views = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        s, t = setting.student.features(views).maps[0], setting.teacher.features(views).maps[0]
+        kernel, norm = method.adapters[0][0].weight[:, :, 0, 0], method.adapters[0][1]
+        adapted = np.einsum("dc,nchw->ndhw", kernel.numpy(), s.numpy()) / np.sqrt(1 + norm.eps)
+    terms = terms_of(method)
+    assert terms["feature"].item() == pytest.approx(2.5 * numpy_mse(adapted, t.numpy()), rel=1e-4)
+    assert terms["label"].item() == 0
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_teachers_classifier_says_nothing(form):
+    """Its logits may be anything: other weights, other classes, not a number; the loss and the student stay the same."""
+    weights = []
+    for spoil in (False, True):
+        setting = make_setting(image_size=8, class_indices=None)
+        if spoil:
+            with torch.no_grad():
+                setting.teacher.classifier.weight.fill_(float("nan"))
+        method = Skd(SkdKnobs(form=form), setting)
+        make_trainer(method, make_training(max_steps=3)).run()
+        weights.append(snapshot(method.deployed()))
+    assert same_weights(*weights)
+    assert all(torch.isfinite(value).all() for value in weights[1].values())
+
+
+def test_adapters_fit_the_channels_train_along_and_are_not_deployed():
+    setting = make_setting(teacher="cifar/resnet8x4")
+    method = Skd(SkdKnobs(), setting)
+    assert method.adapters[0][0].weight.shape == (256, 64, 1, 1)
+    assert method.adapters[0][0].bias is None
+    group = {id(parameter) for parameter in method.parameter_groups()["student"]}
+    assert all(id(parameter) in group for parameter in method.adapters.parameters())
+    method.eval()
+    method.set_training_mode()
+    assert method.adapters[0][1].training
+    assert method.deployed().state_dict().keys() == make_network("cifar/resnet8").state_dict().keys()
+
+
+def test_attention_has_no_adapters():
+    assert list(Skd(SkdKnobs(form="attention"), make_setting()).parameters()) == []
+
+
+def test_adapters_change_no_other_random_draw():
+    before = snapshot(make_setting().student)
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    method = Skd(SkdKnobs(taps="all"), make_setting())
+    assert torch.equal(torch.rand(4), expected)
+    assert same_weights(before, snapshot(method.setting.student))
+    again = Skd(SkdKnobs(taps="all"), make_setting())
+    assert same_weights(method.state_dict(), again.state_dict())
+
+
+def test_taps_last_all_and_by_path():
+    setting = make_setting()
+    assert len(Skd(SkdKnobs(), setting).adapters) == 1
+    everywhere = Skd(SkdKnobs(taps="all"), setting)
+    assert everywhere.needs.teacher_taps == tuple(point.path for point in setting.teacher.tap_points)
+    assert [adapter[0].in_channels for adapter in everywhere.adapters] == [16, 32, 64]
+    by_path = Skd(SkdKnobs(taps=("layer2",)), setting)
+    assert by_path.needs.teacher_taps == ("layer2",) and by_path.needs.student_taps == ("layer2",)
+    assert all(torch.isfinite(term) for term in terms_of(everywhere).values())
+
+
+def test_the_distances_of_all_taps_are_summed():
+    setting = make_setting()
+    each = [
+        terms_of(Skd(SkdKnobs(form="attention", taps=(point.path,)), setting))["feature"].item()
+        for point in setting.teacher.tap_points
+    ]
+    assert terms_of(Skd(SkdKnobs(form="attention", taps="all"), setting))["feature"].item() == pytest.approx(sum(each))
+
+
+def test_an_unknown_tap_is_named_with_its_near_misses():
+    with pytest.raises(UserError, match=r"unknown tap 'layr2'.*'layer2'"):
+        Skd(SkdKnobs(taps=("layr2",)), make_setting())
+
+
+def test_networks_of_other_makes_and_resolutions_meet():
+    method = Skd(SkdKnobs(taps="all"), make_setting(student=make_network("cifar/vgg8")))
+    assert all(torch.isfinite(term) for term in terms_of(method).values())

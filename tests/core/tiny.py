@@ -1,0 +1,105 @@
+"""Tiny networks, splits and trainings, made the same way in every test of the engine."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.batches import Batches
+from core.course import Course, plan_stages
+from core.data.augment import Augmenter
+from core.data.dataset import Split
+from core.device import Arithmetic
+from core.methods.method import Method, Setting
+from core.networks import zoo
+from core.networks.network import Network
+from core.seeds import seeded
+from core.spec import TrainingSpec
+from core.teaching import FrozenTeacher
+from core.train import Trainer
+from core.validation import Validator
+
+CPU = Arithmetic(torch.device("cpu"), "fp32")
+NUM_CLASSES = 4
+
+
+def make_network(architecture: str, num_classes: int = NUM_CLASSES, *, seed: int = 0, image_size: int = 32) -> Network:
+    """A network with the weights of a seed."""
+    with seeded(seed, "test network"):
+        return zoo.build(architecture, num_classes, image_size=image_size)
+
+
+def make_setting(*, teacher: str = "cifar/resnet14", seed: int = 0, image_size: int = 32, **changes: Any) -> Setting:
+    """A resnet8 of four classes, and a frozen teacher of six that has them at 5, 0, 3 and 2."""
+    network = make_network(teacher, 6, seed=seed + 1, image_size=image_size).eval().requires_grad_(False)
+    given = {
+        "student": make_network("cifar/resnet8", seed=seed, image_size=image_size),
+        "teacher": network,
+        "class_indices": torch.tensor([5, 0, 3, 2]),
+        "num_classes": NUM_CLASSES,
+    }
+    return Setting(**{**given, **changes})
+
+
+def make_split(count: int, *, num_classes: int = NUM_CLASSES, size: int = 8, seed: int = 0) -> Split:
+    """Noise whose brightness tells its class, so that there is something to learn."""
+    labels = torch.arange(count) % num_classes
+    noise = torch.randint(0, 120, (count, 3, size, size), generator=torch.Generator().manual_seed(seed))
+    images = (noise + 130 * labels.view(-1, 1, 1, 1) // num_classes).to(torch.uint8)
+    return Split(images, labels, tuple(f"{index}.png" for index in range(count)))
+
+
+def make_training(**fields: Any) -> TrainingSpec:
+    """A TrainingSpec without any `auto`."""
+    resolved = {
+        "epochs": 2,
+        "batch_size": 8,
+        "learning_rate": 0.05,
+        "weight_decay": 5e-4,
+        "image_size": 8,
+        "augmentation": "light",
+        "precision": "fp32",
+        "devices": "cpu",
+    }
+    return TrainingSpec.model_validate({**resolved, **fields})
+
+
+def make_trainer(
+    method: Method,
+    training: TrainingSpec,
+    *,
+    num_train: int = 40,
+    tell: Callable[[int, dict[str, float | None]], None] = lambda step, values: None,
+    after_step: Callable[[Trainer], None] = lambda trainer: None,
+    seed: int = 0,
+) -> Trainer:
+    """A trainer over `make_split` images, as core.training puts it together."""
+    augmenter = Augmenter(training.augmentation, int(training.image_size))
+    split, stages = make_split(num_train), method.stages()
+    batches = tuple(
+        Batches(split, training, augmenter, NUM_CLASSES, stage, seed, CPU.device, method.needs.num_views)
+        for stage in stages
+    )
+    planned = plan_stages(stages, batches, epochs=int(training.epochs), max_steps=training.max_steps)
+    validation = make_split(24, seed=1)
+    validator = Validator(validation, tuple("abcd"), augmenter.test_views, CPU.device, None, training.early_stopping)
+    teacher = None
+    if method.needs.teacher == "frozen":
+        teacher = FrozenTeacher(method.setting.teacher, method.needs, CPU)
+    return Trainer(method, Course("student", training, seed, CPU, planned), teacher, validator, tell, after_step)
+
+
+def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Whether two state dicts are equal, bit for bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def snapshot(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A copy of all parameters and buffers, batch-norm statistics included."""
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+def files_below(folder: Path) -> set[str]:
+    """The files in a folder and below, relative to it."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
