@@ -17,7 +17,7 @@ DOTS_PER_INCH = 150
 def write_report(outcome: Outcome, folder: Path) -> list[Path]:
     """Write labels, preprocessing, metrics and spec as JSON, the model card, the HTML page and two plots into `folder`.
 
-    Each file is there whole or not at all. Raises ValueError where a number is not finite: measures say None instead.
+    Each file is there whole or not at all. A figure that is not finite stands in metrics.json as null.
     """
     documents = {
         "labels.json": list(outcome.classes),
