@@ -101,11 +101,14 @@ class WaitTimeout(RetortError):
 def problem_of(status: int, body: Any) -> Problem:
     """The error for an answer with this status; `body` is its decoded JSON, or None where it is none."""
     body = body if isinstance(body, dict) else {}
-    kind = ServerFailed if status >= 500 else Invalid if status in (400, 422) else Refused
+    code = str(body.get("code", f"HTTP_{status}"))
+    # The one 422 that is a conflict: the body is fine, its key belongs to another one.
+    wrong = status in (400, 422) and code != "IDEMPOTENCY_CONFLICT"
+    kind = ServerFailed if status >= 500 else Invalid if wrong else Refused
     places = [
         (str(item.get("pointer", "")), str(item.get("detail", "")))
         for item in body.get("errors") or []
         if isinstance(item, dict)
     ]
     detail = body.get("detail") or body.get("title") or f"the server answered {status}"
-    return kind(status, str(body.get("code", f"HTTP_{status}")), str(detail), places)
+    return kind(status, code, str(detail), places)

@@ -9,8 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+WIDE = 240
+
 people = Console(highlight=False)
-complaints = Console(stderr=True, highlight=False)
 
 
 def machine(value: Any) -> None:
@@ -30,7 +31,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence
         drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row))
-    people.print(drawn, soft_wrap=not people.is_terminal)
+    # Wider than the terminal where it must be: a table whose numbers are folded cannot be read or copied.
+    people.print(drawn, width=max(people.width, WIDE), crop=False)
 
 
 def facts(pairs: Iterable[tuple[str, Any]]) -> None:

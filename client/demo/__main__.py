@@ -19,7 +19,7 @@ TEACHER = {
     "dataset": "builtin:digits",
     "student": "cifar/resnet20",
     "method": "scratch",
-    "training": {"epochs": 10, "image_size": IMAGE_SIZE},
+    "training": {"epochs": 8, "image_size": IMAGE_SIZE},
     "exports": ["safetensors", "onnx"],
 }
 # The digits that are hardest to tell apart, and as few images of each as a customer would have.
@@ -29,8 +29,8 @@ SPECIALIZATION = {
     "name": "demo: a small network for four digits",
     "dataset": {"uri": "builtin:digits", "classes": CLASSES, "max_per_class": IMAGES_PER_CLASS},
     "student": "nano",
-    "method": "skd",
-    "training": {"epochs": 60, "batch_size": 16, "image_size": IMAGE_SIZE},
+    "method": {"name": "skd", "weight": 20},
+    "training": {"epochs": 80, "batch_size": 16, "image_size": IMAGE_SIZE},
     "evaluation": {"baselines": ["scratch", "finetune"]},
 }
 
@@ -43,9 +43,8 @@ def main() -> int:
             say(f"Retort runs at {url}")
             say("\n1. A teacher: all ten digits, trained from scratch on the real images of builtin:digits")
             teacher = _run(retort, TEACHER)
-            say(
-                f"\n2. A customer: digits {', '.join(CLASSES)}, {IMAGES_PER_CLASS} images of each; student nano, method skd"
-            )
+            few = f"digits {', '.join(CLASSES)}, {IMAGES_PER_CLASS} images of each"
+            say(f"\n2. A customer: {few}; student nano, method skd")
             job = _run(retort, SPECIALIZATION | {"teacher": f"job:{teacher.id}"})
             say("\n3. The files, each checked by its sha256")
             files = _download(job, FOLDER)

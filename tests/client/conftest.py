@@ -1,9 +1,10 @@
-"""Servers that the client is tested against."""
+"""Servers that the client is tested against: a scripted one, and the real service."""
 
 import socket
 from collections.abc import Iterator
 
 import pytest
+from running import Up
 from scripted import Scripted
 
 
@@ -13,6 +14,14 @@ def server() -> Iterator[Scripted]:
     scripted = Scripted()
     yield scripted
     scripted.close()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real service with a worker and a real engine."""
+    up = Up(tmp_path_factory.mktemp("service") / "data")
+    yield up.url
+    up.stop()
 
 
 @pytest.fixture

@@ -1,0 +1,197 @@
+"""The `retort` command against a real service: what it prints, and the exit codes that scripts rely on."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from running import ROOT, environment, retort
+
+TINY = {
+    "name": "tiny",
+    "labels": {"ring": "client"},
+    "dataset": {"uri": "builtin:digits", "classes": ["3", "8"], "max_per_class": 8},
+    "student": "nano",
+    "training": {"epochs": 2, "batch_size": 8, "image_size": 8},
+    "exports": ["safetensors"],
+}
+ENDLESS = TINY | {"name": "endless", "training": {"epochs": 100_000, "batch_size": 2, "image_size": 8}}
+
+
+def submit(service, spec, *options):
+    done = retort("submit", "--spec", "-", *options, url=service, stdin=json.dumps(spec))
+    assert done.code == 0, done.err
+    return done.out.strip()
+
+
+@pytest.fixture(scope="module")
+def job(service):
+    """A job that has succeeded, watched by lines of JSON."""
+    done = retort("submit", "--spec", "-", "--watch", "--json", url=service, stdin=json.dumps(TINY))
+    assert done.code == 0, done.err
+    views = [json.loads(line) for line in done.out.splitlines()]
+    assert views[0]["state"] == "queued"
+    assert views[-1]["state"] == "succeeded"
+    assert "train/loss" in views[-1]["latest_metrics"]
+    return views[-1]
+
+
+def test_a_job_is_listed_by_label_and_state(service, job):
+    listed = retort("jobs", "--label", "ring=client", "--state", "succeeded", "--json", url=service).json
+    assert job["id"] in [one["id"] for one in listed]
+    assert retort("jobs", "--label", "ring=nobody", "--json", url=service).json == []
+    table = retort("jobs", url=service)
+    assert any(job["id"] in line and "succeeded" in line for line in table.out.splitlines())
+
+
+def test_a_job_is_shown_to_people_and_to_machines(service, job):
+    assert retort("show", job["id"], "--json", url=service).json["result"]["metrics"]["test"]["num_images"] > 0
+    shown = dict(line.split(None, 1) for line in retort("show", job["id"], url=service).out.splitlines())
+    assert shown["state"] == "succeeded"
+    assert shown["dataset"] == "builtin:digits"
+    assert "%" in shown["test/top1"]
+
+
+def test_watching_a_job_that_is_done_tells_its_end(service, job):
+    done = retort("watch", job["id"], url=service)
+    assert done.code == 0
+    assert "succeeded" in done.out
+
+
+def test_curves_are_lines_or_json(service, job):
+    curves = retort("metrics", job["id"], "--name", "train/loss", "--json", url=service).json
+    assert list(curves) == ["train/loss"]
+    lines = [line.split("\t") for line in retort("metrics", job["id"], url=service).out.splitlines()]
+    assert {name for name, _, _ in lines} >= {"train/loss", "val/top1"}
+
+
+def test_files_are_fetched_and_right(service, job, tmp_path):
+    done = retort(
+        "download", job["id"], "model.safetensors", "labels.json", "--to", str(tmp_path), "--json", url=service
+    )
+    assert done.code == 0, done.err
+    assert [one["path"] for one in done.json] == [str(tmp_path / name) for name in names]
+    assert json.loads((tmp_path / "labels.json").read_text()) == ["3", "8"]
+    every = retort("download", job["id"], "--to", str(tmp_path / "all"), url=service)
+    names = [line.rpartition("/")[2] for line in every.out.splitlines()]
+    assert {"model.safetensors", "metrics.json", "report.html", "model_card.md", "predictions.csv"} <= set(names)
+    assert (
+        hashlib.sha256((tmp_path / "model.safetensors").read_bytes()).hexdigest()
+        == hashlib.sha256((tmp_path / "all" / "model.safetensors").read_bytes()).hexdigest()
+    )
+
+
+def test_an_artifact_that_is_not_there_is_usage(service, job, tmp_path):
+    done = retort("download", job["id"], "model.onnx", "--to", str(tmp_path), url=service)
+    assert done.code == 2
+    assert "has no artifact 'model.onnx'; it has:" in done.err
+
+
+def test_what_has_ended_cannot_be_cancelled(service, job):
+    done = retort("cancel", job["id"], url=service)
+    assert done.code == 4
+    assert "[ILLEGAL_MOVE]" in done.err
+
+
+def test_a_key_makes_one_job(service, job):
+    first = submit(service, ENDLESS, "--idempotency-key", "k1")
+    assert submit(service, ENDLESS, "--idempotency-key", "k1") == first
+    other = retort("submit", "--spec", "-", "--idempotency-key", "k1", url=service, stdin=json.dumps(TINY))
+    assert other.code == 4
+    assert retort("cancel", first, "--json", url=service).json["state"] in ("cancelled", "cancelling")
+    assert retort("watch", first, url=service).code == 5
+
+
+def test_a_cancelled_job_is_retried_and_deleted(service, job):
+    running = submit(service, ENDLESS)
+    queued = submit(service, ENDLESS)
+    assert retort("delete", queued, url=service).code == 4
+    assert retort("cancel", queued, url=service).out == f"{queued} cancelled\n"
+    assert retort("retry", queued, "--json", url=service).json["state"] == "queued"
+    for one in (queued, running):
+        assert retort("cancel", one, url=service).code == 0
+        assert retort("watch", one, "--json", url=service).code == 5
+        assert retort("delete", one, url=service).out == f"{one} deleted\n"
+    assert retort("show", running, url=service).code == 4
+
+
+def test_a_job_that_fails_is_exit_1_with_the_reason(service, job, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = retort("submit", "--dataset", str(tmp_path / "empty"), "--student", "nano", "--watch", url=service)
+    assert done.code == 1
+    assert "[DATASET_INVALID]" in done.err
+    assert "Traceback" not in done.err
+    assert done.out.startswith("job_")
+
+
+def test_a_plan_says_what_would_be(service, job):
+    said = retort("plan", "--dataset", "builtin:digits", "--student", "nano", url=service)
+    assert said.code == 0, said.err
+    assert "1458 train, 160 validation, 179 test" in said.out
+
+
+def test_a_misspelt_knob_is_exit_2_and_named(service):
+    done = retort(
+        "submit", "--dataset", "builtin:digits", "--student", "nano", "--set", "training.epoch=3", url=service
+    )
+    assert done.code == 2
+    assert "/training/epoch" in done.err
+    assert "'epochs'" in done.err
+
+
+def test_a_job_that_is_not_there_is_exit_4(service):
+    done = retort("show", "job_01KAK3P0V6T6Y1F5S9W1QKX0ZD", url=service)
+    assert (done.code, done.out) == (4, "")
+    assert "[JOB_NOT_FOUND]" in done.err
+
+
+def test_the_catalogues_are_tables_or_json(service):
+    methods = retort("methods", "--json", url=service).json
+    assert {method["name"] for method in methods} >= {"skd", "kd", "scratch", "finetune"}
+    assert "temperature" in retort("methods", url=service).out
+    deadline = time.monotonic() + 60
+    while not (sizes := retort("students", "--json", url=service).json) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert sizes
+    assert retort("students", url=service).code == 0
+    assert retort("teachers", "--json", url=service).json
+
+
+def test_ctrl_c_while_watching_is_130_and_the_job_goes_on(service, job):
+    running = submit(service, ENDLESS)
+    command = [sys.executable, "-m", "client.cli", "watch", running, "--url", service]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    watching = subprocess.Popen(command, cwd=ROOT, env=environment(), text=True, **pipes)
+    assert running in watching.stdout.readline()
+    watching.send_signal(signal.SIGINT)
+    _, said = watching.communicate(timeout=30)
+    assert watching.returncode == 130
+    assert "a job that was submitted goes on" in said
+    assert retort("show", running, "--json", url=service).json["state"] in ("queued", "running")
+    assert retort("cancel", running, url=service).code == 0
+
+
+def test_nobody_at_the_address_is_exit_3(closed_port):
+    done = retort("jobs", "--url", f"http://127.0.0.1:{closed_port}")
+    assert done.code == 3
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["submit"], ["bogus"], ["jobs", "--bogus"], ["show"], ["submit", "--set", "x"], ["jobs", "--url", "nowhere"]],
+)
+def test_wrong_usage_is_exit_2_without_a_traceback(arguments):
+    done = retort(*arguments)
+    assert done.code == 2
+    assert "Traceback" not in done.err
+    assert done.err
+
+
+def test_settings_are_printed_with_their_meaning():
+    done = retort("settings")
+    assert done.code == 0
+    assert "RETORT_LEASE_SECONDS" in done.out

@@ -1,0 +1,104 @@
+"""`retort up`: it starts everything, ends everything, and says what is wrong."""
+
+import os
+import signal
+import socket
+import urllib.request
+
+import pytest
+from running import Up, alive, gone, retort
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory):
+    """A running service of this file's own, ended by SIGTERM."""
+    running = Up(tmp_path_factory.mktemp("up") / "data")
+    yield running
+    pids = list(running.descendants())
+    assert running.stop(signal.SIGTERM) == 0
+    assert gone(pids, 1)
+
+
+@pytest.fixture
+def another(tmp_path):
+    """A running service of one test."""
+    running = Up(tmp_path / "data")
+    yield running
+    running.stop()
+
+
+def ready(url: str) -> bool:
+    with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
+        return answer.status == 200
+
+
+def part_of(up: Up, name: str) -> int:
+    return next(pid for pid, command in up.descendants().items() if f"-m {name}" in command)
+
+
+def test_it_is_ready_when_it_says_so_and_leaves_nothing_behind(another):
+    assert ready(another.url)
+    pids = list(another.descendants())
+    assert len(pids) >= 2
+    assert another.stop(signal.SIGINT) == 0
+    assert gone(pids, 1)
+    with pytest.raises(OSError):
+        ready(another.url)
+
+
+def test_its_death_by_force_ends_the_children(another):
+    pids = list(another.descendants())
+    assert len(pids) >= 2
+    another.process.kill()
+    assert gone(pids, 30)
+
+
+def test_a_second_one_on_the_same_folder_is_refused(up):
+    second = retort("up", "--port", "0", "--data", str(up.data))
+    assert second.code == 4
+    assert f"is in use: Retort runs on it at {up.url}" in second.err
+    assert ready(up.url)
+
+
+def test_a_dead_part_is_started_again_and_said(up):
+    api, worker = part_of(up, "api"), part_of(up, "worker")
+    os.kill(worker, signal.SIGKILL)
+    said = [up.process.stderr.readline() for _ in range(2)][-1]
+    assert "the worker died (exit status -9); starting it again" in said
+    os.kill(api, signal.SIGKILL)
+    # The socket stays open: a request made meanwhile waits for the new API rather than being refused.
+    with urllib.request.urlopen(f"{up.url}/livez", timeout=30) as answer:
+        assert answer.status == 200
+    assert part_of(up, "worker") != worker
+    assert alive(part_of(up, "api"))
+
+
+def test_a_port_in_use_is_refused(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = retort("up", "--port", str(port), "--data", str(tmp_path / "data"))
+    assert done.code == 4
+    assert (
+        done.err
+        == f"retort: cannot listen on 127.0.0.1 port {port}: Address already in use (--port 0 picks a free one)\n"
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org", "::"])
+def test_no_other_address_than_loopback(tmp_path, host):
+    done = retort("up", "--host", host, "--data", str(tmp_path / "data"))
+    assert done.code == 2
+    assert "listens on loopback only" in done.err
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_database_that_cannot_be_migrated_is_said_and_nothing_runs(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "retort.db").write_bytes(b"this is no database" * 1000)
+    done = retort("up", "--port", "0", "--data", str(data))
+    assert done.code == 1
+    assert "could not be brought up to date" in done.err
+    assert done.out == ""
