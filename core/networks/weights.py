@@ -72,7 +72,8 @@ def check_header(path: Path, pointer: str) -> None:
             raise _broken(path, pointer, f"its header claims {length} bytes, the file has {size}")
         try:
             header = json.loads(file.read(length))
-            spans = sorted(tuple(entry["data_offsets"]) for key, entry in header.items() if key != "__metadata__")
+            offsets = [entry["data_offsets"] for key, entry in header.items() if key != "__metadata__"]
+            spans = sorted((int(start), int(end)) for start, end in offsets)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise _broken(path, pointer, "its header is not what the format says") from error
     place = 0
