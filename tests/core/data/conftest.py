@@ -123,7 +123,7 @@ class Site:
                 site.requests.append((self.path, dict(self.headers)))
                 site.answers.get(self.path, lambda handler: handler.send_error(404))(self)
 
-            do_HEAD = do_GET
+            do_HEAD = do_POST = do_GET
 
             def log_message(self, *args: Any) -> None:
                 """Silent."""
