@@ -7,9 +7,10 @@ with database.begin() as session:      # commits at the end of the block, rolls 
 
 import json
 import math
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ class Database:
     """An open database; safe to share between threads."""
 
     engine: Engine
+    # SQLite has one writer at a time and lets the others poll; this process's own threads wait here instead, in turn.
+    turn: AbstractContextManager[Any] = field(default_factory=nullcontext)
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
@@ -39,7 +42,7 @@ class Database:
 
         On SQLite it takes the write lock at once (BEGIN IMMEDIATE), so keep it short.
         """
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with self.turn, Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
@@ -67,7 +70,7 @@ def open_database(url: str, *, pool_size: int = 10) -> Database:
         raise DatabaseUnusable(f"the database URL is no URL; {ALLOWED_URLS}") from error
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        return Database(_open_sqlite(parsed, pool_size))
+        return Database(_open_sqlite(parsed, pool_size), turn=threading.RLock())
     if backend == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
         return Database(create_engine(parsed, pool_pre_ping=True, **_pool(pool_size)))

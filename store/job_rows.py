@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from store.moves import as_attempt
@@ -36,15 +36,24 @@ def _attempts(session: Session, ids: list[str]) -> dict[str, list[Attempt]]:
     return found
 
 
+def _places() -> Select[tuple[str, int]]:
+    """The places of the jobs `ids` in the order of dispatch: by priority, then the oldest first."""
+    ahead = jobs.alias("ahead")
+    same_priority = and_(ahead.c.priority == jobs.c.priority, ahead.c.id < jobs.c.id)
+    sooner = or_(ahead.c.priority > jobs.c.priority, same_priority)
+    before = (ahead.c.kind == jobs.c.kind, ahead.c.state == "queued", sooner)
+    place = select(func.count()).select_from(ahead).where(*before).scalar_subquery() + 1
+    return select(jobs.c.id, place.label("place")).where(jobs.c.id.in_(bindparam("ids", expanding=True)))
+
+
+PLACES = _places()  # built once: every submit asks it
+
+
 def _queues(session: Session, ids: list[str]) -> dict[str, Queue]:
-    """Positions in the order of dispatch: by priority, then the oldest first."""
     if not ids:
         return {}
-    place = func.row_number().over(partition_by=jobs.c.kind, order_by=(jobs.c.priority.desc(), jobs.c.id))
-    line = select(jobs.c.id, place.label("place")).where(jobs.c.state == "queued").subquery()
     workers = count_alive(session)
-    places = session.execute(select(line).where(line.c.id.in_(ids)))
-    return {row.id: Queue(position=row.place, eligible_workers=workers) for row in places}
+    return {row.id: Queue(row.place, workers) for row in session.execute(PLACES, {"ids": ids})}
 
 
 def _view(row: Row[Any], labels: dict[str, str], tries: tuple[Attempt, ...], queue: Queue | None) -> Job:

@@ -68,6 +68,7 @@ jobs = Table(
     Column("version", BigInteger, nullable=False, default=1),
     Column("last_seq", BigInteger, nullable=False, default=0),  # of its events
     Index(None, "kind", "state", "id"),
+    Index(None, "kind", "state", "priority", "id"),  # answers alone how many are ahead in the queue
     Index(None, "lease_until"),
     Index(None, "checkpoint_sha256"),
 )

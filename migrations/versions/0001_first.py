@@ -79,6 +79,7 @@ def _jobs() -> None:
     )
     op.create_index("ix_jobs_checkpoint_sha256", "jobs", ["checkpoint_sha256"])
     op.create_index("ix_jobs_kind_state_id", "jobs", ["kind", "state", "id"])
+    op.create_index("ix_jobs_kind_state_priority_id", "jobs", ["kind", "state", "priority", "id"])
     op.create_index("ix_jobs_lease_until", "jobs", ["lease_until"])
 
 

@@ -3,19 +3,21 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, make_url, text
 
+from migrations.__main__ import main
 from migrations.upgrade import head, upgrade
 from store.database import Database, open_database
 from store.schema import SCHEMA, schema_is_current, schema_of
 from store.tables import metadata
 
 
-def run(*arguments: str, **options: object) -> subprocess.Popen:
+def run(*arguments: str, **options: Any) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "migrations", *arguments],
         stdout=subprocess.PIPE,
@@ -65,12 +67,11 @@ def test_the_code_expects_the_newest_revision(database: Database) -> None:
     assert schema_is_current(database)
 
 
-def test_check_tells_an_empty_database_from_a_migrated_one(empty_url: str) -> None:
-    process = run("--check", "--url", empty_url)
-    assert (process.wait(60), process.stdout.read()) == (1, f"the schema is empty, the newest is {SCHEMA}\n")
-    process = run("--url", empty_url)
-    assert process.wait(60) == 0, process.stdout.read()
-    assert run("--check", "--url", empty_url).wait(60) == 0
+def test_check_tells_an_empty_database_from_a_migrated_one(empty_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check", "--url", empty_url]) == 1
+    assert capsys.readouterr().out == f"the schema is empty, the newest is {SCHEMA}\n"
+    assert main(["--url", empty_url]) == 0
+    assert main(["--check", "--url", empty_url]) == 0
 
 
 def test_two_processes_at_once_both_succeed(empty_url: str) -> None:
