@@ -113,7 +113,7 @@ class Running:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def wait(self, job_id: str, state: str, seconds: float = 240) -> dict[str, Any]:
+    def wait(self, job_id: str, state: str, seconds: float = 400) -> dict[str, Any]:
         """The job once it is in `state`; fails where it ends in another."""
 
         def reached() -> dict[str, Any] | None:

@@ -18,6 +18,8 @@ from PIL import Image
 from safetensors.numpy import load as load_safetensors
 from sklearn.datasets import load_digits
 
+pytestmark = pytest.mark.timeout(900)  # a job takes about 15 s of one core, and the machine may be busy
+
 # One thread and a fixed seed: on one machine the same weights, however often the run is cut.
 DIGITS: dict[str, Any] = {
     "dataset": {"uri": "builtin:digits", "max_per_class": 60},
