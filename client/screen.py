@@ -9,9 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-WIDE = 240
-
 people = Console(highlight=False)
+# Wider than any terminal: a table whose numbers are folded can be neither read nor copied.
+wide = Console(highlight=False, width=240)
 
 
 def machine(value: Any) -> None:
@@ -31,8 +31,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence
         drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         drawn.add_row(*(_cell(value) for value in row))
-    # Wider than the terminal where it must be: a table whose numbers are folded cannot be read or copied.
-    people.print(drawn, width=max(people.width, WIDE), crop=False)
+    wide.print(drawn)
 
 
 def facts(pairs: Iterable[tuple[str, Any]]) -> None:

@@ -19,7 +19,7 @@ TEACHER = {
     "dataset": "builtin:digits",
     "student": "cifar/resnet20",
     "method": "scratch",
-    "training": {"epochs": 8, "image_size": IMAGE_SIZE},
+    "training": {"epochs": 6, "image_size": IMAGE_SIZE},
     "exports": ["safetensors", "onnx"],
 }
 # The digits that are hardest to tell apart, and as few images of each as a customer would have.
@@ -30,7 +30,7 @@ SPECIALIZATION = {
     "dataset": {"uri": "builtin:digits", "classes": CLASSES, "max_per_class": IMAGES_PER_CLASS},
     "student": "nano",
     "method": {"name": "skd", "weight": 20},
-    "training": {"epochs": 80, "batch_size": 16, "image_size": IMAGE_SIZE},
+    "training": {"epochs": 60, "batch_size": 16, "image_size": IMAGE_SIZE},
     "evaluation": {"baselines": ["scratch", "finetune"]},
 }
 

@@ -69,19 +69,16 @@ def test_curves_are_lines_or_json(service, job):
 
 
 def test_files_are_fetched_and_right(service, job, tmp_path):
-    done = retort(
-        "download", job["id"], "model.safetensors", "labels.json", "--to", str(tmp_path), "--json", url=service
-    )
+    two = ("model.safetensors", "labels.json")
+    done = retort("download", job["id"], *two, "--to", str(tmp_path), "--json", url=service)
     assert done.code == 0, done.err
-    assert [one["path"] for one in done.json] == [str(tmp_path / name) for name in names]
+    assert [one["path"] for one in done.json] == [str(tmp_path / name) for name in two]
     assert json.loads((tmp_path / "labels.json").read_text()) == ["3", "8"]
     every = retort("download", job["id"], "--to", str(tmp_path / "all"), url=service)
     names = [line.rpartition("/")[2] for line in every.out.splitlines()]
     assert {"model.safetensors", "metrics.json", "report.html", "model_card.md", "predictions.csv"} <= set(names)
-    assert (
-        hashlib.sha256((tmp_path / "model.safetensors").read_bytes()).hexdigest()
-        == hashlib.sha256((tmp_path / "all" / "model.safetensors").read_bytes()).hexdigest()
-    )
+    one, other = (hashlib.sha256((place / two[0]).read_bytes()).hexdigest() for place in (tmp_path, tmp_path / "all"))
+    assert one == other
 
 
 def test_an_artifact_that_is_not_there_is_usage(service, job, tmp_path):
