@@ -9,9 +9,9 @@ import torch
 
 from core.errors import BudgetInfeasible
 from core.events import NetworkFacts
-from core.networks.facts import measure_network
+from core.networks.facts import measure_module
 from core.networks.trace import example_pixels, undisturbed
-from core.networks.zoo import build, outline
+from core.networks.zoo import build, make
 from core.spec import Budget
 
 POINTER = "/student/budget"
@@ -62,7 +62,9 @@ def largest_within(
 @cache
 def facts_of(architecture: str, num_classes: int, image_size: int) -> NetworkFacts:
     """The facts of an architecture at this size, computed without its memory."""
-    return measure_network(outline(architecture, num_classes, image_size=image_size))
+    with torch.device("meta"):
+        module, _, form = make(architecture, num_classes, image_size)
+    return measure_module(module, architecture, num_classes, form.size)
 
 
 def _keeps(budget: Budget, facts: NetworkFacts) -> bool:

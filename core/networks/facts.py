@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
@@ -13,26 +14,30 @@ from core.networks.trace import example_pixels, undisturbed
 
 def measure_network(network: Network) -> NetworkFacts:
     """The facts of the network at its own input size; on the meta device nothing is computed."""
-    state = network.module.state_dict()
+    return measure_module(network.module, network.architecture, network.num_classes, network.input.size)
+
+
+def measure_module(module: nn.Module, architecture: str, num_classes: int, input_size: int) -> NetworkFacts:
+    """The facts of a module that maps 1 3 S S to logits."""
     return NetworkFacts(
-        architecture=network.architecture,
-        num_params=sum(parameter.numel() for parameter in network.module.parameters()),
-        macs=count_macs(network),
-        bytes=sum(value.numel() * value.element_size() for value in state.values()),
-        input_size=network.input.size,
-        num_classes=network.num_classes,
+        architecture=architecture,
+        num_params=sum(parameter.numel() for parameter in module.parameters()),
+        macs=count_macs(module, input_size),
+        bytes=sum(value.numel() * value.element_size() for value in module.state_dict().values()),
+        input_size=input_size,
+        num_classes=num_classes,
     )
 
 
-def count_macs(network: Network) -> int:
+def count_macs(module: nn.Module, input_size: int) -> int:
     """Multiply-accumulates of one image: convolutions, linear layers and the products inside attention.
 
     Batch norm, activations and pooling are left out, as in the literature's figures.
     """
     counter = _ProductCounter()
     # torch counts a fused attention kernel only on some devices; as plain products it is counted everywhere.
-    with undisturbed(network.module), sdpa_kernel(SDPBackend.MATH), counter:
-        network.module(example_pixels(network.module, network.input.size))
+    with undisturbed(module), sdpa_kernel(SDPBackend.MATH), counter:
+        module(example_pixels(module, input_size))
     return counter.flops // 2  # torch's formulas take a multiply-accumulate for two
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from core.errors import UserError, unknown
+from core.errors import ArchitectureUnknown, SpecInvalid, unknown
 from core.networks.head import find_classifiers, pool
 from core.networks.taps import TapPoint, choose_taps, map_points
 from core.networks.trace import example_pixels, logits_of, trace
@@ -46,7 +46,7 @@ class Network(nn.Module):
     def __init__(self, module: nn.Module, *, architecture: str, num_classes: int, input: InputFormat) -> None:
         """Runs one dry forward to find taps and classifier; the module and the random state stay as they were.
 
-        Raises UserError where the module does not map 1 3 S S to 1 K through a linear or convolutional classifier.
+        Raises ArchitectureUnknown where it does not map 1 3 S S to 1 K through a linear or convolutional classifier.
         """
         super().__init__()
         self.module = module
@@ -67,7 +67,7 @@ class Network(nn.Module):
         calls, logits_shape = trace(self.module, example_pixels(self.module, self.input.size))
         classifiers = find_classifiers(calls, self.num_classes)
         if logits_shape != (1, self.num_classes) or not classifiers:
-            raise UserError(
+            raise ArchitectureUnknown(
                 f"{self.architecture} gave outputs of shape {logits_shape} for one image, expected "
                 f"(1, {self.num_classes}) from a linear or convolutional classifier",
                 hint="choose a network made for classification",
@@ -106,7 +106,7 @@ class Network(nn.Module):
     def features(self, pixels: torch.Tensor, taps: Sequence[str | int] = (-1,)) -> Features:
         """One forward that also keeps what the taps ask for: places in `tap_points`, or paths of modules in `points`.
 
-        Raises UserError for a tap that the network has not.
+        Raises SpecInvalid for a tap that the network has not.
         """
         points = [self.tap(tap) for tap in taps]
         seen: dict[str, torch.Tensor] = {}
@@ -125,11 +125,15 @@ class Network(nn.Module):
         return part.register_forward_hook(lambda _, inputs, output: seen.update({path: output}))
 
     def tap(self, tap: str | int) -> TapPoint:
-        """The tap point that an index or a module path names; raises UserError with what exists."""
+        """The tap point that an index or a module path names; raises SpecInvalid with what exists."""
         if isinstance(tap, int):
             if not -len(self.tap_points) <= tap < len(self.tap_points):
-                raise UserError(f"{self.architecture} has {len(self.tap_points)} taps; there is no tap {tap}")
+                raise _no_tap(f"{self.architecture} has {len(self.tap_points)} taps; there is no tap {tap}")
             return self.tap_points[tap]
         if tap not in self.points:
-            raise UserError(f"{self.architecture}: {unknown('tap', tap, self.points)}")
+            raise _no_tap(f"{self.architecture}: {unknown('tap', tap, self.points)}")
         return self.points[tap]
+
+
+def _no_tap(detail: str) -> SpecInvalid:
+    return SpecInvalid([("/method/taps", detail)])

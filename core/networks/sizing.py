@@ -1,6 +1,6 @@
 """From what the customer asked for (a size, an architecture, a budget) to one architecture, and why."""
 
-from core.errors import UserError
+from core.errors import SpecInvalid
 from core.networks.budget import LARGE_INPUT_CANDIDATES, SMALL_INPUT_CANDIDATES, largest_within
 from core.spec import StudentSpec
 
@@ -32,7 +32,7 @@ def choose(
         return student.architecture, "as asked for"
     if student.size == "same":
         if teacher_architecture is None:
-            raise UserError("student 'same' needs a teacher to be the same as", pointer="/student/size")
+            raise SpecInvalid([("/student/size", "'same' needs a teacher to be the same as")])
         return teacher_architecture, "the teacher's own architecture, as asked for"
     if student.budget is not None:
         candidates = SMALL_INPUT_CANDIDATES if image_size <= SMALL_INPUT else LARGE_INPUT_CANDIDATES

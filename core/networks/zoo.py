@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from core.errors import ArchitectureUnknown, RetortError, UserError, unknown
+from core.errors import ArchitectureUnknown, RetortError, SpecInvalid, TeacherLoadFailed, unknown
 from core.networks import cifar, timm_zoo, torchvision_zoo
 from core.networks.head import replace_head, slice_head
 from core.networks.network import InputFormat, Network
@@ -42,18 +42,25 @@ def build(
     `num_classes` None: as the library publishes it (100 for `cifar/`). `image_size` None: the size it was made for.
     With `pretrained` and another number of classes the classifier is fresh and the rest is published; `policy` and
     `cache` say whether pickled files may be read and where downloads are kept.
-    Raises ArchitectureUnknown, TeacherLoadFailed where published weights cannot be had, and UserError where the
+    Raises ArchitectureUnknown, TeacherLoadFailed where published weights cannot be had, and SpecInvalid where the
     network does not run at this size.
     """
+    published = Published(policy or Policy(), cache) if pretrained else None
+    module, default_classes, input_format = make(architecture, num_classes, image_size, published)
+    built_classes = default_classes if pretrained or num_classes is None else num_classes
+    network = _wrap(module, architecture, built_classes, input_format)
+    return network if num_classes in (None, built_classes) else replace_head(network, num_classes)
+
+
+def make(
+    architecture: str, num_classes: int | None, image_size: int | None, published: Published | None = None
+) -> tuple[torch.nn.Module, int, InputFormat]:
+    """The plain module, the number of classes that it is published with, and its input format; see `build`."""
     prefix, _, name = architecture.partition("/")
     makers = {"cifar": _cifar, "torchvision": torchvision_zoo.make, "timm": timm_zoo.make}
     if prefix not in makers or not is_known(architecture):
         raise ArchitectureUnknown(unknown("architecture", architecture, architectures()))
-    published = Published(policy or Policy(), cache) if pretrained else None
-    module, default_classes, input_format = makers[prefix](name, num_classes, image_size, published)
-    built_classes = default_classes if pretrained or num_classes is None else num_classes
-    network = _wrap(module, architecture, built_classes, input_format)
-    return network if num_classes in (None, built_classes) else replace_head(network, num_classes)
+    return makers[prefix](name, num_classes, image_size, published)
 
 
 def outline(architecture: str, num_classes: int | None = None, *, image_size: int | None = None) -> Network:
@@ -61,7 +68,7 @@ def outline(architecture: str, num_classes: int | None = None, *, image_size: in
     try:
         with torch.device("meta"):
             return build(architecture, num_classes, image_size=image_size)
-    except (NotImplementedError, RuntimeError):  # RegNet's constructor reads values
+    except (NotImplementedError, RuntimeError, SpecInvalid):  # RegNet's constructor reads values, some forwards too
         return build(architecture, num_classes, image_size=image_size)
 
 
@@ -80,10 +87,10 @@ def _wrap(module: torch.nn.Module, architecture: str, num_classes: int, input_fo
     except RetortError:
         raise
     except Exception as error:  # whatever a library's forward raises at a size that it cannot take
-        raise UserError(
-            f"{architecture} does not run on {input_format.size} x {input_format.size} pixels: {error}",
-            hint="choose another image_size, or a network made for this size",
-            pointer="/training/image_size",
+        size = input_format.size
+        why = f"{architecture} does not run on {size} x {size} pixels: {error}"
+        raise SpecInvalid(
+            [("/training/image_size", f"{why}. Choose another size, or a network made for it")]
         ) from error
 
 
@@ -91,9 +98,10 @@ def _cifar(
     name: str, num_classes: int | None, image_size: int | None, published: Published | None
 ) -> tuple[torch.nn.Module, int, InputFormat]:
     if published:
-        raise UserError(
+        raise TeacherLoadFailed(
             f"cifar/{name} has no published weights",
             hint="name a weights file, as in {'architecture': ..., 'weights': 'file:///...'}",
+            pointer="/teacher/weights",
         )
     module = cifar.maker(name)(num_classes or CIFAR_CLASSES)
     mean, std = cifar.statistics(name)

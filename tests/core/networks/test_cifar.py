@@ -5,7 +5,7 @@ import torch
 
 from core.networks import cifar
 from core.networks.cifar.shufflenetv1 import shuffle
-from core.networks.facts import count_macs
+from core.networks.facts import measure_network
 from core.networks.zoo import build, outline
 
 # ../shared/methods.md, section 0.3, and the tables of RepDistiller-style papers (K = 100).
@@ -138,8 +138,8 @@ def test_a_shuffle_interleaves_the_groups() -> None:
 
 def test_the_macs_of_resnet32x4_are_those_measured_with_torchs_flop_counter() -> None:
     # ../shared/performance.md, section 3: 2,166 MFLOP forward, two a multiply-accumulate; student 354
-    assert count_macs(outline("cifar/resnet32x4", 100)) == pytest.approx(2_166e6 / 2, rel=1e-3)
-    assert count_macs(outline("cifar/resnet8x4", 100)) == pytest.approx(354e6 / 2, rel=2e-3)
+    assert measure_network(outline("cifar/resnet32x4", 100)).macs == pytest.approx(2_166e6 / 2, rel=1e-3)
+    assert measure_network(outline("cifar/resnet8x4", 100)).macs == pytest.approx(354e6 / 2, rel=2e-3)
 
 
 def test_a_vgg_leaves_out_one_pool_for_small_images_only() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from core.errors import UserError
+from core.errors import ArchitectureUnknown, SpecInvalid
 from core.networks.network import InputFormat, Network
 from core.networks.zoo import build
 
@@ -78,7 +78,7 @@ def test_taps_are_named_by_place_or_by_path_in_the_order_asked_for() -> None:
 
 @pytest.mark.parametrize(("tap", "told"), [(3, "3 taps"), (-4, "3 taps"), ("layer9", "'layer1'"), ("fc", "fc")])
 def test_a_tap_that_does_not_exist_is_refused_with_what_does(tap: int | str, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(SpecInvalid, match=told):
         build("cifar/resnet8", 3).features(pixels(size=32), [tap])
 
 
@@ -152,5 +152,5 @@ def test_features_in_training_mode_teach_batch_norm_once() -> None:
 def test_what_is_no_classifier_is_refused() -> None:
     module = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU())
     form = InputFormat(8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    with pytest.raises(UserError, match=r"\(1, 8, 6, 6\).*expected\s+\(1, 8\)"):
+    with pytest.raises(ArchitectureUnknown, match=r"\(1, 8, 6, 6\).*expected\s+\(1, 8\)"):
         Network(module, architecture="x/y", num_classes=8, input=form)

@@ -1,10 +1,11 @@
 """Sizes rise, budgets hold, and what cannot be had is told with what can."""
 
 import re
+from itertools import pairwise
 
 import pytest
 
-from core.errors import BudgetInfeasible, UserError
+from core.errors import BudgetInfeasible, SpecInvalid
 from core.networks.budget import SMALL_INPUT_CANDIDATES, facts_of
 from core.networks.sizing import LARGE_INPUT_SIZES, SMALL_INPUT, SMALL_INPUT_SIZES, choose
 from core.spec import StudentSpec
@@ -15,7 +16,7 @@ SIZES = ["nano", "tiny", "small", "medium"]
 @pytest.mark.parametrize(("sizes", "image_size"), [(SMALL_INPUT_SIZES, 32), (LARGE_INPUT_SIZES, 224)])
 def test_parameters_and_macs_rise_with_the_size(sizes: dict[str, str], image_size: int) -> None:
     facts = [facts_of(sizes[size], 10, image_size) for size in SIZES]
-    for smaller, larger in zip(facts, facts[1:], strict=False):
+    for smaller, larger in pairwise(facts):
         assert larger.num_params > smaller.num_params
         assert larger.macs > 1.5 * smaller.macs
 
@@ -33,7 +34,7 @@ def test_a_size_means_another_network_for_small_and_for_large_inputs(size: str) 
 def test_same_is_the_teachers_architecture_and_an_architecture_is_itself() -> None:
     assert chosen(size="same")[0] == "cifar/resnet56"
     assert chosen(architecture="cifar/vgg8")[0] == "cifar/vgg8"
-    with pytest.raises(UserError, match="needs a teacher"):
+    with pytest.raises(SpecInvalid, match="needs a teacher"):
         choose(StudentSpec(size="same"), teacher_architecture=None, image_size=32, num_classes=10)
 
 

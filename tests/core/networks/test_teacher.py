@@ -68,7 +68,7 @@ def test_another_sha256_is_refused(weights: Path, tmp_path: Path) -> None:
 
 
 def test_weights_that_cannot_be_reached_are_a_failure_of_the_teacher(tmp_path: Path) -> None:
-    with pytest.raises(TeacherLoadFailed, match="gone.pth") as caught:
+    with pytest.raises(TeacherLoadFailed, match=r"gone\.pth") as caught:
         load(tmp_path, architecture="cifar/resnet8", weights=(tmp_path / "gone.pth").as_uri())
     assert caught.value.pointer == "/teacher/weights"
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torchvision import models
 
-from core.errors import ArchitectureUnknown, TeacherLoadFailed, UserError
+from core.errors import ArchitectureUnknown, SpecInvalid, TeacherLoadFailed
 from core.networks import torchvision_zoo
-from core.networks.facts import count_macs
+from core.networks.facts import measure_network
 from core.networks.zoo import build, outline
 from core.policy import Policy
 
@@ -74,7 +74,7 @@ def test_params_and_macs_are_those_that_torchvision_publishes(name: str) -> None
     meta = torchvision_zoo.best_weights(name).meta
     assert sum(p.numel() for p in network.module.parameters()) == meta["num_params"]
     # torchvision counts a few more operations than products and rounds to a million.
-    assert count_macs(network) / 1e9 == pytest.approx(meta["_ops"], abs=0.003)
+    assert measure_network(network).macs / 1e9 == pytest.approx(meta["_ops"], abs=0.003)
 
 
 def test_the_input_is_that_of_the_published_weights_or_as_asked_for() -> None:
@@ -86,7 +86,7 @@ def test_the_input_is_that_of_the_published_weights_or_as_asked_for() -> None:
 
 
 def test_a_size_that_a_network_cannot_take_is_refused_by_name() -> None:
-    with pytest.raises(UserError, match="torchvision/alexnet does not run on 16 x 16 pixels") as caught:
+    with pytest.raises(SpecInvalid, match="torchvision/alexnet does not run on 16 x 16 pixels") as caught:
         build("torchvision/alexnet", 5, image_size=16)
     assert caught.value.pointer == "/training/image_size"
 
