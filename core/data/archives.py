@@ -90,6 +90,8 @@ class ZipTree:
         for info in infos:
             check_name(info.orig_filename)
             _check_zip_kind(info)
+            # Some tools of Windows write their own separator, against the format.
+            info.filename = info.filename.replace("\\", "/")
         check_distinct(info.filename for info in infos)
         check_sizes(sum(info.file_size for info in infos), self.path.stat().st_size, policy)
         return {info.filename: info for info in infos if not info.is_dir()}

@@ -19,6 +19,10 @@ NUM_TRANSFERS = 8
 # What the stores call an object's version; the name, size and one of these tell whether it must be downloaded again.
 _VERSIONS = ("ETag", "etag", "md5Hash", "generation", "blob_id", "LastModified", "last_commit", "updated", "mtime")
 
+# gcsfs's newer class first asks by gRPC what kind of bucket it is, for a minute where only HTTP gets through. To read
+# objects the older one is enough.
+fsspec.register_implementation("gs", "gcsfs.core.GCSFileSystem", clobber=True)
+
 Objects = list[tuple[str, str, int]]  # full path, path below the prefix, bytes
 
 

@@ -209,8 +209,13 @@ def _list(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path | None
 
 
 def _check_names(records: list[Record]) -> None:
+    """Names and classes go into JSON, messages and files: each must be text, each name unique."""
     seen: set[str] = set()
     for record in records:
+        try:
+            (record.name + record.label).encode()
+        except UnicodeEncodeError:
+            raise DatasetInvalid(f"the name or class of {record.name!a} is no Unicode text") from None
         if record.name in seen:
             raise DatasetInvalid(f"the dataset names the image {record.name!r} twice")
         seen.add(record.name)

@@ -1,9 +1,13 @@
 """One image: encoded bytes or an array in, RGB pixels out. What Pillow must not be trusted with is refused here."""
 
 import io
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from PIL import Image
+
+from core.data.tree import Tree
 
 # Formats with small, much-fuzzed decoders; a FITS, PSD or EPS file renamed .jpg is not even looked at.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
@@ -29,9 +33,9 @@ class Unreadable(Exception):
     """This image cannot be decoded; the message says why, without its name."""
 
 
-def most_bytes(max_pixels: int) -> int:
-    """The largest encoded size worth reading where images may have `max_pixels`."""
-    return BYTES_PER_PIXEL * max_pixels + METADATA_BYTES
+def encoded_reader(tree: Tree) -> Callable[[str], bytes]:
+    """Reads images from a tree, refusing files larger than any image of the allowed number of pixels can be."""
+    return partial(tree.read, most=BYTES_PER_PIXEL * tree.policy.max_image_pixels + METADATA_BYTES)
 
 
 def size_of(content: bytes | np.ndarray, max_pixels: int) -> tuple[int, int]:

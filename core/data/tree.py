@@ -99,7 +99,9 @@ class Folder:
         for path in self.paths:
             facts = os.stat(self._real_root / path)
             digest.update(
-                f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\0{facts.st_ctime_ns}\0{facts.st_ino}\n".encode()
+                f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\0{facts.st_ctime_ns}\0{facts.st_ino}\n".encode(
+                    errors="surrogateescape"
+                )
             )
         return digest.hexdigest()
 

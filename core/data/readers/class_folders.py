@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import PurePosixPath
 
-from core.data.images import EXTENSIONS
+from core.data.images import EXTENSIONS, encoded_reader
 from core.data.listing import SPLIT_WORDS, Listing, Record
 from core.data.tree import Tree
 from core.errors import DatasetInvalid
@@ -38,7 +38,7 @@ def read(tree: Tree, spec: DatasetSpec) -> Listing:
     records = [_record(path, parts, depth, has_splits) for path, parts in images.items()]
     filled = {record.label for record in records}
     empty = _class_folders(tree, next(iter(images.values())), depth, has_splits) - filled
-    return Listing("folder", records, tree.read, empty_classes=tuple(sorted(empty)))
+    return Listing("folder", records, encoded_reader(tree), empty_classes=tuple(sorted(empty)))
 
 
 def found(tree: Tree) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from core.data.images import encoded_reader
 from core.data.listing import SPLIT_WORDS, Listing, Record, SplitName
 from core.data.tree import Tree
 from core.errors import DatasetInvalid, unknown
@@ -64,7 +65,7 @@ def _read(tree: Tree, spec: DatasetSpec, extension: str) -> Listing:
         raise DatasetInvalid(f"{tree.where!r} holds not one {extension} table at its top: {listed}")
     folder = PurePosixPath(tables[0]).parent
     records = [_record(row, tables[0], folder, spec) for row in _rows(tree, tables[0], extension)]
-    return Listing(extension.removeprefix("."), records, tree.read)
+    return Listing(extension.removeprefix("."), records, encoded_reader(tree))
 
 
 def _rows(tree: Tree, path: str, extension: str) -> Iterator[Row]:

@@ -1,9 +1,12 @@
 """NumPy archives: arrays x (or images) and y (or labels), or x_train, y_train, x_test, y_test as Keras writes them."""
 
+import os
+import zipfile
 from typing import Any
 
 import numpy as np
 
+from core.data.archives import check_sizes
 from core.data.listing import SPLIT_WORDS, Listing, Record
 from core.data.tree import Tree
 from core.errors import DatasetInvalid
@@ -46,8 +49,15 @@ def _archive(tree: Tree) -> str | None:
 
 def _load(tree: Tree, path: str) -> dict[str, np.ndarray]:
     try:
-        with np.load(tree.open(path), allow_pickle=False) as archive:
+        file = tree.open(path)
+        with zipfile.ZipFile(file) as members:
+            declared = sum(info.file_size for info in members.infolist())
+        check_sizes(declared, file.seek(0, os.SEEK_END), tree.policy)
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
+    except DatasetInvalid:
+        raise
     except Exception as error:  # zipfile, zlib and numpy each have their own
         raise DatasetInvalid(f"{path!r} cannot be read as npz (without pickles): {error}") from None
 

@@ -5,6 +5,7 @@ data/train-00000-of-00004.parquet. Row groups are read when their images are dec
 """
 
 import json
+import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.data.archives import check_sizes
 from core.data.listing import Listing, Record, SplitName
 from core.data.readers.split_words import split_of
 from core.data.tree import Tree
@@ -78,7 +80,12 @@ def read(tree: Tree, spec: DatasetSpec) -> Listing:
 
 def _open(tree: Tree, path: str) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(tree.open(path))
+        opened = tree.open(path)
+        file = pq.ParquetFile(opened)
+        groups = range(file.num_row_groups)
+        declared = sum(file.metadata.row_group(group).total_byte_size for group in groups)
+        check_sizes(declared, opened.seek(0, os.SEEK_END), tree.policy)
+        return file
     except (pa.ArrowException, OSError) as error:
         raise DatasetInvalid(f"{path!r} is no whole parquet file: {error}", pointer="/dataset/uri") from None
 

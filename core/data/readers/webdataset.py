@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from core.data.archives import TarTree
-from core.data.images import EXTENSIONS
+from core.data.images import EXTENSIONS, encoded_reader
 from core.data.listing import Listing, Record
 from core.data.readers.split_words import split_of
 from core.data.tree import Folder, Tree
@@ -43,7 +43,8 @@ def read(tree: Tree, spec: DatasetSpec) -> Listing:
     if not shards:
         raise DatasetInvalid(f"{tree.where!r} holds no .tar shard", pointer="/dataset/uri")
     records = [record for name, shard in shards.items() for record in _records(name, shard, spec)]
-    return Listing("webdataset", records, lambda key: shards[key[0]].read(key[1]))
+    readers = {name: encoded_reader(shard) for name, shard in shards.items()}
+    return Listing("webdataset", records, lambda key: readers[key[0]](key[1]))
 
 
 def _shards(tree: Tree) -> dict[str, TarTree]:

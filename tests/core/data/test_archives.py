@@ -106,6 +106,13 @@ def test_an_encrypted_member(tmp_path: Path):
     refuse(path, r"'a\.png' is encrypted")
 
 
+def test_a_zip_with_the_separators_of_windows(tmp_path: Path):
+    path = write_zip(tmp_path / "x.zip", ("cat#1.png", b"1"))
+    path.write_bytes(path.read_bytes().replace(b"cat#1.png", b"cat\\1.png"))
+    tree = open_tree(path, policy=Policy(), cache=tmp_path)
+    assert {name: tree.read(name) for name in tree.paths} == {"cat/1.png": b"1"}
+
+
 def test_a_zip_bomb(tmp_path: Path):
     path = write_zip(tmp_path / "x.zip", ("zeros.png", bytes(80 << 20)))
     assert path.stat().st_size < 200_000

@@ -147,6 +147,22 @@ def test_links_may_not_lead_out(tmp_path: Path, open_source: Open, class_folders
     assert "dog" in open_source(animals).classes
 
 
+def test_a_name_that_is_no_text(animals: Path, open_source: Open, encode):
+    try:
+        with open(bytes(animals / "ant") + b"/\xff.png", "wb") as file:
+            file.write(encode(5))
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+    with pytest.raises(DatasetInvalid, match=r"'ant/.udcff\.png' is no Unicode text"):
+        open_source(animals)
+
+
+def test_an_image_file_larger_than_an_image_can_be(animals: Path, open_source: Open):
+    (animals / "ant" / "1.png").write_bytes(bytes(17 << 20))
+    with pytest.raises(DatasetInvalid, match=r"ant/1\.png.* is larger than"):
+        open_source(animals, policy=Policy(max_image_pixels=64)).decode(8)
+
+
 def test_a_folder_that_contains_itself(animals: Path, open_source: Open):
     (animals / "ant" / "loop").symlink_to(animals)
     with pytest.raises(DatasetInvalid, match="lies deeper than 32 folders"):

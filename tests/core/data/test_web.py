@@ -37,6 +37,14 @@ def test_a_file_arrives_whole_under_its_name(tmp_path: Path, site):
     assert path.read_bytes() == body
 
 
+def test_a_dataset_over_http(tmp_path: Path, site, make_zip, encode, open_source):
+    members = {f"{label}/{i}.png": encode(i) for label in ("cat", "dog") for i in range(4)}
+    site.give("/photos.zip", make_zip(tmp_path / "photos.zip", members).read_bytes())
+    facts = open_source(f"http://me:secret@127.0.0.1:{site.port}/photos.zip").decode(8).facts
+    assert (facts.classes, facts.num_train) == (["cat", "dog"], 4)
+    assert facts.uri == f"{site.url}/photos.zip"
+
+
 def test_an_unchanged_file_is_not_sent_again(tmp_path: Path, site):
     site.give("/x.zip", b"first", ETag='"1"')
     first = get(f"{site.url}/x.zip", tmp_path)

@@ -47,6 +47,12 @@ def test_npz_with_a_pickle_inside_is_refused(tmp_path: Path, open_source: Open):
         open_source(tmp_path / "bad.npz")
 
 
+def test_npz_bomb_is_refused_before_it_is_read(tmp_path: Path, open_source: Open):
+    np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((25_000, 32, 32, 3), np.uint8), y=np.arange(25_000) % 2)
+    with pytest.raises(DatasetInvalid, match="decompression bomb"):
+        open_source(tmp_path / "bomb.npz")
+
+
 def test_npz_says_which_arrays_it_wants(tmp_path: Path, open_source: Open):
     np.savez(tmp_path / "bad.npz", pictures=np.zeros((2, 8, 8)), tags=np.arange(2))
     with pytest.raises(DatasetInvalid, match=r"pictures, tags; wanted: x and y"):
