@@ -83,7 +83,9 @@ def record(
         happened.append(NewEvent("resolved", dict(resolved)))
     if progress is not None:
         changed["progress"] = dict(progress)
-    happened += [NewEvent("log", {"level": log.level, "message": log.message}) for log in logs]
+    happened += [
+        NewEvent("log", {"level": log.level, "message": log.message, "at": log.at.isoformat()}) for log in logs
+    ]
     if move(session, _held(lease), changed, happened) is None:
         return False
     _write_metrics(session, lease.job_id, metrics)

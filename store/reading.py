@@ -1,6 +1,7 @@
 """What a client reads beside the job itself: metrics, events, logs, artifacts, counts."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
 
 from sqlalchemy import func, select
@@ -62,7 +63,10 @@ def logs(
     if attempt is not None:
         wanted.append(events_table.c.attempt == attempt)
     rows = session.execute(select(events_table).where(*wanted).order_by(events_table.c.seq).limit(limit))
-    return [LoggedLine(row.seq, row.attempt, row.data["level"], row.data["message"], row.at) for row in rows]
+    return [
+        LoggedLine(row.seq, row.attempt, row.data["level"], row.data["message"], datetime.fromisoformat(row.data["at"]))
+        for row in rows
+    ]
 
 
 def artifacts(session: Session, job_id: str) -> list[Artifact]:

@@ -32,8 +32,9 @@ Json = JSON(none_as_null=True)  # not JSONB, which forgets the order of keys
 RowNumber = BigInteger().with_variant(Integer(), "sqlite")
 
 
-def _of_job(**options: bool) -> Column[str]:
-    return Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, **options)
+def _of_job() -> Column[str]:
+    """The first part of the primary key of what hangs on a job, and goes with it."""
+    return Column("job_id", String(40), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
 
 
 jobs = Table(
@@ -76,7 +77,7 @@ jobs = Table(
 job_labels = Table(
     "job_labels",
     metadata,
-    _of_job(primary_key=True),
+    _of_job(),
     Column("key", String(63), primary_key=True),
     Column("value", String(255), nullable=False),
     Index(None, "key", "value", "job_id"),
@@ -101,7 +102,7 @@ idempotency_keys = Table(
 attempts = Table(
     "attempts",
     metadata,
-    _of_job(primary_key=True),
+    _of_job(),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("token", BigInteger, nullable=False),
     Column("worker", String(120), nullable=False),
@@ -114,7 +115,7 @@ attempts = Table(
 events = Table(
     "events",
     metadata,
-    _of_job(primary_key=True),
+    _of_job(),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("attempt", Integer, nullable=False),
     Column("kind", String(32), nullable=False),
@@ -126,7 +127,7 @@ events = Table(
 metrics = Table(
     "metrics",
     metadata,
-    _of_job(primary_key=True),
+    _of_job(),
     Column("name", String(200), primary_key=True),
     Column("step", BigInteger, primary_key=True, autoincrement=False),
     Column("value", Float(53)),
@@ -155,7 +156,7 @@ blob_chunks = Table(
 artifacts = Table(
     "artifacts",
     metadata,
-    _of_job(primary_key=True),
+    _of_job(),
     Column("name", String(255), primary_key=True),
     Column("media_type", String(120), nullable=False),
     Column("sha256", String(64), ForeignKey("blobs.sha256"), nullable=False, index=True),
@@ -167,7 +168,7 @@ artifacts = Table(
 outbox = Table(
     "outbox",
     metadata,
-    _of_job(primary_key=True),
+    _of_job(),
     Column("sent_at", Instant),
     Column("sends", Integer, nullable=False, default=0),
 )

@@ -156,7 +156,7 @@ class Event:
 
 @dataclass(frozen=True)
 class LoggedLine:
-    """One log line of a job; `seq` is its event's."""
+    """One log line of a job; `seq` is its event's, `at` the engine's clock."""
 
     seq: int
     attempt: int

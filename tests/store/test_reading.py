@@ -85,6 +85,7 @@ def test_logs_of_one_attempt_and_of_all(bench, lease):
     assert [(line.attempt, line.level, line.message) for line in lines] == [
         (1, "info", "one"), (1, "error", "two"), (2, "info", "three"),
     ]  # fmt: skip
+    assert {line.at for line in lines} == {NOW}
     assert [line.message for line in bench.read(reading.logs, lease.job_id, attempt=2)] == ["three"]
     rest = bench.read(reading.logs, lease.job_id, after_seq=lines[0].seq, limit=1)
     assert [line.message for line in rest] == ["two"]
