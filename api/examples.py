@@ -112,7 +112,10 @@ EVENT_PAGE: dict[str, Any] = {
     "has_more": False,
     "next_cursor": 2,
 }
-EVENT_STREAM = 'id: 1\nevent: state\ndata: {"seq":1,"attempt":0,"kind":"state","data":{"state":"queued"},"at":"2026-11-21T12:00:00Z"}\n\n'
+EVENT_STREAM = (
+    'id: 1\nevent: state\ndata: {"seq":1,"attempt":0,"kind":"state","data":{"state":"queued"},'
+    '"at":"2026-11-21T12:00:00Z"}\n\n'
+)
 LOG_PAGE: dict[str, Any] = {
     "data": [
         {

@@ -28,7 +28,7 @@ def check(session: Session, spec: JobSpec) -> None:
 
 
 def _check_architecture(session: Session, kind: str, pointer: str, name: str) -> None:
-    """Names are checked against what a worker published, so one that only a newer worker knows is refused until then."""
+    """Names are checked against what a worker published: one that only a newer worker knows is refused until then."""
     published = catalogue(session, kind)
     known = [entry["architecture"] for entry in published.data if "architecture" in entry] if published else []
     of_library = [other for other in known if other.split("/")[0] == name.split("/")[0]]

@@ -6,7 +6,7 @@ from store.views import Point
 
 
 def thin(points: Sequence[Point], max_points: int) -> list[Point]:
-    """At most `max_points` of the points: the first, the last, and of each stretch between them the lowest and the highest.
+    """At most `max_points` of the points: the first, the last, and of each stretch between the lowest and the highest.
 
     A value that was not finite counts as the highest of its stretch: a chart must show where a loss went astray.
     """

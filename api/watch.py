@@ -1,7 +1,7 @@
 """Waiting for jobs to change: one poller a process asks for all that wait, and only while someone does.
 
-Waiting costs neither a thread nor a database connection. The poller glances at all watched jobs in one query, and reads the
-new events of each job that has listeners once, however many listen.
+Waiting costs neither a thread nor a database connection. The poller glances at all watched jobs in one query, and
+reads the new events of each job that has listeners once, however many listen.
 """
 
 import asyncio

@@ -44,6 +44,7 @@ def list_artifacts(job_id: str, database: TheDatabase) -> Response:
     "/v1/jobs/{job_id}/artifacts/{name:path}",
     responses={200: {"description": "The headers of the file", "headers": _shown(*_HEADERS)}, **_REFUSALS},
     operation_id="inspect_artifact",
+    response_class=Response,
 )
 @router.get(
     "/v1/jobs/{job_id}/artifacts/{name:path}",

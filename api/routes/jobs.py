@@ -41,7 +41,10 @@ class ListQuery(BaseModel):
     response_model=JobView,
     responses={
         201: answer("The job, queued", QUEUED_JOB, headers=("Location", "ETag")),
-        200: answer("The job that this Idempotency-Key made before", QUEUED_JOB, headers=("Location", "ETag")),
+        200: {
+            **answer("The job that this Idempotency-Key made before", QUEUED_JOB, headers=("Location", "ETag")),
+            "model": JobView,
+        },
         **problems(*CHANGING, *BODY, "IDEMPOTENCY_CONFLICT", "IDEMPOTENCY_KEY_INVALID"),
     },
     openapi_extra=job_body(),
@@ -109,7 +112,7 @@ async def get_job(
         str | None, Header(description="the ETag you have; answers 304 if it is still right")
     ] = None,
 ) -> Response:
-    """Look at a job. With `Prefer: wait=N` the answer comes when the job changes; a job that is done is answered at once."""
+    """Look at a job. With `Prefer: wait=N` the answer comes when it changes; one that is done is answered at once."""
 
     def read() -> Response:
         with database.read() as session:

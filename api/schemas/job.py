@@ -98,7 +98,7 @@ class JobView(_View):
     )
     result: dict[str, Any] | None = Field(
         None,
-        description="metrics of student, teacher and baselines; lists leave out its confusion matrices and per-class figures",
+        description="metrics of student, teacher, baselines; in lists without confusion matrices and per-class figures",
     )
     error: ErrorView | None = None
     attempts: list[AttemptView]

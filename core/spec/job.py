@@ -7,6 +7,7 @@ A JobSpec is frozen. A string stands for the object that says only that: "small"
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from core.errors import unknown
 from core.spec.methods import KNOBS, TEACHERLESS, MethodKnobs, SkdKnobs
@@ -92,7 +93,7 @@ class DatasetSpec(Part):
         None, min_length=2, description="the classes to keep, in the order of the student's outputs; null: all, sorted"
     )
     class_map: dict[str, str] = Field(
-        default_factory=dict, description="old name -> new name, before choosing; several onto one merges them"
+        {}, description="old name -> new name, before choosing; several onto one merges them"
     )
     validation_fraction: float = Field(
         0.1,
@@ -175,11 +176,13 @@ class EvaluationSpec(Part):
         return self
 
 
-def _shorthand(key_of: Any) -> BeforeValidator:
+def _shorthand(key_of: Any, part: type[Part]) -> BeforeValidator:
+    """A string is taken in the place of the part, and the JSON Schema says so."""
+
     def expand(value: Any) -> Any:
         return key_of(value) if isinstance(value, str) else value
 
-    return BeforeValidator(expand)
+    return BeforeValidator(expand, json_schema_input_type=str | part)
 
 
 def _teacher(text: str) -> dict[str, str]:
@@ -209,18 +212,20 @@ class JobSpec(Part):
 
     name: str = Field("", max_length=200, description="for people; not unique")
     labels: dict[Annotated[str, Field(max_length=63)], Annotated[str, Field(max_length=255)]] = Field(
-        default_factory=dict, max_length=64, description="for filtering: GET /v1/jobs?label=team=retail"
+        {}, max_length=64, description="for filtering: GET /v1/jobs?label=team=retail"
     )
-    teacher: Annotated[TeacherSpec, _shorthand(_teacher)] | None = Field(
+    teacher: Annotated[TeacherSpec, _shorthand(_teacher, TeacherSpec)] | None = Field(
         None, description="the big network; null only where the method needs none"
     )
-    dataset: Annotated[DatasetSpec, _shorthand(lambda text: {"uri": text})]
-    student: Annotated[StudentSpec, _shorthand(_student)] = Field(description="the small network")
-    method: Annotated[MethodKnobs, BeforeValidator(_method)] = Field(
-        default_factory=SkdKnobs, description="how the student learns; GET /v1/methods lists them"
+    dataset: Annotated[DatasetSpec, _shorthand(lambda text: {"uri": text}, DatasetSpec)] = Field(
+        description="the customer's labelled images"
     )
-    training: TrainingSpec = Field(default_factory=TrainingSpec)
-    evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+    student: Annotated[StudentSpec, _shorthand(_student, StudentSpec)] = Field(description="the small network")
+    method: Annotated[MethodKnobs, BeforeValidator(_method, json_schema_input_type=str | MethodKnobs)] = Field(
+        SkdKnobs(), description="how the student learns; GET /v1/methods lists them"
+    )
+    training: TrainingSpec = Field(TrainingSpec(), description="optimizer, schedule, augmentation, limits")
+    evaluation: EvaluationSpec = Field(EvaluationSpec(), description="what is measured beside the student")
     exports: tuple[Literal["safetensors", "onnx"], ...] = Field(
         ("safetensors", "onnx"), min_length=1, description="model files to publish"
     )
@@ -244,4 +249,7 @@ class JobSpec(Part):
             raise ValueError("student 'same' needs a teacher to be the same as")
         if self.method.name == "finetune" and self.teacher is None and self.student.weights is None:
             raise ValueError("method 'finetune' needs given weights: a teacher with student 'same', or student.weights")
+        if "finetune" in self.evaluation.baselines and self.teacher is None and self.student.weights is None:
+            detail = "baseline 'finetune' needs given weights: a teacher, or student.weights"
+            raise PydanticCustomError("misfit", "{detail}", {"detail": detail, "pointer": "/evaluation/baselines"})
         return self

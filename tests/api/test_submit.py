@@ -53,7 +53,7 @@ def test_what_is_no_job_is_refused(api, problem, body, status, code):
 @pytest.mark.parametrize("escape", ["\\u0000", "\\ud800"])
 @pytest.mark.parametrize("field", ["name", "labels"])
 def test_text_that_no_database_stores_is_refused(api, problem, smallest, field, escape):
-    value = '"a%s"' % escape if field == "name" else '{"k": "a%s"}' % escape
+    value = f'"a{escape}"' if field == "name" else f'{{"k": "a{escape}"}}'
     body = json.dumps(smallest)[:-1] + f', "{field}": {value}}}'
     response = api.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
     assert problem(response, 422, "SPEC_INVALID")["errors"][0]["pointer"].startswith(f"/{field}")
@@ -127,7 +127,9 @@ def test_an_unknown_architecture_is_refused_with_near_misses(api, problem, write
     published = [{"architecture": "cifar/resnet56"}, {"architecture": "cifar/resnet20"}]
     write(publish_catalogue, "teachers", published)
     write(publish_catalogue, "students", published)
-    document = problem(api.post("/v1/jobs", json={**smallest, "teacher": "cifar/resnet57"}), 422, "ARCHITECTURE_UNKNOWN")
+    document = problem(
+        api.post("/v1/jobs", json={**smallest, "teacher": "cifar/resnet57"}), 422, "ARCHITECTURE_UNKNOWN"
+    )
     assert document["errors"][0]["pointer"] == "/teacher/architecture"
     assert "'cifar/resnet56'" in document["detail"]
     document = problem(api.post("/v1/jobs", json={**smallest, "student": "cifar/resnet2"}), 422, "ARCHITECTURE_UNKNOWN")

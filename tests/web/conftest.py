@@ -1,17 +1,31 @@
 """A headless Chromium, driven over its DevTools protocol: opens a page, reads it, photographs it."""
 
+import asyncio
 import base64
 import itertools
 import json
+import os
 import re
+import shutil
+import socket
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from websockets.sync.client import ClientConnection, connect
+
+from api.__main__ import Server, configure
+from api.app import create_app
+from core.spec import parse_job
+from store import jobs, leases
+from store.database import Database, open_database
+from store.settings import Settings
+from store.views import Job, Lease
 
 
 class Page:
@@ -60,13 +74,12 @@ class Page:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def wait(self, expression: str, seconds: float = 10.0) -> Any:
-        """The value of the expression as soon as it is true."""
+    def wait(self, expression: str, seconds: float = 15.0) -> None:
+        """Return as soon as the expression is true."""
         deadline = time.monotonic() + seconds
-        while not (value := self.run(expression)):
+        while not self.run(f"!!document.body && !!({expression})"):
             assert time.monotonic() < deadline, f"{expression} did not come true; the page says {self.text()!r}"
             time.sleep(0.05)
-        return value
 
     def text(self) -> str:
         """What a reader sees."""
@@ -78,30 +91,26 @@ class Page:
         path.write_bytes(base64.b64decode(shot["data"]))
 
 
-@contextmanager
-def browse(program: str, folder: Path) -> Iterator[Page]:
-    """A page of a new browser whose profile lies in `folder`."""
-    flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--hide-scrollbars",
-        "--no-first-run",
-    ]
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A page of a headless Chromium; skips where none is installed, or fails under RETORT_TEST_REQUIRE_SERVERS=1."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        reason = "no chromium is installed to look at the dashboard with"
+        pytest.fail(reason) if os.environ.get("RETORT_TEST_REQUIRE_SERVERS") == "1" else pytest.skip(reason)
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
+    folder = tmp_path_factory.mktemp("browser")
     command = [program, *flags, "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
-            with connect(_page_address(process), max_size=None) as socket:
-                yield Page(socket)
+            with connect(_page_address(process), max_size=None) as channel:
+                yield Page(channel)
         finally:
             process.kill()
 
 
 def _page_address(process: subprocess.Popen[str]) -> str:
     """The browser says its address on stderr; the page's is asked for there."""
-    import urllib.request
-
     assert process.stderr is not None
     for line in process.stderr:
         if match := re.search(r"DevTools listening on ws://([^/]+)/", line):
@@ -109,3 +118,57 @@ def _page_address(process: subprocess.Popen[str]) -> str:
                 tabs = json.load(answer)
             return next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
     raise RuntimeError("the browser ended at its start")
+
+
+@pytest.fixture
+def page(browser: Page) -> Iterator[Page]:
+    """The browser's page, as on a desk in daylight."""
+    browser.complaints.clear()
+    browser.look()
+    yield browser
+    browser.send("Page.navigate", url="about:blank")
+
+
+@pytest.fixture
+def database(sqlite_url: str) -> Iterator[Database]:
+    """An empty database."""
+    opened = open_database(sqlite_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def address(database: Database, tmp_path: Path) -> Iterator[str]:
+    """Where a real server answers for it."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = Server(configure(create_app(Settings(data_dir=tmp_path), database, quiet=True), "127.0.0.1", 0))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(timeout=15)
+    listening.close()
+
+
+@pytest.fixture
+def write(database: Database) -> Callable[..., Any]:
+    """Calls a function of the store in a transaction of its own."""
+
+    def write(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        with database.begin() as session:
+            return function(session, *arguments, **named)
+
+    return write
+
+
+@pytest.fixture
+def put(write: Callable[..., Any]) -> Callable[..., Job]:
+    """Puts a job into the database: `put(name="x")`."""
+    smallest = {"teacher": "torchvision/resnet50", "dataset": "s3://shelf/photos.zip", "student": "small"}
+    return lambda **fields: write(jobs.submit, parse_job({**smallest, **fields})).job
+
+
+@pytest.fixture
+def work(write: Callable[..., Any]) -> Callable[[Job], Lease]:
+    """Claims a job as a worker would."""
+    return lambda job: write(leases.claim, job.id, owner="worker-1", lease_seconds=600)
