@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from core.evaluate import Views
@@ -73,5 +73,5 @@ def write_safetensors(network: Network, path: Path, classes: Sequence[str]) -> P
     # Cloned, because safetensors refuses tensors that share memory and some networks tie weights.
     tensors = {key: value.detach().cpu().clone().contiguous() for key, value in network.module.state_dict().items()}
     with whole_file(path) as temporary:
-        save_file(tensors, temporary, metadata=header)
+        temporary.write_bytes(save(tensors, metadata=header))  # save_file would make it unreadable to other users
     return path

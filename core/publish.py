@@ -10,6 +10,7 @@ from core.evaluate import predict
 from core.events import Artifact, Event, Result
 from core.export import export_model
 from core.networks.facts import measure_network
+from core.onnx_file import read_facts
 from core.predictions import write_predictions
 from core.prepare import Place, Prepared
 from core.report import Outcome, write_report
@@ -59,7 +60,7 @@ def publish(
         dataset=dataset.facts,
         student=measure_network(network),
         teacher=teacher,
-        metrics=networks.pop("student"),
+        metrics={**networks.pop("student"), "parity": _parity(paths)},
         baselines={name.removeprefix("baseline/"): measures for name, measures in networks.items()},
         curves=_curves(prepared, trained),
         classes=dataset.classes,
@@ -74,6 +75,12 @@ def publish(
     result = Result(student=outcome.student, metrics=outcome.metrics, baselines=outcome.baselines, teacher=teacher)
     report(result)
     return result
+
+
+def _parity(paths: list[Path]) -> dict[str, Any] | None:
+    """What the check of the ONNX file found; None where there is no such file."""
+    onnx_path = next((path for path in paths if path.suffix == ".onnx"), None)
+    return read_facts(onnx_path)["parity"] if onnx_path else None
 
 
 def _curves(prepared: Prepared, trained: dict[str, Trained]) -> dict[str, list[list[float | None]]]:

@@ -23,7 +23,9 @@ def model_card(outcome: Outcome) -> str:
         autoescape=False, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["plain"] = plain
-    environment.globals.update({name: getattr(words, name) for name in ("percent", "interval", "count", "size")})
+    environment.globals.update(
+        {name: getattr(words, name) for name in ("percent", "interval", "count", "size", "milliseconds")}
+    )
     template = environment.from_string(files("core.report").joinpath("templates/model_card.md.j2").read_text("utf-8"))
     method = find(outcome.spec["method"]["name"])
     return template.render(

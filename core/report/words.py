@@ -47,8 +47,10 @@ def size(num_bytes: float | None) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """1.234 -> 1.23 ms"""
-    return NOTHING if value is None else f"{value:.3g} ms"
+    """1.234 -> 1.23 ms, 0.0682 -> 68.2 µs"""
+    if value is None:
+        return NOTHING
+    return f"{value:.3g} ms" if value >= 0.1 else f"{value * 1000:.3g} µs"
 
 
 def seconds(value: float | None) -> str:

@@ -7,6 +7,7 @@ MAX_NAMED = 40  # classes; beyond, names would be smaller than print
 MAX_COUNTED = 20  # classes; beyond, counts would not fit their cells
 SIDES = ((6, 44.0), (12, 32.0), (MAX_COUNTED, 26.0), (MAX_NAMED, 15.0), (float("inf"), 6.0))  # up to so many classes
 NAME_LENGTH = 18
+MAX_UPRIGHT = 3  # letters that fit above a column
 LETTER_WIDTH = 7.2  # of the widest usual 11 px letters, on average
 
 
@@ -24,7 +25,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Cells of `side` in a square of `extent`, with `margin` for the names (empty where there are too many)."""
+    """Cells of `side` in a square of `extent`, with `margin` for the names (empty where there are too many).
+
+    `names` are (place, short, full); `upright`: so short that columns need not turn them.
+    """
 
     side: float
     margin: float
@@ -32,6 +36,7 @@ class Matrix:
     cells: tuple[Cell, ...]
     names: tuple[tuple[float, str, str], ...]
     counted: bool
+    upright: bool
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ def matrix(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> Matrix
     """The cells of a K x K confusion matrix, row = true class."""
     side = next(side for most, side in SIDES if len(classes) <= most)
     named = len(classes) <= MAX_NAMED
+    upright = all(len(name) <= MAX_UPRIGHT for name in classes)
     short = [(_shorten(name), name) for name in classes] if named else []
     margin = 14 + LETTER_WIDTH * max(len(text) for text, _ in short) if named else 16.0
     cells = [
@@ -64,7 +70,7 @@ def matrix(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> Matrix
         if count
     ]
     names = tuple(((place + 0.5) * side, text, full) for place, (text, full) in enumerate(short))
-    return Matrix(side, margin, side * len(classes), tuple(cells), names, len(classes) <= MAX_COUNTED)
+    return Matrix(side, margin, side * len(classes), tuple(cells), names, len(classes) <= MAX_COUNTED, upright)
 
 
 def mistakes(confusion: Sequence[Sequence[int]], classes: Sequence[str], most: int = 8) -> list[Mistake]:

@@ -20,6 +20,7 @@ from core.report import words
         (words.size, 4_933_840, "4.93 MB"),
         (words.size, 512, "512 B"),
         (words.milliseconds, 1.2345, "1.23 ms"),
+        (words.milliseconds, 0.0682, "68.2 µs"),
         (words.seconds, 12.34, "12.3 s"),
         (words.seconds, 119.7, "2 min 00 s"),
         (words.seconds, 4000, "1 h 06 min"),
