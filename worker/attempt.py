@@ -101,7 +101,8 @@ def _lay(shop: Workshop, lease: Lease, folder: AttemptFolder, ledger: Ledger) ->
 
 
 def _train(shop: Workshop, lease: Lease, folder: AttemptFolder, keeper: Keeper, ledger: Ledger) -> None:
-    recorder = Recorder(ledger, Deliveries(ledger, folder.out), shop.settings.record_seconds)
+    deliveries = Deliveries(ledger, folder.out, lease.spec["training"]["checkpoint_seconds"])
+    recorder = Recorder(ledger, deliveries, shop.settings.record_seconds)
     with Trainer(_order(shop, lease, folder), keeper.verdict) as trainer:
         logger.info("%s: engine is process %d", lease.job_id, trainer.pid)
         recorder.follow(trainer)

@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 VERSION = "version"  # the kind under which the version of what is published stands
 ENGINE_SECONDS = 600.0
 LOOK_SECONDS = 0.5
+NICENESS = 15  # a job that waits is more urgent
 
 
 def publish(
@@ -46,6 +47,7 @@ def _ask(command: Sequence[str], allowed: Sequence[str], stop: threading.Event) 
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as answer:
         environment = engine_environment(os.environ, allowed, Path(folder))
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=answer, cwd=folder, env=environment)
+        os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
         try:
             status = _wait(process, stop)
         finally:

@@ -5,9 +5,11 @@ the announced sha256.
 """
 
 import logging
+import math
 import os
 import re
 import stat
+import time
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,9 +27,13 @@ ARTIFACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 class Deliveries:
     """Takes in what one engine announces from its folder `out`."""
 
-    def __init__(self, ledger: Ledger, out: Path) -> None:
+    def __init__(self, ledger: Ledger, out: Path, checkpoint_seconds: float) -> None:
+        """Between two checkpoints that are stored lie `checkpoint_seconds`: an engine with short epochs writes many."""
         self._ledger = ledger
         self._out = out
+        self._checkpoint_seconds = checkpoint_seconds
+        self._checkpoint: Checkpoint | None = None  # announced and not stored
+        self._stored_at = -math.inf
 
     def artifact(self, event: Artifact) -> None:
         """A result file; raises InternalError where it is not what was announced."""
@@ -40,16 +46,29 @@ class Deliveries:
         self._ledger.write(leases.add_artifact, event.name, event.media_type, blob.sha256, blob.size_bytes)
 
     def checkpoint(self, event: Checkpoint) -> None:
-        """A place to resume from. One that is gone again was replaced by a newer; one that is damaged is left out, and
-        the one before stays valid."""
+        """A place to resume from, in the place of the one before."""
+        self._checkpoint = event
+
+    def store_checkpoint(self, *, now: bool) -> None:
+        """Store the last announced checkpoint if it is time, or `now`."""
+        event = self._checkpoint
+        if event is not None and (now or time.monotonic() >= self._stored_at + self._checkpoint_seconds):
+            self._checkpoint = None
+            if self._store(event):
+                self._stored_at = time.monotonic()
+
+    def _store(self, event: Checkpoint) -> bool:
+        """Whether it was stored: one that is gone again was replaced by a newer, which is announced next; one that is
+        damaged is left out, and the one before stays."""
         try:
             blob = self._take_in(event.path, event.sha256)
         except FileNotFoundError:
-            return
+            return False
         except InternalError as error:
             logger.warning("%s: checkpoint of step %d left out: %s", self._ledger.lease.job_id, event.step, error)
-            return
+            return False
         self._ledger.write(leases.save_checkpoint, blob.sha256, event.path, event.step)
+        return True
 
     def _take_in(self, path: str, sha256: str) -> Blob:
         def once() -> Blob:

@@ -8,7 +8,10 @@ from store.database import Database
 
 logger = logging.getLogger(__name__)
 
-TIDY_SECONDS = 600.0
+TIDY_SECONDS = 120.0
+# A replaced checkpoint may be 100 MB, and a job replaces one a minute. Longer than any pause between the last byte of a
+# blob and the row that refers to it: a lease would have run out.
+GARBAGE_SECONDS = 600.0
 
 
 class Reaper:
@@ -34,4 +37,4 @@ class Reaper:
         with self._database.begin() as session:
             reaper.sweep_plans(session)
             workers.forget(session)
-        blobs.collect_garbage(self._database)
+        blobs.collect_garbage(self._database, GARBAGE_SECONDS)

@@ -44,6 +44,7 @@ class Recorder:
                 break
             self._record(batch, last=not more)
             self._deliver(batch)
+        self._deliveries.store_checkpoint(now=self.result is None)
 
     def log(self, level: str, lines: list[str]) -> None:
         """Lines of the worker's own, such as the end of the engine's stderr."""
@@ -100,6 +101,6 @@ class Recorder:
         for event in batch:
             if isinstance(event, events.Artifact):
                 self._deliveries.artifact(event)
-        checkpoints = [event for event in batch if isinstance(event, events.Checkpoint)]
-        if checkpoints:  # each replaces the one before
-            self._deliveries.checkpoint(checkpoints[-1])
+            elif isinstance(event, events.Checkpoint):
+                self._deliveries.checkpoint(event)
+        self._deliveries.store_checkpoint(now=False)

@@ -80,8 +80,9 @@ class Running:
         return self.api
 
     def start_worker(self) -> subprocess.Popen[bytes]:
-        """Start a worker."""
+        """Start a worker and wait until it has announced itself."""
         self.worker = self._start("worker")
+        wait_for(self._is_announced, seconds=60)
         return self.worker
 
     def stop(self) -> None:
@@ -154,6 +155,10 @@ class Running:
     def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", module, *arguments]
         return subprocess.Popen(command, env=self._environment, cwd=self._folder, stdout=self._log, stderr=self._log)
+
+    def _is_announced(self) -> bool:
+        assert self.worker.poll() is None, self.log()
+        return self.worker.pid in [one["pid"] for one in self.client.get("/v1/workers").json()["data"]]
 
     def _answers(self) -> bool:
         assert self.api.poll() is None, self.log()

@@ -35,6 +35,7 @@ def spec(**labels: object) -> dict[str, Any]:
     """A job whose labels tell the stand-in what to do."""
     return {
         "dataset": "builtin:digits", "student": "nano", "labels": {name: str(value) for name, value in labels.items()},
+        "training": {"checkpoint_seconds": 0.01},
     }  # fmt: skip
 
 

@@ -206,6 +206,22 @@ def test_a_stopping_worker_gives_the_job_back_and_the_next_goes_on(
     assert int(second.split()[3]) >= 3
 
 
+def test_checkpoints_are_stored_as_often_as_the_spec_says(
+    database: Database, submit: Any, run: Any, run_in_background: Any, shop: Workshop, look: Look, wait_for: Any
+) -> None:
+    """The first at once; of the many after it, the last, when the engine is interrupted."""
+    thread = run_in_background(
+        job_id := submit(steps=1000, seconds=0.02, more={"training": {"checkpoint_seconds": 60}})
+    )
+    wait_for(lambda: (look(job_id).progress or {}).get("step", 0) >= 5)
+    shop.stopping.set()
+    thread.join(10)
+    with database.read() as session:
+        steps = [one.data["step"] for one in reading.events(session, job_id) if one.kind == "checkpoint"]
+    assert len(steps) == 2 and steps[1] >= 5
+    shop.stopping.clear()
+
+
 def test_a_job_has_no_more_time_than_its_spec_allows(submit: Any, run: Any) -> None:
     job = run(submit(steps=1000, seconds=0.05, more={"training": {"max_runtime_seconds": 1.5}}))
     assert (job.state, job.error["code"], job.error["category"]) == ("failed", "DEADLINE_EXCEEDED", "user")
