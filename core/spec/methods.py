@@ -16,7 +16,7 @@ class SkdKnobs(Part):
         "Liu et al., CVPR Workshops 2023; read in its abstract alone, so the arithmetic is our variant"
     )
     fidelity: ClassVar[Fidelity] = "our variant"
-    name: Literal["skd"] = "skd"
+    name: Literal["skd"] = Field("skd", description="tells the methods apart")
     weight: Annotated[float, Field(ge=0)] | Auto = Field(
         "auto", description="of the feature term against the label term; auto: by form"
     )
@@ -32,7 +32,7 @@ class KdKnobs(Part):
 
     source: ClassVar[str] = "Hinton, Vinyals and Dean 2015, arXiv:1503.02531"
     fidelity: ClassVar[Fidelity] = "as published"
-    name: Literal["kd"] = "kd"
+    name: Literal["kd"] = Field("kd", description="tells the methods apart")
     temperature: float = Field(4.0, gt=0, description="softens both sides")
     weight: float = Field(0.9, ge=0, description="of T^2 KL(teacher || student)")
     label_weight: float = Field(0.1, ge=0, description="of the cross-entropy")
@@ -43,7 +43,7 @@ class ScratchKnobs(Part):
 
     source: ClassVar[str] = "supervised training, no distillation"
     fidelity: ClassVar[Fidelity] = "common practice"
-    name: Literal["scratch"] = "scratch"
+    name: Literal["scratch"] = Field("scratch", description="tells the methods apart")
 
 
 class FinetuneKnobs(Part):
@@ -53,7 +53,7 @@ class FinetuneKnobs(Part):
 
     source: ClassVar[str] = "transfer learning, no distillation"
     fidelity: ClassVar[Fidelity] = "common practice"
-    name: Literal["finetune"] = "finetune"
+    name: Literal["finetune"] = Field("finetune", description="tells the methods apart")
     freeze_backbone: bool = Field(False, description="true: a linear probe")
 
 

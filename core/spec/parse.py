@@ -22,6 +22,8 @@ def _explain(item: Any) -> tuple[str, str]:
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
     if item["type"] == "extra_forbidden" and model is not None:
         return pointer, unknown("field", str(path[-1]), model.model_fields, most_listed=24)
+    if item["type"] == "misfit":  # parts that do not fit each other: the validator of the whole says which is to blame
+        return item["ctx"]["pointer"], item["msg"]
     if item["type"] == "missing":
         return pointer, "is required"
     message = item["msg"].removeprefix("Value error, ")

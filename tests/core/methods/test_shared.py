@@ -1,4 +1,4 @@
-"""What every method must hold, over every method there is. A new method needs one row of settings here, or this fails."""
+"""What every method must hold, over every method there is: a new one needs a row of settings here, or this fails."""
 
 from collections.abc import Callable
 from typing import Any
@@ -81,7 +81,8 @@ def test_without_its_own_terms_it_is_scratch_bit_for_bit(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if SETTINGS[name] is not None])
 def test_with_its_own_terms_it_is_not_scratch(name):
     weights = []
-    for method in (build(name, make_setting(image_size=8)), build("scratch", make_setting(image_size=8))):
+    for its_name in (name, "scratch"):
+        method = build(its_name, make_setting(image_size=8))
         make_trainer(method, make_training(max_steps=4)).run()
         weights.append(snapshot(method.deployed()))
     assert not same_weights(*weights)

@@ -154,7 +154,7 @@ def test_the_feature_term_is_the_weighted_distance_of_the_adapted_last_maps():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_teachers_classifier_says_nothing(form):
-    """Its logits may be anything: other weights, other classes, not a number; the loss and the student stay the same."""
+    """Its logits may be anything, even not a number: loss and student stay the same."""
     weights = []
     for spoil in (False, True):
         setting = make_setting(image_size=8, class_indices=None)

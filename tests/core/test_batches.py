@@ -1,0 +1,82 @@
+"""The batches as a pure function of the step."""
+
+import pytest
+import torch
+from tiny import CPU, NUM_CLASSES, make_split, make_training
+
+from core.batches import Batches
+from core.data.augment import Augmenter
+from core.methods.method import Stage
+
+
+def make_batches(count=43, *, stage=None, seed=0, num_views=1, **fields):
+    training = make_training(**fields)
+    return Batches(
+        make_split(count),
+        training,
+        Augmenter(training.augmentation, 8),
+        NUM_CLASSES,
+        stage or Stage(),
+        seed,
+        CPU.device,
+        num_views,
+    )
+
+
+def equal(one, other):
+    return (
+        torch.equal(one.views, other.views)
+        and torch.equal(one.targets, other.targets)
+        and torch.equal(one.indices, other.indices)
+        and all(torch.equal(a, b) for a, b in zip(one.more_views, other.more_views, strict=True))
+    )
+
+
+@pytest.mark.parametrize("fields", [{}, {"augmentation": "strong", "mixup_alpha": 0.4, "cutmix_alpha": 1.0}])
+def test_a_batch_depends_on_the_step_alone(fields):
+    in_order = make_batches(num_views=2, **fields)
+    seen = [in_order.batch(step) for step in range(12)]
+    backwards = make_batches(num_views=2, **fields)
+    torch.manual_seed(99)
+    for step in reversed(range(12)):
+        assert equal(backwards.batch(step), seen[step])
+    assert not torch.equal(seen[0].views, seen[0].more_views[0])
+    assert not equal(make_batches(num_views=2, seed=1, **fields).batch(0), seen[0])
+
+
+def test_every_image_comes_once_an_epoch_but_for_the_dropped_tail():
+    batches = make_batches(43)
+    assert batches.steps_per_epoch == 5
+    epochs = [torch.cat([batches.batch(5 * epoch + i).indices for i in range(5)]).tolist() for epoch in range(4)]
+    for order in epochs:
+        assert len(order) == len(set(order)) == 40
+    assert epochs[0] != epochs[1]
+    assert {index for order in epochs for index in order} == set(range(43)), "no image is left out for long"
+
+
+def test_labels_and_views_belong_to_the_indices():
+    split = make_split(43)
+    batch = make_batches(43, augmentation="none").batch(2)
+    assert torch.equal(batch.targets, split.labels[batch.indices])
+    torch.testing.assert_close(batch.views, split.images[batch.indices].float() / 255)
+
+
+def test_the_halves_are_disjoint_and_whole():
+    halves = [make_batches(43, stage=Stage(split=name)).members.tolist() for name in ("first_half", "second_half")]
+    assert sorted(halves[0] + halves[1]) == list(range(43))
+    assert abs(len(halves[0]) - len(halves[1])) <= 1
+    first = make_batches(43, stage=Stage(split="first_half"))
+    assert set(first.batch(0).indices.tolist()) <= set(halves[0])
+    assert make_batches(43, stage=Stage(split="first_half"), seed=1).members.tolist() != halves[0]
+
+
+def test_mixed_targets_are_rows_that_sum_to_one():
+    for step in range(6):
+        batch = make_batches(mixup_alpha=0.4, cutmix_alpha=1.0).batch(step)
+        assert batch.targets.shape == (8, NUM_CLASSES)
+        torch.testing.assert_close(batch.targets.sum(1), torch.ones(8))
+
+
+def test_a_split_smaller_than_a_batch_is_one_batch():
+    batches = make_batches(5)
+    assert batches.steps_per_epoch == 1 and len(batches.batch(0).indices) == 5
