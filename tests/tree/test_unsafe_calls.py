@@ -10,7 +10,21 @@ PARTS = ("api", "worker", "core", "store", "client", "migrations")
 SOURCES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 FORBIDDEN_NAMES = {"eval", "exec", "__import__"}
-FORBIDDEN_CALLS = {"yaml.load", "yaml.unsafe_load", "yaml.full_load", "os.system", "os.popen", "torch.hub.load"}
+FORBIDDEN_CALLS = {
+    "pickle.load",
+    "pickle.loads",
+    "pickle.Unpickler",
+    "yaml.load",
+    "yaml.unsafe_load",
+    "yaml.full_load",
+    "os.system",
+    "os.popen",
+    "torch.hub.load",
+}
+
+
+# CIFAR's own format is a pickle; this file subclasses Unpickler with a closed list of constructors, and calls no other.
+EXCUSED = {"core/data/readers/cifar.py": {"pickle"}}
 
 
 def unsafe(source: str) -> list[str]:
@@ -48,7 +62,8 @@ def complaints(node: ast.AST, aliases: dict[str, str]) -> list[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_runs_no_foreign_bytes(path):
-    assert unsafe(path.read_text()) == []
+    excused = EXCUSED.get(str(path.relative_to(ROOT)), set())
+    assert [found for found in unsafe(path.read_text()) if found.partition(": ")[2] not in excused] == []
 
 
 @pytest.mark.parametrize(
@@ -56,6 +71,7 @@ def test_a_file_runs_no_foreign_bytes(path):
     [
         "import pickle",
         "from pickle import loads as read",
+        "pickle.loads(data)",
         "import torch as t; t.load(path)",
         "import torch; torch.load(path, weights_only=False)",
         "from torch import load; load(path)",
