@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from core.spec import TeacherSpec
 WEIGHTS = "/teacher/weights"
 # What core.export writes for every job.
 JOB_WEIGHTS = "model.safetensors"
+# The bounds of training.image_size.
+MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 8, 1024
 
 
 @dataclass(frozen=True)
@@ -103,11 +106,23 @@ def _sha256(path: Path) -> str:
 
 def _built_for(architecture: str, state: dict[str, Tensor], metadata: dict[str, str]) -> Network:
     """The architecture with as many outputs as the weights have, at the size that their metadata tells."""
-    size = metadata.get("image_size", "")
-    image_size = int(size) if size.isdigit() else None
+    image_size = _image_size(metadata)
     num_classes = num_classes_of(outline(architecture, image_size=image_size), state)
     network = build(architecture, num_classes, image_size=image_size)
     return _as_trained(network, metadata)
+
+
+def _image_size(metadata: dict[str, str]) -> int | None:
+    """The size that the file tells, within what a spec may ask for: a larger one would only exhaust the memory."""
+    told = metadata.get("image_size")
+    if told is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,4}", told) or not MIN_IMAGE_SIZE <= int(told) <= MAX_IMAGE_SIZE:
+        allowed = f"{MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE}"
+        raise TeacherLoadFailed(
+            f"the file's metadata has image_size {told[:20]!r}, allowed: {allowed}", pointer=WEIGHTS
+        )
+    return int(told)
 
 
 def _as_trained(network: Network, metadata: dict[str, str]) -> Network:

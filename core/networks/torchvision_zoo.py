@@ -16,6 +16,9 @@ from core.networks.published import Published, refused_pickle, unavailable
 SIZE_ARGUMENT = {"vit_": "image_size", "maxvit_": "input_size"}
 # Their second classifiers serve training from scratch only, and would give the network several outputs.
 WITH_AUXILIARY = ("googlenet", "inception_v3")
+# They were trained on pixels in [-1, 1]. torchvision hides that in `transform_input`; here the input format says it,
+# so that it reaches preprocessing.json and survives a reload.
+SIGNED_UNIT = (0.5, 0.5, 0.5)
 AUXILIARY_KEYS = ("aux1.", "aux2.", "AuxLogits.")
 
 
@@ -45,8 +48,8 @@ def make(
     """
     weights = best_weights(name)
     default_classes = len(weights.meta["categories"])
-    input_format = _input_format(weights, image_size)
-    arguments = _arguments(name, input_format.size, published is not None)
+    input_format = _input_format(name, weights, image_size)
+    arguments = _arguments(name, input_format.size)
     classes = default_classes if published or num_classes is None else num_classes
     module = models.get_model(name, weights=None, num_classes=classes, **arguments)
     if published:
@@ -60,18 +63,21 @@ def classes(name: str) -> tuple[str, ...]:
     return tuple(best_weights(name).meta["categories"])
 
 
-def _input_format(weights: Weights, image_size: int | None) -> InputFormat:
+def _input_format(name: str, weights: Weights, image_size: int | None) -> InputFormat:
     preset = weights.transforms()
     mode = "bicubic" if preset.interpolation.value == "bicubic" else "bilinear"
-    return InputFormat(image_size or preset.crop_size[0], tuple(preset.mean), tuple(preset.std), mode)
+    size = image_size or preset.crop_size[0]
+    if name in WITH_AUXILIARY:
+        return InputFormat(size, SIGNED_UNIT, SIGNED_UNIT, mode)
+    return InputFormat(size, tuple(preset.mean), tuple(preset.std), mode)
 
 
-def _arguments(name: str, size: int, pretrained: bool) -> dict[str, Any]:
+def _arguments(name: str, size: int) -> dict[str, Any]:
     for prefix, argument in SIZE_ARGUMENT.items():
         if name.startswith(prefix):
             return {argument: (size, size) if argument == "input_size" else size}
     if name in WITH_AUXILIARY:
-        return {"aux_logits": False, "transform_input": pretrained, "init_weights": not pretrained}
+        return {"aux_logits": False, "transform_input": False, "init_weights": True}
     return {}
 
 
@@ -86,11 +92,17 @@ def _download(name: str, weights: WeightsEnum, published: Published) -> dict[str
 
 
 def _adapted(name: str, module: nn.Module, state: dict[str, torch.Tensor], size: int) -> dict[str, torch.Tensor]:
-    """The published state as this module wants it: old densenet keys, auxiliary heads, other image sizes of ViTs."""
-    if name.startswith("densenet"):
-        state = {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", key): value for key, value in state.items()}
-    if name in WITH_AUXILIARY:
-        state = {key: value for key, value in state.items() if not key.startswith(AUXILIARY_KEYS)}
+    """The published state as this module wants it; the position embedding of a ViT is resized to the image size."""
+    state = current_names(name, state)
     if name.startswith("vit_") and state["encoder.pos_embedding"].shape != module.encoder.pos_embedding.shape:
         state = models.vision_transformer.interpolate_embeddings(size, module.patch_size, state)
+    return state
+
+
+def current_names(name: str, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A torchvision checkpoint without auxiliary classifiers, and with today's names of DenseNet's layers."""
+    if name.startswith("densenet"):
+        return {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", key): value for key, value in state.items()}
+    if name in WITH_AUXILIARY:
+        return {key: value for key, value in state.items() if not key.startswith(AUXILIARY_KEYS)}
     return state

@@ -101,7 +101,8 @@ def test_the_student_of_a_job_teaches_on_with_everything_that_its_file_says(
 
 
 @pytest.mark.parametrize(("name", "value"), [
-    ("classes", "[1"), ("classes", "7"), ("mean", "[0.1]"), ("std", "{}"), ("std", '["a", "b", "c"]'),
+    ("classes", "[1"), ("classes", "7"), ("mean", "[0.1]"), ("std", "{}"), ("image_size", "100000"),
+    ("image_size", "²"), ("std", '["a", "b", "c"]'),
 ])  # fmt: skip
 def test_metadata_that_makes_no_sense_is_refused(name: str, value: str, network: Network, tmp_path: Path) -> None:
     metadata = {"architecture": "cifar/resnet8", name: value}

@@ -10,7 +10,7 @@ from torchvision import models
 from core.errors import ArchitectureUnknown, SpecInvalid, TeacherLoadFailed
 from core.networks import torchvision_zoo
 from core.networks.facts import measure_network
-from core.networks.zoo import build, outline
+from core.networks.zoo import build, load_weights, outline
 from core.policy import Policy
 
 # One of each family, at a small size where the network takes any.
@@ -107,11 +107,12 @@ def test_downloaded_weights_load_as_torchvision_loads_them(name: str, tmp_path: 
         state = {re.sub(r"(denselayer\d+\.[a-z]+)(\d)", r"\1.\2", key): value for key, value in state.items()}
     place(tmp_path, name, state)
     network = build(f"torchvision/{name}", image_size=64, pretrained=True, cache=tmp_path).eval()
-    if name == "googlenet":
-        original.transform_input = True
     images = torch.rand(2, 3, 64, 64)
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    if name == "googlenet":
+        original.transform_input = True  # as torchvision sets it for these weights
     with torch.no_grad():
-        torch.testing.assert_close(network(images), original(network.prepare(images)))
+        torch.testing.assert_close(network(images), original((images - mean) / std), rtol=1e-4, atol=1e-5)
     assert network.num_classes == 1000
     slim = build(f"torchvision/{name}", 3, image_size=64, pretrained=True, cache=tmp_path)
     assert slim.classifier.out_features == 3
@@ -125,6 +126,16 @@ def test_weights_that_cannot_be_downloaded_are_named() -> None:
         torchvision_zoo._download("resnet18", _Unreachable.DEFAULT, torchvision_zoo.Published())
     assert "torchvision/resnet18" in caught.value.message
     assert "http://127.0.0.1:9/resnet18-00000000.pth" in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["densenet121", "googlenet"])
+def test_a_file_of_torchvision_itself_loads_too(name: str, tmp_path: Path) -> None:
+    original = models.get_model(name, num_classes=5, **({"init_weights": True} if name == "googlenet" else {}))
+    torch.save(original.state_dict(), tmp_path / "own.pth")
+    network = build(f"torchvision/{name}", 5, image_size=64)
+    load_weights(network, tmp_path / "own.pth", policy=Policy())
+    ours = network.module.state_dict()
+    assert all(torch.equal(value, original.state_dict()[key]) for key, value in ours.items())
 
 
 class _Unreachable(models.WeightsEnum):
