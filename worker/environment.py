@@ -9,6 +9,8 @@ from pathlib import Path
 # Where programs are, and how they write text and time: without these an engine cannot run as its worker does.
 ALWAYS = ("PATH", "HOME", "LANG", "LC_*", "TZ")
 OWN = "RETORT_*"
+# OpenMP threads that wait by spinning slow an engine to a third where another process is busy; the worker's own wins.
+SHARED_CORES = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def engine_environment(worker: Mapping[str, str], allowed: Iterable[str], temporary: Path) -> dict[str, str]:
@@ -20,6 +22,7 @@ def engine_environment(worker: Mapping[str, str], allowed: Iterable[str], tempor
         for name, value in worker.items()
         if any(fnmatchcase(name, pattern) for pattern in patterns) and not fnmatchcase(name, OWN)
     }
+    passed = {**SHARED_CORES, **passed}
     return {**passed, "TMPDIR": str(temporary), "PYTHONPATH": str(_home_of_core()), "PYTHONSAFEPATH": "1"}
 
 

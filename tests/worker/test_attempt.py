@@ -211,7 +211,7 @@ def test_checkpoints_are_stored_as_often_as_the_spec_says(
 ) -> None:
     """The first at once; of the many after it, the last, when the engine is interrupted."""
     thread = run_in_background(
-        job_id := submit(steps=1000, seconds=0.02, more={"training": {"checkpoint_seconds": 60}})
+        job_id := submit(steps=1000, seconds=0.15, more={"training": {"checkpoint_seconds": 60}})
     )
     wait_for(lambda: (look(job_id).progress or {}).get("step", 0) >= 5)
     shop.stopping.set()
