@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import signal
 import sys
 from pathlib import Path
@@ -117,8 +116,6 @@ def _set(document: dict[str, Any], setting: str) -> None:
 
 
 if __name__ == "__main__":
-    # Threads that wait by spinning slow a shared machine down to a third ; torch reads this as it is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # A reader that went away (a closed terminal, `| head`) ends the engine quietly.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())
