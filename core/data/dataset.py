@@ -6,14 +6,12 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
-from typing import Any
 
 import torch
 
 from core.data import classes as class_choice
 from core.data import readers, resident, uri
-from core.data.images import Unreadable, size_of
+from core.data.headers import measure
 from core.data.listing import Listing, Record, SplitName
 from core.data.splits import SPLITS, Splits, split
 from core.errors import DatasetInvalid
@@ -21,8 +19,6 @@ from core.events import DatasetFacts
 from core.policy import Policy
 from core.spec import DatasetSpec
 
-# Headers are read of so many files at most, spread evenly: enough for a median, and seconds on a cold disk.
-MAX_HEADERS = 2048
 MAX_NAMED = 20
 # Random crops need a margin: 256 for 224, as ImageNet training has it.
 MARGIN = 8 / 7
@@ -185,7 +181,7 @@ def open_dataset(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path
     _check_names(listing.records)
     chosen, records = class_choice.choose(listing, spec)
     splits = split(records, spec=spec, classes=chosen, seed=seed)
-    native_size, largest_side = _sizes(splits, listing.read, policy.max_image_pixels)
+    native_size, largest_side = measure(splits, listing.read, policy.max_image_pixels)
     return Source(
         spec=spec,
         classes=chosen,
@@ -219,23 +215,6 @@ def _check_names(records: list[Record]) -> None:
         if record.name in seen:
             raise DatasetInvalid(f"the dataset names the image {record.name!r} twice")
         seen.add(record.name)
-
-
-def _sizes(splits: Splits, read: Any, max_pixels: int) -> tuple[tuple[int, int], int]:
-    """Median height and width, and the longest side of all, from headers. Decoding tells of unreadable ones."""
-    records = [record for members in splits.values() for record in members]
-    step = -(-len(records) // MAX_HEADERS)
-    sizes = []
-    problem = ""
-    for record in records[::step]:
-        try:
-            sizes.append(size_of(read(record.key), max_pixels))
-        except (Unreadable, DatasetInvalid) as error:
-            problem = problem or f"{record.name}: {error}"
-    if not sizes:
-        raise DatasetInvalid(f"no image can be read; the first: {problem}", pointer="/dataset/uri")
-    heights, widths = zip(*sizes, strict=True)
-    return (round(median(heights)), round(median(widths))), max(max(heights), max(widths))
 
 
 def _missing(splits: Splits, classes: tuple[str, ...]) -> tuple[str, ...]:

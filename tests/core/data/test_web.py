@@ -169,6 +169,20 @@ def test_every_hop_and_every_address_is_checked(tmp_path: Path, site, monkeypatc
     assert site.requests[0][1]["Host"] == f"public.test:{site.port}"
 
 
+def test_a_name_that_changes_its_address_after_the_check(tmp_path: Path, site, monkeypatch: pytest.MonkeyPatch):
+    """What was checked is what is dialled: the second answer of the name service, 127.0.0.2, is never asked for."""
+    real, answers = socket.getaddrinfo, ["127.0.0.1", "127.0.0.2", "127.0.0.2"]
+
+    def lookup(host: str, port: int, *args, **more):
+        return real(answers.pop(0) if host == "flips.test" else host, port, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    monkeypatch.setattr(addresses, "is_public", lambda address: address == "127.0.0.1")
+    site.give("/x", b"checked")
+    assert get(f"http://flips.test:{site.port}/x", tmp_path, PUBLIC_ONLY).read_bytes() == b"checked"
+    assert len(answers) == 2
+
+
 @pytest.mark.parametrize(
     "address",
     [
