@@ -1,5 +1,6 @@
 """The headline: the student against its teacher in five figures."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.report import words
@@ -41,7 +42,9 @@ def _top1(student: Row, teacher: Row | None) -> Card:
     return Card("Test top-1", words.percent(student.top1), gain, beside)
 
 
-def _size(label: str, write: object, key: str, student: Row, teacher: Row | None, word: str) -> Card:
+def _size(
+    label: str, write: Callable[[float | None], str], key: str, student: Row, teacher: Row | None, word: str
+) -> Card:
     ours, theirs = student.facts.get(key), teacher.facts.get(key) if teacher else None
     beside = f"teacher {write(theirs)}" if theirs is not None else ""
     return Card(label, write(ours), _times(words.ratio(theirs, ours), word), beside)

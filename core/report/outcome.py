@@ -5,7 +5,7 @@ from typing import Any
 
 from core.events import DatasetFacts, NetworkFacts, Result
 
-Series = list[list[float | None]]
+Series = list[list[Any]]
 """Points [step, value]; a value that was not finite is None."""
 
 

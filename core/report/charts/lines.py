@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from core.report.charts.ticks import Axis, axis, tick_text
 from core.report.outcome import Series
@@ -87,7 +88,7 @@ def _thin(points: Points) -> Points:
         if not finite:
             kept.append(chunk[0])
             continue
-        extremes = {min(finite, key=lambda point: point[1]), max(finite, key=lambda point: point[1])}
+        extremes = {min(finite, key=itemgetter(1)), max(finite, key=itemgetter(1))}
         kept.extend(sorted(extremes))
     return kept
 
