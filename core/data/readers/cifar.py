@@ -7,7 +7,7 @@ strings of Python 2 are read as bytes, as the authors advise.
 import importlib
 import io
 import pickle
-from pathlib import PurePosixPath
+import posixpath
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ def load_arrays(data: bytes, path: str) -> dict[bytes, Any]:
 
 def python_files(tree: Tree) -> dict[str, SplitName]:
     """The batches of the python form in a tree: CIFAR-10's five and one, or CIFAR-100's two beside `meta`."""
-    names = {PurePosixPath(path).name for path in tree.paths}
+    names = {posixpath.basename(path) for path in tree.paths}
     if not ({"data_batch_1", "test_batch"} & names or ("meta" in names and {"train", "test"} & names)):
         return {}
     return _matching(tree, "")
@@ -85,7 +85,7 @@ def binary_files(tree: Tree) -> dict[str, SplitName]:
 def _matching(tree: Tree, extension: str) -> dict[str, SplitName]:
     found: dict[str, SplitName] = {}
     for path in tree.paths:
-        name = PurePosixPath(path).name
+        name = posixpath.basename(path)
         stem = name.removesuffix(extension) if extension else name
         if name == stem + extension and stem in _FILES:
             found[path] = _FILES[stem]
@@ -136,7 +136,7 @@ def _upright(rows: np.ndarray) -> np.ndarray:
 def _records(path: str, split: SplitName, labels: list[int], names: list[str]) -> list[Record]:
     if names and not all(isinstance(label, int) and 0 <= label < len(names) for label in labels):
         raise DatasetInvalid(f"{path!r} holds labels outside 0..{len(names) - 1}", pointer="/dataset/uri")
-    stem = PurePosixPath(path).name
+    stem = posixpath.basename(path)
     return [
         Record(f"{stem}/{index:05}", names[label] if names else str(label), split, (path, index))
         for index, label in enumerate(labels)
@@ -151,7 +151,7 @@ def _listing(form: str, tree: Tree, records: list[Record], images: dict[str, np.
 
 def _python_names(tree: Tree) -> list[str]:
     for path in tree.paths:
-        if PurePosixPath(path).name in ("batches.meta", "meta"):
+        if posixpath.basename(path) in ("batches.meta", "meta"):
             meta = load_arrays(tree.read(path), path)
             names = meta.get(b"fine_label_names", meta.get(b"label_names", []))
             return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
@@ -161,9 +161,9 @@ def _python_names(tree: Tree) -> list[str]:
 def _binary_names(tree: Tree) -> tuple[list[str], int]:
     """Class names, and how many label bytes start a row."""
     for path in tree.paths:
-        name = PurePosixPath(path).name
+        name = posixpath.basename(path)
         if name in ("batches.meta.txt", "fine_label_names.txt"):
             names = tree.read(path).decode("utf-8", "replace").split()
             return names, _CIFAR100 if name.startswith("fine") else _CIFAR10
-    stems = {PurePosixPath(path).stem for path in binary_files(tree)}
+    stems = {posixpath.splitext(posixpath.basename(path))[0] for path in binary_files(tree)}
     return [], _CIFAR100 if stems & {"train", "test"} else _CIFAR10

@@ -1,7 +1,7 @@
 """One folder a class: `<class>/**/<image>`, or `train|val|test/<class>/**/<image>`; one folder around all is fine."""
 
+import posixpath
 from collections import Counter
-from pathlib import PurePosixPath
 
 from core.data.images import EXTENSIONS, encoded_reader
 from core.data.listing import SPLIT_WORDS, Listing, Record
@@ -21,7 +21,7 @@ def recognizes(tree: Tree, spec: DatasetSpec) -> bool:
 
 def read(tree: Tree, spec: DatasetSpec) -> Listing:
     """Images are told by their extension; other files are passed over. A folder without images is an empty class."""
-    images = {path: PurePosixPath(path).parts for path in tree.paths if is_image(path)}
+    images = {path: tuple(path.split("/")) for path in tree.paths if is_image(path)}
     if not images:
         raise DatasetInvalid(
             f"{tree.where!r} holds no image: {found(tree)}. Images end in {', '.join(sorted(EXTENSIONS))}",
@@ -43,7 +43,7 @@ def read(tree: Tree, spec: DatasetSpec) -> Listing:
 
 def found(tree: Tree) -> str:
     """What a tree holds, in few words."""
-    kinds = Counter(PurePosixPath(path).suffix.lower() or "no extension" for path in tree.paths)
+    kinds = Counter(posixpath.splitext(path)[1].lower() or "no extension" for path in tree.paths)
     if not kinds:
         return "it is empty"
     return "found " + ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common(5))
@@ -51,7 +51,7 @@ def found(tree: Tree) -> str:
 
 def is_image(path: str) -> bool:
     """Whether a path ends like an image and is neither hidden nor litter."""
-    return PurePosixPath(path).suffix.lower() in EXTENSIONS and not _is_litter(path)
+    return posixpath.splitext(path)[1].lower() in EXTENSIONS and not _is_litter(path)
 
 
 def _is_litter(path: str) -> bool:
