@@ -118,7 +118,8 @@ def _facts(job: dict[str, Any], metrics: dict[str, float]) -> list[str]:
     facts = []
     if not job["done"] and progress.get("epochs"):
         facts.append(f"{progress.get('run', '')} epoch {progress['epoch']}/{progress['epochs']}".strip())
-    facts += [f"{name} {metrics[name]:.3g}" for name in SHOWN if name in metrics]
+    prefix = f"{progress['run']}/" if not job["done"] and str(progress.get("run")).startswith("baseline/") else ""
+    facts += [f"{name} {metrics[prefix + name]:.3g}" for name in SHOWN if prefix + name in metrics]
     if not job["done"] and progress.get("eta_seconds") is not None:
         facts.append(f"{progress['eta_seconds']:.0f} s left")
     return facts
