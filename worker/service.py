@@ -85,6 +85,7 @@ class Service:
                 threads.callback(thread.stop)
             threads.callback(self._stopping.set)
             self._consume()
+        self._forget_queue()
         offer.withdraw(self._database)
         return self._exit_status
 
@@ -133,6 +134,16 @@ class Service:
             without_heartbeat=True,
         )
         worker.start()
+
+    def _forget_queue(self) -> None:
+        """Nobody will read this worker's queue again."""
+        try:
+            with self._app.connection_for_write() as connection:
+                queue = self._app.amqp.queues[self._queue](connection.default_channel)
+                queue.declare()  # kombu deletes only what the same connection has declared
+                queue.delete()
+        except Exception as error:  # the broker may be the reason why the worker ends
+            logger.info("the worker's queue stays behind in the broker: %s", type(error).__name__)
 
     def _publish(self) -> None:
         try:

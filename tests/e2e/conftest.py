@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import pytest
 import redis
+from safetensors.numpy import load as load_safetensors
 
 ROOT = Path(__file__).parent.parent.parent
 MODES = [pytest.param("embedded"), pytest.param("distributed", marks=pytest.mark.servers)]
@@ -143,10 +144,10 @@ class Running:
             files[one["name"]] = content
         return files
 
-    def sha256_of_weights(self, job_id: str) -> str:
-        """Of model.safetensors."""
-        listed = self.client.get(f"/v1/jobs/{job_id}/artifacts").json()["data"]
-        return next(one["sha256"] for one in listed if one["name"] == "model.safetensors")
+    def weights(self, job_id: str) -> dict[str, bytes]:
+        """Of model.safetensors, by name. (The file's header lists its metadata in no fixed order.)"""
+        tensors = load_safetensors(self.download(job_id)["model.safetensors"])
+        return {name: tensor.tobytes() for name, tensor in tensors.items()}
 
     def engines(self) -> list[int]:
         """Process ids of the worker's engines."""

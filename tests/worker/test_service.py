@@ -195,8 +195,9 @@ def test_a_consumer_that_fails_ends_its_worker_and_no_job_is_lost(
     (one,) = listed(database)
     client = redis.Redis.from_url(broker["broker_url"])
     client.lpush(f"{broker['broker_prefix']}:{broker['broker_prefix']}.{one.id}", b"no message of Celery's at all")
-    client.close()
     assert worker.wait(15) == 1
+    assert [key for key in client.scan_iter(f"{broker['broker_prefix']}*") if one.id.encode() in key] == []
+    client.close()
     assert (look(job_id).state, look(job_id).attempts[0].outcome) == ("queued", "released")
 
 
