@@ -93,7 +93,7 @@ def run_cost(prepared: Prepared, run: PreparedRun) -> tuple[float, int]:
     A backward pass costs two forward passes; a frozen teacher has none.
     """
     size = int(run.spec.training.image_size)
-    student = zoo.build(run.spec.student.architecture, len(run.dataset.classes), image_size=size)
+    student = zoo.outline(run.spec.student.architecture, len(run.dataset.classes), image_size=size)
     macs = 3 * measure_network(student).macs
     if prepared.teacher is not None and find(run.spec.method.name).needs.teacher != "none":
         macs += measure_network(prepared.teacher.network).macs

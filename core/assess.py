@@ -8,11 +8,12 @@ from typing import Any
 import torch
 
 from core.data.dataset import Split
+from core.errors import InternalError
 from core.evaluate import measure, predict
-from core.export import write_onnx
 from core.latency import measure_latency
 from core.networks.facts import measure_network
 from core.networks.network import Network
+from core.onnx_file import write_onnx
 from core.prepare import Prepared, PreparedRun
 from core.training import Trained
 
@@ -70,12 +71,18 @@ def _measure(prepared: Prepared, run: PreparedRun, network: Network, split: Spli
 
 
 def _size(network: Network) -> dict[str, Any]:
-    facts = measure_network(network)
+    return {**measure_network(network).model_dump(), "latency": _latency(network)}
+
+
+def _latency(network: Network) -> dict[str, Any] | None:
+    """None for a network that cannot be written as ONNX: a teacher need not be, and the student's export says so."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        write_onnx(network, path)
-        latency = measure_latency(path)
-    return {**facts.model_dump(), "latency": latency}
+        try:
+            write_onnx(network, path)
+        except InternalError:
+            return None
+        return measure_latency(path)
 
 
 def versions() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Progress for a person at a terminal; plain lines where there is none."""
 
 from collections.abc import Callable
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -87,20 +88,16 @@ def _facts(event: Resolved) -> str:
 
 def _table(event: Result) -> Table:
     table = Table("network", "test top-1", "95% interval", "params", "MACs", "p50 ms")
-    rows = {"teacher": event.teacher, "student": event.metrics, **event.baselines}
-    for name, figures in rows.items():
-        if figures is None:
-            continue
-        test = figures["test"]
-        score, interval = (
-            ("-", "-") if test is None else (f"{test['top1']:.1%}", "{:.1%} to {:.1%}".format(*test["top1_interval"]))
-        )
-        table.add_row(
-            name,
-            score,
-            interval,
-            f"{figures['num_params']:,}",
-            f"{figures['macs']:,}",
-            f"{figures['latency']['p50_ms']:.2f}",
-        )
+    for name, figures in {"teacher": event.teacher, "student": event.metrics, **event.baselines}.items():
+        if figures is not None:
+            size = (f"{figures['num_params']:,}", f"{figures['macs']:,}")
+            table.add_row(name, *_score(figures["test"]), *size, _milliseconds(figures["latency"]))
     return table
+
+
+def _score(test: dict[str, Any] | None) -> tuple[str, str]:
+    return ("-", "-") if test is None else (f"{test['top1']:.1%}", "{:.1%} to {:.1%}".format(*test["top1_interval"]))
+
+
+def _milliseconds(latency: dict[str, Any] | None) -> str:
+    return "-" if latency is None else f"{latency['p50_ms']:.2f}"

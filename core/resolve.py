@@ -4,6 +4,7 @@ import math
 
 from core.device import Arithmetic
 from core.errors import SpecInvalid
+from core.methods import find
 from core.spec import JobSpec, StudentSpec, TrainingSpec
 
 SMALL_NATIVE = 48  # pixels: up to here the CIFAR families see 32 x 32, above 64 x 64
@@ -47,7 +48,10 @@ def resolve(
         "devices": arithmetic.device.type,
     }
     student = StudentSpec(architecture=architecture, weights=_initial_weights(spec))
-    return spec.model_copy(update={"student": student, "training": training.model_copy(update=filled)})
+    method = find(spec.method.name).resolved(spec.method)
+    return spec.model_copy(
+        update={"student": student, "method": method, "training": training.model_copy(update=filled)}
+    )
 
 
 def _batch_size(training: TrainingSpec, num_train: int) -> int:

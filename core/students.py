@@ -25,10 +25,12 @@ def build_student(
         if student.weights is None:
             return zoo.build(student.architecture, num_classes, image_size=size)
         if student.weights == "published":
-            network = zoo.build(student.architecture, None, image_size=size, pretrained=True)
+            network = zoo.build(
+                student.architecture, None, image_size=size, pretrained=True, policy=policy, cache=cache
+            )
         else:
             network = _given(student, policy, cache, inputs)
-            network.input = replace(network.input, size=size)
+            network = _at_size(network, size)
         if spec.method.name == "finetune" or network.num_classes != num_classes:
             network = zoo.replace_head(network, num_classes)
     return network
@@ -40,3 +42,16 @@ def _given(student: StudentSpec, policy: Policy, cache: Path, inputs: Path | Non
         return load_teacher(spec, policy=policy, cache=cache, inputs=inputs).network
     except TeacherLoadFailed as error:
         raise TeacherLoadFailed(error.message, hint=error.hint, pointer="/student/weights") from error
+
+
+def _at_size(network: Network, size: int) -> Network:
+    """The same weights and normalization for images of another size, where the architecture lets them."""
+    if network.input.size == size:
+        return network
+    other = zoo.build(network.architecture, network.num_classes, image_size=size)
+    try:
+        other.module.load_state_dict(network.module.state_dict())
+    except RuntimeError as error:
+        message = f"the weights of {network.architecture} are for {network.input.size} pixels, not {size}: {error}"
+        raise TeacherLoadFailed(message, pointer="/training/image_size") from error
+    return other.with_input(replace(network.input, size=size))

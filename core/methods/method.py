@@ -115,6 +115,11 @@ class Method(nn.Module):
         self.knobs = knobs
         self.setting = setting
 
+    @classmethod
+    def resolved(cls, knobs: Any) -> Any:
+        """`knobs` without any `auto`."""
+        return knobs
+
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """The weighted loss terms by name (scalars); the loss is their sum."""
         raise NotImplementedError

@@ -94,7 +94,7 @@ class Skd(Method):
             teacher_taps=tuple(point.path for point in teacher_points),
             student_taps=tuple(point.path for point in student_points),
         )
-        self.weight = AUTO_WEIGHT[knobs.form] if knobs.weight == "auto" else knobs.weight
+        self.weight = float(knobs.weight)
         self.adapters = nn.ModuleList()
         if knobs.form != "attention":
             # A generator of their own, so that adapters change no other random draw.
@@ -102,6 +102,11 @@ class Skd(Method):
                 self.adapters.extend(
                     _adapter(s.channels, t.channels) for s, t in zip(student_points, teacher_points, strict=True)
                 )
+
+    @classmethod
+    def resolved(cls, knobs: SkdKnobs) -> SkdKnobs:
+        """With the weight that suits the form."""
+        return knobs.model_copy(update={"weight": AUTO_WEIGHT[knobs.form]}) if knobs.weight == "auto" else knobs
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `feature`: b times the summed distances."""
@@ -134,8 +139,7 @@ def _teacher_points(taps: str | tuple[str, ...], teacher: Network) -> list[TapPo
 
 
 def _nearest(point: TapPoint, teacher: Network, student: Network) -> TapPoint:
-    """The student's tap for a teacher's: the last for the last, else the one whose share of the input size is closest.
-    """
+    """The student's tap for a teacher's: the last for the last, else that whose share of the input size is closest."""
     if point is teacher.tap_points[-1]:
         return student.tap_points[-1]
     share = math.log2(point.height / teacher.input.size)
