@@ -86,7 +86,7 @@ def prepare(spec: JobSpec, place: Place, report: Callable[[Event], None]) -> Pre
     decoded: dict[int, Dataset] = {}
     runs = tuple(_prepare_run(run, source, decoded, teacher, arithmetic) for run in plan_runs(spec))
     indices = class_indices(teacher, source.classes, find(spec.method.name).needs) if teacher is not None else None
-    for warning in dict.fromkeys((*source.warnings, *runs[0].dataset.warnings)):
+    for warning in runs[0].dataset.warnings:
         report(Log(level="warning", message=warning))
     prepared = Prepared(runs, teacher, indices, None, arithmetic)
     if indices is None:
