@@ -15,6 +15,8 @@ from store.views import Job
 from worker.attempt import Workshop, attempt
 
 Look = Callable[[str], Job]
+# For what has to do with processes and files alone: once is enough.
+on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def chain(steps: int) -> str:
@@ -72,6 +74,7 @@ def test_everything_an_engine_says_is_in_the_database(
     assert (artifact.name, artifact.size_bytes) == ("model.safetensors", len(content))
 
 
+@on_one_database
 def test_nothing_is_left_on_the_disk_but_the_cache(submit: Any, run: Any, shop: Workshop) -> None:
     run(submit())
     run(submit(act="segfault"))
@@ -112,6 +115,7 @@ def test_an_error_that_the_engine_explains_is_the_jobs(submit: Any, run: Any) ->
     }  # fmt: skip
 
 
+@on_one_database
 def test_an_error_without_explanation_shows_the_end_of_stderr(submit: Any, run: Any, log_of: Any) -> None:
     job = run(job_id := submit(act="mute"))
     assert (job.state, job.error["code"]) == ("failed", "INTERNAL")
@@ -119,6 +123,7 @@ def test_an_error_without_explanation_shows_the_end_of_stderr(submit: Any, run: 
     assert "the reason stands here" in log_of(job_id)
 
 
+@on_one_database
 def test_an_engine_that_cannot_start_fails_the_job(shop: Workshop, submit: Any, look: Look) -> None:
     job_id = submit()
     attempt(Workshop(shop.database, shop.settings, "w", ("/no/such/program",), shop.stopping), job_id)
@@ -126,6 +131,7 @@ def test_an_engine_that_cannot_start_fails_the_job(shop: Workshop, submit: Any, 
     assert "/no/such/program" in look(job_id).error["message"]
 
 
+@on_one_database
 def test_a_flood_of_lines_is_cut_and_the_job_ends_well(submit: Any, run: Any, log_of: Any) -> None:
     job = run(job_id := submit(act="flood"))
     assert job.state == "succeeded"
@@ -135,6 +141,7 @@ def test_a_flood_of_lines_is_cut_and_the_job_ends_well(submit: Any, run: Any, lo
     assert "the rest is left out" in lines[-1]
 
 
+@on_one_database
 def test_garbage_between_the_events_is_left_out(submit: Any, run: Any, caplog: pytest.LogCaptureFixture) -> None:
     job = run(submit(act="garbage"))
     assert (job.state, job.result["metrics"]) == ("succeeded", {"state": chain(3)})
@@ -142,6 +149,7 @@ def test_garbage_between_the_events_is_left_out(submit: Any, run: Any, caplog: p
     assert caplog.text.count("what is no event") == 10
 
 
+@on_one_database
 def test_a_file_outside_the_engines_folder_is_no_artifact(database: Database, submit: Any, run: Any) -> None:
     job = run(submit(act="forge"))
     assert (job.state, job.error["code"]) == ("failed", "INTERNAL")
@@ -149,6 +157,7 @@ def test_a_file_outside_the_engines_folder_is_no_artifact(database: Database, su
         assert reading.artifacts(session, job.id) == []
 
 
+@on_one_database
 def test_an_engine_sees_no_settings_of_ours(
     submit: Any, run: Any, log_of: Any, monkeypatch: pytest.MonkeyPatch, shop: Workshop
 ) -> None:
@@ -164,6 +173,7 @@ def test_an_engine_sees_no_settings_of_ours(
     assert policy["max_archive_entries"] == shop.settings.max_archive_entries
 
 
+@on_one_database
 def test_cancel_ends_an_engine_that_heeds_no_signal_and_its_children(
     database: Database, submit: Any, run_in_background: Any, log_of: Any, look: Look, wait_for: Any, is_alive: Any
 ) -> None:
@@ -222,12 +232,14 @@ def test_checkpoints_are_stored_as_often_as_the_spec_says(
     shop.stopping.clear()
 
 
+@on_one_database
 def test_a_job_has_no_more_time_than_its_spec_allows(submit: Any, run: Any) -> None:
     job = run(submit(steps=1000, seconds=0.05, more={"training": {"max_runtime_seconds": 1.5}}))
     assert (job.state, job.error["code"], job.error["category"]) == ("failed", "DEADLINE_EXCEEDED", "user")
     assert "1.5" in job.error["message"]
 
 
+@on_one_database
 def test_a_child_that_holds_stdout_does_not_hold_the_job(submit: Any, run: Any, log_of: Any, is_alive: Any) -> None:
     begun = time.monotonic()
     job = run(job_id := submit(act="runaway"))
