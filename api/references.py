@@ -1,5 +1,7 @@
 """What a spec names that the database knows: architectures of the catalogue, and the jobs whose students it uses."""
 
+import re
+
 from sqlalchemy.orm import Session
 
 from core.errors import ArchitectureUnknown, SpecInvalid, unknown
@@ -8,6 +10,7 @@ from store import jobs, reading
 from store.catalogues import catalogue
 from store.errors import JobNotFound
 
+ARCHITECTURES = "architectures"  # the catalogue of all names
 WEIGHTS_FILE = "model.safetensors"
 
 
@@ -16,25 +19,31 @@ def check(session: Session, spec: JobSpec) -> None:
     if spec.dataset.uri.startswith("dataset:"):
         raise SpecInvalid([("/dataset/uri", f"{spec.dataset.uri!r}: datasets cannot be uploaded yet; give a URI")])
     teacher = spec.teacher.architecture if spec.teacher else None
-    for kind, pointer, name in (
-        ("teachers", "/teacher/architecture", teacher),
-        ("students", "/student/architecture", spec.student.architecture),
-    ):
-        if name is not None:
-            _check_architecture(session, kind, pointer, name)
+    _check_architecture(session, "/teacher/architecture", teacher)
+    _check_architecture(session, "/student/architecture", spec.student.architecture)
     teacher_weights = spec.teacher.weights if spec.teacher else None
     _check_weights(session, "/teacher/weights", teacher_weights)
     _check_weights(session, "/student/weights", spec.student.weights)
 
 
-def _check_architecture(session: Session, kind: str, pointer: str, name: str) -> None:
+def _check_architecture(session: Session, pointer: str, name: str | None) -> None:
     """Names are checked against what a worker published: one that only a newer worker knows is refused until then."""
-    published = catalogue(session, kind)
-    known = [entry["architecture"] for entry in published.data if "architecture" in entry] if published else []
-    of_library = [other for other in known if other.split("/")[0] == name.split("/")[0]]
-    # A library that the catalogue does not list by name is left to the engine.
-    if of_library and name not in of_library:
-        raise ArchitectureUnknown(unknown("architecture", name, known), pointer=pointer)
+    published = catalogue(session, ARCHITECTURES) if name is not None else None
+    if name is None or published is None:
+        return
+    known = set(published.data)
+    # timm takes a tag of published weights behind a dot; cifar/ takes every valid depth and width besides those listed,
+    # and the engine knows which are.
+    if name.partition(".")[0] not in known and _family(name) not in {_family(one) for one in known if _is_ours(one)}:
+        raise ArchitectureUnknown(unknown("architecture", name, published.data), pointer=pointer)
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith("cifar/")
+
+
+def _family(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
 
 
 def _check_weights(session: Session, pointer: str, weights: str | None) -> None:

@@ -5,14 +5,15 @@ from typing import Any
 from core.networks import cifar, timm_zoo, torchvision_zoo
 from core.networks.budget import LARGE_INPUT_CANDIDATES, SMALL_INPUT_CANDIDATES, facts_of
 from core.networks.sizing import LARGE_INPUT_SIZES, SMALL_INPUT_SIZES
-from core.networks.zoo import CIFAR_CLASSES, CIFAR_SIZE
+from core.networks.zoo import CIFAR_CLASSES, CIFAR_SIZE, architectures
 
 LARGE_SIZE, LARGE_CLASSES = 224, 1000
 
 
-def catalogue() -> dict[str, list[dict[str, Any]]]:
-    """{"students": rows, "teachers": rows}, JSON; figures that would need building a network are null for timm."""
-    return {"students": students(), "teachers": teachers()}
+def catalogue() -> dict[str, list[Any]]:
+    """{"students": rows, "teachers": rows, "architectures": names}, JSON; figures that would need building a network
+    are null for timm. The names are all that can be listed, with or without published weights."""
+    return {"students": students(), "teachers": teachers(), "architectures": architectures()}
 
 
 def students() -> list[dict[str, Any]]:

@@ -124,17 +124,25 @@ def test_twelve_at_once_with_one_key_make_one_job(api, smallest):
 
 
 def test_an_unknown_architecture_is_refused_with_near_misses(api, problem, write, smallest):
-    published = [{"architecture": "cifar/resnet56"}, {"architecture": "cifar/resnet20"}]
-    write(publish_catalogue, "teachers", published)
-    write(publish_catalogue, "students", published)
-    document = problem(
-        api.post("/v1/jobs", json={**smallest, "teacher": "cifar/resnet57"}), 422, "ARCHITECTURE_UNKNOWN"
-    )
-    assert document["errors"][0]["pointer"] == "/teacher/architecture"
-    assert "'cifar/resnet56'" in document["detail"]
-    document = problem(api.post("/v1/jobs", json={**smallest, "student": "cifar/resnet2"}), 422, "ARCHITECTURE_UNKNOWN")
-    assert document["errors"][0]["pointer"] == "/student/architecture"
-    # a library that the catalogue does not list is left to the engine
+    write(publish_catalogue, "architectures", ["cifar/resnet56", "cifar/wrn_16_2", "timm/vit_tiny_patch16_224"])
+    for part, name, meant in (
+        ("teacher", "cifar/resent56", "cifar/resnet56"),
+        ("student", "timm/vit_tiny_patch16_225", "timm/vit_tiny_patch16_224"),
+        ("student", "torchvision/wrn_16_2", "cifar/wrn_16_2"),
+    ):
+        document = problem(
+            api.post("/v1/jobs", json={**smallest, "teacher": "cifar/wrn_16_2", part: name}),
+            422,
+            "ARCHITECTURE_UNKNOWN",
+        )
+        assert document["errors"][0]["pointer"] == f"/{part}/architecture"
+        assert f"Did you mean '{meant}'" in document["detail"]
+    # a tag of published weights, and a depth and width that are valid though not listed
+    for name in ("timm/vit_tiny_patch16_224.augreg_in21k", "cifar/wrn_22_3"):
+        assert api.post("/v1/jobs", json={**smallest, "teacher": "cifar/resnet56", "student": name}).status_code == 201
+
+
+def test_any_architecture_passes_while_no_catalogue_is_published(api, smallest):
     assert api.post("/v1/jobs", json={**smallest, "teacher": "timm/anything"}).status_code == 201
 
 
