@@ -111,6 +111,8 @@ def _set(document: dict[str, Any], setting: str) -> None:
             )
             key = key or ("weights" if ":" in below else "architecture")
             below = document[parent] = {key: below}
+        if not isinstance(below, dict):
+            raise SpecInvalid([("", f"--set {setting}: {parent} is {below!r}, which has no fields")])
         document = below
     document[last] = value
 

@@ -1,5 +1,6 @@
 """From a prepared run to a trainer at step 0: the student, the method around it, the batches, the validator."""
 
+import copy
 from collections.abc import Callable
 
 from core.batches import Batches
@@ -22,15 +23,19 @@ def build_method(prepared: Prepared, run: PreparedRun, place: Place) -> Method:
     student = build_student(
         run.spec, len(classes), seed=run.run.seed, policy=place.policy, cache=place.cache, inputs=place.inputs
     )
-    device = prepared.arithmetic.device
+    device, method = prepared.arithmetic.device, find(run.spec.method.name)
+    teacher = prepared.teacher.network if prepared.teacher is not None else None
+    if method.needs.teacher == "training":
+        # A copy: the other runs, and the run after a resume, begin with the teacher as it was given.
+        teacher = copy.deepcopy(teacher)
     setting = Setting(
         student=student.to(device),
-        teacher=prepared.teacher.network if prepared.teacher is not None else None,
+        teacher=teacher,
         class_indices=prepared.class_indices.to(device) if prepared.class_indices is not None else None,
         num_classes=len(classes),
         label_smoothing=run.spec.training.label_smoothing,
     )
-    return find(run.spec.method.name)(run.spec.method, setting).to(device)
+    return method(run.spec.method, setting).to(device)
 
 
 def build_trainer(
