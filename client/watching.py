@@ -4,6 +4,7 @@ import time
 from typing import Any, Protocol
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from client import screen
 from client.errors import RetortError
@@ -29,7 +30,8 @@ class Bar:
 
     def __init__(self) -> None:
         text = TextColumn("{task.description}"), BarColumn(bar_width=24), TaskProgressColumn()
-        self._progress = Progress(*text, TimeElapsedColumn(), TextColumn("{task.fields[facts]}"), console=screen.people)
+        facts = TextColumn("{task.fields[facts]}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+        self._progress = Progress(*text, TimeElapsedColumn(), facts, console=screen.people)
         self._task = self._progress.add_task("", total=1.0, facts="")
 
     def __enter__(self) -> "Bar":
