@@ -39,7 +39,7 @@ function charts(series, job, log) {
   const drawn = [
     chart({ title: "Accuracy", series: [...only("val/top1", "train/top1"), ...rivals], lines: references(job, rivals), format: percentage, tick: whole }),
     chart({ title: "Loss by term", series: losses, log, floor: 0 }),
-    chart({ title: "Agreement with the teacher and calibration error", series: only("val/teacher_agreement", "val/ece"), format: percentage, tick: whole, floor: 0 }),
+    chart({ title: job.spec.teacher ? "Agreement with the teacher and calibration error" : "Calibration error", series: only("val/teacher_agreement", "val/ece"), format: percentage, tick: whole, floor: 0 }),
     chart({ title: "Learning rate", series: only("learning_rate"), floor: 0, format: (value) => number(value, 2) }),
     chart({ title: "Images per second", series: only("images_per_second"), floor: 0, format: count }),
   ].filter(Boolean);
