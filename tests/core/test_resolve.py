@@ -1,0 +1,134 @@
+"""What every `auto` becomes."""
+
+import json
+
+import pytest
+import torch
+from tiny import CPU, make_training
+
+from core.device import Arithmetic, choose_arithmetic
+from core.errors import SpecInvalid
+from core.resolve import resolve
+from core.spec import parse_job
+
+
+def resolved(training=None, *, num_train=1000, native=(32, 32), architecture="cifar/resnet8", flippable=True, **job):
+    document = {"teacher": "torchvision/resnet50", "dataset": "builtin:digits", "student": "nano"}
+    return resolve(
+        parse_job({**document, "training": training or {}, **job}),
+        native_size=native,
+        num_train=num_train,
+        architecture=architecture,
+        default_size=224,
+        flippable=flippable,
+        arithmetic=CPU,
+    )
+
+
+def test_no_auto_is_left_and_resolving_again_changes_nothing():
+    once = resolved()
+    dumped = once.model_dump(mode="json")
+    assert "auto" not in json.dumps(dumped["training"])
+    again = resolve(
+        parse_job(dumped),
+        native_size=(32, 32),
+        num_train=1000,
+        architecture=once.student.architecture,
+        default_size=224,
+        flippable=True,
+        arithmetic=CPU,
+    )
+    assert again == once
+
+
+def test_what_is_given_stays():
+    given = {
+        "epochs": 3,
+        "batch_size": 10,
+        "learning_rate": 0.2,
+        "weight_decay": 0.0,
+        "image_size": 16,
+        "augmentation": "none",
+    }
+    assert given.items() <= resolved(given).training.model_dump().items()
+
+
+def test_small_splits_get_small_batches_and_enough_steps():
+    training = resolved(num_train=40).training
+    assert training.batch_size == 40
+    assert training.epochs == 1500
+    assert training.learning_rate == pytest.approx(0.05 * 40 / 64)
+
+
+@pytest.mark.parametrize(("num_train", "epochs"), [(50_000, 240), (5_000, 100), (640, 150)])
+def test_epochs_by_the_size_of_the_split(num_train, epochs):
+    assert resolved(num_train=num_train).training.epochs == epochs
+
+
+@pytest.mark.parametrize(
+    ("architecture", "method", "optimizer", "rate"),
+    [
+        ("cifar/resnet8", "skd", "sgd", 0.05),
+        ("cifar/mobilenetv2", "skd", "sgd", 0.01),
+        ("cifar/shufflenetv2", "scratch", "sgd", 0.01),
+        ("cifar/resnet8", "finetune", "sgd", 0.01),
+        ("cifar/resnet8", "skd", "adamw", 1e-3),
+        ("cifar/resnet8", "finetune", "adamw", 1e-4),
+    ],
+)
+def test_the_rate_by_optimizer_method_and_architecture(architecture, method, optimizer, rate):
+    job = resolved({"optimizer": optimizer}, architecture=architecture, method=method)
+    assert job.training.learning_rate == pytest.approx(rate)
+    assert job.training.weight_decay == {"sgd": 5e-4, "adamw": 0.05}[optimizer]
+
+
+@pytest.mark.parametrize(
+    ("native", "architecture", "size"),
+    [((8, 8), "cifar/resnet8", 32), ((48, 60), "cifar/resnet8", 32), ((64, 64), "cifar/resnet8", 64),
+     ((500, 375), "torchvision/resnet18", 224), ((8, 8), "torchvision/resnet18", 224)],
+)  # fmt: skip
+def test_the_image_size_by_network_and_files(native, architecture, size):
+    assert resolved(native=native, architecture=architecture).training.image_size == size
+
+
+def test_digits_are_not_mirrored():
+    assert resolved(flippable=True).training.augmentation == "light"
+    assert resolved(flippable=False).training.augmentation == "crop"
+
+
+def test_a_batch_larger_than_the_split_is_refused_at_its_place():
+    with pytest.raises(SpecInvalid) as caught:
+        resolved({"batch_size": 41}, num_train=40)
+    ((pointer, detail),) = caught.value.errors
+    assert pointer == "/training/batch_size" and "41" in detail and "1 to 40" in detail
+    assert resolved({"batch_size": 40}, num_train=40).training.batch_size == 40
+
+
+@pytest.mark.parametrize(
+    ("job", "weights"),
+    [
+        ({"method": "finetune", "student": "same"}, "published"),
+        ({"method": "finetune", "student": "same", "teacher": "job:job_1"}, "job:job_1"),
+        ({"method": "finetune", "student": {"architecture": "timm/resnet18", "weights": "job:a"}}, "job:a"),
+        ({"method": "finetune", "student": "timm/resnet18"}, "published"),
+        ({"method": "skd"}, None),
+    ],
+)
+def test_the_weights_that_a_student_begins_with(job, weights):
+    assert resolved(**job).student.weights == weights
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a CUDA device answers")
+def test_a_device_or_precision_that_is_not_here_is_refused():
+    for training, pointer in (
+        ({"devices": "cuda"}, "/training/devices"),
+        ({"precision": "fp16"}, "/training/precision"),
+    ):
+        with pytest.raises(SpecInvalid, match="allowed") as caught:
+            choose_arithmetic(make_training(**{"devices": "auto", **training}))
+        assert caught.value.errors[0][0] == pointer
+
+
+def test_a_processor_computes_in_float32_unless_told():
+    assert choose_arithmetic(make_training(precision="auto")) == Arithmetic(torch.device("cpu"), "fp32")
+    assert choose_arithmetic(make_training(precision="bf16")).precision == "bf16"
