@@ -38,6 +38,28 @@ def describe(prepared: Prepared, place: Place, *, measured: bool) -> Resolved:
     )
 
 
+def summary(event: Resolved) -> str:
+    """The event in a few lines for a person."""
+    data, student = event.dataset, event.student
+    lines = [
+        f"{len(data.classes)} classes; {data.num_train} training, {data.num_validation} validation, "
+        f"{data.num_test} test images",
+        f"student {student.architecture}: {student.num_params:,} parameters, {student.macs:,} MACs; "
+        f"{event.estimate.reason}",
+    ]
+    if event.teacher is not None:
+        score = event.teacher_validation_top1
+        known = (
+            f"{score:.1%} on the validation split" if score is not None else "its classes do not cover the dataset's"
+        )
+        lines.append(f"teacher {event.teacher.architecture}: {event.teacher.num_params:,} parameters; {known}")
+    if event.estimate.training_seconds is not None:
+        lines.append(
+            f"training would take about {event.estimate.training_seconds:.0f} s for {event.estimate.steps} steps"
+        )
+    return "\n".join(lines)
+
+
 def _counted(prepared: Prepared, run: PreparedRun) -> Estimate:
     return Estimate(steps=_all_steps(prepared), reason=run.reason)
 

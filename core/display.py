@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from core.events import Artifact, Event, Failure, Log, Metric, Phase, Resolved, Result
+from core.events import Artifact, Event, Failure, Log, Metric, Phase, Result
 from core.events import Progress as JobProgress
 
 
@@ -40,8 +40,6 @@ class Display:
                 self._console.print(f"[bold]{event.phase}[/bold]")
             case Log():
                 self._console.print(event.message, markup=False)
-            case Resolved():
-                self._console.print(_facts(event), markup=False)
             case JobProgress():
                 speed = f"{event.images_per_second:.0f} images/s" if event.images_per_second else ""
                 note = f"{event.run} epoch {event.epoch}/{event.epochs} {speed}"
@@ -63,27 +61,6 @@ class Display:
                 Console().print(_table(event))
             case _:
                 pass
-
-
-def _facts(event: Resolved) -> str:
-    data, student = event.dataset, event.student
-    lines = [
-        f"{len(data.classes)} classes; {data.num_train} training, {data.num_validation} validation, "
-        f"{data.num_test} test images",
-        f"student {student.architecture}: {student.num_params:,} parameters, {student.macs:,} MACs; "
-        f"{event.estimate.reason}",
-    ]
-    if event.teacher is not None:
-        score = event.teacher_validation_top1
-        known = (
-            f"{score:.1%} on the validation split" if score is not None else "its classes do not cover the dataset's"
-        )
-        lines.append(f"teacher {event.teacher.architecture}: {event.teacher.num_params:,} parameters; {known}")
-    if event.estimate.training_seconds is not None:
-        lines.append(
-            f"training would take about {event.estimate.training_seconds:.0f} s for {event.estimate.steps} steps"
-        )
-    return "\n".join(lines)
 
 
 def _table(event: Result) -> Table:

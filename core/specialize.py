@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from core.assess import assess, assess_teacher
-from core.describe import describe
-from core.events import Event, Phase, Result
+from core.describe import describe, summary
+from core.events import Event, Log, Phase, Result
 from core.prepare import Place, prepare
 from core.publish import publish
 from core.spec import JobSpec
@@ -32,7 +32,9 @@ def specialize(
     watch = watch or Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
     report(Phase(phase="preparing"))
     prepared = prepare(spec, place, report)
-    report(describe(prepared, place, measured=plan_only))
+    resolved = describe(prepared, place, measured=plan_only)
+    report(resolved)
+    report(Log(message=summary(resolved)))
     if plan_only:
         return None
 
@@ -40,7 +42,10 @@ def specialize(
     trained = train_all(prepared, place, report, watch, resume=resume)
 
     report(Phase(phase="evaluating"))
-    assessments = {run.run.name: assess(prepared, run, trained[run.run.name]) for run in prepared.runs}
+    assessments = {}
+    for run in prepared.runs:
+        assessments[run.run.name] = figures = assess(prepared, run, trained[run.run.name])
+        report(Log(message=f"{run.run.name}: {figures['test']['top1']:.1%} of the test images are right"))
     teacher = assess_teacher(prepared)
 
     report(Phase(phase="exporting"))

@@ -56,7 +56,14 @@ class Training:
         if state is not None:
             trainer.load_state_dict(state["trainer"])
             self.curves = state["curves"]
+        course = trainer.course
+        self.report(
+            Log(message=f"{run.run.name}: {course.steps} steps in {course.epochs} epochs, from step {trainer.step}")
+        )
         trainer.run()
+        early = " (stopped early)" if trainer.stopped else ""
+        done = f"{trainer.step} steps{early} took {trainer.seconds:.1f} s of training"
+        self.report(Log(message=f"{run.run.name}: {done}"))
         self.finished[run.run.name] = {
             "weights": method.deployed().cpu().state_dict(),
             "steps": trainer.step,
