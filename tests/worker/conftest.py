@@ -39,7 +39,7 @@ def spec(**labels: object) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 20.0, pause: float = 0.05) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 60.0, pause: float = 0.05) -> Any:
     """The first truthy answer of `what`; fails the test when none comes in time."""
     until = time.monotonic() + seconds
     while not (answer := what()):
