@@ -29,7 +29,7 @@ SPECIALIZATION = {
     "name": "demo: a small network for four digits",
     "dataset": {"uri": "builtin:digits", "classes": CLASSES, "max_per_class": IMAGES_PER_CLASS},
     "student": "nano",
-    "method": {"name": "skd", "weight": 20},
+    "method": "skd",
     "training": {"epochs": 60, "batch_size": 16, "image_size": IMAGE_SIZE},
     "evaluation": {"baselines": ["scratch", "finetune"]},
 }

@@ -24,7 +24,8 @@ from core.networks.taps import TapPoint
 from core.seeds import seeded
 from core.spec import SkdKnobs
 
-AUTO_WEIGHT = {"mse": 1.0, "cosine": 1.0, "pkd": 1.0, "attention": 1.0}
+# Measured by benchmarks/specialization.py --forms: docs/specialization.md has the figures.
+AUTO_WEIGHT = {"mse": 20.0, "cosine": 1.0, "pkd": 1.0, "attention": 1.0}
 
 
 def same_size(student_map: Tensor, teacher_map: Tensor) -> tuple[Tensor, Tensor]:
