@@ -59,11 +59,6 @@ class Lanes:
                 with self._lock:
                     del self._running[job_id]
 
-    def num_running(self) -> int:
-        """Jobs and plans that run now."""
-        with self._lock:
-            return len(self._running)
-
     def deaf_seconds(self) -> float:
         """How long this worker has been idle while at least two messages sent to it never arrived; 0 otherwise."""
         with self._lock:

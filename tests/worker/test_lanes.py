@@ -25,11 +25,11 @@ def test_a_promise_takes_the_slot_of_its_lane_only(lanes: Lanes) -> None:
 def test_a_run_holds_the_slot_until_it_ends(lanes: Lanes) -> None:
     lanes.promise("a", "job")
     with lanes.enter("a", "job") as entered:
-        assert entered and lanes.num_running() == 1
+        assert entered and lanes.free("job") == 0
         assert not lanes.promise("b", "job")
         with lanes.enter("a", "job") as again, lanes.enter("b", "job") as other:
             assert not again and not other
-        assert lanes.num_running() == 1
+        assert lanes.free("job") == 0
     assert lanes.free("job") == 1
 
 
