@@ -28,7 +28,7 @@ def resolved(training=None, *, num_train=1000, native=(32, 32), architecture="ci
 def test_no_auto_is_left_and_resolving_again_changes_nothing():
     once = resolved()
     dumped = once.model_dump(mode="json")
-    assert "auto" not in json.dumps(dumped["training"])
+    assert "auto" not in json.dumps([dumped["training"], dumped["method"]])
     again = resolve(
         parse_job(dumped),
         native_size=(32, 32),

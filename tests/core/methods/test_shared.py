@@ -23,10 +23,11 @@ NAMES = methods.names()
 
 
 def build(name: str, setting: Setting | None = None, **knobs: Any) -> Method:
-    return methods.find(name)(KNOBS[name](**knobs), setting or make_setting())
+    method = methods.find(name)
+    return method(method.resolved(KNOBS[name](**knobs)), setting or make_setting(image_size=8))
 
 
-def make_batch(method: Method, count: int = 6, *, seed: int = 0, size: int = 32) -> Batch:
+def make_batch(method: Method, count: int = 6, *, seed: int = 0, size: int = 8) -> Batch:
     """Random images and, where the method wants it, what the teacher sees in them."""
     draws = torch.Generator().manual_seed(seed)
     views = torch.rand(count, 3, size, size, generator=draws)
@@ -56,7 +57,7 @@ def test_every_method_has_knobs_and_a_row_here():
 def test_a_frozen_teacher_does_not_move(name):
     method = build(name)
     before = snapshot(method.setting.teacher)
-    make_trainer(method, make_training(max_steps=3, image_size=32, augmentation="none"), num_train=24).run()
+    make_trainer(method, make_training(max_steps=3)).run()
     assert same_weights(before, snapshot(method.setting.teacher))
     assert all(parameter.grad is None for parameter in method.setting.teacher.parameters())
     method.set_training_mode()
@@ -70,7 +71,7 @@ def test_a_frozen_teacher_does_not_move(name):
 def test_without_its_own_terms_it_is_scratch_bit_for_bit(name):
     weights = []
     for method in (
-        build(name, make_setting(image_size=8), **SETTINGS[name]),
+        build(name, **SETTINGS[name]),
         build("scratch", make_setting(image_size=8)),
     ):
         make_trainer(method, make_training(max_steps=4)).run()
@@ -82,7 +83,7 @@ def test_without_its_own_terms_it_is_scratch_bit_for_bit(name):
 def test_with_its_own_terms_it_is_not_scratch(name):
     weights = []
     for its_name in (name, "scratch"):
-        method = build(its_name, make_setting(image_size=8))
+        method = build(its_name)
         make_trainer(method, make_training(max_steps=4)).run()
         weights.append(snapshot(method.deployed()))
     assert not same_weights(*weights)
@@ -142,7 +143,7 @@ def test_mixed_labels_are_weighed(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_deployed_network_needs_neither_teacher_nor_method(name):
-    method = build(name, make_setting(image_size=8))
+    method = build(name)
     make_trainer(method, make_training(max_steps=2)).run()
     deployed = method.deployed().eval()
     views = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(5))
@@ -163,7 +164,7 @@ def test_a_method_says_where_it_comes_from(name):
 
 
 def test_a_linear_probe_moves_the_classifier_alone():
-    method = build("finetune", make_setting(image_size=8), freeze_backbone=True)
+    method = build("finetune", freeze_backbone=True)
     before = snapshot(method.setting.student.module)
     make_trainer(method, make_training(max_steps=3)).run()
     after = method.setting.student.module.state_dict()

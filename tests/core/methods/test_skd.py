@@ -127,6 +127,10 @@ def test_the_larger_map_is_averaged_down_and_none_is_blown_up():
         np.testing.assert_allclose((pooled[0] if student is large else pooled[1]).numpy(), blocks, atol=1e-12)
 
 
+def skd(setting, **knobs):
+    return Skd(Skd.resolved(SkdKnobs(**knobs)), setting)
+
+
 def observe(method, views):
     return FrozenTeacher(method.setting.teacher, method.needs, CPU).observe(views)
 
@@ -140,7 +144,7 @@ def terms_of(method, *, seed=0):
 
 def test_the_feature_term_is_the_weighted_distance_of_the_adapted_last_maps():
     setting = make_setting()
-    method = Skd(SkdKnobs(weight=2.5, label_weight=0.0), setting)
+    method = skd(setting, weight=2.5, label_weight=0.0)
     method.eval()
     views = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -161,7 +165,7 @@ def test_the_teachers_classifier_says_nothing(form):
         if spoil:
             with torch.no_grad():
                 setting.teacher.classifier.weight.fill_(float("nan"))
-        method = Skd(SkdKnobs(form=form), setting)
+        method = skd(setting, form=form)
         make_trainer(method, make_training(max_steps=3)).run()
         weights.append(snapshot(method.deployed()))
     assert same_weights(*weights)
@@ -170,7 +174,7 @@ def test_the_teachers_classifier_says_nothing(form):
 
 def test_adapters_fit_the_channels_train_along_and_are_not_deployed():
     setting = make_setting(teacher="cifar/resnet8x4")
-    method = Skd(SkdKnobs(), setting)
+    method = skd(setting)
     assert method.adapters[0][0].weight.shape == (256, 64, 1, 1)
     assert method.adapters[0][0].bias is None
     group = {id(parameter) for parameter in method.parameter_groups()["student"]}
@@ -182,7 +186,7 @@ def test_adapters_fit_the_channels_train_along_and_are_not_deployed():
 
 
 def test_attention_has_no_adapters():
-    assert list(Skd(SkdKnobs(form="attention"), make_setting()).parameters()) == []
+    assert list(skd(make_setting(), form="attention").parameters()) == []
 
 
 def test_adapters_change_no_other_random_draw():
@@ -190,20 +194,20 @@ def test_adapters_change_no_other_random_draw():
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
-    method = Skd(SkdKnobs(taps="all"), make_setting())
+    method = skd(make_setting(), taps="all")
     assert torch.equal(torch.rand(4), expected)
     assert same_weights(before, snapshot(method.setting.student))
-    again = Skd(SkdKnobs(taps="all"), make_setting())
+    again = skd(make_setting(), taps="all")
     assert same_weights(method.state_dict(), again.state_dict())
 
 
 def test_taps_last_all_and_by_path():
     setting = make_setting()
-    assert len(Skd(SkdKnobs(), setting).adapters) == 1
-    everywhere = Skd(SkdKnobs(taps="all"), setting)
+    assert len(skd(setting).adapters) == 1
+    everywhere = skd(setting, taps="all")
     assert everywhere.needs.teacher_taps == tuple(point.path for point in setting.teacher.tap_points)
     assert [adapter[0].in_channels for adapter in everywhere.adapters] == [16, 32, 64]
-    by_path = Skd(SkdKnobs(taps=("layer2",)), setting)
+    by_path = skd(setting, taps=("layer2",))
     assert by_path.needs.teacher_taps == ("layer2",) and by_path.needs.student_taps == ("layer2",)
     assert all(torch.isfinite(term) for term in terms_of(everywhere).values())
 
@@ -211,17 +215,17 @@ def test_taps_last_all_and_by_path():
 def test_the_distances_of_all_taps_are_summed():
     setting = make_setting()
     each = [
-        terms_of(Skd(SkdKnobs(form="attention", taps=(point.path,)), setting))["feature"].item()
+        terms_of(skd(setting, form="attention", taps=(point.path,)))["feature"].item()
         for point in setting.teacher.tap_points
     ]
-    assert terms_of(Skd(SkdKnobs(form="attention", taps="all"), setting))["feature"].item() == pytest.approx(sum(each))
+    assert terms_of(skd(setting, form="attention", taps="all"))["feature"].item() == pytest.approx(sum(each))
 
 
 def test_an_unknown_tap_is_named_with_its_near_misses():
     with pytest.raises(UserError, match=r"unknown tap 'layr2'.*'layer2'"):
-        Skd(SkdKnobs(taps=("layr2",)), make_setting())
+        skd(make_setting(), taps=("layr2",))
 
 
 def test_networks_of_other_makes_and_resolutions_meet():
-    method = Skd(SkdKnobs(taps="all"), make_setting(student=make_network("cifar/vgg8")))
+    method = skd(make_setting(student=make_network("cifar/vgg8")), taps="all")
     assert all(torch.isfinite(term) for term in terms_of(method).values())

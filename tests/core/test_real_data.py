@@ -1,0 +1,66 @@
+"""Real images and a real teacher, where they lie beside the project."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from core.data.augment import Augmenter
+from core.data.dataset import open_dataset
+from core.evaluate import measure, predict
+from core.networks.teacher import load_teacher
+from core.policy import Policy
+from core.spec import DatasetSpec, TeacherSpec
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+TEACHER = DATA / "weights" / "cifar100_resnet56.pth"
+TEST, TRAIN = DATA / "cifar100_test_webp.zip", DATA / "cifar100_train_webp.zip"
+
+pytestmark = [
+    pytest.mark.data,
+    pytest.mark.skipif(not TEACHER.exists(), reason="the real images and teachers are not beside the project"),
+]
+
+
+@pytest.mark.timeout(900)
+def test_resnet56_scores_72_63_on_the_ten_thousand_test_images(tmp_path):
+    spec = DatasetSpec(uri=TEST.as_uri())
+    source = open_dataset(spec, policy=Policy(), cache=tmp_path, inputs=None, seed=0)
+    dataset = source.decode(32)
+    assert len(dataset.classes) == 100 and dataset.facts.num_unreadable == 0
+    # The archive brings a test split alone, which is then cut in three: measured part by part, it is the whole again.
+    splits = [dataset.train, dataset.validation, dataset.test]
+    assert sum(len(split.labels) for split in splits) == 10_000
+    named = TeacherSpec(architecture="cifar/resnet56", weights=TEACHER.as_uri())
+    teacher = load_teacher(named, policy=Policy(), cache=tmp_path, inputs=None)
+    right = 0.0
+    for split in splits:
+        logits = predict(teacher.network, split.images, views=Augmenter("none", 32).test_views, batch_size=500)
+        right += measure(logits, split.labels, dataset.classes)["top1"] * len(split.labels)
+    assert f"{right / 10_000:.2%}" == "72.63%"
+
+
+@pytest.mark.timeout(900)
+def test_a_superclass_with_few_images_is_specialized(run_job):
+    with zipfile.ZipFile(TRAIN) as archive:
+        superclasses = json.loads(archive.read("superclasses.json"))
+    flowers = sorted(name for name, coarse in superclasses.items() if coarse == "flowers")
+    assert len(flowers) == 5
+    ran = run_job(
+        {
+            "teacher": {"architecture": "cifar/resnet56", "weights": TEACHER.as_uri(), "classes": sorted(superclasses)},
+            "dataset": {"uri": TRAIN.as_uri(), "classes": flowers, "max_per_class": 20},
+            "student": "nano",
+            "training": {"epochs": 2, "batch_size": 32, "devices": "cpu"},
+            "exports": ["safetensors"],
+        }
+    )
+    assert ran.error is None, ran.failure
+    resolved = ran.of("resolved")[0]
+    assert resolved.dataset.classes == flowers
+    assert resolved.dataset.num_train + resolved.dataset.num_validation == 5 * 20
+    assert resolved.teacher_validation_top1 > 0.9, "it was trained on these very images"
+    assert ran.result.teacher["test"]["top1"] > 0.9
+    assert ran.result.metrics["architecture"] == "cifar/resnet8"
+    assert {"model.safetensors", "metrics.json", "report.html"} <= {event.name for event in ran.of("artifact")}
