@@ -41,14 +41,14 @@ def run(spec: JobSpec, options: argparse.Namespace) -> int:
     if options.parent_pipe is not None:
         _end_with_parent(options.parent_pipe)
     watch = Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: watch.interrupted.set())
     policy = Policy.model_validate_json(options.policy.read_bytes()) if options.policy is not None else Policy()
     set_up_process(policy.num_threads)
     options.out.mkdir(parents=True, exist_ok=True)
     place = Place(options.out, options.cache or options.out / "cache", options.inputs, policy)
     with _reporter(options.events) as report:
         try:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: watch.interrupt())
             specialize(spec, place, report, watch=watch, resume=options.resume, plan_only=options.plan)
         except Interrupted:
             return EXIT_INTERRUPTED

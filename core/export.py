@@ -73,5 +73,15 @@ def write_safetensors(network: Network, path: Path, classes: Sequence[str]) -> P
     # Cloned, because safetensors refuses tensors that share memory and some networks tie weights.
     tensors = {key: value.detach().cpu().clone().contiguous() for key, value in network.module.state_dict().items()}
     with whole_file(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata=header))  # save_file would make it unreadable to other users
+        # Not save_file, which would make it unreadable to other users.
+        temporary.write_bytes(_in_order(save(tensors, metadata=header)))
     return path
+
+
+def _in_order(serialized: bytes) -> bytes:
+    """The same safetensors bytes with the header's keys sorted: the library shuffles the metadata, and equal weights
+    should have equal sha256. Offsets count from the header's end, so they stay true."""
+    size = int.from_bytes(serialized[:8], "little")
+    header = json.dumps(json.loads(serialized[8 : 8 + size]), sort_keys=True, ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)  # the format aligns the tensors to 8 bytes with spaces
+    return len(header).to_bytes(8, "little") + header + serialized[8 + size :]

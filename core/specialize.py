@@ -39,7 +39,8 @@ def specialize(
         return None
 
     report(Phase(phase="training"))
-    trained = train_all(prepared, place, report, watch, resume=resume)
+    with watch.deferring():
+        trained = train_all(prepared, place, report, watch, resume=resume)
 
     report(Phase(phase="evaluating"))
     assessments = {}

@@ -2,14 +2,18 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from core.errors import DeadlineExceeded
 
 
-class Interrupted(Exception):
-    """The process was asked to end; a checkpoint has been written."""
+class Interrupted(BaseException):
+    """The process was asked to end, and what a resumed job needs is on disk.
+
+    No Exception, as KeyboardInterrupt is none: whoever turns errors into other errors must let it pass.
+    """
 
 
 @dataclass
@@ -24,10 +28,30 @@ class Watch:
 
     def __post_init__(self) -> None:
         self._started = self._saved = self.now()
+        self._deferring = False
+
+    def interrupt(self) -> None:
+        """Ask the job to end: called by a signal handler on the main thread. Raises Interrupted, unless deferred."""
+        if self.interrupted.is_set():
+            return
+        self.interrupted.set()
+        if not self._deferring:
+            raise Interrupted
+
+    @contextmanager
+    def deferring(self) -> Iterator[None]:
+        """In the block an interruption waits until the block looks at `interrupted`, or ends: a
+        checkpoint must come first."""
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+        if self.interrupted.is_set():
+            raise Interrupted
 
     def checkpoint_is_due(self, *, epoch_ends: bool) -> bool:
-        """Whether `checkpoint_seconds` have passed since the last checkpoint; at an epoch's end a tenth of them will
-        do.
+        """Whether `checkpoint_seconds` have passed since the last checkpoint, or at an epoch's end a tenth of them.
 
         The tenth keeps an epoch of one small batch from writing more than it trains.
         """

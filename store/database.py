@@ -23,6 +23,8 @@ from store.clock import from_now
 from store.errors import DatabaseUnusable
 
 BUSY_SECONDS = 30.0  # a writer waits this long for its turn; all our transactions last milliseconds
+# libpq: seconds to connect, and milliseconds that sent data may stay unanswered before the connection is given up.
+PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 30_000}
 NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"}  # no POSIX locks, no shared memory for WAL
 ALLOWED_URLS = "allowed are sqlite:///path and postgresql://user:password@host/name"
 _READ = "retort_read"
@@ -73,7 +75,7 @@ def open_database(url: str, *, pool_size: int = 10) -> Database:
         return Database(_open_sqlite(parsed, pool_size), turn=threading.RLock())
     if backend == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-        return Database(create_engine(parsed, pool_pre_ping=True, **_pool(pool_size)))
+        return Database(create_engine(parsed, pool_pre_ping=True, connect_args=PATIENCE, **_pool(pool_size)))
     raise DatabaseUnusable(f"database {parsed.render_as_string()!r}: {ALLOWED_URLS}")
 
 
