@@ -76,7 +76,7 @@ def refused(ran, code, *words):
 
 def test_the_small_job_itself_runs(run_job, job):
     ran = run_job(job(), plan_only=True)
-    assert ran.error is None and ran.events[-1].event == "resolved"
+    assert ran.error is None and len(ran.of("resolved")) == 1 and ran.phases == ["preparing"]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_an_unreadable_image_is_named_and_a_share_may_be_allowed(run_job, job, t
     allowed = {"uri": folder.as_uri(), "max_unreadable_fraction": 0.1}
     ran = run_job(job(allowed), plan_only=True)
     assert ran.error is None
-    facts = ran.events[-1].dataset
+    facts = ran.of("resolved")[0].dataset
     assert facts.num_unreadable == 1 and "cat/3.png" in facts.unreadable[0]
 
 
@@ -295,8 +295,8 @@ def test_a_plan_as_a_process_reads_its_flags_and_ends_resolved(tmp_path):
     done = engine(*flags, "--out", tmp_path / "out", *[word for one in settings for word in ("--set", one)])
     assert done.returncode == EXIT_OK, done.stderr
     events = [parse_event(line) for line in done.stdout.splitlines()]
-    resolved = events[-1]
-    assert resolved.event == "resolved" and not [e for e in events if e.event == "phase" and e.phase != "preparing"]
+    (resolved,) = (event for event in events if event.event == "resolved")
+    assert not [e for e in events if e.event == "phase" and e.phase != "preparing"]
     assert resolved.spec["training"]["max_steps"] == resolved.estimate.steps == 3
     assert resolved.dataset.classes == ["1", "7"] and resolved.estimate.training_seconds > 0
     assert "auto" not in json.dumps(resolved.spec["training"])
