@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         spec = parse_job(_document(options))
     except SpecInvalid as error:
-        from core.command import tell_failure
+        from core.reporter import tell_failure
 
         tell_failure(error, options.events)
         return EXIT_USAGE

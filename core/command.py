@@ -4,27 +4,25 @@ import argparse
 import errno
 import os
 import signal
-import sys
 import threading
 import traceback
-from collections.abc import Callable
 
 import torch
 
 from core.device import set_up_process
-from core.display import Display
-from core.errors import Category, DiskFull, InternalError, OutOfMemory, RetortError
+from core.errors import Category, DiskFull, InternalError, OutOfMemory, RetortError, SpecInvalid
 from core.events import (
     EXIT_INFRASTRUCTURE,
     EXIT_INTERNAL,
     EXIT_INTERRUPTED,
     EXIT_OK,
+    EXIT_USAGE,
     EXIT_USER_ERROR,
-    Event,
     Failure,
 )
 from core.policy import Policy
 from core.prepare import Place
+from core.reporter import reporter, tell_failure
 from core.spec import JobSpec
 from core.specialize import specialize
 from core.watch import Interrupted, Watch
@@ -41,11 +39,13 @@ def run(spec: JobSpec, options: argparse.Namespace) -> int:
     if options.parent_pipe is not None:
         _end_with_parent(options.parent_pipe)
     watch = Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
-    policy = Policy.model_validate_json(options.policy.read_bytes()) if options.policy is not None else Policy()
-    set_up_process(policy.num_threads)
-    options.out.mkdir(parents=True, exist_ok=True)
-    place = Place(options.out, options.cache or options.out / "cache", options.inputs, policy)
-    with _reporter(options.events) as report:
+    try:
+        place = _place(options)
+    except SpecInvalid as error:
+        tell_failure(error, options.events)
+        return EXIT_USAGE
+    set_up_process(place.policy.num_threads)
+    with reporter(options.events) as report:
         try:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: watch.interrupt())
@@ -59,6 +59,21 @@ def run(spec: JobSpec, options: argparse.Namespace) -> int:
             report(Failure.of(failure))
             return _STATUS[failure.category]
     return EXIT_OK
+
+
+def _place(options: argparse.Namespace) -> Place:
+    """Where the engine reads and writes; raises SpecInvalid for a flag that cannot be followed."""
+    policy = Policy()
+    if options.policy is not None:
+        try:
+            policy = Policy.model_validate_json(options.policy.read_bytes())
+        except (OSError, ValueError) as error:
+            raise SpecInvalid([("", f"--policy {options.policy}: {error}")]) from None
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpecInvalid([("", f"--out {options.out}: {error}")]) from None
+    return Place(options.out, options.cache or options.out / "cache", options.inputs, policy)
 
 
 def as_retort_error(error: Exception) -> RetortError:
@@ -78,28 +93,6 @@ def as_retort_error(error: Exception) -> RetortError:
     return InternalError(
         f"{type(error).__name__}: {error}", hint="this is a defect of Retort; the job's logs have the traceback"
     )
-
-
-def tell_failure(error: RetortError, events: str) -> None:
-    """Report an error that came before the job began."""
-    with _reporter(events) as report:
-        report(Failure.of(error))
-
-
-class _JsonLines:
-    def __enter__(self) -> Callable[[Event], None]:
-        return self._write
-
-    def __exit__(self, *_: object) -> None:
-        sys.stdout.flush()
-
-    @staticmethod
-    def _write(event: Event) -> None:
-        print(event.model_dump_json(), flush=True)
-
-
-def _reporter(events: str) -> "_JsonLines | Display":
-    return _JsonLines() if events == "json" else Display()
 
 
 def _end_with_parent(descriptor: int) -> None:

@@ -24,6 +24,7 @@ import difflib
 from collections.abc import Iterable
 from typing import ClassVar, Literal
 
+MOST_LISTED = 8  # wrong places that one message tells of
 Category = Literal["user", "infrastructure", "internal"]
 
 
@@ -64,9 +65,9 @@ class SpecInvalid(UserError):
 
     def __init__(self, errors: list[tuple[str, str]]) -> None:
         self.errors = errors
-        pointer, detail = errors[0]
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        super().__init__(f"{pointer or '/'}: {detail}{more}", pointer=pointer)
+        listed = "; ".join(f"{pointer or '/'}: {detail}" for pointer, detail in errors[:MOST_LISTED])
+        more = f"; and {len(errors) - MOST_LISTED} more" if len(errors) > MOST_LISTED else ""
+        super().__init__(listed + more, pointer=errors[0][0])
 
 
 class ArchitectureUnknown(UserError):

@@ -33,8 +33,8 @@ def specialize(
     report(Phase(phase="preparing"))
     prepared = prepare(spec, place, report)
     resolved = describe(prepared, place, measured=plan_only)
-    report(resolved)
     report(Log(message=summary(resolved)))
+    report(resolved)
     if plan_only:
         return None
 
@@ -42,6 +42,7 @@ def specialize(
     with watch.deferring():
         trained = train_all(prepared, place, report, watch, resume=resume)
 
+    watch.check_deadline()
     report(Phase(phase="evaluating"))
     assessments = {}
     for run in prepared.runs:
@@ -49,5 +50,6 @@ def specialize(
         report(Log(message=f"{run.run.name}: {figures['test']['top1']:.1%} of the test images are right"))
     teacher = assess_teacher(prepared)
 
+    watch.check_deadline()
     report(Phase(phase="exporting"))
     return publish(prepared, trained, assessments, teacher, place, report)

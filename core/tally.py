@@ -12,6 +12,7 @@ class Tally:
     def __init__(self, device: torch.device) -> None:
         self._sums: dict[str, Tensor] = {}
         self._num_images = 0
+        self._last_step = -1
         self._diverged_at = torch.full((), -1, dtype=torch.int64, device=device)
 
     @torch.no_grad()
@@ -22,7 +23,9 @@ class Tally:
         if update.logits is not None:
             labels = targets if targets.ndim == 1 else targets.argmax(dim=1)
             values["train/top1"] = (update.logits.argmax(dim=1) == labels).double().mean()
+        if step != self._last_step:  # a batch may have several updates
             self._num_images += count
+            self._last_step = step
         for name, value in values.items():
             total = value.detach().double() * count
             self._sums[name] = self._sums[name] + total if name in self._sums else total

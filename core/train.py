@@ -64,6 +64,7 @@ class Trainer:
             if self.course.validates_after(self.step):
                 self._validate()
             self.after_step(self)
+        self._check_finite()
         if self.averaged is not None:
             self.method.deployed().load_state_dict(self.averaged.state_dict())
         self.validator.restore_best(self.method.deployed())

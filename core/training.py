@@ -119,12 +119,13 @@ class Training:
             )
             if progress is not None:
                 self.report(progress)
+            self.watch.check_deadline()
+            if trainer.stopped or trainer.step == course.steps:
+                return  # the whole run is saved a moment later
             if self.watch.interrupted.is_set():
                 self.save(trainer)
                 raise Interrupted
-            self.watch.check_deadline()
-            ended = trainer.stopped or trainer.step == course.steps  # then the whole run is saved, a moment later
-            if not ended and self.watch.checkpoint_is_due(epoch_ends=trainer.step % course.steps_per_epoch == 0):
+            if self.watch.checkpoint_is_due(epoch_ends=trainer.step % course.steps_per_epoch == 0):
                 self.save(trainer)
 
         return after_step

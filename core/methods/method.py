@@ -138,7 +138,8 @@ class Method(nn.Module):
         return (Stage(),)
 
     def begin_stage(self, stage: Stage) -> None:
-        """Called once as a stage begins, not after a resume: start a student anew, freeze what was found."""
+        """Called once as a stage begins, not after a resume: start a student anew. What a stage trains and what it
+        leaves as it is belongs in `parameter_groups`, which is asked after a resume too."""
 
     def begin_epoch(self, moment: Moment) -> None:
         """Called before each epoch's first batch, also after a resume: swap a teacher, re-weigh a term."""

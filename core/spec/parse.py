@@ -37,6 +37,7 @@ def _walk(loc: tuple[int | str, ...]) -> tuple[list[int | str], type[BaseModel] 
     path: list[int | str] = []
     holder: type[BaseModel] | None = None
     models: list[type[BaseModel]] = [JobSpec]
+    is_key = False
     for part in loc:
         tagged = [
             model
@@ -48,13 +49,15 @@ def _walk(loc: tuple[int | str, ...]) -> tuple[list[int | str], type[BaseModel] 
             continue
         owner = next((model for model in models if part in model.model_fields), None)
         if owner is None and not models and path:
-            if isinstance(part, str) and _is_union_label(part):
-                continue
-            path.append(part)
+            if is_key or not (isinstance(part, str) and _is_union_label(part)):
+                path.append(part)
+            is_key = False
             continue
         path.append(part)
         holder = owner or (models[0] if models else None)
-        models = _models_in(owner.model_fields[str(part)].annotation) if owner else []
+        annotation = owner.model_fields[str(part)].annotation if owner else None
+        models = _models_in(annotation)
+        is_key = get_origin(annotation) is dict  # of a mapping the next part is the client's own word
     return path, holder
 
 

@@ -249,3 +249,10 @@ def test_half_a_character_can_still_be_told_of(document):
     with pytest.raises(SpecInvalid) as caught:
         parse_job({**SMALLEST, **document})
     Failure.of(caught.value).model_dump_json()
+
+
+def test_a_key_that_looks_like_a_type_stays_in_the_pointer():
+    document = {"dataset": {"uri": "builtin:digits", "class_map": {"none": 3, "a[b]": 4}}, "student": "nano"}
+    with pytest.raises(SpecInvalid) as caught:
+        parse_job(document)
+    assert [pointer for pointer, _ in caught.value.errors] == ["/dataset/class_map/none", "/dataset/class_map/a[b]"]
