@@ -4,8 +4,8 @@
 
 Three customers: one superclass (5 classes, 500 images each), ten classes with 50 and with 500 images
 each. The teacher is the trained resnet56 of the data folder, the student is cifar/resnet8. Each job is
-one `python -m core`; a job whose metrics.json exists is not run again. Results go to OUT/table.md and
-OUT/results.json.
+one `python -m core`, or with --url a job of a running service; a job whose metrics.json exists is not
+run again. Results go to OUT/table.md and OUT/results.json.
 """
 
 import argparse
@@ -21,6 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from client import Retort
 
 T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # two-sided 95% quantiles of Student's t, by number of seeds
 SUPERCLASS = "vehicles_1"
@@ -80,6 +82,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/specialization"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--parallel", type=int, default=1, help="jobs at a time")
+    parser.add_argument("--url", help="of a running service to POST the jobs to; default: engines of our own")
     parser.add_argument("--steps", type=int, help="optimizer steps of every training; default: the engine's own choice")
     parser.add_argument("--devices", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--customers", nargs="*", default=["superclass", "ten50", "ten500"])
@@ -136,27 +139,42 @@ def _run(job: Job, data: Path, all_classes: list[str], options: argparse.Namespa
     training: dict[str, Any] = {"devices": options.devices}
     if options.steps:
         training["max_steps"] = options.steps
-    out = options.out / f"{job.customer}-{job.label.replace(' ', '-').replace(':', '-')}-{job.seed}"
+    out: Path = options.out / f"{job.customer}-{job.label.replace(' ', '-').replace(':', '-')}-{job.seed}"
     out.mkdir(parents=True, exist_ok=True)
     if not (out / "artifacts/metrics.json").exists():
-        (out / "spec.json").write_text(json.dumps(job.spec(data, all_classes, training)))
         started = time.monotonic()
-        command = [sys.executable, "-m", "core", "--spec", str(out / "spec.json"), "--out", str(out)]
-        command += [
-            "--cache",
-            str(options.out / "cache"),
-            "--policy",
-            str(_policy(options)),
-            "--resume",
-            "--events",
-            "json",
-        ]
-        with (out / "events.jsonl").open("wb") as events, (out / "stderr.txt").open("wb") as errors:
-            status = subprocess.run(command, stdout=events, stderr=errors, check=False).returncode
-        print(f"{out.name}: exit {status} after {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-        if status:
-            raise SystemExit(f"{out.name} failed; see {out / 'events.jsonl'} and {out / 'stderr.txt'}")
+        spec = job.spec(data, all_classes, training)
+        if options.url:
+            _over_http(spec, out, options.url)
+        else:
+            _as_process(spec, out, options)
+        print(f"{out.name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     return out
+
+
+def _over_http(spec: dict[str, Any], out: Path, url: str) -> None:
+    with Retort(url) as retort:
+        job = retort.submit(spec)
+        job.wait()
+        job.download(out / "artifacts")
+
+
+def _as_process(spec: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
+    (out / "spec.json").write_text(json.dumps(spec))
+    command = [sys.executable, "-m", "core", "--spec", str(out / "spec.json"), "--out", str(out)]
+    command += [
+        "--cache",
+        str(options.out / "cache"),
+        "--policy",
+        str(_policy(options)),
+        "--resume",
+        "--events",
+        "json",
+    ]
+    with (out / "events.jsonl").open("wb") as events, (out / "stderr.txt").open("wb") as errors:
+        status = subprocess.run(command, stdout=events, stderr=errors, check=False).returncode
+    if status:
+        raise SystemExit(f"{out.name} failed; see {out / 'events.jsonl'} and {out / 'stderr.txt'}")
 
 
 def _policy(options: argparse.Namespace) -> Path:
