@@ -8,7 +8,7 @@ from core.report.charts.ticks import Axis, axis, tick_text
 from core.report.outcome import Series
 
 WIDTH, HEIGHT = 380.0, 236.0
-LEFT, RIGHT, TOP, BOTTOM = 42.0, 372.0, 10.0, 208.0
+LEFT, RIGHT, TOP, BOTTOM = 50.0, 372.0, 10.0, 208.0
 MAX_POINTS = 300  # about one a pixel; more would only weigh
 MAX_DOTS = 25  # few points are shown as dots besides
 
