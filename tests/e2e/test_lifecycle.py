@@ -8,7 +8,6 @@ import io
 import json
 import signal
 import time
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -40,9 +39,6 @@ def reference(service: Any) -> dict[str, Any]:
 
 
 def test_from_post_to_a_model_that_reads_digits(service: Any, reference: dict[str, Any]) -> None:
-    waited = datetime.fromisoformat(reference["started_at"]) - datetime.fromisoformat(reference["created_at"])
-    print(f"POST to running: {waited.total_seconds():.3f} s")
-    assert waited.total_seconds() < 5  # a quarter of a second on a quiet machine
     assert reference["attempts"][0]["outcome"] == "succeeded" and len(reference["attempts"]) == 1
     files = service.download(reference["id"])
     assert {"model.safetensors", "model.onnx", "labels.json", "preprocessing.json", "metrics.json"} <= set(files)
