@@ -142,7 +142,7 @@ def test_a_zip_of_very_many_entries_is_refused_at_once(tmp_path: Path):
     path.write_bytes(data)
     started = time.perf_counter()
     refuse(path, "60000 entries; allowed are 50000", Policy(max_archive_entries=50_000))
-    assert time.perf_counter() - started < 5  # as promised, on a busy machine too
+    assert time.perf_counter() - started < 1
 
 
 @pytest.mark.parametrize("lie", [1, 10_000_000])
