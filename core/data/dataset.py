@@ -87,10 +87,6 @@ class Source:
         """`image_size` where no file is larger (as far as headers were read), else with a margin for random crops."""
         return image_size if self.largest_side <= image_size else round(image_size * MARGIN)
 
-    def facts(self, image_size: int) -> DatasetFacts:
-        """What is known without decoding; the fingerprint is empty until the pixels were read."""
-        return self._facts(self.splits, self.canvas_size(image_size), "", [])
-
     def decode(self, image_size: int) -> Dataset:
         """All images as uint8. Raises DatasetInvalid for unreadable images beyond `max_unreadable_fraction`, named."""
         canvas_size = self.canvas_size(image_size)
