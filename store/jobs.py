@@ -114,9 +114,11 @@ def request_cancel(session: Session, job_id: str) -> Job:
     if state in TERMINAL:
         raise IllegalMove(job_id, state, "cancel", "only a job that has not ended can be cancelled")
     here = [jobs.c.id == job_id, jobs.c.state == state]
-    asked = {"cancel_requested_at": from_now()}
+    # Read once: a clock that is asked twice in a statement gives two answers.
+    now = session.execute(select(from_now())).scalar_one()
+    asked = {"cancel_requested_at": now}
     if state == "queued":
-        move(session, here, {**asked, "state": "cancelled", "finished_at": from_now()}, [entered("cancelled")])
+        move(session, here, {**asked, "state": "cancelled", "finished_at": now}, [entered("cancelled")])
         outbox.take(session, job_id)
     elif state == "running":
         move(session, here, {**asked, "state": "cancelling"}, [entered("cancelling")])

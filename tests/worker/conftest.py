@@ -69,6 +69,12 @@ def submit(database: Database) -> Submit:
 
 
 @pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """A file that a job submitted with `gate=gate` waits for before its last step: it cannot end too early."""
+    return tmp_path / "gate"
+
+
+@pytest.fixture
 def look(database: Database) -> Callable[[str], Job]:
     """The job as it stands."""
 

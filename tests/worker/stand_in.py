@@ -1,7 +1,7 @@
 """An engine for tests of the worker: the same flags, events and exit statuses as `python -m core`, but what it does is
 said by the job's labels, and its training is a chain of hashes.
 
-labels: act (a name in ACTS), steps, seconds (per step)
+labels: act (a name in ACTS), steps, seconds (per step), gate (a file without which the last step is not begun)
 """
 
 import argparse
@@ -43,6 +43,8 @@ def train(spec: dict, out: Path, resume: bool) -> int:
         if interrupted.is_set():
             save(out, step, state)
             return 75
+        if step == steps - 1 and not passed(spec["labels"].get("gate")):
+            continue
         step += 1
         state = hashlib.sha256(f"{state}{step}".encode()).hexdigest()
         time.sleep(seconds)
@@ -54,6 +56,14 @@ def train(spec: dict, out: Path, resume: bool) -> int:
     announce(out, "artifact", "artifacts/model.safetensors", name="model.safetensors", media_type="application/x-test")
     say("result", student=FACTS, metrics={"state": state}, baselines={})
     return 0
+
+
+def passed(gate: str | None) -> bool:
+    """Whether the gate is open; a moment's wait where it is not."""
+    if gate is None or Path(gate).exists():
+        return True
+    time.sleep(0.02)
+    return False
 
 
 def load(out: Path) -> tuple[int, str]:

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -202,14 +203,15 @@ def test_cancel_of_an_engine_that_heeds_signals_is_quick(
 
 
 def test_a_stopping_worker_gives_the_job_back_and_the_next_goes_on(
-    shop: Workshop, submit: Any, run_in_background: Any, run: Any, look: Look, wait_for: Any, log_of: Any
+    shop: Workshop, submit: Any, run_in_background: Any, run: Any, look: Look, wait_for: Any, log_of: Any, gate: Path
 ) -> None:
-    thread = run_in_background(job_id := submit(steps=20, seconds=0.1))
+    thread = run_in_background(job_id := submit(steps=20, seconds=0.01, gate=gate))
     wait_for(lambda: (look(job_id).progress or {}).get("step", 0) >= 3)
     shop.stopping.set()
     thread.join(10)
     assert (look(job_id).state, look(job_id).attempts[0].outcome) == ("queued", "released")
     shop.stopping.clear()
+    gate.touch()
     job = run(job_id)
     assert (job.state, job.result["metrics"]) == ("succeeded", {"state": chain(20)})
     second = [line for line in log_of(job_id) if "training from" in line][1]

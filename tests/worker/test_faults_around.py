@@ -68,13 +68,14 @@ def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
 @pytest.mark.servers
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_killed_broker_loses_nothing(
-    own_redis: OwnRedis, start_worker: Any, submit: Any, look: Look, wait_for: Any
+    own_redis: OwnRedis, start_worker: Any, submit: Any, look: Look, wait_for: Any, gate: Path
 ) -> None:
     worker = start_worker(broker_url=own_redis.url)
-    running, waiting = submit(steps=20, seconds=0.1), submit()
+    running, waiting = submit(gate=gate), submit()
     wait_for(lambda: look(running).state == "running")
     own_redis.kill()
     submitted_without_broker = submit()
+    gate.touch()
     wait_for(lambda: look(running).done)  # a training does not need the broker
     assert look(running).state == "succeeded"
     own_redis.start()
@@ -150,14 +151,15 @@ def test_an_engine_ends_before_its_lease_when_the_database_is_a_black_hole(
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_an_engine_outlives_a_short_lock_of_the_database(
-    database: Database, shop: Workshop, submit: Any, look: Look, wait_for: Any
+    database: Database, shop: Workshop, submit: Any, look: Look, wait_for: Any, gate: Path
 ) -> None:
-    job_id = submit(steps=20, seconds=0.1)
+    job_id = submit(steps=20, seconds=0.1, gate=gate)
     thread = threading.Thread(target=attempt, args=(shop, job_id))
     thread.start()
     wait_for(lambda: (look(job_id).progress or {}).get("step", 0) >= 2)
     with database.begin():  # nobody else can write now
         time.sleep(1)
+    gate.touch()
     thread.join(20)
     assert look(job_id).state == "succeeded"
 

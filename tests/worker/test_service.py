@@ -41,14 +41,15 @@ def engine_of(log_of: Any) -> Callable[[str], int]:
 
 
 def test_jobs_are_run_one_at_a_time_and_a_plan_beside_them(
-    start_worker: Any, submit: Any, look: Look, wait_for: Any, database: Database
+    start_worker: Any, submit: Any, look: Look, wait_for: Any, database: Database, gate: Path
 ) -> None:
-    first, second = submit(steps=20, seconds=0.1), submit()
+    first, second = submit(gate=gate), submit()
     start_worker()
     wait_for(lambda: look(first).state == "running")
     plan = submit("plan")
     wait_for(lambda: look(plan).state == "succeeded", seconds=10)
     assert (look(first).state, look(second).state) == ("running", "queued")
+    gate.touch()
     wait_for(lambda: look(second).done)
     assert (look(first).state, look(second).state) == ("succeeded", "succeeded")
     assert look(first).finished_at <= look(second).started_at
@@ -69,18 +70,19 @@ def test_two_workers_run_each_job_once(start_worker: Any, submit: Any, look: Loo
 
 
 def test_a_killed_workers_engine_ends_and_another_worker_goes_on(
-    start_worker: Any, submit: Any, look: Look, wait_for: Any, step_of: Any, engine_of: Any, is_alive: Any,
-    log_of: Any, tmp_path: Path,
+    start_worker: Any, submit: Any, look: Look, wait_for: Any, engine_of: Any, is_alive: Any, log_of: Any,
+    tmp_path: Path, gate: Path, database: Database,
 ) -> None:  # fmt: skip
     worker = start_worker()
-    job_id = submit(steps=20, seconds=0.15)
-    wait_for(lambda: step_of(job_id) >= 3)
+    job_id = submit(steps=20, seconds=0.01, gate=gate)
+    wait_for(lambda: any(e.kind == "checkpoint" and e.data["step"] >= 3 for e in events_of(database, job_id)))
     engine = engine_of(job_id)
     assert is_alive(engine)
     worker.kill()
     wait_for(lambda: not is_alive(engine), seconds=3)
     assert look(job_id).state == "running"  # nobody has said otherwise yet
     assert any((tmp_path / "data" / "attempts").iterdir())
+    gate.touch()
     start_worker()
     wait_for(lambda: look(job_id).done)
     job = look(job_id)
@@ -93,10 +95,10 @@ def test_a_killed_workers_engine_ends_and_another_worker_goes_on(
 
 def test_a_stopped_worker_gives_its_job_back_and_leaves(
     start_worker: Any, submit: Any, look: Look, wait_for: Any, step_of: Any, engine_of: Any, is_alive: Any,
-    database: Database,
+    database: Database, gate: Path,
 ) -> None:  # fmt: skip
     worker = start_worker()
-    job_id = submit(steps=15, seconds=0.15)
+    job_id = submit(steps=15, seconds=0.01, gate=gate)
     wait_for(lambda: step_of(job_id) >= 2)
     engine = engine_of(job_id)
     worker.send_signal(signal.SIGTERM)
@@ -106,6 +108,7 @@ def test_a_stopped_worker_gives_its_job_back_and_leaves(
     assert (look(job_id).state, look(job_id).attempts[0].outcome) == ("queued", "released")
     with database.read() as session:
         assert workers.list_workers(session) == []
+    gate.touch()
     start_worker()
     wait_for(lambda: look(job_id).done)
     assert look(job_id).result["metrics"] == chain(15)
@@ -113,10 +116,10 @@ def test_a_stopped_worker_gives_its_job_back_and_leaves(
 
 def test_a_worker_that_slept_through_its_lease_can_write_nothing(
     start_worker: Any, submit: Any, look: Look, wait_for: Any, step_of: Any, engine_of: Any, is_alive: Any,
-    database: Database,
+    database: Database, gate: Path,
 ) -> None:  # fmt: skip
     stale = start_worker()
-    job_id = submit(steps=60, seconds=0.1)
+    job_id = submit(steps=60, seconds=0.1, gate=gate)
     wait_for(lambda: step_of(job_id) >= 3)
     engine = engine_of(job_id)
     put_to_sleep(stale, database)  # the engine trains on, and fills its pipe with checkpoints and metrics
@@ -125,6 +128,7 @@ def test_a_worker_that_slept_through_its_lease_can_write_nothing(
     mark = max(event.seq for event in events_of(database, job_id))
     stale.send_signal(signal.SIGCONT)
     wait_for(lambda: not is_alive(engine), seconds=5)
+    gate.touch()
     wait_for(lambda: look(job_id).done)
     job = look(job_id)
     assert (job.state, job.result["metrics"]) == ("succeeded", chain(60))
