@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from core.spec import FinetuneKnobs, JobSpec, ScratchKnobs, StudentSpec
+from core.spec import JobSpec, StudentSpec
+from core.spec.knobs.finetune import FinetuneKnobs
+from core.spec.knobs.scratch import ScratchKnobs
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,7 @@ class Trainer:
 
     def _enter_stage(self, index: int, *, fresh: bool) -> None:
         self._stage = index
+        self.method.stage = self.course.stages[index].stage
         if fresh:
             self.method.begin_stage(self.course.stages[index].stage)
         self._optimizers = {

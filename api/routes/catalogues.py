@@ -1,7 +1,6 @@
 """/v1/methods, /v1/teachers, /v1/students and /v1/schema: what a job may ask for."""
 
 import json
-from typing import Any
 
 from fastapi import APIRouter, Response
 
@@ -10,7 +9,7 @@ from api.examples import CATALOGUE, METHOD_LIST
 from api.openapi import EVERYWHERE, answer, job_schema, problems
 from api.schemas.service import CatalogueView, MethodList, MethodView
 from api.wiring import TheDatabase
-from core.spec import KNOBS, TEACHERLESS
+from core.spec import KNOBS
 from store.catalogues import catalogue
 from store.database import Database
 
@@ -69,14 +68,11 @@ def _catalogue(database: Database, kind: str) -> CatalogueView:
 
 def _method(name: str) -> MethodView:
     knobs = KNOBS[name]
-    needs: list[Any] = ["labels"] if name in TEACHERLESS else ["teacher", "labels"]
-    if name == "finetune":
-        needs.append("initial weights")
     return MethodView(
         name=name,
         summary=(knobs.__doc__ or "").strip(),
         source=knobs.source,
         fidelity=knobs.fidelity,
-        needs=needs,
+        needs=list(knobs.needs),
         knobs=knobs.model_json_schema(),
     )

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.spec.knobs import Fidelity, Need
+
 
 class ProblemPlace(BaseModel):
     """One place that is to blame."""
@@ -53,8 +55,8 @@ class MethodView(BaseModel):
     name: str
     summary: str
     source: str = Field(description="the paper or practice it comes from")
-    fidelity: Literal["as published", "our variant", "common practice"] = Field(description="how sure we are of that")
-    needs: list[Literal["teacher", "labels", "initial weights"]]
+    fidelity: Fidelity = Field(description="how sure we are of that")
+    needs: list[Need]
     knobs: dict[str, Any] = Field(description="JSON Schema of the method's object in a job")
 
 

@@ -4,7 +4,7 @@ us.
 
 from core.methods.method import Setting
 from core.methods.scratch import Scratch
-from core.spec import FinetuneKnobs
+from core.spec.knobs.finetune import FinetuneKnobs
 
 
 class Finetune(Scratch):

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from core.methods.method import Batch, Method, Needs, select_classes, widen
 from core.networks.network import Features
-from core.spec import KdKnobs
+from core.spec.knobs.kd import KdKnobs
 
 
 def kd_loss(student_logits: Tensor, teacher_logits: Tensor, *, temperature: float) -> Tensor:

@@ -3,7 +3,7 @@
 Shapes: N images, K classes, D width of the pooled features, C H W of a feature map.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -17,24 +17,55 @@ from core.networks.network import Features, Network
 
 @dataclass(frozen=True)
 class Needs:
-    """What a method asks of a job. The loop computes what is asked, once a batch, and nothing else."""
+    """What a method asks of a job. The loop computes what is asked, once a batch, and nothing else.
+
+    A frozen teacher that is asked for nothing (no logits, pooled features or taps) is not run.
+    """
 
     teacher: Literal["none", "frozen", "training"] = "none"
     """frozen: read only. training: the method moves the teacher's weights itself and gives their optimizer group."""
     teacher_covers_classes: bool = False
     """The teacher's classes must include all of the customer's."""
     trajectory: bool = False
-    """The teacher's own checkpoints, in order of training."""
+    """The teacher's own checkpoints, in order of training: Setting.anchors. Method.anchor says which one teaches."""
+    held_out: bool = False
+    """Some validation images: Setting.held_out."""
     labels: bool = True
     target_images: bool = False
     """Unlabelled images of a second domain."""
     num_views: int = 1
     """Independent augmentations of each image."""
+    more_views: Literal["same", "strong"] = "same"
+    """How views after the first are augmented: as the job says, or by RandAugment besides."""
+    teacher_sees: Literal["first", "all"] = "first"
+    """Which views the frozen teacher is run on; all: Batch.more_teacher."""
+    teacher_batch_statistics: bool = False
+    """Run the frozen teacher's batch norms on the batch's own statistics, as some papers' code did."""
+    survey: bool = False
+    """Method.survey is given the teacher's view of every training image before the first step."""
     teacher_logits: bool = False
     teacher_pooled: bool = False
     teacher_taps: tuple[int | str, ...] = ()
     """Feature maps of the teacher: indices into its tap points, or module paths."""
     student_taps: tuple[int | str, ...] = ()
+
+    @property
+    def teacher_output(self) -> bool:
+        """Whether a frozen teacher is to be run at all."""
+        return self.teacher == "frozen" and bool(self.teacher_logits or self.teacher_pooled or self.teacher_taps)
+
+    @property
+    def live_teacher(self) -> str | None:
+        """Why a stored teacher pass cannot serve; None where it can."""
+        if self.teacher == "training":
+            return "its teacher moves"
+        if self.trajectory:
+            return "its teacher is swapped for other checkpoints"
+        if self.teacher_batch_statistics:
+            return "its teacher's output depends on the whole batch"
+        if self.num_views > 1:
+            return "it wants several views of an image at once"
+        return None
 
 
 @dataclass(frozen=True)
@@ -49,6 +80,15 @@ class Setting:
     """int64 (K,): the customer's classes among the teacher's outputs; None where the teacher does not cover them."""
     num_classes: int
     label_smoothing: float = 0.0
+    num_train: int = 0
+    """Images of the training split: the range of Batch.indices."""
+    more_teachers: tuple[Network, ...] = ()
+    more_class_indices: tuple[Tensor | None, ...] = ()
+    anchors: tuple[Callable[[], Mapping[str, Tensor]], ...] = ()
+    """The teacher's checkpoints in order of its training, the finished teacher last: each gives a state dict of
+    `teacher`."""
+    held_out: Tensor | None = None
+    """float (M, 3, V, V): test views of up to 1000 validation images."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +105,14 @@ class Batch:
     """What `Needs` asks of a frozen teacher for `views`; logits over all the teacher's own classes."""
     more_views: tuple[Tensor, ...] = ()
     """Further views where `num_views` exceeds one."""
+    more_teacher: tuple[Features, ...] = ()
+    """For `more_views`, where the teacher sees all."""
+    other_teachers: tuple[Features, ...] = ()
+    """What the further teachers see in `views`, in the order of Setting.more_teachers."""
     target_views: Tensor | None = None
-    """float (M, 3, V, V): images of the second domain."""
+    """float (N, 3, V, V): augmented images of the second domain."""
+    other_half: "Batch | None" = None
+    """Where the stage's split is `halves`: a batch of the second half, with its own teacher's output."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +127,17 @@ class Update:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the training with its own share of the epochs and its own half of the training split."""
+    """A part of the training with its own share of the epochs, its own half of the training split, and new optimizers.
+
+    Shares may add up to more than 1: the training then takes that many times the job's epochs.
+    """
 
     name: str = "train"
     share: float = 1.0
-    split: Literal["all", "first_half", "second_half"] = "all"
+    split: Literal["all", "first_half", "second_half", "halves"] = "all"
+    """halves: batches of the first half, each with one of the second in Batch.other_half."""
+    restarts_schedule: bool = False
+    """The learning rate runs through its whole schedule within this stage."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +166,8 @@ class Method(nn.Module):
         super().__init__()
         self.knobs = knobs
         self.setting = setting
+        self.stage = self.stages()[0]
+        """The loop keeps it at the present stage, also after a resume."""
 
     @classmethod
     def resolved(cls, knobs: Any) -> Any:
@@ -141,6 +195,16 @@ class Method(nn.Module):
         """Called once as a stage begins, not after a resume: start a student anew. What a stage trains and what it
         leaves as it is belongs in `parameter_groups`, which is asked after a resume too."""
 
+    def survey(self, batches: Iterator[Batch]) -> None:
+        """Called once before the first step where `needs.survey`, not after a resume: learn from the teacher's view of
+        every training image (unaugmented, in order, in eval mode, without gradient). What is learned belongs in
+        buffers, whose shapes are known from the start."""
+
+    def anchor(self) -> int | None:
+        """Which of Setting.anchors teaches now, where `needs.trajectory`; asked after each begin_epoch. None: the
+        finished teacher."""
+        return None
+
     def begin_epoch(self, moment: Moment) -> None:
         """Called before each epoch's first batch, also after a resume: swap a teacher, re-weigh a term."""
 
@@ -152,6 +216,10 @@ class Method(nn.Module):
     def deployed(self) -> Network:
         """The network that is evaluated and exported, without the teacher; shares its parameters with this method."""
         return self.setting.student
+
+    def products(self) -> dict[str, bytes]:
+        """Files by name that are artifacts besides the deployed network: what a search found, a teacher that moved."""
+        return {}
 
     def label_loss(self, logits: Tensor, batch: Batch) -> Tensor:
         """Cross-entropy with the (possibly mixed) labels, mean over N, in float32."""

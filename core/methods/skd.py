@@ -22,7 +22,7 @@ from core.methods.method import Batch, Method, Needs, Setting, widen
 from core.networks.network import Features, Network
 from core.networks.taps import TapPoint
 from core.seeds import seeded
-from core.spec import SkdKnobs
+from core.spec.knobs.skd import SkdKnobs
 
 # Of mse 1, 10, 30 and 100, the middle was best (docs/specialization.md). No weight tried of cosine (3, 30) and pkd (3)
 # clearly beat scratch there, so these and attention stay at the label term's own weight.

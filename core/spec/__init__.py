@@ -1,5 +1,6 @@
 """The vocabulary of a job, torch-free. `parse_job` is the door: it names every wrong value and its near misses."""
 
+from core.spec.fit import methods_of, name_of, needs_of
 from core.spec.job import (
     FORMATS,
     SIZES,
@@ -8,10 +9,11 @@ from core.spec.job import (
     EvaluationSpec,
     JobSpec,
     StudentSpec,
-    TeacherSpec,
 )
-from core.spec.methods import KNOBS, TEACHERLESS, FinetuneKnobs, KdKnobs, MethodKnobs, ScratchKnobs, SkdKnobs
+from core.spec.knobs import Knobs
+from core.spec.methods import KNOBS, TEACHERLESS, CombinedKnobs, MethodKnobs
 from core.spec.parse import parse_job
+from core.spec.teacher import TeacherSpec
 from core.spec.training import EarlyStopping, TrainingSpec
 
 __all__ = [
@@ -20,17 +22,18 @@ __all__ = [
     "SIZES",
     "TEACHERLESS",
     "Budget",
+    "CombinedKnobs",
     "DatasetSpec",
     "EarlyStopping",
     "EvaluationSpec",
-    "FinetuneKnobs",
     "JobSpec",
-    "KdKnobs",
+    "Knobs",
     "MethodKnobs",
-    "ScratchKnobs",
-    "SkdKnobs",
     "StudentSpec",
     "TeacherSpec",
     "TrainingSpec",
+    "methods_of",
+    "name_of",
+    "needs_of",
     "parse_job",
 ]

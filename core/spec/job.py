@@ -6,12 +6,16 @@ A JobSpec is frozen. A string stands for the object that says only that: "small"
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from core.errors import unknown
-from core.spec.methods import KNOBS, TEACHERLESS, MethodKnobs, SkdKnobs
+from core.spec.fit import misfits
+from core.spec.knobs.skd import SkdKnobs
+from core.spec.methods import MethodKnobs, TermKnobs, spelled_out
+from core.spec.names import DATASET_SCHEMES, WEIGHTS_SCHEMES, Architecture, uri_of
 from core.spec.part import Part
+from core.spec.teacher import TeacherSpec
 from core.spec.training import TrainingSpec
 
 Size = Literal["nano", "tiny", "small", "medium", "same"]
@@ -20,72 +24,12 @@ FORMATS = ("auto", "folder", "npz", "cifar-python", "cifar-binary", "parquet", "
 DatasetFormat = Literal[
     "auto", "folder", "npz", "cifar-python", "cifar-binary", "parquet", "webdataset", "csv", "jsonl", "builtin"
 ]
-DATASET_SCHEMES = ("builtin", "file", "http", "https", "s3", "gs", "hf", "dataset")
-WEIGHTS_SCHEMES = ("file", "http", "https", "s3", "gs", "hf", "job")
-ZOO_PREFIXES = ("cifar", "torchvision", "timm")
-
-
-def _uri(allowed: tuple[str, ...]) -> AfterValidator:
-    def check(value: str) -> str:
-        scheme, colon, _ = value.partition(":")
-        if not colon:
-            listed = ", ".join(f"{name}:" for name in allowed)
-            path = value if value.startswith("/") else f"/path/to/{value}"
-            hint = f" A file on the engine's machine is written file://{path}." if "file" in allowed else ""
-            raise ValueError(f"{value!r} has no scheme; allowed: {listed}.{hint}")
-        if scheme not in allowed:
-            raise ValueError(unknown("scheme", f"{scheme}:", [f"{s}:" for s in allowed]))
-        return value
-
-    return AfterValidator(check)
-
-
-def _architecture(value: str) -> str:
-    prefix, slash, name = value.partition("/")
-    if not slash or not name or prefix not in ZOO_PREFIXES:
-        raise ValueError(f"{value!r} is no architecture; write cifar/<name>, torchvision/<name> or timm/<name>")
-    return value
-
-
-Architecture = Annotated[str, AfterValidator(_architecture)]
-
-
-class TeacherSpec(Part):
-    """The big network: by name with its library's published weights, by name plus weights, or an earlier job's
-    student.
-    """
-
-    architecture: Architecture | None = Field(
-        None,
-        description="cifar/<name>, torchvision/<name> or timm/<name>; may be left out where the weights say it "
-        "(job: and Retort's own files)",
-    )
-    weights: Annotated[str, _uri(WEIGHTS_SCHEMES)] | None = Field(
-        None,
-        description="URI of a safetensors file or a state dict; null: the library's published weights; job:<id>: "
-        "that job's student",
-    )
-    classes: tuple[str, ...] | None = Field(
-        None,
-        description="the teacher's class names in the order of its outputs; null: as the weights or the library say",
-    )
-    sha256: str | None = Field(
-        None, pattern="^[0-9a-f]{64}$", description="of the weights file; refused where it differs"
-    )
-
-    @model_validator(mode="after")
-    def _names_a_network(self) -> "TeacherSpec":
-        if self.architecture is None and self.weights is None:
-            raise ValueError("a teacher needs an architecture, weights, or both")
-        if self.classes is not None and len(set(self.classes)) != len(self.classes):
-            raise ValueError("the teacher's class names repeat")
-        return self
 
 
 class DatasetSpec(Part):
     """The customer's labelled images."""
 
-    uri: Annotated[str, _uri(DATASET_SCHEMES)] = Field(
+    uri: Annotated[str, uri_of(DATASET_SCHEMES)] = Field(
         description="builtin:, file:, http(s):, s3:, gs:, hf: or dataset:<id>"
     )
     format: DatasetFormat = Field("auto", description="auto: told from the content")
@@ -112,8 +56,10 @@ class DatasetSpec(Part):
     )
     image_column: str = Field("image", description="column of parquet, CSV and JSONL that holds the image or its path")
     label_column: str = Field("label", description="column of parquet, CSV and JSONL that holds the class")
-    target_uri: None = Field(
-        None, description="unlabelled images of a second domain; no method offered here reads them"
+    target_uri: Annotated[str, uri_of(DATASET_SCHEMES)] | None = Field(
+        None,
+        description="images of a second domain, for methods that adapt to it; its labels, where it has any, are kept "
+        "from training and measure the student there",
     )
 
 
@@ -142,7 +88,7 @@ class StudentSpec(Part):
     )
     architecture: Architecture | None = Field(None, description="cifar/<name>, torchvision/<name> or timm/<name>")
     budget: Budget | None = Field(None, description="the engine finds the largest architecture inside it")
-    weights: Annotated[str, _uri(WEIGHTS_SCHEMES)] | Literal["published"] | None = Field(
+    weights: Annotated[str, uri_of(WEIGHTS_SCHEMES)] | Literal["published"] | None = Field(
         None,
         description="initial weights: a URI, `published` for the library's, null for random; a head of another "
         "size is replaced",
@@ -200,13 +146,6 @@ def _student(text: str) -> dict[str, str]:
     return {"size": text}
 
 
-def _method(value: Any) -> Any:
-    value = {"name": value} if isinstance(value, str) else value
-    if isinstance(value, dict) and isinstance(value.get("name"), str) and value["name"] not in KNOBS:
-        raise ValueError(unknown("method", value["name"], KNOBS))
-    return value
-
-
 class JobSpec(Part):
     """One specialization job. The smallest is three strings: teacher, dataset, student."""
 
@@ -217,13 +156,16 @@ class JobSpec(Part):
     teacher: Annotated[TeacherSpec, _shorthand(_teacher, TeacherSpec)] | None = Field(
         None, description="the big network; null only where the method needs none"
     )
+    more_teachers: tuple[Annotated[TeacherSpec, _shorthand(_teacher, TeacherSpec)], ...] = Field(
+        (), max_length=8, description="further teachers, for methods that learn from several at once"
+    )
     dataset: Annotated[DatasetSpec, _shorthand(lambda text: {"uri": text}, DatasetSpec)] = Field(
         description="the customer's labelled images"
     )
     student: Annotated[StudentSpec, _shorthand(_student, StudentSpec)] = Field(description="the small network")
-    method: Annotated[MethodKnobs, BeforeValidator(_method, json_schema_input_type=str | MethodKnobs)] = Field(
-        SkdKnobs(), description="how the student learns; GET /v1/methods lists them"
-    )
+    method: Annotated[
+        MethodKnobs, BeforeValidator(spelled_out, json_schema_input_type=str | list[str | TermKnobs] | MethodKnobs)
+    ] = Field(SkdKnobs(), description="how the student learns; GET /v1/methods lists them; a list adds their terms up")
     training: TrainingSpec = Field(TrainingSpec(), description="optimizer, schedule, augmentation, limits")
     evaluation: EvaluationSpec = Field(EvaluationSpec(), description="what is measured beside the student")
     exports: tuple[Literal["safetensors", "onnx"], ...] = Field(
@@ -241,15 +183,6 @@ class JobSpec(Part):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "JobSpec":
-        if self.teacher is None and self.method.name not in TEACHERLESS:
-            raise ValueError(
-                f"method {self.method.name!r} needs a teacher; methods without: {', '.join(sorted(TEACHERLESS))}"
-            )
-        if self.teacher is None and self.student.size == "same":
-            raise ValueError("student 'same' needs a teacher to be the same as")
-        if self.method.name == "finetune" and self.teacher is None and self.student.weights is None:
-            raise ValueError("method 'finetune' needs given weights: a teacher with student 'same', or student.weights")
-        if "finetune" in self.evaluation.baselines and self.teacher is None and self.student.weights is None:
-            detail = "baseline 'finetune' needs given weights: a teacher, or student.weights"
-            raise PydanticCustomError("misfit", "{detail}", {"detail": detail, "pointer": "/evaluation/baselines"})
+        for pointer, detail in misfits(self):
+            raise PydanticCustomError("misfit", "{detail}", {"detail": detail, "pointer": pointer})
         return self

@@ -1,64 +1,61 @@
-"""The knobs of every method: one small model each, told apart by `name`. The arithmetic is in core.methods."""
+"""What `method` may be in a job: one method's knobs, or several methods' terms added up."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
-from core.spec.part import Auto, Part
+from core.errors import unknown
+from core.spec.knobs import LISTED, Knobs
 
-Fidelity = Literal["as published", "our variant", "common practice"]
+if TYPE_CHECKING:
+    TermKnobs = Knobs
+else:
+    TermKnobs = Annotated[
+        Union[tuple(knobs for knobs in LISTED.values() if knobs.can_be_combined)],  # noqa: UP007
+        Field(discriminator="name"),
+    ]
 
 
-class SkdKnobs(Part):
-    """Specialization by feature maps and labels (Liu et al., CVPRW 2023; our variant)."""
+class CombinedKnobs(Knobs):
+    """Several methods at once: their terms are added, each weighed by its own knobs; the label term is counted once."""
 
-    source: ClassVar[str] = (
-        "Liu et al., CVPR Workshops 2023; read in its abstract alone, so the arithmetic is our variant"
+    source = "common practice (torchdistill's WeightedSumLoss); each term has its own source"
+    fidelity = "common practice"
+    name: Literal["combined"] = Field(
+        "combined", description="tells the methods apart; a list of methods is short for it"
     )
-    fidelity: ClassVar[Fidelity] = "our variant"
-    name: Literal["skd"] = Field("skd", description="tells the methods apart")
-    weight: Annotated[float, Field(ge=0)] | Auto = Field(
-        "auto", description="of the feature term against the label term; auto: by form"
-    )
-    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
-    form: Literal["mse", "attention", "cosine", "pkd"] = Field("mse", description="how two maps are compared")
-    taps: Literal["last", "all"] | tuple[str, ...] = Field(
-        "last", description="which maps: the last before pooling, one per resolution, or the teacher's modules by path"
+    terms: tuple[SerializeAsAny[TermKnobs], ...] = Field(
+        min_length=1, description="methods with their knobs; the weight of the label term is the first one's"
     )
 
 
-class KdKnobs(Part):
-    """Hinton's distillation; teacher logits restricted to the chosen classes and renormalized."""
+KNOBS: dict[str, type[Knobs]] = {**LISTED, "combined": CombinedKnobs}
+TEACHERLESS = frozenset(name for name, knobs in KNOBS.items() if "teacher" not in knobs.needs)
 
-    source: ClassVar[str] = "Hinton, Vinyals and Dean 2015, arXiv:1503.02531"
-    fidelity: ClassVar[Fidelity] = "as published"
-    name: Literal["kd"] = Field("kd", description="tells the methods apart")
-    temperature: float = Field(4.0, gt=0, description="softens both sides")
-    weight: float = Field(0.9, ge=0, description="of T^2 KL(teacher || student)")
-    label_weight: float = Field(0.1, ge=0, description="of the cross-entropy")
+if TYPE_CHECKING:
+    MethodKnobs = Knobs
+else:
+    MethodKnobs = Annotated[Union[tuple(KNOBS.values())], Field(discriminator="name")]  # noqa: UP007
 
 
-class ScratchKnobs(Part):
-    """Labels only, from random weights (or from `student.weights`)."""
-
-    source: ClassVar[str] = "supervised training, no distillation"
-    fidelity: ClassVar[Fidelity] = "common practice"
-    name: Literal["scratch"] = Field("scratch", description="tells the methods apart")
-
-
-class FinetuneKnobs(Part):
-    """Labels only, a fresh head on given weights: `student.weights`, published ones, or with student `same` the
-    teacher's.
-    """
-
-    source: ClassVar[str] = "transfer learning, no distillation"
-    fidelity: ClassVar[Fidelity] = "common practice"
-    name: Literal["finetune"] = Field("finetune", description="tells the methods apart")
-    freeze_backbone: bool = Field(False, description="true: a linear probe")
+def spelled_out(value: Any) -> Any:
+    """The long form of a method: a name stands for its defaults, a list for a combination; other values stay."""
+    if isinstance(value, list | tuple) and len(value) == 1:
+        return _term(value[0])
+    if isinstance(value, list | tuple):
+        return {"name": "combined", "terms": [_term(term) for term in value]}
+    value = _known(value, KNOBS)
+    if isinstance(value, dict) and value.get("name") == "combined" and isinstance(value.get("terms"), list | tuple):
+        return {**value, "terms": [_term(term) for term in value["terms"]]}
+    return value
 
 
-MethodKnobs = Annotated[SkdKnobs | KdKnobs | ScratchKnobs | FinetuneKnobs, Field(discriminator="name")]
-KNOBS: dict[str, type[Part]] = {
-    knobs.model_fields["name"].default: knobs for knobs in (SkdKnobs, KdKnobs, ScratchKnobs, FinetuneKnobs)
-}
-TEACHERLESS = frozenset({"scratch", "finetune"})
+def _term(value: Any) -> Any:
+    return _known(value, {name: knobs for name, knobs in LISTED.items() if knobs.can_be_combined})
+
+
+def _known(value: Any, allowed: dict[str, type[Knobs]]) -> Any:
+    value = {"name": value} if isinstance(value, str) else value
+    if isinstance(value, dict) and isinstance(value.get("name"), str) and value["name"] not in allowed:
+        raise ValueError(unknown("method", value["name"], allowed))
+    return value

@@ -14,7 +14,15 @@ def parse_job(data: Any) -> JobSpec:
     try:
         return JobSpec.model_validate(data)
     except ValidationError as error:
-        raise SpecInvalid(_merge(_explain(item) for item in error.errors())) from None
+        raise SpecInvalid(_merge(_as_written(data, _explain(item)) for item in error.errors())) from None
+
+
+def _as_written(data: Any, item: tuple[str, str]) -> tuple[str, str]:
+    """Point into the list that the client wrote, not into the long form that it stands for."""
+    pointer, detail = item
+    if isinstance(data, dict) and isinstance(data.get("method"), list):
+        pointer = pointer.replace("/method/terms/", "/method/")
+    return pointer, detail
 
 
 def _explain(item: Any) -> tuple[str, str]:
@@ -39,6 +47,9 @@ def _walk(loc: tuple[int | str, ...]) -> tuple[list[int | str], type[BaseModel] 
     models: list[type[BaseModel]] = [JobSpec]
     is_key = False
     for part in loc:
+        if isinstance(part, int) and models:  # an item of a list; what it may be is known already
+            path.append(part)
+            continue
         tagged = [
             model
             for model in models
@@ -69,7 +80,7 @@ def _is_union_label(part: str) -> bool:
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) in (Union, UnionType, Annotated):
+    if get_origin(annotation) in (Union, UnionType, Annotated, tuple):
         return [model for part in get_args(annotation) for model in _models_in(part)]
     return []
 

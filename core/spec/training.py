@@ -59,10 +59,38 @@ class TrainingSpec(Part):
         "auto", description="height and width the student sees, pixels; auto: by the dataset's images"
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="auto: bf16 on a GPU that has it, else fp32"
+        "auto", description="auto: bf16 where the device computes in it (GPU, CPU with AVX-512 BF16 or AMX), else fp32"
     )
+    compile: Auto | bool = Field(
+        "auto",
+        description="torch.compile the networks; auto: on a GPU, where the training is long enough to pay for it",
+    )
+    teacher_pass: Literal["auto", "live", "stored"] = Field(
+        "auto",
+        description="live: the teacher sees every batch; stored: it sees `stored_views` views of each image once, and "
+        "what it said is read from disk, also by later jobs; auto: stored where the method allows it and it pays",
+    )
+    stored_views: Annotated[int, Field(ge=1, le=1024)] | Auto = Field(
+        "auto", description="views of each image in a stored teacher pass; an epoch takes the next one"
+    )
+    stored_precision: Literal["fp16", "int8"] = Field("fp16", description="of what a stored teacher pass keeps")
     seed: int = Field(0, ge=0, lt=2**31, description="of weights, splits, order and augmentation")
-    devices: Auto | Literal["cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
+    micro_batch_size: Annotated[int, Field(ge=1, le=65_536)] | Auto = Field(
+        "auto",
+        description="images that go through the networks at once; their gradients are added up to those of a batch; "
+        "auto: the whole batch, halved when memory runs out",
+    )
+    devices: Annotated[str, Field(pattern=r"^(auto|cpu|cuda)(:[1-9][0-9]?)?$")] = Field(
+        "auto",
+        description="auto, cpu or cuda, and how many: cuda:4 trains on four GPUs of one host, cpu:2 in two processes; "
+        "auto: one GPU where there is one",
+    )
+    keep_trajectory: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="checkpoints of the student's own training to publish, evenly spaced, for method rco",
+    )
     checkpoint_seconds: float = Field(
         60.0,
         gt=0,

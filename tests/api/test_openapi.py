@@ -107,6 +107,6 @@ def test_the_methods(api):
         jsonschema.Draft202012Validator.check_schema(method["knobs"])
         assert method["source"]
         assert method["summary"]
-    assert methods["kd"]["needs"] == ["teacher", "labels"]
+    assert methods["kd"]["needs"] == ["teacher", "labels", "common classes"]
     assert methods["kd"]["fidelity"] == "as published"
     assert methods["skd"]["fidelity"] == "our variant"

@@ -23,7 +23,8 @@ from core.methods.scratch import Scratch
 from core.methods.skd import Skd
 from core.networks.head import slice_head
 from core.networks.network import Network
-from core.spec import ScratchKnobs, SkdKnobs
+from core.spec.knobs.scratch import ScratchKnobs
+from core.spec.knobs.skd import SkdKnobs
 
 EVERYTHING = {
     "epochs": 2,
@@ -227,7 +228,6 @@ class TwoStages(Scratch):
     def __init__(self, knobs, setting):
         super().__init__(knobs, setting)
         self.seen = {}
-        self.stage = None
 
     def stages(self):
         return (Stage("stem", 0.5, "first_half"), Stage("rest", 0.5, "second_half"))
@@ -237,11 +237,8 @@ class TwoStages(Scratch):
             with torch.no_grad():
                 self.setting.student.classifier.weight.zero_()
 
-    def begin_epoch(self, moment):
-        self.stage = moment.stage.name
-
     def updates(self, batch):
-        self.seen.setdefault(self.stage, set()).update(batch.indices.tolist())
+        self.seen.setdefault(self.stage.name, set()).update(batch.indices.tolist())
         yield from super().updates(batch)
 
 

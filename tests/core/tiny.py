@@ -1,6 +1,7 @@
 """Tiny networks, splits and trainings, made the same way in every test of the engine."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from core.course import Course, plan_stages
 from core.data.augment import Augmenter
 from core.data.dataset import Split
 from core.device import Arithmetic
-from core.methods.method import Method, Setting
+from core.methods.method import Batch, Method, Setting
 from core.networks import zoo
 from core.networks.network import Network
 from core.seeds import seeded
@@ -38,6 +39,7 @@ def make_setting(*, teacher: str = "cifar/resnet14", seed: int = 0, image_size: 
         "teacher": network,
         "class_indices": torch.tensor([5, 0, 3, 2]),
         "num_classes": NUM_CLASSES,
+        "num_train": 40,
     }
     return Setting(**{**given, **changes})
 
@@ -88,6 +90,36 @@ def make_trainer(
     if method.needs.teacher == "frozen":
         teacher = FrozenTeacher(method.setting.teacher, method.needs, CPU)
     return Trainer(method, Course("student", training, seed, CPU, planned), teacher, validator, tell, after_step)
+
+
+def make_batch(method: Method, count: int = 6, *, seed: int = 0, size: int = 8) -> Batch:
+    """Random images and all that the method's needs add to them, as the loop would."""
+    draws = torch.Generator().manual_seed(seed)
+    views = [torch.rand(count, 3, size, size, generator=draws) for _ in range(method.needs.num_views)]
+    labels = torch.randint(0, NUM_CLASSES, (count,), generator=draws)
+    setting, needs = method.setting, method.needs
+    seen: list[Any] = [None] * len(views)
+    others: list[Any] = []
+    if needs.teacher_output:
+        teacher = FrozenTeacher(setting.teacher, needs, CPU)
+        seen = [teacher.observe(view) for view in views]
+        others = [FrozenTeacher(other, needs, CPU).observe(views[0]) for other in setting.more_teachers]
+    batch = Batch(
+        views[0],
+        labels,
+        torch.arange(count),
+        teacher=seen[0],
+        more_views=tuple(views[1:]),
+        more_teacher=tuple(seen[1:]) if needs.teacher_sees == "all" else (),
+        other_teachers=tuple(others),
+        target_views=torch.rand(count, 3, size, size, generator=draws) if needs.target_images else None,
+    )
+    if any(stage.split == "halves" for stage in method.stages()):
+        other = torch.rand(count, 3, size, size, generator=draws)
+        features = teacher.observe(other) if needs.teacher_output else None
+        half = Batch(other, labels.roll(1), torch.arange(count) + count, teacher=features)
+        batch = replace(batch, other_half=half)
+    return batch
 
 
 def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:

@@ -8,7 +8,7 @@ from tiny import make_setting
 from core.methods.kd import Kd, kd_loss
 from core.methods.method import Batch, select_classes
 from core.networks.network import Features
-from core.spec import KdKnobs
+from core.spec.knobs.kd import KdKnobs
 
 T = 4.0
 

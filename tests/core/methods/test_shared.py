@@ -5,37 +5,39 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import CPU, NUM_CLASSES, make_network, make_setting, make_trainer, make_training, same_weights, snapshot
+from tiny import (
+    NUM_CLASSES,
+    make_batch,
+    make_network,
+    make_setting,
+    make_trainer,
+    make_training,
+    same_weights,
+    snapshot,
+)
 
 from core import methods
 from core.methods.method import Batch, Method, Setting, Update
 from core.spec import KNOBS
-from core.teaching import FrozenTeacher
 
 # By method: the knobs that switch its own terms off (None: it has no terms but the label's).
 SETTINGS: dict[str, dict[str, Any] | None] = {
+    "combined": {"terms": ({"name": "kd", "weight": 0.0, "label_weight": 1.0}, {"name": "skd", "weight": 0.0})},
     "finetune": None,
     "kd": {"weight": 0.0, "label_weight": 1.0},
     "scratch": None,
     "skd": {"weight": 0.0},
 }
+# Knobs that have no default.
+GIVEN: dict[str, dict[str, Any]] = {"combined": {"terms": ({"name": "kd"}, {"name": "skd"})}}
 NAMES = methods.names()
 
 
 def build(name: str, setting: Setting | None = None, **knobs: Any) -> Method:
     method = methods.find(name)
-    return method(method.resolved(KNOBS[name](**knobs)), setting or make_setting(image_size=8))
-
-
-def make_batch(method: Method, count: int = 6, *, seed: int = 0, size: int = 8) -> Batch:
-    """Random images and, where the method wants it, what the teacher sees in them."""
-    draws = torch.Generator().manual_seed(seed)
-    views = torch.rand(count, 3, size, size, generator=draws)
-    labels = torch.randint(0, NUM_CLASSES, (count,), generator=draws)
-    teacher = None
-    if method.needs.teacher == "frozen":
-        teacher = FrozenTeacher(method.setting.teacher, method.needs, CPU).observe(views)
-    return Batch(views, labels, torch.arange(count), teacher=teacher)
+    return method(
+        method.resolved(KNOBS[name](**{**GIVEN.get(name, {}), **knobs})), setting or make_setting(image_size=8)
+    )
 
 
 def take(method: Method, batch: Batch, check: Callable[[Update], None]) -> None:

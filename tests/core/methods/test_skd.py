@@ -8,7 +8,7 @@ from tiny import CPU, make_network, make_setting, make_trainer, make_training, s
 from core.errors import UserError
 from core.methods.method import Batch
 from core.methods.skd import DISTANCES, Skd, attention_distance, mse_distance, pkd_distance, same_size
-from core.spec import SkdKnobs
+from core.spec.knobs.skd import SkdKnobs
 from core.teaching import FrozenTeacher
 
 FORMS = sorted(DISTANCES)

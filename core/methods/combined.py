@@ -1,0 +1,105 @@
+"""Several methods at once: L = the sum of their terms, with the label term of the first that has one.
+
+Each method keeps its own adapters and weights; the student and the teacher run once a batch for all of them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from torch import Tensor, nn
+
+from core import methods
+from core.methods.method import Batch, Method, Moment, Needs, Setting
+from core.networks.network import Features, Network
+from core.spec import CombinedKnobs, Knobs
+
+
+class Combined(Method):
+    """The terms of several methods, by the names `<method>_<term>`; `label` is counted once."""
+
+    source = "A sum of methods; each has its own source."
+    needs = Needs(teacher="frozen")
+    knobs: CombinedKnobs
+
+    def __init__(self, knobs: CombinedKnobs, setting: Setting) -> None:
+        super().__init__(knobs, setting)
+        self.parts = nn.ModuleList(_build(part, setting) for part in knobs.terms)
+        self.needs = united([part.needs for part in self.parts])
+
+    @classmethod
+    def resolved(cls, knobs: CombinedKnobs) -> CombinedKnobs:
+        """With the knobs of every part resolved."""
+        return knobs.model_copy(update={"terms": tuple(_class_of(part).resolved(part) for part in knobs.terms)})
+
+    def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
+        """All parts' terms; a part sees the taps that it asked for, in its own order."""
+        total: dict[str, Tensor] = {}
+        for place, part in enumerate(self.parts):
+            for name, term in part.terms(*self._seen_by(part, student, batch)).items():
+                if name == "label":
+                    total.setdefault(name, term)
+                else:
+                    total[self._named(place, name)] = term
+        return total
+
+    def _named(self, place: int, name: str) -> str:
+        method = self.knobs.terms[place].name
+        before = sum(part.name == method for part in self.knobs.terms[:place])
+        own = method if name == method else f"{method}_{name}"
+        return f"{own}_{before + 1}" if before else own
+
+    def _seen_by(self, part: Method, student: Features, batch: Batch) -> tuple[Features, Batch]:
+        student = replace(student, maps=_chosen(student.maps, self.needs.student_taps, part.needs.student_taps))
+        taps = self.needs.teacher_taps, part.needs.teacher_taps
+        if batch.teacher is not None:
+            batch = replace(batch, teacher=replace(batch.teacher, maps=_chosen(batch.teacher.maps, *taps)))
+        others = tuple(replace(other, maps=_chosen(other.maps, *taps)) for other in batch.other_teachers)
+        return student, replace(batch, other_teachers=others)
+
+    def begin_epoch(self, moment: Moment) -> None:
+        """Told to every part."""
+        for part in self.parts:
+            part.begin_epoch(moment)
+
+    def set_training_mode(self) -> None:
+        """As each part would have it; the last word is the last part's."""
+        for part in self.parts:
+            part.set_training_mode()
+
+    def deployed(self) -> Network:
+        """The network of the part that deploys another one than the student, else the student."""
+        deployed = [part.deployed() for part in self.parts]
+        return next((network for network in deployed if network is not self.setting.student), self.setting.student)
+
+    def products(self) -> dict[str, bytes]:
+        """Of all parts."""
+        return {name: content for part in self.parts for name, content in part.products().items()}
+
+
+def united(needs: list[Needs]) -> Needs:
+    """What all of them together ask of the loop."""
+    return Needs(
+        teacher="frozen" if any(each.teacher == "frozen" for each in needs) else "none",
+        teacher_covers_classes=any(each.teacher_covers_classes for each in needs),
+        labels=any(each.labels for each in needs),
+        teacher_logits=any(each.teacher_logits for each in needs),
+        teacher_pooled=any(each.teacher_pooled for each in needs),
+        teacher_taps=_all_taps(each.teacher_taps for each in needs),
+        student_taps=_all_taps(each.student_taps for each in needs),
+    )
+
+
+def _all_taps(groups: Iterable[tuple[int | str, ...]]) -> tuple[int | str, ...]:
+    return tuple(dict.fromkeys(tap for taps in groups for tap in taps))
+
+
+def _chosen(maps: tuple[Tensor, ...], taps: tuple[int | str, ...], wanted: tuple[int | str, ...]) -> tuple[Tensor, ...]:
+    return tuple(maps[taps.index(tap)] for tap in wanted)
+
+
+def _class_of(knobs: Knobs) -> type[Method]:
+    return methods.find(knobs.name)
+
+
+def _build(knobs: Knobs, setting: Setting) -> Method:
+    return _class_of(knobs)(knobs, setting)

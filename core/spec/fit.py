@@ -1,0 +1,54 @@
+"""Whether the parts of a job fit together, as far as that can be told without reading a file."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from core.spec.knobs import Knobs, Need
+from core.spec.methods import TEACHERLESS, CombinedKnobs
+
+if TYPE_CHECKING:
+    from core.spec.job import JobSpec
+
+
+def misfits(spec: "JobSpec") -> Iterator[tuple[str, str]]:
+    """(JSON pointer, what is wrong) of every pair of parts that do not fit."""
+    for knobs in methods_of(spec.method):
+        yield from _unmet(knobs, spec)
+    if spec.teacher is None and spec.student.size == "same":
+        yield "", "student 'same' needs a teacher to be the same as"
+    given = spec.teacher is not None or spec.student.weights is not None
+    if "finetune" in spec.evaluation.baselines and not given:
+        yield "/evaluation/baselines", "baseline 'finetune' needs given weights: a teacher, or student.weights"
+    if spec.more_teachers and not all(knobs.takes_more_teachers for knobs in methods_of(spec.method)):
+        yield "/more_teachers", f"method {name_of(spec.method)!r} learns from one teacher"
+
+
+def methods_of(method: Knobs) -> tuple[Knobs, ...]:
+    """The terms of a combination, or the one method itself."""
+    return method.terms if isinstance(method, CombinedKnobs) else (method,)
+
+
+def needs_of(method: Knobs) -> frozenset[Need]:
+    """What a method, or all of a combination, asks of a job."""
+    return frozenset(need for knobs in methods_of(method) for need in knobs.needs)
+
+
+def name_of(method: Knobs) -> str:
+    """What a person calls it: skd, or skd + kd."""
+    return " + ".join(knobs.name for knobs in methods_of(method))
+
+
+def _unmet(knobs: Knobs, spec: "JobSpec") -> Iterator[tuple[str, str]]:
+    name = name_of(knobs)
+    if "teacher" in knobs.needs and spec.teacher is None:
+        yield "", f"method {name!r} needs a teacher; methods without: {', '.join(sorted(TEACHERLESS))}"
+    if "initial weights" in knobs.needs and spec.teacher is None and spec.student.weights is None:
+        yield "", f"method {name!r} needs given weights: a teacher with student 'same', or student.weights"
+    if "target images" in knobs.needs and spec.dataset.target_uri is None:
+        yield "/dataset/target_uri", f"method {name!r} needs unlabelled images of the domain to adapt to"
+    if "trajectory" in knobs.needs and spec.teacher is not None and not spec.teacher.may_have_trajectory:
+        detail = (
+            f"method {name!r} needs the checkpoints of the teacher's own training: name a job: that was run with "
+            "training.keep_trajectory, or list them in teacher.trajectory"
+        )
+        yield "/teacher", detail

@@ -1,0 +1,25 @@
+"""What the knobs of every method share: where it comes from, and what it asks of a job before any file is read."""
+
+from typing import ClassVar, Literal
+
+from core.spec.part import Part
+
+Fidelity = Literal["as published", "our variant", "common practice"]
+Need = Literal["teacher", "labels", "common classes", "initial weights", "target images", "trajectory"]
+"""common classes: the teacher's classes include the customer's. target images: unlabelled images of a second domain
+(dataset.target_uri). trajectory: the checkpoints of the teacher's own training."""
+
+
+class Knobs(Part):
+    """The knobs of one method; a subclass's default of `name` is the method's name."""
+
+    source: ClassVar[str]
+    """Paper, and how sure we are of the formula."""
+    fidelity: ClassVar[Fidelity]
+    needs: ClassVar[tuple[Need, ...]] = ("teacher", "labels")
+    """With its default knobs; core.methods.method.Needs says the same to the loop."""
+    can_be_combined: ClassVar[bool] = True
+    """Whether it can be one of several terms of a loss: it has one stage and one optimizer step a batch."""
+    takes_more_teachers: ClassVar[bool] = False
+    """Whether it learns from all of `more_teachers` at once."""
+    name: str

@@ -1,0 +1,19 @@
+"""Knobs of method finetune; the arithmetic is in core.methods.finetune."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from core.spec.knobs.base import Knobs
+
+
+class FinetuneKnobs(Knobs):
+    """Labels only, a fresh head on given weights: `student.weights`, published ones, or with student `same` the
+    teacher's.
+    """
+
+    source = "transfer learning, no distillation"
+    fidelity = "common practice"
+    needs = ("labels", "initial weights")
+    name: Literal["finetune"] = Field("finetune", description="tells the methods apart")
+    freeze_backbone: bool = Field(False, description="true: a linear probe")

@@ -1,0 +1,38 @@
+"""How a spec names things outside of it: URIs by scheme, architectures by library."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from core.errors import unknown
+
+DATASET_SCHEMES = ("builtin", "file", "http", "https", "s3", "gs", "hf", "dataset")
+WEIGHTS_SCHEMES = ("file", "http", "https", "s3", "gs", "hf", "job")
+ZOO_PREFIXES = ("cifar", "torchvision", "timm")
+
+
+def uri_of(allowed: tuple[str, ...]) -> AfterValidator:
+    """A string that is a URI with one of the schemes."""
+
+    def check(value: str) -> str:
+        scheme, colon, _ = value.partition(":")
+        if not colon:
+            listed = ", ".join(f"{name}:" for name in allowed)
+            path = value if value.startswith("/") else f"/path/to/{value}"
+            hint = f" A file on the engine's machine is written file://{path}." if "file" in allowed else ""
+            raise ValueError(f"{value!r} has no scheme; allowed: {listed}.{hint}")
+        if scheme not in allowed:
+            raise ValueError(unknown("scheme", f"{scheme}:", [f"{s}:" for s in allowed]))
+        return value
+
+    return AfterValidator(check)
+
+
+def _architecture(value: str) -> str:
+    prefix, slash, name = value.partition("/")
+    if not slash or not name or prefix not in ZOO_PREFIXES:
+        raise ValueError(f"{value!r} is no architecture; write cifar/<name>, torchvision/<name> or timm/<name>")
+    return value
+
+
+Architecture = Annotated[str, AfterValidator(_architecture)]

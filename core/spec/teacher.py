@@ -1,0 +1,54 @@
+"""The big network that teaches."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from core.spec.names import WEIGHTS_SCHEMES, Architecture, uri_of
+from core.spec.part import Part
+
+FILE_SCHEMES = tuple(scheme for scheme in WEIGHTS_SCHEMES if scheme != "job")
+
+
+class TeacherSpec(Part):
+    """The big network: by name with its library's published weights, by name plus weights, or an earlier job's
+    student.
+    """
+
+    architecture: Architecture | None = Field(
+        None,
+        description="cifar/<name>, torchvision/<name> or timm/<name>; may be left out where the weights say it "
+        "(job: and Retort's own files)",
+    )
+    weights: Annotated[str, uri_of(WEIGHTS_SCHEMES)] | None = Field(
+        None,
+        description="URI of a safetensors file or a state dict; null: the library's published weights; job:<id>: "
+        "that job's student",
+    )
+    classes: tuple[str, ...] | None = Field(
+        None,
+        description="the teacher's class names in the order of its outputs; null: as the weights or the library say",
+    )
+    sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="of the weights file; refused where it differs"
+    )
+
+    trajectory: tuple[Annotated[str, uri_of(FILE_SCHEMES)], ...] | None = Field(
+        None,
+        min_length=1,
+        description="URIs of checkpoints of the teacher's own training, first to last, for methods that follow its "
+        "way; null: those that a job: teacher kept (training.keep_trajectory)",
+    )
+
+    @property
+    def may_have_trajectory(self) -> bool:
+        """Whether it names checkpoints, or is a job that may have kept some."""
+        return self.trajectory is not None or (self.weights or "").startswith("job:")
+
+    @model_validator(mode="after")
+    def _names_a_network(self) -> "TeacherSpec":
+        if self.architecture is None and self.weights is None:
+            raise ValueError("a teacher needs an architecture, weights, or both")
+        if self.classes is not None and len(set(self.classes)) != len(self.classes):
+            raise ValueError("the teacher's class names repeat")
+        return self
