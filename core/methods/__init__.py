@@ -1,5 +1,5 @@
 """The methods, found by listing this folder: a file that defines a Method named after it is one, and nothing else need
-be told.
+be told. What several methods are made of is in the folder `parts`.
 """
 
 import importlib
@@ -13,7 +13,8 @@ _CONTRACT = {"method"}
 
 def names() -> list[str]:
     """All methods by name, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _CONTRACT)
+    files = [module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg]
+    return sorted(name for name in files if name not in _CONTRACT)
 
 
 def find(name: str) -> type[Method]:

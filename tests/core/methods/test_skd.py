@@ -7,7 +7,8 @@ from tiny import CPU, make_network, make_setting, make_trainer, make_training, s
 
 from core.errors import UserError
 from core.methods.method import Batch
-from core.methods.skd import DISTANCES, Skd, attention_distance, mse_distance, pkd_distance, same_size
+from core.methods.parts.distances import attention_distance, mse_distance, pkd_distance, same_size
+from core.methods.skd import DISTANCES, Skd
 from core.spec.knobs.skd import SkdKnobs
 from core.teaching import FrozenTeacher
 

@@ -1,0 +1,1 @@
+"""What several methods are made of: distances between feature maps, tap pairs, products in full precision."""

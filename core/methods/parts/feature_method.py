@@ -1,0 +1,79 @@
+"""Methods that compare feature maps pair by pair: L = a CE(z_s, y) + b sum_l D_l(s_l, sg[t_l]) over taps l.
+
+A tap pairs a map of the teacher, t_l (N, D_l, H', W'), with the student's map s_l (N, C_l, H, W) whose share of its
+input's side is nearest. The teacher's logits are never used, so its classes may be any.
+"""
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from core.methods.method import Batch, Method, Needs, Setting
+from core.networks.network import Features, Network
+from core.networks.taps import TapPoint
+from core.seeds import seeded
+
+
+class FeatureMethod(Method):
+    """Labels, and the distance of each pair of maps through an adapter. A subclass gives `distance`, and `adapter`
+    where the maps cannot be compared as they are; its knobs have `taps`, `weight` and `label_weight`.
+    """
+
+    needs = Needs(teacher="frozen")
+    term: ClassVar[str]
+    """What the loss term is called."""
+
+    def __init__(self, knobs: object, setting: Setting) -> None:
+        super().__init__(knobs, setting)
+        pairs = tap_pairs(self.knobs.taps, setting)
+        self.needs = Needs(
+            teacher="frozen",
+            teacher_taps=tuple(teacher.path for _, teacher in pairs),
+            student_taps=tuple(student.path for student, _ in pairs),
+        )
+        # A generator of their own, so that adapters change no other random draw.
+        with seeded(0, f"{self.knobs.name} adapters"):
+            self.adapters = nn.ModuleList(self.adapter(student, teacher) for student, teacher in pairs)
+
+    def adapter(self, student: TapPoint, teacher: TapPoint) -> nn.Module:
+        """What is learned between the two maps of a tap; it is not deployed."""
+        return nn.Identity()
+
+    def distance(self, adapter: nn.Module, student_map: Tensor, teacher_map: Tensor) -> Tensor:
+        """A scalar, of one tap's maps as the networks gave them."""
+        raise NotImplementedError
+
+    def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
+        """`label`: a CE; the method's own term: b times the distances, summed over the taps."""
+        return {
+            "label": self.knobs.label_weight * self.label_loss(student.logits, batch),
+            self.term: float(self.knobs.weight) * self.distances(student, batch),
+        }
+
+    def distances(self, student: Features, batch: Batch) -> Tensor:
+        """The distance summed over the taps."""
+        total = torch.zeros((), device=student.logits.device)
+        for adapter, student_map, teacher_map in zip(self.adapters, student.maps, batch.teacher.maps, strict=True):
+            total = total + self.distance(adapter, student_map, teacher_map)
+        return total
+
+
+def tap_pairs(taps: str | tuple[str, ...], setting: Setting) -> list[tuple[TapPoint, TapPoint]]:
+    """(student's tap, teacher's tap), shallow to deep: `last`, `middle` (one of each), `all`, or the teacher's modules
+    by path. Raises SpecInvalid for a path that the teacher has not.
+    """
+    teacher = setting.teacher
+    points = teacher.tap_points
+    chosen = {"last": points[-1:], "middle": points[(len(points) - 1) // 2 :][:1], "all": points}
+    named = chosen[taps] if isinstance(taps, str) else [teacher.tap(path) for path in taps]
+    return [(_nearest(point, teacher, setting.student), point) for point in named]
+
+
+def _nearest(point: TapPoint, teacher: Network, student: Network) -> TapPoint:
+    """The student's tap for a teacher's: the last for the last, else that whose share of the input size is closest."""
+    if point is teacher.tap_points[-1]:
+        return student.tap_points[-1]
+    share = math.log2(point.height / teacher.input.size)
+    return min(student.tap_points, key=lambda candidate: abs(math.log2(candidate.height / student.input.size) - share))
