@@ -1,19 +1,25 @@
 """Knobs of method kd; the arithmetic is in core.methods.kd."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from core.spec.knobs.base import Knobs
+from core.spec.part import Auto
 
 
 class KdKnobs(Knobs):
     """Hinton's distillation; teacher logits restricted to the chosen classes and renormalized."""
 
-    source = "Hinton, Vinyals and Dean 2015, arXiv:1503.02531"
+    source = "Hinton, Vinyals and Dean 2015, arXiv:1503.02531; standardize: Sun et al., CVPR 2024"
     fidelity = "as published"
     needs = ("teacher", "labels", "common classes")
     name: Literal["kd"] = Field("kd", description="tells the methods apart")
-    temperature: float = Field(4.0, gt=0, description="softens both sides")
-    weight: float = Field(0.9, ge=0, description="of T^2 KL(teacher || student)")
+    standardize: bool = Field(False, description="true: the logits of each image are standardized on both sides")
+    temperature: Annotated[float, Field(gt=0)] | Auto = Field(
+        "auto", description="softens both sides; auto: 4, or 2 with standardize"
+    )
+    weight: Annotated[float, Field(ge=0)] | Auto = Field(
+        "auto", description="of T^2 KL(teacher || student); auto: 0.9, or 9 with standardize"
+    )
     label_weight: float = Field(0.1, ge=0, description="of the cross-entropy")

@@ -7,6 +7,7 @@ from tiny import make_setting
 
 from core.methods.kd import Kd, kd_loss
 from core.methods.method import Batch, select_classes
+from core.methods.parts.logits import mean_over_labels, standardized
 from core.networks.network import Features
 from core.spec.knobs.kd import KdKnobs
 
@@ -91,3 +92,66 @@ def test_the_terms_weigh_labels_and_the_restricted_teacher():
     smooth = 0.9 * np.eye(4)[labels] + 0.1 / 4
     label = 0.3 * -(smooth * np.log(softmax(student.numpy()))).sum(axis=1).mean()
     assert {name: term.item() for name, term in terms.items()} == pytest.approx({"label": label, "kd": kd}, rel=1e-5)
+
+
+def test_standardized_rows_have_mean_0_and_deviation_1_whatever_their_offset_and_scale():
+    plain = logits(18)
+    rows = standardized(plain).numpy()
+    np.testing.assert_allclose(rows.mean(axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose(rows.std(axis=1, ddof=1), 1, atol=1e-6)
+    scales = torch.tensor([[0.5], [1.0], [2.0], [9.0], [0.1]], dtype=torch.float64)
+    np.testing.assert_allclose(standardized(scales * plain + 40).numpy(), rows, atol=1e-5)
+    one_hot = torch.eye(7, dtype=torch.float64)
+    assert standardized(one_hot).max().item() == pytest.approx(6 / 7**0.5, rel=1e-5), "no value can be larger"
+
+
+def test_on_standardized_logits_the_gradient_moves_neither_an_images_offset_nor_its_scale():
+    student, teacher = logits(19).requires_grad_(), logits(20)
+    kd_loss(standardized(student), standardized(teacher), temperature=2.0).backward()
+    centred = (student - student.mean(dim=1, keepdim=True)).detach()
+    assert student.grad.abs().max() > 1e-3
+    np.testing.assert_allclose(student.grad.sum(dim=1).numpy(), 0, atol=1e-12)
+    np.testing.assert_allclose((student.grad * centred).sum(dim=1).numpy(), 0, atol=1e-6)
+    assert torch.autograd.gradcheck(standardized, logits(21).requires_grad_())
+
+
+def test_an_image_with_equal_logits_is_standardized_without_a_nan():
+    flat = torch.ones(2, 5, requires_grad=True)
+    standardized(flat).square().sum().backward()
+    assert torch.isfinite(flat.grad).all()
+
+
+def test_what_is_left_to_auto_depends_on_standardization():
+    plain, standard = Kd.resolved(KdKnobs()), Kd.resolved(KdKnobs(standardize=True))
+    assert (plain.temperature, plain.weight) == (4.0, 0.9)
+    assert (standard.temperature, standard.weight) == (2.0, 9.0)
+    given = Kd.resolved(KdKnobs(standardize=True, temperature=3.0))
+    assert (given.temperature, given.weight) == (3.0, 9.0)
+
+
+def test_with_standardized_logits_the_labels_still_see_the_plain_ones():
+    method = Kd(KdKnobs(standardize=True, temperature=2.0, weight=9.0), make_setting())
+    student, teacher, labels = logits(22, classes=4), logits(23, classes=6), torch.tensor([3, 1, 2, 0, 0])
+    batch = Batch(torch.zeros(5, 3, 8, 8), labels, torch.arange(5), teacher=Features(teacher, None, ()))
+    terms = method.terms(Features(student, None, ()), batch)
+
+    def standard(values):
+        return (values - values.mean(axis=1, keepdims=True)) / values.std(axis=1, ddof=1, keepdims=True)
+
+    p_s = softmax(standard(student.numpy()) / 2)
+    p_t = softmax(standard(teacher.numpy()[:, [5, 0, 3, 2]]) / 2)
+    kd = 9 * 4 * (p_t * np.log(p_t / p_s)).sum(axis=1).mean()
+    label = 0.1 * -np.log(softmax(student.numpy())[np.arange(5), labels]).mean()
+    assert {name: term.item() for name, term in terms.items()} == pytest.approx({"label": label, "kd": kd}, rel=1e-5)
+
+
+def test_a_mixed_image_has_the_mean_of_its_two_labels_losses():
+    table = torch.rand(3, 4, generator=torch.Generator().manual_seed(24))
+    rows = torch.tensor([[0.7, 0.0, 0.3, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.5, 0.0, 0.5]])
+
+    def losses(labels):
+        return table.gather(1, labels.unsqueeze(1)).squeeze(1)
+
+    assert mean_over_labels(rows, losses).item() == pytest.approx((rows * table).sum(dim=1).mean().item())
+    labels = torch.tensor([2, 0, 3])
+    assert mean_over_labels(labels, losses).item() == pytest.approx(table[range(3), labels].mean().item())

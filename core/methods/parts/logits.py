@@ -1,0 +1,37 @@
+"""What several methods on logits share: standardized logits, the labels of a mixed image, knobs left at auto."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from core.methods.method import widen
+from core.spec import Knobs
+
+AnyKnobs = TypeVar("AnyKnobs", bound=Knobs)
+
+
+def standardized(logits: Tensor) -> Tensor:
+    """Each row of (N, K) logits less its mean, over its standard deviation (of K - 1 degrees of freedom) + 1e-7.
+
+    Logit standardization (Sun et al., CVPR 2024), as in its official code.
+    """
+    logits = widen(logits)
+    return (logits - logits.mean(dim=1, keepdim=True)) / (logits.std(dim=1, keepdim=True) + 1e-7)
+
+
+def mean_over_labels(targets: Tensor, losses: Callable[[Tensor], Tensor]) -> Tensor:
+    """The mean of `losses`, which takes int64 (N,) classes and gives (N,) values. An image that was mixed of two (rows
+    of float (N, K) targets) has two labels, each counted by its share.
+    """
+    if not targets.is_floating_point():
+        return losses(targets).mean()
+    shares, classes = targets.topk(2, dim=1)
+    parts = [share * losses(label) for share, label in zip(shares.unbind(1), classes.unbind(1), strict=True)]
+    return torch.stack(parts).sum(dim=0).mean()
+
+
+def filled(knobs: AnyKnobs, **values: float) -> AnyKnobs:
+    """`knobs` with these values where they say auto."""
+    return knobs.model_copy(update={name: value for name, value in values.items() if getattr(knobs, name) == "auto"})
