@@ -1,0 +1,49 @@
+"""DIST (Huang et al., "Knowledge Distillation from A Stronger Teacher", NeurIPS 2022): relations instead of values.
+
+With Y = softmax(z / T) of shape (N, K) and Pearson's r,
+L = a CE(z_s, y) + w T^2 [ b (1 - mean over images i of r(Y_s[i, :], Y_t[i, :]))
+                         + c (1 - mean over classes k of r(Y_s[:, k], Y_t[:, k])) ].
+The first part looks at the classes of one image, the second at one class over the batch: it needs several images, and
+of a single one it is the constant T^2 without gradient. Formula and defaults as in the authors' code, T = 4 being their
+setting for CIFAR-100 (1 for ImageNet).
+"""
+
+from torch import Tensor
+from torch.nn import functional
+
+from core.methods.method import Batch, Method, Needs, select_classes, widen
+from core.networks.network import Features
+from core.spec.knobs.dist import DistKnobs
+
+
+def pearson(left: Tensor, right: Tensor, *, dim: int) -> Tensor:
+    """Pearson's correlation along `dim`, in [-1, 1]; 0 where a side is constant."""
+    left, right = left - left.mean(dim=dim, keepdim=True), right - right.mean(dim=dim, keepdim=True)
+    return functional.cosine_similarity(left, right, dim=dim)
+
+
+def dist_losses(student_logits: Tensor, teacher_logits: Tensor, *, temperature: float) -> tuple[Tensor, Tensor]:
+    """(inter, intra), each T^2 (1 - mean r), of two (N, K) logits."""
+    student = functional.softmax(widen(student_logits) / temperature, dim=1)
+    teacher = functional.softmax(widen(teacher_logits) / temperature, dim=1)
+    inter = 1 - pearson(student, teacher, dim=1).mean()
+    intra = 1 - pearson(student, teacher, dim=0).mean()
+    return temperature**2 * inter, temperature**2 * intra
+
+
+class Dist(Method):
+    """Labels, and the teacher's order of classes within an image and of images within a class."""
+
+    needs = Needs(teacher="frozen", teacher_covers_classes=True, teacher_logits=True)
+    source = "Huang et al., NeurIPS 2022; formula and weights as in the authors' code."
+    knobs: DistKnobs
+
+    def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
+        """`label`: a CE; `inter` and `intra`: the weighted correlations."""
+        teacher_logits = select_classes(batch.teacher.logits, self.setting.class_indices)
+        inter, intra = dist_losses(student.logits, teacher_logits, temperature=self.knobs.temperature)
+        return {
+            "label": self.knobs.label_weight * self.label_loss(student.logits, batch),
+            "inter": self.knobs.weight * self.knobs.inter_weight * inter,
+            "intra": self.knobs.weight * self.knobs.intra_weight * intra,
+        }
