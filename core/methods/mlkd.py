@@ -1,0 +1,100 @@
+"""Multi-level logit distillation (Jin, Wang, Lin, CVPR 2023): every image in a weak and a strong view.
+
+With P = softmax(z / T) of shape (N, K), over the temperatures T in 4, 3, 5, 2, 6,
+instance = mean over T of T^2 KL(p_t^T || p_s^T)
+batch    = mean over T of |P_s P_s' - P_t P_t'|^2 / N     (N x N: which images the network finds alike)
+classes  = mean over T of |P_s' P_s - P_t' P_t|^2 / K     (K x K: which classes it finds alike)
+L = sum over both views of a CE(z_s, y) + w (instance + batch + classes); the teacher sees both views too.
+
+`paper_code` does what the published code does, as far as read there: of the weak view every term is multiplied by the
+share of images (or classes) of no more than the median confidence, about one half; of the strong view only the instance
+term counts, and T = 2 and T = 6 take the weak view's logits. The code adds up five temperatures with 0.9, which is w =
+4.5 on a mean. With `standardize` the instance term sees standardized logits (Sun et al., CVPR 2024: w = 9 x 5).
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from core.methods.kd import kd_loss
+from core.methods.method import Batch, Method, Needs, select_classes, widen
+from core.methods.parts.logits import filled, standardized
+from core.networks.network import Features
+from core.spec.knobs.mlkd import MlkdKnobs
+
+TEMPERATURES = (4.0, 3.0, 5.0, 2.0, 6.0)
+# In the published code the strong view's instance term has the weak view's logits at these.
+WEAK_EVEN_IF_STRONG = (2.0, 6.0)
+
+
+def gram_losses(student_logits: Tensor, teacher_logits: Tensor, *, temperature: float) -> tuple[Tensor, Tensor]:
+    """(batch, classes): squared differences of P P' over N, and of P' P over K, of two (N, K) logits."""
+    with torch.autocast(student_logits.device.type, enabled=False):
+        student = functional.softmax(widen(student_logits) / temperature, dim=1)
+        teacher = functional.softmax(widen(teacher_logits) / temperature, dim=1)
+        batch = (student @ student.T - teacher @ teacher.T).square().sum() / student.shape[0]
+        classes = (student.T @ student - teacher.T @ teacher).square().sum() / student.shape[1]
+    return batch, classes
+
+
+def share_of_unsure(confidence: Tensor) -> Tensor:
+    """The share of (M,) confidences that are not above their median."""
+    return (confidence <= confidence.quantile(0.5)).float().mean()
+
+
+class Mlkd(Method):
+    """Labels and the teacher's soft labels, image by image, over the batch and over the classes, in two views."""
+
+    needs = Needs(
+        teacher="frozen",
+        teacher_covers_classes=True,
+        teacher_logits=True,
+        num_views=2,
+        more_views="strong",
+        teacher_sees="all",
+    )
+    source = "Jin, Wang, Lin, CVPR 2023; cleaned of three quirks of its code, which `paper_code` brings back."
+    knobs: MlkdKnobs
+
+    @classmethod
+    def resolved(cls, knobs: MlkdKnobs) -> MlkdKnobs:
+        """With the weight that suits the logits."""
+        return filled(knobs, weight=45.0 if knobs.standardize else 4.5)
+
+    def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
+        """`label`: a CE of both views; `instance`, `batch`, `classes`: with their weight."""
+        strong = self.setting.student.features(batch.more_views[0], ()).logits
+        seen = [features.logits for features in (batch.teacher, batch.more_teacher[0])]
+        teacher = [widen(select_classes(logits, self.setting.class_indices)) for logits in seen]
+        parts = self._as_published if self.knobs.paper_code else self._clean
+        label = self.label_loss(student.logits, batch) + self.label_loss(strong, batch)
+        levels = zip(("instance", "batch", "classes"), parts([student.logits, strong], teacher), strict=True)
+        return {
+            "label": self.knobs.label_weight * label,
+            **{name: float(self.knobs.weight) * value for name, value in levels},
+        }
+
+    def _clean(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
+        views = [self._levels(ours, theirs) for ours, theirs in zip(student, teacher, strict=True)]
+        return torch.stack(views).sum(dim=0)
+
+    def _as_published(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
+        p = functional.softmax(teacher[0], dim=1)
+        images, classes = share_of_unsure(p.amax(dim=1)), share_of_unsure(p.sum(dim=0))
+        weak = self._levels(student[0], teacher[0]) * torch.stack([images, images, classes])
+        views = [0 if t in WEAK_EVEN_IF_STRONG else 1 for t in TEMPERATURES]
+        strong = [self._instance(student[v], teacher[v], t) for v, t in zip(views, TEMPERATURES, strict=True)]
+        return torch.stack([weak[0] + torch.stack(strong).mean(), weak[1], weak[2]])
+
+    def _levels(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """(3,) of one view: instance, batch, classes, each the mean over the temperatures."""
+        each = [
+            torch.stack([self._instance(student, teacher, t), *gram_losses(student, teacher, temperature=t)])
+            for t in TEMPERATURES
+        ]
+        return torch.stack(each).mean(dim=0)
+
+    def _instance(self, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+        if self.knobs.standardize:
+            student, teacher = standardized(student), standardized(teacher)
+        return kd_loss(student, teacher, temperature=temperature)

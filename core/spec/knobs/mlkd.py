@@ -1,0 +1,26 @@
+"""Knobs of method mlkd; the arithmetic is in core.methods.mlkd."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from core.spec.knobs.base import Knobs
+from core.spec.part import Auto
+
+
+class MlkdKnobs(Knobs):
+    """The teacher's soft labels at three levels (image, batch, classes), in a weak and a strong view; costs double."""
+
+    source = "Jin, Wang and Lin, Multi-Level Logit Distillation, CVPR 2023; standardize: Sun et al., CVPR 2024"
+    fidelity = "our variant"
+    needs = ("teacher", "labels", "common classes")
+    can_be_combined = False
+    name: Literal["mlkd"] = Field("mlkd", description="tells the methods apart")
+    standardize: bool = Field(
+        False, description="true: the image-level term sees logits that are standardized image by image"
+    )
+    weight: Annotated[float, Field(ge=0)] | Auto = Field(
+        "auto", description="of all three levels, each a mean over five temperatures; auto: 4.5, or 45 with standardize"
+    )
+    label_weight: float = Field(0.1, ge=0, description="of the cross-entropy of each view")
+    paper_code: bool = Field(False, description="true: with the quirks of the published code, to reproduce its numbers")

@@ -1,0 +1,131 @@
+"""Three levels of logits in two views against numpy, clean and as the published code has it."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import softmax
+from tiny import make_batch, make_setting
+
+from core.methods.mlkd import Mlkd, gram_losses, share_of_unsure
+from core.spec.knobs.mlkd import MlkdKnobs
+
+
+def logits(seed, rows=5, classes=7, scale=3.0):
+    return scale * torch.randn(rows, classes, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def kl(z_s, z_t, t):
+    p_s, p_t = softmax(z_s / t, axis=1), softmax(z_t / t, axis=1)
+    return t**2 * (p_t * np.log(p_t / p_s)).sum(axis=1).mean()
+
+
+def grams(z_s, z_t, t):
+    """Squared Frobenius norms entry by entry: over pairs of images by N, over pairs of classes by K."""
+    p_s, p_t = softmax(z_s / t, axis=1), softmax(z_t / t, axis=1)
+    rows = sum(((a @ b) - (c @ d)) ** 2 for a, c in zip(p_s, p_t, strict=True) for b, d in zip(p_s, p_t, strict=True))
+    q_s, q_t = p_s.T, p_t.T
+    columns = sum(
+        ((a @ b) - (c @ d)) ** 2 for a, c in zip(q_s, q_t, strict=True) for b, d in zip(q_s, q_t, strict=True)
+    )
+    return rows / len(p_s), columns / len(q_s)
+
+
+def test_the_gram_losses_are_those_of_numpy():
+    student, teacher = logits(0), logits(1)
+    losses = [loss.item() for loss in gram_losses(student, teacher, temperature=2.0)]
+    assert losses == pytest.approx(grams(student.numpy(), teacher.numpy(), 2.0), abs=1e-12)
+    assert [loss.item() for loss in gram_losses(student, student, temperature=2.0)] == [0, 0]
+
+
+def test_gradcheck():
+    teacher = logits(2)
+    assert torch.autograd.gradcheck(lambda z: gram_losses(z, teacher, temperature=3.0), logits(3).requires_grad_())
+
+
+def test_the_order_of_images_does_not_matter():
+    student, teacher, order = logits(4), logits(5), torch.tensor([3, 1, 4, 0, 2])
+    plain, shuffled = (
+        gram_losses(student, teacher, temperature=4.0),
+        gram_losses(student[order], teacher[order], temperature=4.0),
+    )
+    torch.testing.assert_close(torch.stack(shuffled), torch.stack(plain))
+
+
+def test_products_stay_in_float32_under_autocast():
+    student, teacher = logits(6).float(), logits(7).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = gram_losses(student, teacher, temperature=1.0)
+    assert torch.equal(torch.stack(inside), torch.stack(gram_losses(student, teacher, temperature=1.0)))
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 6, 7])
+def test_the_unsure_are_those_up_to_the_median(count):
+    values = logits(8, rows=1, classes=count)[0]
+    expected = (values.numpy() <= np.percentile(values.numpy(), 50)).mean()
+    assert share_of_unsure(values).item() == pytest.approx(expected)
+    assert share_of_unsure(torch.ones(count)).item() == 1
+
+
+def mlkd(**knobs):
+    """In eval mode, so that networks give the same of the same."""
+    method = Mlkd(Mlkd.resolved(MlkdKnobs(**knobs)), make_setting(image_size=8))
+    method.eval()
+    method.setting.student.eval()
+    return method
+
+
+def seen(method, batch):
+    """(student, teacher) logits in numpy, each for the weak and the strong view."""
+    views = (batch.views, *batch.more_views)
+    with torch.no_grad():
+        student = [method.setting.student(view).double().numpy() for view in views]
+        teacher = [method.setting.teacher(view).double().numpy()[:, [5, 0, 3, 2]] for view in views]
+    return student, teacher
+
+
+def values(method, batch):
+    return {name: term.item() for name, term in next(method.updates(batch)).terms.items()}
+
+
+def test_clean_every_level_counts_in_both_views():
+    method = mlkd(weight=2.0)
+    batch = make_batch(method)
+    student, teacher = seen(method, batch)
+    temperatures = (2, 3, 4, 5, 6)
+    instance = sum(np.mean([kl(s, t, T) for T in temperatures]) for s, t in zip(student, teacher, strict=True))
+    levels = sum(np.mean([grams(s, t, T) for T in temperatures], axis=0) for s, t in zip(student, teacher, strict=True))
+    label = sum(-np.log(softmax(s, axis=1)[np.arange(6), batch.targets]).mean() for s in student)
+    expected = {"label": 0.1 * label, "instance": 2 * instance, "batch": 2 * levels[0], "classes": 2 * levels[1]}
+    assert values(method, batch) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("count", [6, 5])
+def test_as_published_with_its_quirks(count):
+    method = mlkd(paper_code=True)
+    batch = make_batch(method, count)
+    (s_weak, s_strong), (t_weak, t_strong) = seen(method, batch)
+    p = softmax(t_weak, axis=1)
+    images = (p.max(axis=1) <= np.percentile(p.max(axis=1), 50)).mean()
+    classes = (p.sum(axis=0) <= np.percentile(p.sum(axis=0), 50)).mean()
+    five = (4, 3, 5, 2, 6)
+    weak = 0.9 * images * sum(kl(s_weak, t_weak, t) for t in five)
+    strong = 0.9 * sum(kl(s_strong, t_strong, t) for t in (4, 3, 5)) + 0.9 * sum(kl(s_weak, t_weak, t) for t in (2, 6))
+    rows, columns = (0.9 * sum(level) for level in zip(*(grams(s_weak, t_weak, t) for t in five), strict=True))
+    expected = {"instance": weak + strong, "batch": images * rows, "classes": classes * columns}
+    got = values(method, batch)
+    assert {name: got[name] for name in expected} == pytest.approx(expected, rel=1e-4)
+
+
+def test_standardized_logits_are_for_the_image_level_alone():
+    plain, standard = mlkd(weight=1.0), mlkd(weight=1.0, standardize=True)
+    batch = make_batch(plain)
+    before, after = values(plain, batch), values(standard, batch)
+    assert after["batch"] == before["batch"] and after["classes"] == before["classes"]
+    assert after["instance"] != pytest.approx(before["instance"], rel=1e-3)
+    assert (Mlkd.resolved(MlkdKnobs()).weight, Mlkd.resolved(MlkdKnobs(standardize=True)).weight) == (4.5, 45)
+
+
+def test_it_asks_for_a_strong_second_view_that_the_teacher_sees_too():
+    needs = Mlkd.needs
+    assert (needs.num_views, needs.more_views, needs.teacher_sees) == (2, "strong", "all")
+    assert needs.live_teacher is not None
