@@ -1,0 +1,22 @@
+"""Knobs of method streamlined; the arithmetic is in core.methods.streamlined."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from core.spec.knobs.base import Knobs
+
+
+class StreamlinedKnobs(Knobs):
+    """The teacher's soft labels and its likeness of images within a batch, without labels (Streamlined KD)."""
+
+    source = "Jeong, Lee and Choi, Streamlined Knowledge Distillation, CVPR 2026; read in torchdistill's implementation"
+    fidelity = "as published"
+    needs = ("teacher", "common classes")
+    name: Literal["streamlined"] = Field("streamlined", description="tells the methods apart")
+    temperature: float = Field(4.0, gt=0, description="softens both sides of the image-level term")
+    instance_weight: float = Field(1.0, ge=0, description="of KL(teacher || student), without a factor T^2")
+    direction_weight: float = Field(
+        1.0, ge=0, description="of the Mahalanobis lengths of the Gram matrices' difference"
+    )
+    ridge: float = Field(0.1, gt=0, description="added to the covariance's diagonal")
