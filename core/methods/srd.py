@@ -1,0 +1,57 @@
+"""A linear projector between normalized features (Miles, Mikolajczyk, "Understanding the Role of the Projector in
+Knowledge Distillation", AAAI 2024, arXiv 2303.11098; the "simple recipe", SRD).
+
+L = a CE(z_s, y) + w_f log sum over images n and widths d of |B(A g_s) - B(g_t)|_nd^4 + w_k T^2 KL(p_t^T || p_s^T)
+g_s (N, D_s) and g_t (N, D_t) are the pooled features, A a linear map D_s -> D_t that is trained along and not exported
+(without offset, which B would take away again), B the standardization of each width over the batch, as a batch norm
+without scale and offset does in training. Formula, exponent, w_f = 2, T = 1 and B's epsilon as in the authors' code.
+The logarithm makes the term negative for small batches that agree; its gradient does not depend on the sum's scale.
+"""
+
+from torch import Tensor, nn
+
+from core.methods.kd import kd_loss
+from core.methods.method import Batch, Method, Needs, Setting, select_classes, widen
+from core.networks.network import Features
+from core.seeds import seeded
+from core.spec.knobs.srd import SrdKnobs
+
+# A batch of one image is all zeros once standardized: log(0) is kept finite.
+LEAST = 1e-12
+
+
+def over_the_batch(features: Tensor, *, eps: float = 1e-4) -> Tensor:
+    """(N, D) with mean 0 and variance 1 of each column, as a batch norm without scale and offset gives in training."""
+    features = widen(features)
+    centred = features - features.mean(dim=0)
+    return centred / (centred.square().mean(dim=0) + eps).sqrt()
+
+
+def feature_loss(projected: Tensor, teacher: Tensor, *, exponent: float) -> Tensor:
+    """log of the summed |difference|^exponent of two (N, D) features, each standardized over the batch."""
+    difference = over_the_batch(projected) - over_the_batch(teacher)
+    return (difference.abs().pow(exponent).sum() + LEAST).log()
+
+
+class Srd(Method):
+    """Labels, the teacher's soft labels, and its pooled features through one linear map."""
+
+    needs = Needs(teacher="frozen", teacher_covers_classes=True, teacher_logits=True, teacher_pooled=True)
+    source = "Miles, Mikolajczyk, AAAI 2024 (arXiv 2303.11098); formula and weights as in the authors' code."
+    knobs: SrdKnobs
+
+    def __init__(self, knobs: SrdKnobs, setting: Setting) -> None:
+        super().__init__(knobs, setting)
+        # A generator of its own, so that it changes no other random draw.
+        with seeded(0, "srd projector"):
+            self.projector = nn.Linear(setting.student.pooled_width, setting.teacher.pooled_width, bias=False)
+
+    def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
+        """`label`: a CE; `feature`: w_f log distance; `kd`: w_k T^2 KL."""
+        teacher_logits = select_classes(batch.teacher.logits, self.setting.class_indices)
+        feature = feature_loss(self.projector(student.pooled), batch.teacher.pooled, exponent=self.knobs.exponent)
+        return {
+            "label": self.knobs.label_weight * self.label_loss(student.logits, batch),
+            "feature": self.knobs.feature_weight * feature,
+            "kd": self.knobs.weight * kd_loss(student.logits, teacher_logits, temperature=self.knobs.temperature),
+        }
