@@ -29,7 +29,8 @@ class InputFormat:
 
 @dataclass(frozen=True)
 class Features:
-    """Logits (N K), what entered the classifier (N D), and maps (N C H W) in the order of the taps asked for."""
+    """Logits (N K), what entered the classifier (N D; side by side where there are several that are averaged), and maps
+    (N C H W) in the order of the taps asked for."""
 
     logits: torch.Tensor
     pooled: torch.Tensor | None
@@ -73,7 +74,7 @@ class Network(nn.Module):
                 hint="choose a network made for classification",
             )
         self.classifier_paths = tuple(call.path for call in classifiers)
-        self.pooled_width = self._width(classifiers[0].module)
+        self.pooled_width = sum(self._width(call.module) for call in classifiers)
         self.points = map_points(self.module, calls)
         started = min(call.started for call in classifiers)
         self.tap_points = choose_taps(self.module, calls, self.points, started, self.input.size)
@@ -110,7 +111,8 @@ class Network(nn.Module):
         """
         points = [self.tap(tap) for tap in taps]
         seen: dict[str, torch.Tensor] = {}
-        handles = [self.classifier.register_forward_pre_hook(lambda _, inputs: seen.update({"": inputs[0]}))]
+        entered: dict[str, torch.Tensor] = {}
+        handles = [self._keep_input(path, entered) for path in self.classifier_paths]
         try:
             for point in points:
                 handles.append(self._keep(point.path, seen))
@@ -118,7 +120,12 @@ class Network(nn.Module):
         finally:
             for handle in handles:
                 handle.remove()
-        return Features(logits, pool(seen[""]), tuple(point.as_map(seen[point.path]) for point in points))
+        pooled = torch.cat([pool(entered[path]) for path in self.classifier_paths], dim=1)
+        return Features(logits, pooled, tuple(point.as_map(seen[point.path]) for point in points))
+
+    def _keep_input(self, path: str, entered: dict[str, torch.Tensor]) -> torch.utils.hooks.RemovableHandle:
+        part = self.module.get_submodule(path)
+        return part.register_forward_pre_hook(lambda _, inputs: entered.update({path: inputs[0]}))
 
     def _keep(self, path: str, seen: dict[str, torch.Tensor]) -> torch.utils.hooks.RemovableHandle:
         part = self.module.get_submodule(path)

@@ -1,4 +1,6 @@
-"""Every network by name: `cifar/<name>` (ours), `torchvision/<name>`, `timm/<name>`."""
+"""Every network by name: `cifar/<name>` (ours), `torchvision/<name>`, `timm/<name>`, each also with a projector and its
+teachers' classifier behind it (core.spec.projected).
+"""
 
 from pathlib import Path
 
@@ -8,8 +10,10 @@ from core.errors import ArchitectureUnknown, RetortError, SpecInvalid, TeacherLo
 from core.networks import cifar, timm_zoo, torchvision_zoo
 from core.networks.head import replace_head, slice_head
 from core.networks.network import InputFormat, Network
+from core.networks.projected import project
 from core.networks.published import Published
 from core.networks.weights import load_weights
+from core.spec.projected import split_projected
 from core.policy import Policy
 
 __all__ = ["architectures", "build", "load_weights", "replace_head", "slice_head"]
@@ -60,7 +64,15 @@ def make(
     makers = {"cifar": _cifar, "torchvision": torchvision_zoo.make, "timm": timm_zoo.make}
     if prefix not in makers or not is_known(architecture):
         raise ArchitectureUnknown(unknown("architecture", architecture, architectures()))
-    return makers[prefix](name, num_classes, image_size, published)
+    base, projections = split_projected(architecture)
+    if not projections:
+        return makers[prefix](name, num_classes, image_size, published)
+    if published:
+        raise _unpublished(architecture)
+    encoder = build(base, image_size=image_size)  # with as many outputs as its library gives it
+    default_classes = encoder.num_classes
+    network = project(encoder, projections, num_classes or default_classes)
+    return network.module, default_classes, network.input
 
 
 def outline(architecture: str, num_classes: int | None = None, *, image_size: int | None = None) -> Network:
@@ -73,6 +85,12 @@ def outline(architecture: str, num_classes: int | None = None, *, image_size: in
 
 
 def is_known(architecture: str) -> bool:
+    try:
+        architecture, projections = split_projected(architecture)
+    except ValueError:
+        return False
+    if projections:
+        return is_known(architecture)
     """Whether `build` knows the name."""
     prefix, _, name = architecture.partition("/")
     if prefix == "cifar":
@@ -98,11 +116,15 @@ def _cifar(
     name: str, num_classes: int | None, image_size: int | None, published: Published | None
 ) -> tuple[torch.nn.Module, int, InputFormat]:
     if published:
-        raise TeacherLoadFailed(
-            f"cifar/{name} has no published weights",
-            hint="name a weights file, as in {'architecture': ..., 'weights': 'file:///...'}",
-            pointer="/teacher/weights",
-        )
+        raise _unpublished(f"cifar/{name}")
     module = cifar.maker(name)(num_classes or CIFAR_CLASSES)
     mean, std = cifar.statistics(name)
+
+
+def _unpublished(architecture: str) -> TeacherLoadFailed:
+    return TeacherLoadFailed(
+        f"{architecture} has no published weights",
+        hint="name a weights file, as in {'architecture': ..., 'weights': 'file:///...'}",
+        pointer="/teacher/weights",
+    )
     return module, CIFAR_CLASSES, InputFormat(image_size or CIFAR_SIZE, mean, std)
