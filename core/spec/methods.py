@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny, model_validator
 
 from core.errors import unknown
 from core.spec.knobs import LISTED, Knobs
@@ -27,6 +27,13 @@ class CombinedKnobs(Knobs):
     terms: tuple[SerializeAsAny[TermKnobs], ...] = Field(
         min_length=1, description="methods with their knobs; the weight of the label term is the first one's"
     )
+
+    @model_validator(mode="after")
+    def _can_all_be_terms(self) -> "CombinedKnobs":
+        for term in self.terms:
+            if why := term.why_alone():
+                raise ValueError(f"method {term.name!r} cannot be combined: {why}")
+        return self
 
 
 KNOBS: dict[str, type[Knobs]] = {**LISTED, "combined": CombinedKnobs}

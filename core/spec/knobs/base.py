@@ -23,3 +23,7 @@ class Knobs(Part):
     takes_more_teachers: ClassVar[bool] = False
     """Whether it learns from all of `more_teachers` at once."""
     name: str
+
+    def why_alone(self) -> str | None:
+        """Why these knobs of a method that can be combined cannot be; None where they can."""
+        return None

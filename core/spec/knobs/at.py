@@ -1,0 +1,20 @@
+"""Knobs of method at; the arithmetic is in core.methods.at."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from core.spec.knobs.base import Knobs
+
+
+class AtKnobs(Knobs):
+    """Attention transfer: where the teacher looks, and labels."""
+
+    source = "Zagoruyko and Komodakis, ICLR 2017, arXiv:1612.03928; as in RepDistiller"
+    fidelity = "as published"
+    name: Literal["at"] = Field("at", description="tells the methods apart")
+    weight: float = Field(1000.0, ge=0, description="of the squared difference of attention maps, mean over places")
+    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
+    taps: Literal["last", "all"] | tuple[str, ...] = Field(
+        "all", description="which maps: the last before pooling, one per resolution, or the teacher's modules by path"
+    )

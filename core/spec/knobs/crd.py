@@ -1,0 +1,21 @@
+"""Knobs of method crd; the arithmetic is in core.methods.crd."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from core.spec.knobs.base import Knobs
+
+
+class CrdKnobs(Knobs):
+    """Contrastive distillation: each image's features against those of other classes, and labels."""
+
+    source = "Tian, Krishnan and Isola, ICLR 2020, arXiv:1910.10699; as in RepDistiller"
+    fidelity = "as published"
+    name: Literal["crd"] = Field("crd", description="tells the methods apart")
+    weight: float = Field(0.8, ge=0, description="of the contrastive loss, both directions summed")
+    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
+    negatives: int = Field(16384, ge=1, description="drawn for each image; at most as many as there are images")
+    temperature: float = Field(0.07, gt=0, description="of the scores")
+    momentum: float = Field(0.5, ge=0, lt=1, description="share of the old vector when a memory takes a new one")
+    width: int = Field(128, ge=1, description="dimensions of the memories")

@@ -1,0 +1,20 @@
+"""Knobs of method pkd; the arithmetic is in core.methods.pkd."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from core.spec.knobs.base import Knobs
+
+
+class PkdKnobs(Knobs):
+    """Correlation of each channel with the teacher's, and labels."""
+
+    source = "Cao et al., NeurIPS 2022, arXiv:2207.02039; made for detectors, so its use for classifiers is our variant"
+    fidelity = "our variant"
+    name: Literal["pkd"] = Field("pkd", description="tells the methods apart")
+    weight: float = Field(10.0, ge=0, description="of 1 minus the correlation, mean over channels")
+    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
+    taps: Literal["last", "all"] | tuple[str, ...] = Field(
+        "last", description="which maps: the last before pooling, one per resolution, or the teacher's modules by path"
+    )

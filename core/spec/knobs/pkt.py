@@ -1,0 +1,17 @@
+"""Knobs of method pkt; the arithmetic is in core.methods.pkt."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from core.spec.knobs.base import Knobs
+
+
+class PktKnobs(Knobs):
+    """Probabilistic knowledge transfer: who is whose neighbour in a batch, and labels."""
+
+    source = "Passalis and Tefas, ECCV 2018, arXiv:1803.10837; as in RepDistiller"
+    fidelity = "as published"
+    name: Literal["pkt"] = Field("pkt", description="tells the methods apart")
+    weight: float = Field(30000.0, ge=0, description="of the divergence, mean over pairs of images")
+    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")

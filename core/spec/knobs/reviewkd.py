@@ -1,0 +1,21 @@
+"""Knobs of method reviewkd; the arithmetic is in core.methods.reviewkd."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from core.spec.knobs.base import Knobs
+
+
+class ReviewkdKnobs(Knobs):
+    """Knowledge review: the teacher's maps from the student's maps and all deeper ones, and labels."""
+
+    source = "Chen et al., CVPR 2021, arXiv:2104.09044; as in mdistiller, but with maps after the activation"
+    fidelity = "our variant"
+    name: Literal["reviewkd"] = Field("reviewkd", description="tells the methods apart")
+    weight: float = Field(5.0, ge=0, description="of the distances, summed over levels")
+    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
+    warmup_epochs: int = Field(20, ge=0, description="epochs over which the weight rises; the authors train 240")
+    taps: Literal["last", "all"] | tuple[str, ...] = Field(
+        "all", description="which maps: the last before pooling, one per resolution, or the teacher's modules by path"
+    )

@@ -1,0 +1,22 @@
+"""Knobs of method sp; the arithmetic is in core.methods.sp."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from core.spec.knobs.base import Knobs
+
+
+class SpKnobs(Knobs):
+    """Similarity-preserving distillation: which images of a batch are alike, and labels."""
+
+    source = "Tung and Mori, ICCV 2019, arXiv:1907.09682; as in RepDistiller"
+    fidelity = "as published"
+    name: Literal["sp"] = Field("sp", description="tells the methods apart")
+    weight: float = Field(
+        3000.0, ge=0, description="of the squared difference of similarities, mean over pairs of images"
+    )
+    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
+    taps: Literal["last", "all"] | tuple[str, ...] = Field(
+        "last", description="which maps: the last before pooling, one per resolution, or the teacher's modules by path"
+    )
