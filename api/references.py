@@ -5,7 +5,8 @@ import re
 from sqlalchemy.orm import Session
 
 from core.errors import ArchitectureUnknown, SpecInvalid, unknown
-from core.spec import JobSpec
+from core.spec import JobSpec, needs_of
+from core.spec.projected import base_of
 from store import jobs, reading
 from store.catalogues import catalogue
 from store.errors import JobNotFound
@@ -23,6 +24,11 @@ def check(session: Session, spec: JobSpec) -> None:
     _check_architecture(session, "/student/architecture", spec.student.architecture)
     teacher_weights = spec.teacher.weights if spec.teacher else None
     _check_weights(session, "/teacher/weights", teacher_weights)
+    for place, teacher_spec in enumerate(spec.more_teachers):
+        _check_architecture(session, f"/more_teachers/{place}/architecture", teacher_spec.architecture)
+        _check_weights(session, f"/more_teachers/{place}/weights", teacher_spec.weights)
+    if "trajectory" in needs_of(spec.method) and spec.teacher is not None and spec.teacher.trajectory is None:
+        _check_trajectory(session, spec.teacher.weights or "")
     _check_weights(session, "/student/weights", spec.student.weights)
 
 
@@ -31,10 +37,10 @@ def _check_architecture(session: Session, pointer: str, name: str | None) -> Non
     published = catalogue(session, ARCHITECTURES) if name is not None else None
     if name is None or published is None:
         return
-    known = set(published.data)
+    known, base = set(published.data), base_of(name)
     # timm takes a tag of published weights behind a dot; cifar/ takes every valid depth and width besides those listed,
     # and the engine knows which are.
-    if name.partition(".")[0] not in known and _family(name) not in {_family(one) for one in known if _is_ours(one)}:
+    if base.partition(".")[0] not in known and _family(base) not in {_family(one) for one in known if _is_ours(one)}:
         raise ArchitectureUnknown(unknown("architecture", name, published.data), pointer=pointer)
 
 
@@ -60,3 +66,12 @@ def _check_weights(session: Session, pointer: str, weights: str | None) -> None:
         raise SpecInvalid([(pointer, f"job {job_id} is {job.state}; {until}")])
     if reading.artifact(session, job_id, WEIGHTS_FILE) is None:
         raise SpecInvalid([(pointer, f"job {job_id} did not export {WEIGHTS_FILE}")])
+
+
+def _check_trajectory(session: Session, weights: str) -> None:
+    """A job: teacher must have kept checkpoints of its training."""
+    job_id = weights.removeprefix("job:")
+    kept = jobs.get(session, job_id).spec.get("training", {}).get("keep_trajectory", 0)
+    if not kept:
+        detail = f"job {job_id} kept no checkpoints of its training; train the teacher with training.keep_trajectory"
+        raise SpecInvalid([("/teacher/weights", detail)])

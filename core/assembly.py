@@ -1,20 +1,25 @@
-"""From a prepared run to a trainer at step 0: the student, the method around it, the batches, the validator."""
+"""From a prepared run to a trainer at step 0: the student, the method around it, the teachers, the batches."""
 
 import copy
 from collections.abc import Callable
 
 from core.batches import Batches
-from core.course import Course, plan_stages
+from core.course import Course, PlannedStage, plan_stages
 from core.data.dataset import Split
 from core.methods import find
 from core.methods.method import Method, Setting
 from core.networks import zoo
 from core.networks.facts import measure_network
+from core.networks.inference import in_layout
 from core.prepare import Place, Prepared, PreparedRun, to_device_if_it_fits
+from core.spec import needs_of
 from core.students import build_student
-from core.teaching import FrozenTeacher
+from core.teacher_pass.opening import open_pass
+from core.teaching import FrozenTeacher, Teaching
 from core.train import Trainer
 from core.validation import Validator
+
+HELD_OUT = 1000  # images: enough to compare checkpoints of a teacher
 
 
 def build_method(prepared: Prepared, run: PreparedRun, place: Place) -> Method:
@@ -27,45 +32,75 @@ def build_method(prepared: Prepared, run: PreparedRun, place: Place) -> Method:
     teacher = prepared.teacher.network if prepared.teacher is not None else None
     if method.needs.teacher == "training":
         # A copy: the other runs, and the run after a resume, begin with the teacher as it was given.
-        teacher = copy.deepcopy(teacher)
+        teacher = in_layout(copy.deepcopy(teacher))
+    validation = run.dataset.validation.images[:HELD_OUT] if method.needs.held_out else None
     setting = Setting(
-        student=student.to(device),
+        student=in_layout(student.to(device)),
         teacher=teacher,
         class_indices=prepared.class_indices.to(device) if prepared.class_indices is not None else None,
         num_classes=len(classes),
         label_smoothing=run.spec.training.label_smoothing,
+        num_train=len(run.dataset.train.labels),
+        more_teachers=tuple(each.network for each in prepared.more_teachers),
+        more_class_indices=tuple(
+            indices.to(device) if indices is not None else None for indices in prepared.more_class_indices
+        ),
+        anchors=prepared.anchors,
+        held_out=run.augmenter.test_views(validation.to(device)) if validation is not None else None,
     )
-    return method(run.spec.method, setting).to(device)
+    return in_layout(method(run.spec.method, setting).to(device))
+
+
+def build_teaching(prepared: Prepared, run: PreparedRun, method: Method) -> Teaching:
+    """The frozen teachers that the method learns from, ready to be run."""
+    needs, setting = method.needs, method.setting
+    if not (needs.teacher_output or needs.surveys_teacher):
+        return Teaching(needs)
+    compiled = run.spec.training.compile is True
+    first, *others = (
+        FrozenTeacher(network, needs, prepared.arithmetic, compiled=compiled)
+        for network in (setting.teacher, *setting.more_teachers)
+    )
+    return Teaching(needs, first, tuple(others), setting.anchors)
 
 
 def build_trainer(
     prepared: Prepared,
     run: PreparedRun,
     method: Method,
+    place: Place,
     tell: Callable[[int, dict[str, float | None]], None],
     after_step: Callable[[Trainer], None],
+    **calls: Callable,
 ) -> Trainer:
-    """A trainer at step 0."""
-    device, dataset, needs = prepared.arithmetic.device, run.dataset, method.needs
-    teacher = None
-    if needs.teacher == "frozen":
-        teacher = FrozenTeacher(method.setting.teacher, needs, prepared.arithmetic)
+    """A trainer at step 0; `calls` are more of its callbacks."""
+    dataset = run.dataset
+    teaching = build_teaching(prepared, run, method)
     validator = Validator(
         split=dataset.validation,
         classes=dataset.classes,
         views=run.augmenter.test_views,
-        device=device,
+        arithmetic=prepared.arithmetic,
         teacher_logits=prepared.teacher_logits(run, dataset.validation.images),
         early_stopping=run.spec.training.early_stopping,
     )
-    return Trainer(method, _course(prepared, run, method), teacher, validator, tell, after_step)
+    if run.spec.training.compile is True:
+        method.setting.student.compile_features(calls.get("notice"))
+    course = _course(prepared, run, method, teaching, place)
+    return Trainer(method, course, teaching, validator, tell, after_step, **calls)
 
 
-def _course(prepared: Prepared, run: PreparedRun, method: Method) -> Course:
+def plan(
+    prepared: Prepared, run: PreparedRun, method: Method, teaching: Teaching, place: Place
+) -> tuple[PlannedStage, ...]:
+    """The stages with their batches."""
     device, training = prepared.arithmetic.device, run.spec.training
     train = run.dataset.train
     split = Split(to_device_if_it_fits(train.images, device), train.labels, train.names)
-    stages = method.stages()
+    stored = None
+    if training.teacher_pass == "stored" and teaching.first is not None:
+        stored = open_pass(prepared, run, method, teaching.first, split, place)
+    target = prepared.target_dataset(run) if method.needs.target_images else None
     batches = tuple(
         Batches(
             split=split,
@@ -74,22 +109,24 @@ def _course(prepared: Prepared, run: PreparedRun, method: Method) -> Course:
             num_classes=len(run.dataset.classes),
             stage=stage,
             seed=run.run.seed,
-            device=device,
-            num_views=method.needs.num_views,
+            arithmetic=prepared.arithmetic,
+            needs=method.needs,
+            stored=stored,
+            target=target.train.images if target is not None else None,
         )
-        for stage in stages
+        for stage in method.stages()
     )
-    planned = plan_stages(stages, batches, epochs=int(training.epochs), max_steps=training.max_steps)
+    return plan_stages(method.stages(), batches, epochs=int(training.epochs), max_steps=training.max_steps)
+
+
+def _course(prepared: Prepared, run: PreparedRun, method: Method, teaching: Teaching, place: Place) -> Course:
     return Course(
-        run=run.run.name, training=training, seed=run.run.seed, arithmetic=prepared.arithmetic, stages=planned
+        run=run.run.name,
+        training=run.spec.training,
+        seed=run.run.seed,
+        arithmetic=prepared.arithmetic,
+        stages=plan(prepared, run, method, teaching, place),
     )
-
-
-def num_steps(run: PreparedRun) -> int:
-    """Optimizer steps of a run that is not stopped early."""
-    training = run.spec.training
-    steps = int(training.epochs) * max(len(run.dataset.train.labels) // int(training.batch_size), 1)
-    return min(steps, training.max_steps) if training.max_steps is not None else steps
 
 
 def run_cost(prepared: Prepared, run: PreparedRun) -> tuple[float, int]:
@@ -100,6 +137,7 @@ def run_cost(prepared: Prepared, run: PreparedRun) -> tuple[float, int]:
     size = int(run.spec.training.image_size)
     student = zoo.outline(run.spec.student.architecture, len(run.dataset.classes), image_size=size)
     macs = 3 * measure_network(student).macs
-    if prepared.teacher is not None and find(run.spec.method.name).needs.teacher != "none":
+    is_live = run.spec.training.teacher_pass == "live" and "teacher" in needs_of(run.spec.method)
+    if prepared.teacher is not None and is_live:
         macs += measure_network(prepared.teacher.network).macs
-    return float(macs), num_steps(run)
+    return float(macs), run.steps

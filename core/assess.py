@@ -22,7 +22,7 @@ def assess(prepared: Prepared, run: PreparedRun, trained: Trained) -> dict[str, 
     """The measurements of one trained network, as they stand in metrics.json."""
     device = prepared.arithmetic.device
     network = trained.network.to(device)
-    splits = {name: _measure(prepared, run, network, split) for name, split in _splits(run).items()}
+    splits = {name: _measure(prepared, run, network, split) for name, split in _all_splits(prepared, run).items()}
     return {
         **_size(network.cpu()),
         **splits,
@@ -41,9 +41,9 @@ def assess_teacher(prepared: Prepared) -> dict[str, Any] | None:
     if prepared.teacher is None:
         return None
     run = prepared.student
-    splits: dict[str, Any] = dict.fromkeys(_splits(run))
+    splits: dict[str, Any] = dict.fromkeys(_all_splits(prepared, run))
     if prepared.class_indices is not None:
-        for name, split in _splits(run).items():
+        for name, split in _all_splits(prepared, run).items():
             logits = prepared.teacher_logits(run, split.images)
             splits[name] = measure(logits, split.labels, run.dataset.classes)
     return {**_size(prepared.teacher.network.cpu()), **splits, "covers_classes": prepared.class_indices is not None}
@@ -62,6 +62,12 @@ def add_seeds(assessments: dict[str, dict[str, Any]], runs: tuple[PreparedRun, .
 
 def _splits(run: PreparedRun) -> dict[str, Split]:
     return {"validation": run.dataset.validation, "test": run.dataset.test}
+
+
+def _all_splits(prepared: Prepared, run: PreparedRun) -> dict[str, Split]:
+    """With the second domain's test split, where the job names one."""
+    target = prepared.target_dataset(run)
+    return {**_splits(run), **({"target": target.test} if target is not None else {})}
 
 
 def _measure(prepared: Prepared, run: PreparedRun, network: Network, split: Split) -> dict[str, Any]:

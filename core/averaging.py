@@ -19,11 +19,14 @@ class Averaged:
     def update(self, step: int) -> None:
         """Take in the weights after step `step` (from 0); early steps weigh more, or the random start would linger."""
         decay = min(self.decay, (1 + step) / (10 + step))
+        floats: tuple[list[Tensor], list[Tensor]] = ([], [])
         for name, value in self.module.state_dict().items():
             if value.is_floating_point():
-                self.average[name].lerp_(value, 1 - decay)
+                floats[0].append(self.average[name])
+                floats[1].append(value)
             else:
                 self.average[name].copy_(value)
+        torch._foreach_lerp_(*floats, 1 - decay)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

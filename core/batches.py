@@ -1,22 +1,27 @@
 """The training batches: which images, in which order, seen how, as a pure function of the step."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 
 from core.data.augment import Augmenter, mix
 from core.data.dataset import Split
-from core.methods.method import Batch, Stage
+from core.device import Arithmetic
+from core.methods.method import Batch, Needs, Stage
 from core.seeds import derive_seed, generator
 from core.spec import TrainingSpec
+from core.teacher_pass.stored import StoredPass
+
+SURVEY_BATCH = 256
+NO_NEEDS = Needs()
 
 
 @dataclass(frozen=True)
 class Batches:
     """Batches over one stage's share of the training split. The last partial batch of an epoch is left out: each
-    epoch's
-    order is new, so no image is left out for long, and batch norm never sees a batch of one."""
+    epoch's order is new, so no image is left out for long, and batch norm never sees a batch of one."""
 
     split: Split
     training: TrainingSpec
@@ -24,9 +29,13 @@ class Batches:
     num_classes: int
     stage: Stage
     seed: int
-    device: torch.device
-    num_views: int = 1
-    _orders: dict[int, torch.Tensor] = field(default_factory=dict, init=False)
+    arithmetic: Arithmetic
+    needs: Needs = NO_NEEDS
+    stored: StoredPass | None = None
+    """Views and what the teacher said of them, from disk; None: fresh views."""
+    target: torch.Tensor | None = None
+    """uint8 (M, 3, S, S): unlabelled images of a second domain."""
+    _orders: dict[tuple[str, int], torch.Tensor] = field(default_factory=dict, init=False)
 
     @cached_property
     def members(self) -> torch.Tensor:
@@ -35,35 +44,83 @@ class Batches:
         if self.stage.split == "all":
             return torch.arange(count)
         order = torch.randperm(count, generator=generator(self.seed, "halves"))
-        half = order[: count // 2] if self.stage.split == "first_half" else order[count // 2 :]
+        half = order[count // 2 :] if self.stage.split == "second_half" else order[: count // 2]
         return half.sort().values
+
+    @cached_property
+    def other(self) -> "Batches | None":
+        """The second half's batches, where the stage takes from both halves at once."""
+        if self.stage.split != "halves":
+            return None
+        return replace(self, stage=replace(self.stage, split="second_half"), target=None)
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches in an epoch."""
         return max(len(self.members) // self.training.batch_size, 1)
 
+    def view_of(self, step: int) -> int:
+        """Which of the stored views a step's epoch takes."""
+        return (step // self.steps_per_epoch) % self.stored.num_views if self.stored is not None else 0
+
     def batch(self, step: int) -> Batch:
         """The batch of a step, on the device; `step` counts from 0 over the stage."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        indices = self._order(epoch)[place * self.training.batch_size : (place + 1) * self.training.batch_size]
-        images = self.split.images[indices].to(self.device, non_blocking=True)
-        labels = self.split.labels[indices].to(self.device, non_blocking=True)
-        views = [self._view(images, step, number) for number in range(self.num_views)]
-        draws = generator(self.seed, "mix", step, device=self.device)
-        mixed, targets = self._mixed(views[0], labels, draws)
-        return Batch(mixed, targets, indices.to(self.device), more_views=tuple(views[1:]))
+        size = self.training.batch_size
+        indices = self._order("order", epoch, self.members)[place * size : (place + 1) * size]
+        labels = self.split.labels[indices].to(self.arithmetic.device, non_blocking=True)
+        batch = self._seen(step, indices, labels)
+        if self.target is not None:
+            batch = replace(batch, target_views=self._target_views(step))
+        if self.other is not None:
+            batch = replace(batch, other_half=self.other.batch(step))
+        return batch
 
-    def _order(self, epoch: int) -> torch.Tensor:
-        if epoch not in self._orders:
-            self._orders.clear()
-            draws = generator(self.seed, "order", epoch)
-            self._orders[epoch] = self.members[torch.randperm(len(self.members), generator=draws)]
-        return self._orders[epoch]
+    def survey(self) -> Iterator[Batch]:
+        """Every image of the whole split once, in order, as a test view."""
+        for start in range(0, len(self.split.labels), SURVEY_BATCH):
+            indices = torch.arange(start, min(start + SURVEY_BATCH, len(self.split.labels)))
+            views = self.augmenter.test_views(self._on_device(self.split.images, indices))
+            labels = self.split.labels[indices].to(self.arithmetic.device)
+            yield Batch(self.arithmetic.laid_out(views), labels, indices.to(self.arithmetic.device))
 
-    def _view(self, images: torch.Tensor, step: int, number: int) -> torch.Tensor:
-        draws = torch.Generator(self.device).manual_seed(derive_seed(self.seed, "view", step, number))
-        return self.augmenter.train_views(images, draws)
+    def _seen(self, step: int, indices: torch.Tensor, labels: torch.Tensor) -> Batch:
+        device = self.arithmetic.device
+        if self.stored is not None:
+            views, teacher = self.stored.read(indices, self.view_of(step), device)
+            return Batch(views, labels, indices.to(device), teacher=teacher)
+        images = self._on_device(self.split.images, indices)
+        views = [self._view(images, step, number) for number in range(self.needs.num_views)]
+        mixed, targets = self._mixed(views[0], labels, generator(self.seed, "mix", step, device=device))
+        first, *more = (self.arithmetic.laid_out(each) for each in (mixed, *views[1:]))
+        return Batch(first, targets, indices.to(device), more_views=tuple(more))
+
+    def _on_device(self, images: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+        return images[indices.to(images.device)].to(self.arithmetic.device, non_blocking=True)
+
+    def _order(self, what: str, epoch: int, members: torch.Tensor) -> torch.Tensor:
+        if (what, epoch) not in self._orders:
+            for old in [key for key in self._orders if key[0] == what]:
+                del self._orders[old]
+            draws = generator(self.seed, what, epoch)
+            self._orders[what, epoch] = members[torch.randperm(len(members), generator=draws)]
+        return self._orders[what, epoch]
+
+    def _target_views(self, step: int) -> torch.Tensor:
+        """As many images of the second domain as a batch has, going round in an order of its own."""
+        size, count = self.training.batch_size, len(self.target)
+        first = step * size
+        places = range(first, first + size)
+        indices = torch.stack(
+            [self._order("target order", place // count, torch.arange(count))[place % count] for place in places]
+        )
+        return self.arithmetic.laid_out(self._view(self._on_device(self.target, indices), step, 0, "target view"))
+
+    def _view(self, images: torch.Tensor, step: int, number: int, what: str = "view") -> torch.Tensor:
+        draws = torch.Generator(self.arithmetic.device).manual_seed(derive_seed(self.seed, what, step, number))
+        strong = number > 0 and self.needs.more_views == "strong"
+        augmenter = Augmenter("strong", self.augmenter.image_size) if strong else self.augmenter
+        return augmenter.train_views(images, draws)
 
     def _mixed(
         self, views: torch.Tensor, labels: torch.Tensor, draws: torch.Generator

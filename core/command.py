@@ -7,8 +7,6 @@ import signal
 import threading
 import traceback
 
-import torch
-
 from core.device import set_up_process
 from core.errors import Category, DiskFull, InternalError, OutOfMemory, RetortError, SpecInvalid
 from core.events import (
@@ -20,6 +18,7 @@ from core.events import (
     EXIT_USER_ERROR,
     Failure,
 )
+from core.micro_batches import is_out_of_memory
 from core.policy import Policy
 from core.prepare import Place
 from core.reporter import reporter, tell_failure
@@ -80,7 +79,7 @@ def as_retort_error(error: Exception) -> RetortError:
     """The error of our tree that says what `error` means."""
     if isinstance(error, RetortError):
         return error
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error):
+    if is_out_of_memory(error):
         return OutOfMemory(
             f"out of memory: {str(error).splitlines()[0] if str(error) else 'the host has no more'}",
             hint="lower training.batch_size or training.image_size, or choose a smaller student",

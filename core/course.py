@@ -33,6 +33,12 @@ class Course:
     stages: tuple[PlannedStage, ...]
 
     @property
+    def micro_batch_size(self) -> int:
+        """Images that go through the networks at once, at first."""
+        size = self.training.micro_batch_size
+        return int(self.training.batch_size) if size == "auto" else min(size, int(self.training.batch_size))
+
+    @property
     def steps(self) -> int:
         """Optimizer steps of the whole course."""
         return self.stages[-1].end_step
@@ -69,19 +75,34 @@ class Course:
 
     def rate_factor(self, step: int) -> float:
         """The share of the peak learning rate for a step (from 0)."""
-        return rate_factor(self.training, step, steps=self.steps, steps_per_epoch=self.steps_per_epoch)
+        stage = self.stages[self.stage_of(step)]
+        if not stage.stage.restarts_schedule:
+            return rate_factor(self.training, step, steps=self.steps, steps_per_epoch=self.steps_per_epoch)
+        return rate_factor(
+            self.training,
+            step - stage.first_step,
+            steps=stage.end_step - stage.first_step,
+            steps_per_epoch=stage.batches.steps_per_epoch,
+        )
+
+
+def end_steps(
+    stages: tuple[Stage, ...], *, steps_per_epoch: int, epochs: int, max_steps: int | None
+) -> tuple[int, ...]:
+    """Where each stage ends, counted in steps: a share of 1 is `epochs` epochs, or `max_steps` where that is less."""
+    whole = epochs * steps_per_epoch
+    whole = min(whole, max_steps) if max_steps is not None else whole
+    ends: list[int] = []
+    for count in range(1, len(stages) + 1):
+        share = sum(stage.share for stage in stages[:count])
+        ends.append(max((ends[-1] if ends else 0) + 1, round(whole * share)))
+    return tuple(ends)
 
 
 def plan_stages(
     stages: tuple[Stage, ...], batches: tuple[Batches, ...], *, epochs: int, max_steps: int | None
 ) -> tuple[PlannedStage, ...]:
-    """Lay the stages out one after the other: `epochs` epochs of the first stage's length, cut at `max_steps`."""
-    total = epochs * batches[0].steps_per_epoch
-    total = min(total, max_steps) if max_steps is not None else total
-    planned, first, share = [], 0, 0.0
-    for stage, its_batches in zip(stages, batches, strict=True):
-        share += stage.share
-        end = total if stage is stages[-1] else max(first + 1, round(total * share))
-        planned.append(PlannedStage(stage, its_batches, first, end))
-        first = end
-    return tuple(planned)
+    """Lay the stages out one after the other; an epoch has as many steps as in the first stage."""
+    ends = end_steps(stages, steps_per_epoch=batches[0].steps_per_epoch, epochs=epochs, max_steps=max_steps)
+    starts = (0, *ends[:-1])
+    return tuple(PlannedStage(*each) for each in zip(stages, batches, starts, ends, strict=True))

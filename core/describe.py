@@ -5,7 +5,7 @@ import time
 
 import torch
 
-from core.assembly import build_method, build_trainer, num_steps, run_cost
+from core.assembly import build_method, build_trainer, run_cost
 from core.events import Estimate, Resolved
 from core.methods.method import Method
 from core.networks.facts import measure_network
@@ -18,14 +18,8 @@ MAX_STEPS = 20
 
 
 def describe(prepared: Prepared, place: Place, *, measured: bool) -> Resolved:
-    """The event that ends the preparing phase. With `measured`, a few real steps are taken and thrown away.
-
-    Building every run's method here finds a tap that does not exist, or weights that do not fit, before any training.
-    """
+    """The event that ends the preparing phase. With `measured`, a few real steps are taken and thrown away."""
     run = prepared.student
-    for other in prepared.runs[1:]:
-        if other.run.seed_offset == 0:
-            build_method(prepared, other, place)
     method = build_method(prepared, run, place)
     facts = measure_network(method.deployed())
     return Resolved(
@@ -34,7 +28,7 @@ def describe(prepared: Prepared, place: Place, *, measured: bool) -> Resolved:
         student=facts,
         teacher=measure_network(prepared.teacher.network) if prepared.teacher is not None else None,
         teacher_validation_top1=prepared.teacher_validation_top1,
-        estimate=_measured(prepared, run, method) if measured else _counted(prepared, run),
+        estimate=_measured(prepared, run, method, place) if measured else _counted(prepared, run),
     )
 
 
@@ -65,12 +59,12 @@ def _counted(prepared: Prepared, run: PreparedRun) -> Estimate:
 
 
 def _all_steps(prepared: Prepared) -> int:
-    return sum(num_steps(run) for run in prepared.runs)
+    return sum(run.steps for run in prepared.runs)
 
 
-def _measured(prepared: Prepared, run: PreparedRun, method: Method) -> Estimate:
+def _measured(prepared: Prepared, run: PreparedRun, method: Method, place: Place) -> Estimate:
     """Time the student's steps here and now; the baselines are scaled by their arithmetic."""
-    seconds, count = _time_steps(prepared, run, method)
+    seconds, count = _time_steps(prepared, run, method, place)
     cost, _ = run_cost(prepared, run)
     work = sum(its_cost * steps for its_cost, steps in (run_cost(prepared, each) for each in prepared.runs))
     return Estimate(
@@ -82,7 +76,7 @@ def _measured(prepared: Prepared, run: PreparedRun, method: Method) -> Estimate:
     )
 
 
-def _time_steps(prepared: Prepared, run: PreparedRun, method: Method) -> tuple[float, int]:
+def _time_steps(prepared: Prepared, run: PreparedRun, method: Method, place: Place) -> tuple[float, int]:
     """Mean seconds of a step, and over how many."""
     started: list[float] = []
 
@@ -93,7 +87,7 @@ def _time_steps(prepared: Prepared, run: PreparedRun, method: Method) -> tuple[f
         enough = started and (now - started[0] > MEASURED_SECONDS or trainer.step >= MAX_STEPS)
         trainer.stopped = bool(enough) and trainer.step > WARM_UP_STEPS
 
-    trainer = build_trainer(prepared, run, method, lambda step, values: None, after_step)
+    trainer = build_trainer(prepared, run, method, place, lambda step, values: None, after_step)
     trainer.run()
     count = max(trainer.step - WARM_UP_STEPS, 1)
     begin = started[0] if started else time.perf_counter() - trainer.seconds

@@ -1,17 +1,22 @@
-"""Where and in which arithmetic the engine computes."""
+"""Where and in which arithmetic the engine computes, and how its process uses the machine."""
 
+import ctypes
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from core.errors import SpecInvalid
 from core.spec import TrainingSpec
 
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+# malloc.h's parameter numbers.
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+TOP_PAD_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -21,34 +26,66 @@ class Arithmetic:
     device: torch.device
     precision: Precision
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What convolutions and matrix products are computed in."""
+        return DTYPES.get(self.precision, torch.float32)
+
     def autocast(self) -> AbstractContextManager[object]:
         """Mixed precision around a forward pass; nothing at fp32."""
         if self.precision == "fp32":
             return nullcontext()
-        return torch.autocast(self.device.type, dtype=DTYPES[self.precision])
+        return torch.autocast(self.device.type, dtype=self.dtype)
 
     def scaler(self) -> torch.amp.GradScaler:
         """Loss scaling, which only fp16 needs."""
         return torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
 
+    def laid_out(self, images: Tensor) -> Tensor:
+        """Images N C H W on the device, channels last: the layout in which convolutions run fastest."""
+        return images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+
 
 def choose_arithmetic(training: TrainingSpec) -> Arithmetic:
     """The device and precision that the spec asks for and this machine has; raises SpecInvalid where it lacks them."""
-    if training.devices == "cuda" and not torch.cuda.is_available():
-        raise SpecInvalid(
-            [("/training/devices", "'cuda' was asked for, and this worker has no CUDA device; allowed here: auto, cpu")]
-        )
-    device = torch.device("cpu" if training.devices == "cpu" or not torch.cuda.is_available() else "cuda")
-    has_bf16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    kind, _, count = training.devices.partition(":")
+    available = torch.cuda.device_count() if kind != "cpu" else 0
+    if kind == "cuda" and available < int(count or 1):
+        has = f"this worker has {available or 'no'} CUDA device{'' if available == 1 else 's'}"
+        detail = f"{training.devices!r} was asked for, and {has}; allowed here: auto, cpu"
+        raise SpecInvalid([("/training/devices", detail)])
+    device = torch.device("cuda" if available else "cpu")
     if training.precision == "auto":
-        return Arithmetic(device, "bf16" if has_bf16 else "fp32")
+        return Arithmetic(device, "bf16" if computes_in_bf16(device) else "fp32")
     if training.precision == "fp16" and device.type == "cpu":
         raise SpecInvalid([("/training/precision", "'fp16' needs a GPU; allowed on a CPU: auto, fp32, bf16")])
     return Arithmetic(device, training.precision)
 
 
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether the device has bfloat16 instructions; emulated ones are slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
 def set_up_process(num_threads: int | None) -> None:
-    """Threads and determinism for the whole process; the same machine kind then gives the same numbers."""
+    """Threads, memory and determinism for the whole process; the same machine kind then gives the same numbers."""
     torch.set_num_threads(num_threads or len(os.sched_getaffinity(0)))
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
+    keep_freed_memory()
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc to keep what a step frees for the next step; whether there was a glibc to tell.
+
+    By default it maps each activation of more than 128 KiB anew and gives it back at once; with large batches the page
+    faults cost more than a third of a step (docs/performance.md).
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        return False
+    limits = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, TOP_PAD_BYTES))
+    return all(mallopt(parameter, value) == 1 for parameter, value in limits)

@@ -29,4 +29,7 @@ class Policy(BaseModel):
     )
     max_image_pixels: int = Field(50_000_000, description="per image")
     max_resident_bytes: int = Field(8 * GiB, description="decoded images beyond this are memory-mapped from the cache")
+    max_teacher_pass_bytes: int = Field(
+        20 * GiB, description="stored teacher passes in the cache, all together; the longest unused go first"
+    )
     num_threads: int | None = Field(None, description="CPU threads of the engine; null: all that the process may use")

@@ -1,7 +1,7 @@
 """Everything found out before training: the dataset, the teacher, the student, and whether they fit together."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,13 +11,14 @@ from core.baselines import Run, plan_runs
 from core.data.augment import Augmenter
 from core.data.dataset import Dataset, Source, open_dataset
 from core.device import Arithmetic, choose_arithmetic
+from core.errors import RetortError
 from core.events import Event, Log
-from core.methods import find
 from core.networks import sizing, zoo
 from core.networks.teacher import Teacher, load_teacher
+from core.networks.trajectory import load_trajectory
 from core.policy import Policy
 from core.resolve import resolve
-from core.spec import JobSpec
+from core.spec import DatasetSpec, JobSpec, TeacherSpec, needs_of
 from core.teacher_check import check_teacher, class_indices, restricted_logits
 
 
@@ -40,6 +41,8 @@ class PreparedRun:
     dataset: Dataset
     reason: str
     """Why this architecture."""
+    steps: int = 0
+    """Optimizer steps, where it is not stopped early; core.settle finds it."""
 
     @property
     def augmenter(self) -> Augmenter:
@@ -57,11 +60,21 @@ class Prepared:
     """int64 (K,): the customer's classes among the teacher's outputs; None where it does not cover them."""
     teacher_validation_top1: float | None
     arithmetic: Arithmetic
+    more_teachers: tuple[Teacher, ...] = ()
+    more_class_indices: tuple[Tensor | None, ...] = ()
+    anchors: tuple[Callable[[], Mapping[str, Tensor]], ...] = ()
+    """The teacher's checkpoints in order of its training, the finished teacher last."""
+    target: Source | None = None
+    """Images of the second domain."""
 
     @property
     def student(self) -> PreparedRun:
         """The run that the job is about."""
         return self.runs[0]
+
+    def target_dataset(self, run: PreparedRun) -> Dataset | None:
+        """The second domain at the size of the run, where the job names one."""
+        return self.target.decode(int(run.spec.training.image_size)) if self.target is not None else None
 
     def teacher_logits(self, prepared: PreparedRun, images: Tensor) -> Tensor | None:
         """(N, K) float32 on the CPU: the teacher's view of uint8 images, over the customer's classes; None without
@@ -76,23 +89,58 @@ class Prepared:
 def prepare(spec: JobSpec, place: Place, report: Callable[[Event], None]) -> Prepared:
     """Read and check all that the job names; raises the UserError that says what does not fit."""
     arithmetic = choose_arithmetic(spec.training)
-    source = open_dataset(
-        spec.dataset, policy=place.policy, cache=place.cache, inputs=place.inputs, seed=spec.training.seed
+    source = _open(spec, place, spec.dataset)
+    teacher = _teacher(spec.teacher, place, arithmetic) if spec.teacher is not None else None
+    more = tuple(
+        _teacher(each, place, arithmetic, f"/more_teachers/{place_}") for place_, each in enumerate(spec.more_teachers)
     )
-    teacher = None
-    if spec.teacher is not None:
-        teacher = load_teacher(spec.teacher, policy=place.policy, cache=place.cache, inputs=place.inputs)
-        teacher.network.to(arithmetic.device).eval().requires_grad_(False)
+    needs = needs_of(spec.method)
+    covers = "common classes" in needs
     decoded: dict[int, Dataset] = {}
     runs = tuple(_prepare_run(run, source, decoded, teacher, arithmetic) for run in plan_runs(spec))
-    indices = class_indices(teacher, source.classes, find(spec.method.name).needs) if teacher is not None else None
+    indices = class_indices(teacher, source.classes, covers=covers) if teacher is not None else None
     for warning in runs[0].dataset.warnings:
         report(Log(level="warning", message=warning))
-    prepared = Prepared(runs, teacher, indices, None, arithmetic)
+    prepared = Prepared(
+        runs,
+        teacher,
+        indices,
+        None,
+        arithmetic,
+        more_teachers=more,
+        more_class_indices=tuple(class_indices(each, source.classes, covers=covers) for each in more),
+        anchors=load_trajectory(spec.teacher, teacher, place) if "trajectory" in needs and teacher is not None else (),
+        target=_open_target(spec, place, source) if "target images" in needs else None,
+    )
     if indices is None:
         return prepared
-    top1 = check_teacher(prepared.teacher_logits, prepared.student, spec.teacher)
-    return Prepared(runs, teacher, indices, top1, arithmetic)
+    return replace(prepared, teacher_validation_top1=check_teacher(prepared, prepared.student, spec.teacher))
+
+
+def _open(spec: JobSpec, place: Place, dataset: DatasetSpec) -> Source:
+    return open_dataset(dataset, policy=place.policy, cache=place.cache, inputs=place.inputs, seed=spec.training.seed)
+
+
+def _open_target(spec: JobSpec, place: Place, source: Source) -> Source:
+    """The second domain. Its labels are used to measure the student there, never to train it."""
+    target = spec.dataset.model_copy(
+        update={"uri": spec.dataset.target_uri, "format": "auto", "classes": source.classes, "max_per_class": None}
+    )
+    try:
+        return _open(spec, place, target)
+    except RetortError as error:
+        error.pointer = "/dataset/target_uri"
+        raise
+
+
+def _teacher(spec: TeacherSpec, place: Place, arithmetic: Arithmetic, pointer: str = "/teacher") -> Teacher:
+    try:
+        teacher = load_teacher(spec, policy=place.policy, cache=place.cache, inputs=place.inputs)
+    except RetortError as error:
+        error.pointer = (error.pointer or "").replace("/teacher", pointer, 1)
+        raise
+    teacher.network.to(arithmetic.device).eval().requires_grad_(False)
+    return teacher
 
 
 def _prepare_run(

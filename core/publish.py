@@ -1,5 +1,6 @@
 """The files of a finished job: model, labels, figures, report; each told of once it is whole."""
 
+import copy
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +9,16 @@ from typing import Any
 from core.assess import add_seeds, versions
 from core.evaluate import predict
 from core.events import Artifact, Event, Result
-from core.export import export_model
+from core.export import export_model, write_safetensors
 from core.networks.facts import measure_network
+from core.networks.trajectory import trajectory_name
 from core.onnx_file import read_facts
 from core.predictions import write_predictions
 from core.prepare import Place, Prepared
 from core.report import Outcome, write_report
 from core.report.preprocessing import describe_preprocessing
 from core.training import Trained
+from core.whole_file import whole_file
 
 FOLDER = "artifacts"
 MEDIA_TYPES = {
@@ -70,11 +73,27 @@ def publish(
     paths += write_report(outcome, folder)
     logits = predict(network, dataset.test.images, views=run.augmenter.test_views)
     paths.append(write_predictions(folder / "predictions.csv", logits, dataset.test, dataset.classes))
+    paths += _written(folder, trained["student"], prepared)
     for path in paths:
         report(_artifact(path, place.out))
     result = Result(student=outcome.student, metrics=outcome.metrics, baselines=outcome.baselines, teacher=teacher)
     report(result)
     return result
+
+
+def _written(folder: Path, student: Trained, prepared: Prepared) -> list[Path]:
+    """What the method made besides, and the checkpoints that were to be kept."""
+    paths = []
+    for name, content in student.products.items():
+        with whole_file(folder / name) as temporary:
+            temporary.write_bytes(content)
+        paths.append(folder / name)
+    checkpoint = copy.deepcopy(student.network)
+    for number, weights in enumerate(student.trajectory, start=1):
+        checkpoint.module.load_state_dict(weights)
+        path = folder / trajectory_name(number)
+        paths.append(write_safetensors(checkpoint, path, prepared.student.dataset.classes))
+    return paths
 
 
 def _parity(paths: list[Path]) -> dict[str, Any] | None:

@@ -10,6 +10,8 @@ from core.spec import JobSpec, StudentSpec, TrainingSpec
 SMALL_NATIVE = 48  # pixels: up to here the CIFAR families see 32 x 32, above 64 x 64
 BATCH_SIZE = 64  # of the CIFAR protocols that the published figures come from
 MIN_STEPS = 1500  # a few hundred images need more than 100 passes to fit; about a minute of resnet8 on two cores
+# Compiling takes from ten seconds to a minute. On a CPU it gains a few percent (docs/performance.md), never worth that.
+MIN_COMPILED_STEPS = 5000
 DELICATE = ("mobilenet", "shufflenet")  # depthwise networks train at a fifth of the rate (RepDistiller, mdistiller)
 
 
@@ -31,6 +33,7 @@ def resolve(
     training = spec.training
     batch_size = _batch_size(training, num_train)
     steps_per_epoch = num_train // batch_size
+    epochs = _epochs(training, num_train, steps_per_epoch)
     image_size = training.image_size
     if image_size == "auto":
         image_size = _image_size(architecture, native_size, default_size)
@@ -39,13 +42,15 @@ def resolve(
         augmentation = "light" if flippable else "crop"
     filled = {
         "batch_size": batch_size,
-        "epochs": _epochs(training, num_train, steps_per_epoch),
+        "epochs": epochs,
         "learning_rate": _learning_rate(training, spec.method.name, architecture, batch_size),
         "weight_decay": _weight_decay(training),
         "image_size": image_size,
         "augmentation": augmentation,
         "precision": arithmetic.precision,
-        "devices": arithmetic.device.type,
+        "devices": _devices(training, arithmetic),
+        "compile": _compile(training, arithmetic, steps=epochs * steps_per_epoch),
+        "micro_batch_size": batch_size if training.micro_batch_size == "auto" else training.micro_batch_size,
     }
     student = StudentSpec(architecture=architecture, weights=_initial_weights(spec))
     method = find(spec.method.name).resolved(spec.method)
@@ -61,6 +66,17 @@ def _batch_size(training: TrainingSpec, num_train: int) -> int:
         detail = f"a batch of {training.batch_size} is larger than the training split of {num_train} images"
         raise SpecInvalid([("/training/batch_size", f"{detail}; allowed: 1 to {num_train}, or auto")])
     return training.batch_size
+
+
+def _devices(training: TrainingSpec, arithmetic: Arithmetic) -> str:
+    _, colon, count = training.devices.partition(":")
+    return f"{arithmetic.device.type}{colon}{count}"
+
+
+def _compile(training: TrainingSpec, arithmetic: Arithmetic, *, steps: int) -> bool:
+    if training.compile != "auto":
+        return training.compile
+    return arithmetic.device.type == "cuda" and steps >= MIN_COMPILED_STEPS
 
 
 def _image_size(architecture: str, native_size: tuple[int, int], default_size: int) -> int:

@@ -7,6 +7,7 @@ from core.describe import describe, summary
 from core.events import Event, Log, Phase, Result
 from core.prepare import Place, prepare
 from core.publish import publish
+from core.settle import settle
 from core.spec import JobSpec
 from core.training import train_all
 from core.watch import Watch
@@ -31,7 +32,7 @@ def specialize(
     """
     watch = watch or Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
     report(Phase(phase="preparing"))
-    prepared = prepare(spec, place, report)
+    prepared = settle(prepare(spec, place, report), place, report)
     resolved = describe(prepared, place, measured=plan_only)
     report(Log(message=summary(resolved)))
     report(resolved)

@@ -1,9 +1,12 @@
 """Sums over training steps, kept on the device so that no step waits for them."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from core.methods.method import Update
+from core.micro_batches import Part
 
 
 class Tally:
@@ -16,16 +19,21 @@ class Tally:
         self._diverged_at = torch.full((), -1, dtype=torch.int64, device=device)
 
     @torch.no_grad()
-    def add(self, update: Update, loss: Tensor, targets: Tensor, step: int) -> None:
-        """Take in one update; `targets` are classes (N,) or rows (N, K)."""
+    def add(self, parts: Sequence[tuple[Part, Tensor]], step: int) -> None:
+        """Take in one optimizer step: its parts with their losses."""
+        if step != self._last_step:  # a batch may have several updates
+            self._num_images += sum(len(part.targets) for part, _ in parts)
+            self._last_step = step
+        for part, loss in parts:
+            self._add(part.update, loss, part.targets, step)
+
+    def _add(self, update: Update, loss: Tensor, targets: Tensor, step: int) -> None:
+        """`targets` are classes (N,) or rows (N, K)."""
         count = len(targets)
         values = {"train/loss": loss, **{f"train/loss_{name}": term for name, term in update.terms.items()}}
         if update.logits is not None:
             labels = targets if targets.ndim == 1 else targets.argmax(dim=1)
             values["train/top1"] = (update.logits.argmax(dim=1) == labels).double().mean()
-        if step != self._last_step:  # a batch may have several updates
-            self._num_images += count
-            self._last_step = step
         for name, value in values.items():
             total = value.detach().double() * count
             self._sums[name] = self._sums[name] + total if name in self._sums else total

@@ -1,35 +1,39 @@
 """Does the teacher know the customer's classes, and does it know them better than a coin?"""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from core.data.dataset import Split
 from core.errors import LabelSpaceMismatch, TeacherLoadFailed, near_misses
 from core.evaluate import Views, predict
-from core.methods.method import Needs, select_classes
+from core.methods.method import select_classes
+from core.networks.facts import measure_network
 from core.networks.network import Network
 from core.networks.teacher import Teacher
 from core.spec import TeacherSpec
 
 if TYPE_CHECKING:
-    from core.prepare import PreparedRun
+    from core.prepare import Prepared, PreparedRun
 
-MOST_IMAGES = 1000  # enough to tell a teacher from chance, seconds even for a big one
+MOST_IMAGES = 1000  # enough to tell a teacher from chance
+LEAST_IMAGES = 128
+AFFORDABLE_MACS = 2e11
 
 
-def class_indices(teacher: Teacher, classes: Sequence[str], needs: Needs) -> Tensor | None:
+def class_indices(teacher: Teacher, classes: Sequence[str], *, covers: bool) -> Tensor | None:
     """int64 (K,): where the customer's classes stand among the teacher's outputs, or None where it does not cover them.
 
-    Raises LabelSpaceMismatch, naming the classes, where the method needs them covered.
+    Raises LabelSpaceMismatch, naming the classes, where the method needs them covered (`covers`).
     """
     known = {name: index for index, name in enumerate(teacher.classes or ())}
     missing = [name for name in classes if name not in known]
     if not missing:
         return torch.tensor([known[name] for name in classes])
-    if not needs.teacher_covers_classes:
+    if not covers:
         return None
     if teacher.classes is None:
         raise LabelSpaceMismatch(
@@ -53,21 +57,18 @@ def restricted_logits(network: Network, indices: Tensor, images: Tensor, views: 
     return select_classes(predict(network, images, views=views, device=device), indices)
 
 
-def check_teacher(
-    logits_of: Callable[["PreparedRun", Tensor], Tensor | None], run: "PreparedRun", spec: TeacherSpec
-) -> float:
-    """The teacher's top-1 on the validation split, restricted to the customer's classes, as a fraction.
+def check_teacher(prepared: "Prepared", run: "PreparedRun", spec: TeacherSpec) -> float:
+    """The teacher's top-1 on validation images, restricted to the customer's classes, as a fraction.
 
     Raises TeacherLoadFailed where it is within two standard errors of guessing on validation and training images
-    together
-    (a few validation images alone could not tell): such weights belong to another architecture, other classes or
-    another order.
+    together (a few validation images alone could not tell): such weights belong to another architecture, other classes
+    or another order.
     """
-    validation, train = run.dataset.validation, run.dataset.train
-    right = _hits(logits_of(run, validation.images), validation.labels)
-    most = max(0, MOST_IMAGES - len(right))
-    spread = torch.linspace(0, len(train.labels) - 1, min(most, len(train.labels))).long()
-    all_right = torch.cat([right, _hits(logits_of(run, train.images[spread]), train.labels[spread])]) if most else right
+    most = _affordable(prepared.teacher.network)
+    validation = _spread(len(run.dataset.validation.labels), most)
+    right = _hits(prepared, run, run.dataset.validation, validation)
+    train = _spread(len(run.dataset.train.labels), most - len(right))
+    all_right = torch.cat([right, _hits(prepared, run, run.dataset.train, train)]) if len(train) else right
     count, chance = len(all_right), 1 / len(run.dataset.classes)
     score = all_right.double().mean().item()
     if score <= chance + _margin(chance, count):
@@ -82,11 +83,22 @@ def check_teacher(
     return right.double().mean().item()
 
 
+def _affordable(network: Network) -> int:
+    """How many images the teacher can be checked on in about a second of a small machine."""
+    return max(LEAST_IMAGES, min(MOST_IMAGES, int(AFFORDABLE_MACS / measure_network(network).macs)))
+
+
+def _spread(count: int, most: int) -> Tensor:
+    """`most` indices at most, evenly over `count`."""
+    return torch.linspace(0, count - 1, max(0, min(most, count))).long()
+
+
+def _hits(prepared: "Prepared", run: "PreparedRun", split: Split, indices: Tensor) -> Tensor:
+    logits = prepared.teacher_logits(run, split.images[indices])
+    return logits.argmax(dim=1) == split.labels[indices]
+
+
 def _margin(chance: float, count: int) -> float:
     """How far above chance a teacher must score: two standard errors of guessing, and beyond what untrained networks
     reach because their random features see brightness: twice chance, or with few classes a quarter of what is left."""
     return max(2 * math.sqrt(chance * (1 - chance) / count), min(chance, (1 - chance) / 4))
-
-
-def _hits(logits: Tensor, labels: Tensor) -> Tensor:
-    return logits.argmax(dim=1) == labels

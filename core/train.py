@@ -5,9 +5,9 @@ alone, and a run that is cut anywhere goes on, on a CPU, as if it had not been.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,10 +18,11 @@ from core.batches import Batches
 from core.course import Course
 from core.errors import LossDiverged
 from core.methods.method import Batch, Method, Moment, Update
+from core.micro_batches import MicroBatches, Part
 from core.optimizers import build_optimizer, set_rate
 from core.seeds import derive_seed
 from core.tally import Tally
-from core.teaching import FrozenTeacher
+from core.teaching import Teaching
 from core.validation import Validator
 
 
@@ -31,28 +32,36 @@ class Trainer:
 
     method: Method
     course: Course
-    teacher: FrozenTeacher | None
+    teaching: Teaching
     validator: Validator
     tell: Callable[[int, dict[str, float | None]], None]
     """Called with (step, values by name) about 200 times in a run."""
     after_step: Callable[["Trainer"], None]
     """Called after each step: the place to save, report progress, or raise Interrupted."""
+    pulse: Callable[["Trainer"], None] = lambda trainer: None
+    """Called now and then in long work between two steps: it may save, and raise Interrupted."""
+    notice: Callable[[str], None] = lambda message: None
+    """Told what a person should know, in a sentence."""
     step: int = 0
     seconds: float = 0.0
     stopped: bool = False
     _optimizers: dict[str, torch.optim.Optimizer] = field(default_factory=dict, init=False)
     _stage: int = field(default=-1, init=False)
     _resumed: bool = field(default=False, init=False)
+    _view: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.tally = Tally(self.course.arithmetic.device)
         self.scaler = self.course.arithmetic.scaler()
         decay = self.course.training.ema_decay
         self.averaged = Averaged(self.method.deployed(), decay) if decay is not None else None
+        self.micro = MicroBatches(self.course.micro_batch_size, self.notice)
         self._reported = (0, 0.0)
 
     def run(self) -> None:
         """Train to the end of the course or to an early stop; then the method's deployed network holds the result."""
+        if self.method.needs.survey and self.step == 0:
+            self.method.survey(self.teaching.surveyed(self.course.stages[0].batches.survey()))
         while self.step < self.course.steps and not self.stopped:
             started = time.perf_counter()
             self._enter_step()
@@ -84,6 +93,7 @@ class Trainer:
             "averaged": self.averaged.state_dict() if self.averaged is not None else None,
             "validator": self.validator.state_dict(),
             "tally": self.tally.state_dict(),
+            "micro_batch_size": self.micro.size,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -101,6 +111,7 @@ class Trainer:
             self.averaged.load_state_dict(state["averaged"])
         self.validator.load_state_dict(state["validator"])
         self.tally.load_state_dict(state["tally"])
+        self.micro.size = state["micro_batch_size"]
         self._resumed = True
         self._reported = (self.step, self.seconds)
 
@@ -120,18 +131,32 @@ class Trainer:
         if stage != self._stage:
             self._enter_stage(stage, fresh=True)
         local = self.step - self.course.stages[stage].first_step
+        self._fill_view(local)
         if local % self.batches.steps_per_epoch == 0 or self._resumed:
             self._resumed = False
             planned = self.course.stages[stage].stage
-            epoch = self.step // self.course.steps_per_epoch
-            self.method.begin_epoch(Moment(planned, epoch, self.step, self.step / self.course.steps))
+            # Of the epoch's first step, also where a resume begins in its middle: a method sees the same in both.
+            began = self.step - local % self.batches.steps_per_epoch
+            epoch = began // self.course.steps_per_epoch
+            self.method.begin_epoch(Moment(planned, epoch, began, began / self.course.steps))
+            if self.method.needs.trajectory:
+                self.teaching.take_anchor(self.method.anchor())
             self.method.set_training_mode()
+
+    def _fill_view(self, local: int) -> None:
+        """Have the teacher see the views of this epoch, where it has not yet."""
+        stored = self.batches.stored
+        if stored is None or self._view == (view := self.batches.view_of(local)):
+            return
+        if stored.ensure(view, lambda: self.pulse(self)):
+            self.notice(f"the teacher has seen view {view + 1} of {stored.num_views} of the training images")
+        self._view = view
 
     def _enter_stage(self, index: int, *, fresh: bool) -> None:
         self._stage = index
         self.method.stage = self.course.stages[index].stage
         if fresh:
-            self.method.begin_stage(self.course.stages[index].stage)
+            self.method.begin_stage(self.method.stage)
         self._optimizers = {
             group: build_optimizer(self.course.training, parameters, self._peak_rate(group))
             for group, parameters in self.method.parameter_groups().items()
@@ -141,36 +166,48 @@ class Trainer:
         return float(self.course.training.learning_rate) * self.method.rate_scales.get(group, 1.0)
 
     def _take_step(self) -> None:
-        # Dropout and its like draw from the global generators; seeding them by the step makes them resumable.
-        torch.manual_seed(derive_seed(self.course.seed, "step", self.step))
         batch = self.batches.batch(self.step - self.course.stages[self._stage].first_step)
-        if self.teacher is not None:
-            batch = replace(batch, teacher=self.teacher.observe(batch.views))
-        updates = self.method.updates(batch)
-        while (update := self._next(updates)) is not None:
-            self._apply(update, batch)
+        self.micro.take(batch, self._begin_part, self._apply)
         if self.averaged is not None:
             self.averaged.update(self.step)
 
-    def _next(self, updates: Any) -> Update | None:
-        with self.course.arithmetic.autocast():
-            return next(updates, None)
+    def _begin_part(self, batch: Batch, place: int) -> Iterator[Update]:
+        """The updates of a batch or of a part of it, each computed in the course's arithmetic when it is asked for."""
+        # Dropout and its like draw from the global generators; seeding them by the step makes them resumable.
+        torch.manual_seed(derive_seed(self.course.seed, "step", self.step, *([place] if place else [])))
+        updates = self.method.updates(self.teaching.complete(batch))
+        while True:
+            with self.course.arithmetic.autocast():
+                update = next(updates, None)
+            if update is None:
+                return
+            yield update
 
-    def _apply(self, update: Update, batch: Batch) -> None:
-        optimizer = self._optimizers[update.group]
-        loss: Tensor = torch.stack(
-            [term.float() if term.dtype.itemsize < 4 else term for term in update.terms.values()]
-        ).sum()
-        optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
-        set_rate(optimizer, self._peak_rate(update.group) * self.course.rate_factor(self.step))
+    def _apply(self, parts: Iterator[Part]) -> bool:
+        """One optimizer step from the parts of a batch, each gone backward through before the next is computed; whether
+        there were any."""
+        seen: list[tuple[Part, Tensor]] = []
+        for part in parts:
+            if not seen:
+                self._optimizers[part.update.group].zero_grad(set_to_none=True)
+            loss = total_of(part.update.terms)
+            self.scaler.scale(loss * part.share if part.share < 1 else loss).backward()
+            seen.append((part, loss.detach()))
+        if not seen:
+            return False
+        self._step_optimizer(seen[0][0].update.group)
+        self.tally.add(seen, self.step)
+        return True
+
+    def _step_optimizer(self, group: str) -> None:
+        optimizer = self._optimizers[group]
+        set_rate(optimizer, self._peak_rate(group) * self.course.rate_factor(self.step))
         limit = self.course.training.clip_gradient_norm
         if limit is not None:
             self.scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], limit)
+            nn.utils.clip_grad_norm_([p for each in optimizer.param_groups for p in each["params"]], limit)
         self.scaler.step(optimizer)
         self.scaler.update()
-        self.tally.add(update, loss, batch.targets, self.step)
 
     def _check_finite(self) -> None:
         step = self.tally.diverged_at()
@@ -199,3 +236,8 @@ class Trainer:
 
     def _final_weights(self) -> AbstractContextManager[None]:
         return self.averaged.in_place() if self.averaged is not None else nullcontext()
+
+
+def total_of(terms: Mapping[str, Tensor]) -> Tensor:
+    """The loss: the sum of the terms, in float32 at least."""
+    return torch.stack([term.float() if term.dtype.itemsize < 4 else term for term in terms.values()]).sum()

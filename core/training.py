@@ -4,17 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import Tensor
+
 from core.assembly import build_method, build_trainer, run_cost
 from core.checkpoint import CheckpointFolder
 from core.errors import InternalError
 from core.events import Checkpoint, Event, Log, Metric
 from core.methods.method import Method
+from core.networks.inference import in_plain_layout
 from core.networks.network import Network
 from core.prepare import Place, Prepared, PreparedRun
 from core.progress import Meter
 from core.train import Trainer
 from core.watch import Interrupted, Watch
 
+FORMAT = 2  # of a checkpoint
 Curves = dict[str, list[list[float | None]]]
 
 
@@ -28,6 +32,10 @@ class Trained:
     """Of training steps alone, over all attempts."""
     curves: Curves
     """Metric name -> [[step, value], ...]."""
+    products: dict[str, bytes]
+    """Files by name that the method made besides."""
+    trajectory: list[dict[str, Tensor]]
+    """State dicts along the way, the last one at the end; empty where none were to be kept."""
 
 
 @dataclass
@@ -40,6 +48,7 @@ class Training:
     watch: Watch
     finished: dict[str, dict[str, Any]] = field(default_factory=dict)
     curves: Curves = field(default_factory=dict)
+    trajectory: list[dict[str, Tensor]] = field(default_factory=list)
     meter: Meter = field(init=False)
     _images_per_second: float | None = field(default=None, init=False)
 
@@ -52,10 +61,19 @@ class Training:
         method = build_method(self.prepared, run, self.place)
         if run.run.name in self.finished:
             return self._recall(run, method)
-        trainer = build_trainer(self.prepared, run, method, self._teller(run), self._after_step(run))
+        trainer = build_trainer(
+            self.prepared,
+            run,
+            method,
+            self.place,
+            self._teller(run),
+            self._after_step(run),
+            pulse=self._pulse,
+            notice=lambda message: self.report(Log(message=f"{run.run.name}: {message}")),
+        )
         if state is not None:
             trainer.load_state_dict(state["trainer"])
-            self.curves = state["curves"]
+            self.curves, self.trajectory = state["curves"], state["trajectory"]
         course = trainer.course
         self.report(
             Log(message=f"{run.run.name}: {course.steps} steps in {course.epochs} epochs, from step {trainer.step}")
@@ -69,8 +87,10 @@ class Training:
             "steps": trainer.step,
             "seconds": trainer.seconds,
             "curves": self.curves,
+            "products": method.products(),
+            "trajectory": self.trajectory,
         }
-        self.curves = {}
+        self.curves, self.trajectory = {}, []
         self.save(None)
         return self._recall(run, method)
 
@@ -79,16 +99,18 @@ class Training:
         self.meter.finished(run.run.name)
         network = method.deployed().cpu()
         network.load_state_dict(done["weights"])
-        return Trained(network, done["steps"], done["seconds"], done["curves"])
+        in_plain_layout(network)
+        return Trained(network, done["steps"], done["seconds"], done["curves"], done["products"], done["trajectory"])
 
     def save(self, trainer: Trainer | None) -> None:
         """Write a checkpoint of everything and tell of it."""
         state = {
-            "format": 1,
+            "format": FORMAT,
             "finished": self.finished,
             "run": trainer.course.run if trainer is not None else None,
             "trainer": trainer.state_dict() if trainer is not None else None,
             "curves": self.curves,
+            "trajectory": self.trajectory,
             "spent_seconds": self.watch.spent(),
         }
         total = sum(done["steps"] for done in self.finished.values()) + (trainer.step if trainer is not None else 0)
@@ -119,16 +141,32 @@ class Training:
             )
             if progress is not None:
                 self.report(progress)
+            self._keep(run, trainer)
             self.watch.check_deadline()
             if trainer.stopped or trainer.step == course.steps:
                 return  # the whole run is saved a moment later
-            if self.watch.interrupted.is_set():
-                self.save(trainer)
-                raise Interrupted
+            self._pulse(trainer)
             if self.watch.checkpoint_is_due(epoch_ends=trainer.step % course.steps_per_epoch == 0):
                 self.save(trainer)
 
         return after_step
+
+    def _pulse(self, trainer: Trainer) -> None:
+        """Between two steps: end where the process was asked to, after a checkpoint, or where the time is up."""
+        self.watch.check_deadline()
+        if self.watch.interrupted.is_set():
+            self.save(trainer)
+            raise Interrupted
+
+    def _keep(self, run: PreparedRun, trainer: Trainer) -> None:
+        """Keep the weights at the ends of equal parts of the training, the last at its end; of the student alone."""
+        count, steps = run.spec.training.keep_trajectory, trainer.course.steps
+        if run is not self.prepared.student or not count:
+            return
+        ends = {round(part * steps / count) for part in range(1, count + 1)}
+        if trainer.step in ends or trainer.stopped:
+            weights = trainer.method.deployed().module.state_dict()
+            self.trajectory.append({name: value.detach().cpu().clone() for name, value in weights.items()})
 
 
 def train_all(
@@ -138,8 +176,8 @@ def train_all(
     training = Training(prepared, place, report, watch)
     state = training.folder.load() if resume else None
     if state is not None:
-        if state["format"] != 1:
-            raise InternalError(f"the checkpoint has format {state['format']}, this version reads 1")
+        if state["format"] != FORMAT:
+            raise InternalError(f"the checkpoint has format {state['format']}, this version reads {FORMAT}")
         training.finished = state["finished"]
         watch.spent_seconds += state["spent_seconds"]
         done = f"{len(training.finished)} of {len(prepared.runs)} trainings are done"

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from core.data.dataset import Split
+from core.device import Arithmetic
 from core.evaluate import Views, measure, predict
 from core.networks.network import Network
 from core.spec import EarlyStopping
@@ -22,7 +22,7 @@ class Validator:
     split: Split
     classes: tuple[str, ...]
     views: Views
-    device: torch.device
+    arithmetic: Arithmetic
     teacher_logits: Tensor | None
     """(N, K) over the customer's classes, or None."""
     early_stopping: EarlyStopping | None
@@ -32,7 +32,10 @@ class Validator:
 
     def validate(self, network: Network, epoch: int) -> tuple[dict[str, float | None], bool]:
         """The validation metrics by name, and whether training should stop after this epoch."""
-        logits = predict(network, self.split.images, views=self.views, batch_size=BATCH_SIZE, device=self.device)
+        with self.arithmetic.autocast():
+            logits = predict(
+                network, self.split.images, views=self.views, batch_size=BATCH_SIZE, device=self.arithmetic.device
+            )
         measures = measure(logits, self.split.labels, self.classes, self.teacher_logits)
         values = {f"val/{name}": measures[name] for name in METRICS if measures[name] is not None}
         return values, self._should_stop(network, values, epoch)

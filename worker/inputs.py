@@ -1,5 +1,6 @@
 """What an engine cannot fetch itself, laid into its folder: earlier jobs' results, and the checkpoint to go on from."""
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ from store.views import Artifact, CheckpointRef
 
 # What of an earlier job its successor needs: weights, class names, and how pixels are prepared.
 LAID = ("model.safetensors", "labels.json", "preprocessing.json")
+# The checkpoints of its training, where it was told to keep them.
+TRAJECTORY = "trajectory-*.safetensors"
 _SCHEME = "job:"
 
 
 def named_jobs(spec: dict[str, Any]) -> list[tuple[str, str]]:
     """(JSON pointer, job id) of every `job:<id>` in a spec."""
-    parts = [(f"/{part}/weights", (spec.get(part) or {}).get("weights") or "") for part in ("teacher", "student")]
+    places = [("/teacher", spec.get("teacher")), ("/student", spec.get("student"))]
+    places += [(f"/more_teachers/{place}", each) for place, each in enumerate(spec.get("more_teachers") or ())]
+    parts = [(f"{place}/weights", (part or {}).get("weights") or "") for place, part in places]
     return [(pointer, uri.removeprefix(_SCHEME)) for pointer, uri in parts if uri.startswith(_SCHEME)]
 
 
@@ -38,12 +43,16 @@ def _results(database: Database, pointer: str, job_id: str) -> list[Artifact]:
             job = jobs.get(session, job_id)
         except JobNotFound:
             raise TeacherLoadFailed(f"{pointer}: there is no job {job_id!r}", pointer=pointer) from None
-        artifacts = [artifact for artifact in reading.artifacts(session, job_id) if artifact.name in LAID]
+        artifacts = [artifact for artifact in reading.artifacts(session, job_id) if _is_laid(artifact.name)]
     if LAID[0] not in {artifact.name for artifact in artifacts}:
         state = f"is {job.state}" if job.state != "succeeded" else f"published no {LAID[0]}"
         hint = "name a job that succeeded with the export safetensors"
         raise TeacherLoadFailed(f"{pointer}: job {job_id} {state}", hint=hint, pointer=pointer)
     return artifacts
+
+
+def _is_laid(name: str) -> bool:
+    return name in LAID or fnmatchcase(name, TRAJECTORY)
 
 
 def _lay(database: Database, sha256: str, size_bytes: int | None, path: Path) -> None:

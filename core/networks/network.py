@@ -3,7 +3,7 @@
 The wrapped module is never edited. Hooks are set for the time of one `features` call and only where asked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from core.errors import ArchitectureUnknown, SpecInvalid, unknown
+from core.networks.compiled import CompiledFeatures
 from core.networks.head import find_classifiers, pool
 from core.networks.taps import TapPoint, choose_taps, map_points
 from core.networks.trace import example_pixels, logits_of, trace
@@ -55,6 +56,16 @@ class Network(nn.Module):
         self.num_classes = num_classes
         self.with_input(input)
         self._discover()
+        self._compiled: CompiledFeatures | None = None
+
+    def compile_features(self, notice: Callable[[str], None] | None = None) -> None:
+        """Let torch.compile make `features` fast from now on; `notice` is told where it cannot, and why."""
+        self._compiled = CompiledFeatures(self, notice)
+
+    def uncompiled(self) -> "Network":
+        """The network as it was before `compile_features`: for copying and exporting."""
+        self._compiled = None
+        return self
 
     def with_input(self, input: InputFormat) -> "Network":
         """Take another normalization for the same size; returns the network."""
@@ -110,6 +121,12 @@ class Network(nn.Module):
         Raises SpecInvalid for a tap that the network has not.
         """
         points = [self.tap(tap) for tap in taps]
+        if self._compiled is not None:
+            return self._compiled.features(pixels, tuple(points))
+        return self.observed(pixels, points)
+
+    def observed(self, pixels: torch.Tensor, points: Sequence[TapPoint]) -> Features:
+        """`features` without compilation."""
         seen: dict[str, torch.Tensor] = {}
         entered: dict[str, torch.Tensor] = {}
         handles = [self._keep_input(path, entered) for path in self.classifier_paths]

@@ -19,19 +19,6 @@ HEADER_LENGTH_BYTES = 8
 WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model", "net", "module", "teacher")
 
 
-def load_weights(
-    network: Network, path: Path, *, policy: Policy, strict_head: bool = True, pointer: str = "/teacher/weights"
-) -> Network:
-    """Load the file's weights into the network; returns it.
-
-    With `strict_head` False a classifier of another size is left as it is in the network. Raises TeacherLoadFailed
-    where the file cannot be read or does not fit; then nothing was loaded.
-    """
-    state, _ = read_weights(path, policy=policy, pointer=pointer)
-    load_state(network, state, strict_head=strict_head, source=path.name, pointer=pointer)
-    return network
-
-
 def load_state(
     network: Network, state: dict[str, torch.Tensor], *, strict_head: bool, source: str, pointer: str
 ) -> None:

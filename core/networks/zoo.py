@@ -12,11 +12,10 @@ from core.networks.head import replace_head, slice_head
 from core.networks.network import InputFormat, Network
 from core.networks.projected import project
 from core.networks.published import Published
-from core.networks.weights import load_weights
-from core.spec.projected import split_projected
 from core.policy import Policy
+from core.spec.projected import split_projected
 
-__all__ = ["architectures", "build", "load_weights", "replace_head", "slice_head"]
+__all__ = ["architectures", "build", "replace_head", "slice_head"]
 
 CIFAR_SIZE = 32
 # What a `cifar/` network is built with where nobody says; torchvision and timm have their own.
@@ -85,13 +84,13 @@ def outline(architecture: str, num_classes: int | None = None, *, image_size: in
 
 
 def is_known(architecture: str) -> bool:
+    """Whether `build` knows the name."""
     try:
         architecture, projections = split_projected(architecture)
     except ValueError:
         return False
     if projections:
         return is_known(architecture)
-    """Whether `build` knows the name."""
     prefix, _, name = architecture.partition("/")
     if prefix == "cifar":
         return cifar.maker(name) is not None
@@ -119,6 +118,7 @@ def _cifar(
         raise _unpublished(f"cifar/{name}")
     module = cifar.maker(name)(num_classes or CIFAR_CLASSES)
     mean, std = cifar.statistics(name)
+    return module, CIFAR_CLASSES, InputFormat(image_size or CIFAR_SIZE, mean, std)
 
 
 def _unpublished(architecture: str) -> TeacherLoadFailed:
@@ -127,4 +127,3 @@ def _unpublished(architecture: str) -> TeacherLoadFailed:
         hint="name a weights file, as in {'architecture': ..., 'weights': 'file:///...'}",
         pointer="/teacher/weights",
     )
-    return module, CIFAR_CLASSES, InputFormat(image_size or CIFAR_SIZE, mean, std)

@@ -14,6 +14,7 @@ from core.export import export_model
 from core.policy import Policy
 from core.prepare import Place, prepare
 from core.report import describe_preprocessing
+from core.settle import settle
 from core.spec import parse_job
 from core.specialize import specialize
 from core.training import train_all
@@ -71,7 +72,7 @@ def digits_teacher(tmp_path_factory) -> Path:
     spec = parse_job({"dataset": "builtin:digits", "student": "cifar/resnet14", "training": training})
     inputs, out = tmp_path_factory.mktemp("inputs"), tmp_path_factory.mktemp("teacher")
     place = Place(out, out / "cache", None, Policy())
-    prepared = prepare(spec, place, lambda event: None)
+    prepared = settle(prepare(spec, place, lambda event: None), place, lambda event: None)
     network = train_all(prepared, place, lambda event: None, Watch(60), resume=False)["student"].network
     dataset, views = prepared.student.dataset, prepared.student.augmenter.test_views
     right = predict(network, dataset.test.images, views=views).argmax(1) == dataset.test.labels

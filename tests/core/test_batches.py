@@ -6,7 +6,7 @@ from tiny import CPU, NUM_CLASSES, make_split, make_training
 
 from core.batches import Batches
 from core.data.augment import Augmenter
-from core.methods.method import Stage
+from core.methods.method import Needs, Stage
 
 
 def make_batches(count=43, *, stage=None, seed=0, num_views=1, **fields):
@@ -18,8 +18,8 @@ def make_batches(count=43, *, stage=None, seed=0, num_views=1, **fields):
         NUM_CLASSES,
         stage or Stage(),
         seed,
-        CPU.device,
-        num_views,
+        CPU,
+        Needs(num_views=num_views),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from core.networks import zoo
 from core.networks.network import Network
 from core.seeds import seeded
 from core.spec import TrainingSpec
-from core.teaching import FrozenTeacher
+from core.teaching import FrozenTeacher, Teaching
 from core.train import Trainer
 from core.validation import Validator
 
@@ -32,7 +33,7 @@ def make_network(architecture: str, num_classes: int = NUM_CLASSES, *, seed: int
 
 
 def make_setting(*, teacher: str = "cifar/resnet14", seed: int = 0, image_size: int = 32, **changes: Any) -> Setting:
-    """A resnet8 of four classes, and a frozen teacher of six that has them at 5, 0, 3 and 2."""
+    """A resnet8 of four classes, and a frozen teacher of six that has them at 5, 0, 3 and 2, the last of four anchors."""
     network = make_network(teacher, 6, seed=seed + 1, image_size=image_size).eval().requires_grad_(False)
     given = {
         "student": make_network("cifar/resnet8", seed=seed, image_size=image_size),
@@ -40,8 +41,16 @@ def make_setting(*, teacher: str = "cifar/resnet14", seed: int = 0, image_size: 
         "class_indices": torch.tensor([5, 0, 3, 2]),
         "num_classes": NUM_CLASSES,
         "num_train": 40,
+        "anchors": (
+            *(partial(_weights_of, teacher, seed + 10 + place, image_size) for place in range(3)),
+            network.module.state_dict,
+        ),
     }
     return Setting(**{**given, **changes})
+
+
+def _weights_of(architecture: str, seed: int, image_size: int) -> dict[str, torch.Tensor]:
+    return make_network(architecture, 6, seed=seed, image_size=image_size).module.state_dict()
 
 
 def make_split(count: int, *, num_classes: int = NUM_CLASSES, size: int = 8, seed: int = 0) -> Split:
@@ -79,17 +88,26 @@ def make_trainer(
     """A trainer over `make_split` images, as core.training puts it together."""
     augmenter = Augmenter(training.augmentation, int(training.image_size))
     split, stages = make_split(num_train), method.stages()
+    target = make_split(12, seed=2).images if method.needs.target_images else None
     batches = tuple(
-        Batches(split, training, augmenter, NUM_CLASSES, stage, seed, CPU.device, method.needs.num_views)
+        Batches(split, training, augmenter, NUM_CLASSES, stage, seed, CPU, method.needs, target=target)
         for stage in stages
     )
     planned = plan_stages(stages, batches, epochs=int(training.epochs), max_steps=training.max_steps)
-    validation = make_split(24, seed=1)
-    validator = Validator(validation, tuple("abcd"), augmenter.test_views, CPU.device, None, training.early_stopping)
-    teacher = None
-    if method.needs.teacher == "frozen":
-        teacher = FrozenTeacher(method.setting.teacher, method.needs, CPU)
-    return Trainer(method, Course("student", training, seed, CPU, planned), teacher, validator, tell, after_step)
+    validator = Validator(
+        make_split(24, seed=1), tuple("abcd"), augmenter.test_views, CPU, None, training.early_stopping
+    )
+    course = Course("student", training, seed, CPU, planned)
+    return Trainer(method, course, make_teaching(method), validator, tell, after_step)
+
+
+def make_teaching(method: Method) -> Teaching:
+    """The frozen teachers of a method."""
+    setting, needs = method.setting, method.needs
+    if not (needs.teacher_output or needs.surveys_teacher):
+        return Teaching(needs)
+    first, *others = (FrozenTeacher(each, needs, CPU) for each in (setting.teacher, *setting.more_teachers))
+    return Teaching(needs, first, tuple(others), setting.anchors)
 
 
 def make_batch(method: Method, count: int = 6, *, seed: int = 0, size: int = 8) -> Batch:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from loading import load_weights
 from torchvision import models
 
 from core.errors import ArchitectureUnknown, SpecInvalid, TeacherLoadFailed
 from core.networks import torchvision_zoo
 from core.networks.facts import measure_network
-from core.networks.zoo import build, load_weights, outline
+from core.networks.zoo import build, outline
 from core.policy import Policy
 
 # One of each family, at a small size where the network takes any.

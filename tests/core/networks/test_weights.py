@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from loading import load_weights
 from safetensors.torch import save_file
 
 from core.errors import TeacherLoadFailed
 from core.networks.network import Network
 from core.networks.weights import read_weights
-from core.networks.zoo import build, load_weights
+from core.networks.zoo import build
 from core.policy import Policy
 
 POLICY = Policy()

@@ -1,0 +1,116 @@
+"""A frozen network made fast: batch norms folded into the convolutions before them, weights in the layout and precision
+that the device computes best in. What it says stays the same up to rounding.
+"""
+
+import copy
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from core.networks.network import Features, Network
+from core.networks.trace import undisturbed
+
+# A folded network may differ from the plain one by rounding; what is further apart was no pair to fold.
+TOLERANCE = 1e-3
+
+
+def frozen_copy(network: Network, taps: Sequence[int | str] = ()) -> Network:
+    """A copy in eval mode whose batch norms are folded away wherever that changes neither logits nor the `taps`."""
+    frozen = copy.deepcopy(network).eval().requires_grad_(False)
+    pairs = _pairs(frozen)
+    tapped = {frozen.tap(tap).path for tap in taps}
+    pairs = [(conv, norm) for conv, norm in pairs if conv not in tapped]
+    folded = _folded(frozen, pairs)
+    if _same(network, folded, taps):
+        return folded
+    # A convolution whose output is read elsewhere too (a pre-activation network's stem) must keep its norm apart.
+    sound = [pair for pair in pairs if _same(network, _folded(frozen, [pair]), taps)]
+    folded = _folded(frozen, sound)
+    return folded if _same(network, folded, taps) else frozen
+
+
+def in_layout(network: Network) -> Network:
+    """The network with its convolutions' weights channels-last, in which CPUs and GPUs convolve fastest."""
+    return network.to(memory_format=torch.channels_last)
+
+
+def in_plain_layout(network: Network) -> Network:
+    """The network with its weights as other programs expect them, channels first."""
+    return network.to(memory_format=torch.contiguous_format)
+
+
+def in_low_precision(network: Network, dtype: torch.dtype) -> Network:
+    """Convolutions and linear layers in `dtype`, so that autocast need not cast them at every call; the rest stays."""
+    for module in network.modules():
+        if type(module) in (nn.Conv2d, nn.Linear):
+            module.to(dtype)
+    return network
+
+
+def _pairs(network: Network) -> list[tuple[str, str]]:
+    """Paths of each convolution and the batch norm that its output enters, each called once."""
+    made: dict[int, str] = {}
+    alive: list[torch.Tensor] = []
+    calls: dict[str, int] = {}
+    pairs, handles = [], []
+
+    def note_conv(path: str, output: torch.Tensor) -> None:
+        calls[path] = calls.get(path, 0) + 1
+        made[id(output)] = path
+        alive.append(output)  # or its id might be given to another tensor
+
+    def note_norm(path: str, entering: torch.Tensor) -> None:
+        calls[path] = calls.get(path, 0) + 1
+        if id(entering) in made:
+            pairs.append((made[id(entering)], path))
+
+    for path, module in network.module.named_modules():
+        if type(module) is nn.Conv2d:
+            handles.append(module.register_forward_hook(lambda m, i, output, path=path: note_conv(path, output)))
+        elif type(module) is nn.BatchNorm2d and module.track_running_stats:
+            handles.append(module.register_forward_pre_hook(lambda m, inputs, path=path: note_norm(path, inputs[0])))
+    try:
+        with undisturbed(network):
+            network(_pixels(network))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [pair for pair in pairs if calls[pair[0]] == 1 and calls[pair[1]] == 1]
+
+
+def _folded(network: Network, pairs: Sequence[tuple[str, str]]) -> Network:
+    folded = copy.deepcopy(network)
+    for conv_path, norm_path in pairs:
+        conv, norm = folded.module.get_submodule(conv_path), folded.module.get_submodule(norm_path)
+        folded.module.set_submodule(conv_path, fuse_conv_bn_eval(conv, norm))
+        folded.module.set_submodule(norm_path, nn.Identity())
+    return folded.requires_grad_(False)
+
+
+def _same(one: Network, other: Network, taps: Sequence[int | str]) -> bool:
+    with undisturbed(one), undisturbed(other):
+        return _close(one.features(_pixels(one), taps), other.features(_pixels(other), taps))
+
+
+def _close(one: Features, other: Features) -> bool:
+    pairs = [(one.logits, other.logits), (one.pooled, other.pooled), *zip(one.maps, other.maps, strict=True)]
+    return all(_distance(a, b) < TOLERANCE for a, b in pairs if a is not None and b is not None)
+
+
+def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
+    """Largest difference against the largest value; what is not a number in both is the same in both."""
+    if not torch.equal(one.isnan(), other.isnan()):
+        return math.inf
+    one, other = one.nan_to_num(), other.nan_to_num()
+    return (one - other).abs().max().item() / max(one.abs().max().item(), 1e-12)
+
+
+def _pixels(network: Network) -> torch.Tensor:
+    """Two images of fixed noise at the network's size."""
+    size = network.input.size
+    draws = torch.Generator().manual_seed(0)
+    device = next(network.parameters()).device
+    return torch.rand(2, 3, size, size, generator=draws).to(device)

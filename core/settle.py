@@ -1,0 +1,95 @@
+"""What can only be settled once a run's method is built: how many steps it takes, and how its teacher is asked."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+from core.assembly import build_method
+from core.course import end_steps
+from core.errors import SpecInvalid
+from core.events import Event, Log
+from core.methods.method import Method, Needs
+from core.prepare import Place, Prepared, PreparedRun
+from core.spec import TrainingSpec
+from core.teacher_pass.opening import layout_for
+
+# Views of each image in a stored pass, and the epochs for which storing pays: docs/performance.md has the measurement.
+AUTO_VIEWS = 8
+EPOCHS_PER_VIEW = 2
+
+
+def settle(prepared: Prepared, place: Place, report: Callable[[Event], None]) -> Prepared:
+    """The runs with their steps, and without any `auto` left. A repetition is settled as its first seed was.
+
+    Building every run's method here finds a tap that does not exist, or weights that do not fit, before any training.
+    Raises SpecInvalid where a stored teacher pass was asked for and cannot serve.
+    """
+    settled: dict[str, PreparedRun] = {}
+    for run in prepared.runs:
+        first = settled.get(run.run.repeats)
+        if first is None:
+            settled[run.run.name] = _settled(prepared, run, place, report)
+        else:
+            chosen = first.spec.training
+            training = run.spec.training.model_copy(
+                update={"teacher_pass": chosen.teacher_pass, "stored_views": chosen.stored_views}
+            )
+            spec = run.spec.model_copy(update={"training": training})
+            settled[run.run.name] = replace(run, spec=spec, steps=first.steps)
+    return replace(prepared, runs=tuple(settled.values()))
+
+
+def _settled(prepared: Prepared, run: PreparedRun, place: Place, report: Callable[[Event], None]) -> PreparedRun:
+    method, training = build_method(prepared, run, place), run.spec.training
+    steps_per_epoch = max(len(run.dataset.train.labels) // int(training.batch_size), 1)
+    steps = end_steps(
+        method.stages(), steps_per_epoch=steps_per_epoch, epochs=int(training.epochs), max_steps=training.max_steps
+    )[-1]
+    views, reason = _stored_views(run, method, steps / steps_per_epoch, place.policy.max_teacher_pass_bytes)
+    if reason and training.teacher_pass == "stored":
+        detail = f"'stored' cannot serve method {run.spec.method.name!r}: {reason}; allowed: auto, live"
+        raise SpecInvalid([("/training/teacher_pass", detail)])
+    if reason and run is prepared.student:
+        report(Log(message=f"the teacher is run live: {reason}"))
+    elif views:
+        report(Log(message=f"the teacher sees {views} views of each image, which are stored and gone through in turn"))
+    filled = {"teacher_pass": "stored" if views else "live", "stored_views": views or 1}
+    spec = run.spec.model_copy(update={"training": training.model_copy(update=filled)})
+    return replace(run, spec=spec, steps=steps)
+
+
+def _stored_views(run: PreparedRun, method: Method, epochs: float, max_bytes: int) -> tuple[int, str]:
+    """(views to store, why not): 0 views where the teacher is to be run live; the reason is empty without a teacher."""
+    training, needs = run.spec.training, method.needs
+    if not needs.teacher_output:
+        return 0, "" if training.teacher_pass != "stored" else "it asks no frozen teacher for anything"
+    reason = _live_reason(training, needs, method)
+    if reason or training.teacher_pass == "live":
+        return 0, reason or "training.teacher_pass says so"
+    view_bytes = layout_for(run, method).record_bytes * len(run.dataset.train.labels)
+    fitting = max_bytes // view_bytes
+    if training.teacher_pass == "stored":
+        wanted = AUTO_VIEWS if training.stored_views == "auto" else training.stored_views
+        if wanted <= fitting:
+            return wanted, ""
+        return 0, f"{wanted} views take {wanted * view_bytes:,} bytes, and the operator allows {max_bytes:,}"
+    return _auto_views(training, epochs, fitting)
+
+
+def _auto_views(training: TrainingSpec, epochs: float, fitting: int) -> tuple[int, str]:
+    wanted = AUTO_VIEWS if training.stored_views == "auto" else training.stored_views
+    if fitting < wanted:
+        return 0, f"{wanted} views of its output do not fit into the operator's limit"
+    if epochs < wanted * EPOCHS_PER_VIEW:
+        return 0, f"{math.ceil(epochs)} epochs are too few for storing {wanted} views of its output to pay"
+    return wanted, ""
+
+
+def _live_reason(training: TrainingSpec, needs: Needs, method: Method) -> str:
+    if needs.live_teacher is not None:
+        return needs.live_teacher
+    if method.setting.more_teachers:
+        return "it learns from several teachers"
+    if training.mixup_alpha or training.cutmix_alpha:
+        return "images are mixed anew at every step"
+    return ""

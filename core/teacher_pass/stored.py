@@ -1,0 +1,93 @@
+"""A stored teacher pass in use: views are filled when an epoch first wants them, then read."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from core.data.augment import Augmenter
+from core.data.dataset import Split
+from core.device import Arithmetic
+from core.networks.network import Features
+from core.seeds import generator
+from core.teacher_pass.record import Layout
+from core.teacher_pass.shelf import Shelf
+
+FOLDER = "teacher-pass"
+FILL_BATCH = 256
+_FORM = 1  # raised whenever the same inputs would give other records: part of every address
+
+
+@dataclass(frozen=True)
+class StoredPass:
+    """`num_views` views of each image of `split` with what the teacher said of them.
+
+    A view is a function of the images and its number alone, not of a job's seed: so that jobs share it.
+    """
+
+    split: Split
+    augmenter: Augmenter
+    layout: Layout
+    shelf: Shelf
+    num_views: int
+    arithmetic: Arithmetic
+    observe: Callable[[Tensor], Features]
+
+    def ensure(self, view: int, pulse: Callable[[], None]) -> bool:
+        """Fill a view that is not there yet; whether it had to be. `pulse` is called between batches and may raise, in
+        which case nothing of the view stays."""
+        if self.shelf.has(view):
+            return False
+        self.shelf.write(view, self._records(view, pulse))
+        return True
+
+    def read(self, indices: Tensor, view: int, device: torch.device) -> tuple[Tensor, Features]:
+        """float32 views (N, 3, V, V) in [0, 1] and the teacher's features of int64 `indices` into the split."""
+        return self.layout.decode(self.shelf.read(view, indices), device)
+
+    def _records(self, view: int, pulse: Callable[[], None]) -> Iterator[Tensor]:
+        count, device = len(self.split.labels), self.arithmetic.device
+        for start in range(0, count, FILL_BATCH):
+            pulse()
+            images = self.split.images[start : start + FILL_BATCH].to(device)
+            views = self.augmenter.train_views(images, generator(0, "stored view", view, start, device=device))
+            pixels = (views * 255).round().to(torch.uint8)
+            # Zeros fill the last batch up: a network's last bits may depend on the batch's shape.
+            padded = torch.nn.functional.pad(pixels, (0, 0, 0, 0, 0, 0, 0, FILL_BATCH - len(pixels)))
+            features = self.observe(self.arithmetic.laid_out(padded.float() / 255))
+            yield self.layout.encode(padded, features)[: len(pixels)]
+
+
+def address_of(
+    weights: Mapping[str, Tensor], *, architecture: str, fingerprint: str, split: Split, augmenter: Augmenter,
+    taps: tuple[int | str, ...], layout: Layout, arithmetic: Arithmetic,
+) -> str:  # fmt: skip
+    """The content address of a pass: everything that its records depend on, hashed."""
+    digest = hashlib.sha256()
+    for name, value in sorted(weights.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    facts = {
+        "form": _FORM,
+        "architecture": architecture,
+        "dataset": fingerprint,
+        "images": hashlib.sha256("\n".join(split.names).encode()).hexdigest(),
+        "canvas": list(split.images.shape[1:]),
+        "augmentation": augmenter.policy,
+        "taps": taps,
+        "layout": layout.as_json(),
+        "precision": arithmetic.precision,
+        "device": arithmetic.device.type,
+        "batch": FILL_BATCH,
+    }
+    digest.update(json.dumps(facts, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def shelf_root(cache: Path) -> Path:
+    """Where passes lie in an engine's cache."""
+    return cache / FOLDER
