@@ -51,8 +51,13 @@ class Needs:
 
     @property
     def teacher_output(self) -> bool:
-        """Whether a frozen teacher is to be run at all."""
+        """Whether a frozen teacher is to be run on every batch."""
         return self.teacher == "frozen" and bool(self.teacher_logits or self.teacher_pooled or self.teacher_taps)
+
+    @property
+    def surveys_teacher(self) -> bool:
+        """Whether a frozen teacher is to be run before the first step, on every training image."""
+        return self.teacher == "frozen" and self.survey
 
     @property
     def live_teacher(self) -> str | None:
