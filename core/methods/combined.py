@@ -3,7 +3,7 @@
 Each method keeps its own adapters and weights; the student and the teacher run once a batch for all of them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from torch import Tensor, nn
@@ -51,10 +51,20 @@ class Combined(Method):
     def _seen_by(self, part: Method, student: Features, batch: Batch) -> tuple[Features, Batch]:
         student = replace(student, maps=_chosen(student.maps, self.needs.student_taps, part.needs.student_taps))
         taps = self.needs.teacher_taps, part.needs.teacher_taps
-        if batch.teacher is not None:
-            batch = replace(batch, teacher=replace(batch.teacher, maps=_chosen(batch.teacher.maps, *taps)))
-        others = tuple(replace(other, maps=_chosen(other.maps, *taps)) for other in batch.other_teachers)
-        return student, replace(batch, other_teachers=others)
+
+        def seen(teachers: Iterable[Features]) -> tuple[Features, ...]:
+            return tuple(replace(each, maps=_chosen(each.maps, *taps)) for each in teachers)
+
+        (teacher,) = seen([batch.teacher]) if batch.teacher is not None else (None,)
+        more, others = seen(batch.more_teacher), seen(batch.other_teachers)
+        return student, replace(batch, teacher=teacher, more_teacher=more, other_teachers=others)
+
+    def survey(self, batches: Iterator[Batch]) -> None:
+        """Told to the parts that ask for it. The images themselves are let go, as there may be many."""
+        seen = [replace(batch, views=batch.views[:0]) for batch in batches]
+        for part in self.parts:
+            if part.needs.survey:
+                part.survey(iter(seen))
 
     def begin_epoch(self, moment: Moment) -> None:
         """Told to every part."""
@@ -81,7 +91,14 @@ def united(needs: list[Needs]) -> Needs:
     return Needs(
         teacher="frozen" if any(each.teacher == "frozen" for each in needs) else "none",
         teacher_covers_classes=any(each.teacher_covers_classes for each in needs),
+        held_out=any(each.held_out for each in needs),
         labels=any(each.labels for each in needs),
+        target_images=any(each.target_images for each in needs),
+        num_views=max(each.num_views for each in needs),
+        more_views="strong" if any(each.more_views == "strong" for each in needs) else "same",
+        teacher_sees="all" if any(each.teacher_sees == "all" for each in needs) else "first",
+        teacher_batch_statistics=any(each.teacher_batch_statistics for each in needs),
+        survey=any(each.survey for each in needs),
         teacher_logits=any(each.teacher_logits for each in needs),
         teacher_pooled=any(each.teacher_pooled for each in needs),
         teacher_taps=_all_taps(each.teacher_taps for each in needs),

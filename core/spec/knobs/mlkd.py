@@ -14,7 +14,6 @@ class MlkdKnobs(Knobs):
     source = "Jin, Wang and Lin, Multi-Level Logit Distillation, CVPR 2023; standardize: Sun et al., CVPR 2024"
     fidelity = "our variant"
     needs = ("teacher", "labels", "common classes")
-    can_be_combined = False
     name: Literal["mlkd"] = Field("mlkd", description="tells the methods apart")
     standardize: bool = Field(
         False, description="true: the image-level term sees logits that are standardized image by image"
