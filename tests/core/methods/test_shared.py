@@ -1,5 +1,6 @@
 """What every method must hold, over every method there is: a new one needs a row of settings here, or this fails."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,7 @@ from tiny import (
 from core import methods
 from core.methods.method import Batch, Method, Setting, Update
 from core.spec import KNOBS
+from core.train import Trainer
 
 # By method: the knobs that switch its own terms off (None: it has no terms but the label's; or no knobs turn it into
 # scratch, as it has no label term, learns from two views of each image, or deploys a network of another make).
@@ -27,6 +29,10 @@ SETTINGS: dict[str, dict[str, Any] | None] = {
     "at": {"weight": 0.0},
     "combined": {"terms": ({"name": "kd", "weight": 0.0, "label_weight": 1.0}, {"name": "skd", "weight": 0.0})},
     "crd": {"weight": 0.0},
+    "dfa": {
+        "weight": 0.0,
+        "aggregation": {tap: {f"{tap}.0": 0.5, f"{tap}.1": 0.5} for tap in ("layer1", "layer2", "layer3")},
+    },
     "dist": {"weight": 0.0},
     "dkd": {"weight": 0.0},
     "finetune": None,
@@ -42,12 +48,15 @@ SETTINGS: dict[str, dict[str, Any] | None] = {
     "lelp": {"weight": 0.0, "label_weight": 1.0},
     "mlkd": None,
     "ofa": {"weight": 0.0, "exit_weight": 0.0},
+    "oskd": {"weight": 0.0},
     "patient": None,
     "pkd": {"weight": 0.0},
     "pkt": {"weight": 0.0},
+    "rco": {"weight": 0.0, "label_weight": 1.0},
     "reviewkd": {"weight": 0.0},
     "rkd": {"distance_weight": 0.0, "angle_weight": 0.0},
     "scratch": None,
+    "sfr": {"weight": 0.0, "smoothing": 0.0},
     "simkd": None,
     "skd": {"weight": 0.0},
     "sp": {"weight": 0.0},
@@ -55,6 +64,7 @@ SETTINGS: dict[str, dict[str, Any] | None] = {
     "streamlined": None,
     "tcs": {"weight": 0.0},
     "vid": {"weight": 0.0},
+    "wsl": {"weight": 0.0},
 }
 # Knobs that have no default.
 GIVEN: dict[str, dict[str, Any]] = {"combined": {"terms": ({"name": "kd"}, {"name": "skd"})}}
@@ -123,21 +133,26 @@ def test_with_its_own_terms_it_is_not_scratch(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_that_can_learn_is_in_a_group_and_gets_a_gradient(name):
-    method = build(name)
-    method.set_training_mode()
-    grouped = [parameter for group in method.parameter_groups().values() for parameter in group]
-    assert len({id(parameter) for parameter in grouped}) == len(grouped)
-    assert {id(p) for p in (*method.parameters(), *method.deployed().parameters()) if p.requires_grad} <= {
-        id(p) for p in grouped
-    }
-    moved: set[int] = set()
-    for seed in range(2):
-        take(
-            method,
-            make_batch(method, seed=seed),
-            lambda update: moved.update(id(p) for p in grouped if p.grad is not None and p.grad.abs().max() > 0),
-        )
-    assert {id(parameter) for parameter in grouped} <= moved
+    """In one stage at least, where it has several."""
+    method, taught = build(name), set()
+    for stage in method.stages():
+        method.stage = stage
+        method.begin_stage(stage)
+        method.set_training_mode()
+        grouped = {id(p): p for group in method.parameter_groups().values() for p in group}
+        assert len(grouped) == sum(len(group) for group in method.parameter_groups().values())
+        moved: set[int] = set()
+        for seed in range(2):
+            take(
+                method,
+                make_batch(method, seed=seed),
+                lambda update, grouped=grouped, moved=moved: moved.update(
+                    key for key, p in grouped.items() if p.grad is not None and p.grad.abs().max() > 0
+                ),
+            )
+        assert set(grouped) <= moved
+        taught |= moved
+    assert {id(p) for p in (*method.parameters(), *method.deployed().parameters()) if p.requires_grad} <= taught
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -187,6 +202,32 @@ def test_the_deployed_network_needs_neither_teacher_nor_method(name):
     fresh.module.load_state_dict(state)
     with torch.no_grad():
         torch.testing.assert_close(fresh(views), expected, atol=1e-5, rtol=0)
+
+
+class Cut(Exception):
+    """The trainer is stopped here."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cut_in_the_middle_it_goes_on_as_if_it_had_not_been(name):
+    states: list[dict[str, Any]] = []
+
+    def cut(trainer: Trainer) -> None:
+        if trainer.step == 3:
+            states.append(copy.deepcopy(trainer.state_dict()))
+            raise Cut
+
+    # Two epochs of two steps each, so that the cut lies inside of one.
+    training = {"training": make_training(batch_size=20, max_steps=4), "num_train": 40}
+    whole, first, second = (build(name) for _ in range(3))
+    make_trainer(whole, **training).run()
+    with pytest.raises(Cut):
+        make_trainer(first, **training, after_step=cut).run()
+    resumed = make_trainer(second, **training)
+    resumed.load_state_dict(states[0])
+    resumed.run()
+    assert same_weights(snapshot(whole.deployed()), snapshot(second.deployed()))
+    assert same_weights(snapshot(whole), snapshot(second))
 
 
 @pytest.mark.parametrize("name", NAMES)
