@@ -59,6 +59,11 @@ class Batches:
         """Batches in an epoch."""
         return max(len(self.members) // self.training.batch_size, 1)
 
+    @property
+    def steps_per_whole_epoch(self) -> int:
+        """Batches in an epoch over the whole split, of which a stage may see a half."""
+        return max(len(self.split.labels) // self.training.batch_size, 1)
+
     def view_of(self, step: int) -> int:
         """Which of the stored views a step's epoch takes."""
         return (step // self.steps_per_epoch) % self.stored.num_views if self.stored is not None else 0

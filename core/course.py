@@ -45,8 +45,8 @@ class Course:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches in an epoch of the first stage."""
-        return self.stages[0].batches.steps_per_epoch
+        """Batches in an epoch over the whole training split."""
+        return self.stages[0].batches.steps_per_whole_epoch
 
     @property
     def epochs(self) -> int:
@@ -102,7 +102,7 @@ def end_steps(
 def plan_stages(
     stages: tuple[Stage, ...], batches: tuple[Batches, ...], *, epochs: int, max_steps: int | None
 ) -> tuple[PlannedStage, ...]:
-    """Lay the stages out one after the other; an epoch has as many steps as in the first stage."""
-    ends = end_steps(stages, steps_per_epoch=batches[0].steps_per_epoch, epochs=epochs, max_steps=max_steps)
+    """Lay the stages out one after the other; the job's epochs are those over the whole training split."""
+    ends = end_steps(stages, steps_per_epoch=batches[0].steps_per_whole_epoch, epochs=epochs, max_steps=max_steps)
     starts = (0, *ends[:-1])
     return tuple(PlannedStage(*each) for each in zip(stages, batches, starts, ends, strict=True))
