@@ -44,6 +44,17 @@ class TapPoint:
             return patches.unflatten(2, (self.height, self.width))
         return value
 
+    def as_output(self, feature_map: torch.Tensor, output: object) -> object:
+        """What the module would have returned for `feature_map` (N C H W); `output` is what it did return, of which
+        other tokens and further values are kept."""
+        if isinstance(output, tuple | list):
+            return type(output)([self.as_output(feature_map, output[0]), *output[1:]])
+        if self.layout == "nhwc":
+            return feature_map.permute(0, 2, 3, 1)
+        if self.layout == "tokens":
+            return torch.cat([output[:, : self.prefix], feature_map.flatten(2).transpose(1, 2)], dim=1)
+        return feature_map
+
 
 def map_points(module: nn.Module, calls: list[Call]) -> dict[str, TapPoint]:
     """Every module whose output can be read as one map of the one example image, in the order of their ends."""

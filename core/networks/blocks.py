@@ -1,0 +1,24 @@
+"""The repeated blocks of a network: what deep networks are made of between two changes of resolution."""
+
+from core.networks.network import Network
+from core.networks.taps import TapPoint
+
+
+def blocks_of(network: Network, tap: str | int) -> tuple[TapPoint, ...]:
+    """The repeated blocks whose maps are as large as a tap's and have as many channels, shallow to deep; the tap itself
+    where no such block is repeated.
+
+    Blocks are modules of one kind, with modules inside, numbered under one parent: of several such families the
+    outermost, and of these the largest. Raises SpecInvalid for a tap that the network has not.
+    """
+    asked = network.tap(tap)
+    families: dict[tuple[str, type], list[TapPoint]] = {}
+    for path, point in network.points.items():
+        part, unnumbered = network.module.get_submodule(path), path.rstrip("0123456789")
+        alike = (point.channels, point.height) == (asked.channels, asked.height)
+        if alike and any(part.children()) and unnumbered != path:
+            families.setdefault((unnumbered, type(part)), []).append(point)
+    repeated = [(path.count("."), family) for (path, _), family in families.items() if len(family) > 1]
+    if not repeated:
+        return (asked,)
+    return tuple(min(repeated, key=lambda each: (each[0], -len(each[1])))[1])
