@@ -1,0 +1,35 @@
+"""Knobs of method sfr; the arithmetic is in core.methods.sfr."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from core.spec.knobs.base import Knobs
+
+
+class SfrKnobs(Knobs):
+    """No teacher: the deepest feature map teaches the earlier ones, and labels grow smoother (our variant of a
+    withdrawn paper).
+    """
+
+    source = "arXiv:2103.07350, withdrawn for errors in its data, so no result is quoted; our variant of its abstract"
+    fidelity = "our variant"
+    needs = ("labels",)
+    name: Literal["sfr"] = Field("sfr", description="tells the methods apart")
+    weight: float = Field(0.5, ge=0, description="of the local term; 0: no features are compared")
+    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
+    matched: bool = Field(
+        True, description="places are matched by the earth mover's distance; false: place by place as they lie"
+    )
+    channels: Literal["many_to_one", "adapter"] = Field(
+        "many_to_one",
+        description="several channels of the deep map teach one of the earlier map, or the earlier map is taken to as "
+        "many channels by a learned 1x1 convolution",
+    )
+    smoothing: float = Field(
+        0.1, ge=0, le=1, description="by how much training.label_smoothing grows to the end; 0: it stays as it is"
+    )
+    grid: int = Field(4, ge=1, le=14, description="maps are averaged to so many places a side before they are matched")
+    taps: Literal["all"] | Annotated[tuple[str, ...], Field(min_length=2)] = Field(
+        "all", description="one map per resolution, or the student's modules by path; the last one teaches"
+    )
