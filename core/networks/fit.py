@@ -20,6 +20,8 @@ def fit(
     """
     own = network.module.state_dict()
     found = renamed(network, state)
+    if any(key.startswith("projectors.") for key in found) and not any(key.startswith("projectors.") for key in own):
+        raise projected_as_plain(source, network.architecture, "<architecture>+simkd-<projector>", pointer)
     head = {key for path in network.classifier_paths for key in (f"{path}.weight", f"{path}.bias")}
     for key in own:
         if key not in found and key.endswith("num_batches_tracked"):
@@ -30,6 +32,18 @@ def fit(
     _refuse_misfit(network, own, found, source, pointer)
     _refuse_nonfinite(found, source, pointer)
     return found
+
+
+def projected_as_plain(source: str, architecture: str, told: str, pointer: str) -> TeacherLoadFailed:
+    """The error for weights of core.networks.projected in a network without projector: its own classifier would know
+    nothing."""
+    return TeacherLoadFailed(
+        f"{source} holds a student that method simkd trained: an encoder without a classifier of its own, a projector "
+        f"and its teacher's classifier. It cannot be a plain {architecture}",
+        hint=f"write its whole architecture, {told}, as the job's result says it; or leave the architecture out where "
+        "Retort wrote the file",
+        pointer=pointer,
+    )
 
 
 def num_classes_of(network: Network, state: dict[str, torch.Tensor]) -> int | None:

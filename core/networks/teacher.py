@@ -11,12 +11,13 @@ from torch import Tensor
 from core.data.uri import fetch
 from core.errors import DatasetUnreachable, TeacherLoadFailed
 from core.networks import timm_zoo, torchvision_zoo
-from core.networks.fit import num_classes_of
+from core.networks.fit import num_classes_of, projected_as_plain
 from core.networks.network import Network
 from core.networks.weights import load_state, read_weights
 from core.networks.zoo import build, outline
 from core.policy import Policy
 from core.spec import TeacherSpec
+from core.spec.projected import split_projected
 
 WEIGHTS = "/teacher/weights"
 # What core.export writes for every job.
@@ -70,7 +71,10 @@ def library_classes(architecture: str) -> tuple[str, ...] | None:
 def _from_file(spec: TeacherSpec, policy: Policy, cache: Path, inputs: Path | None) -> Teacher:
     path = fetch_weights(spec.weights, policy=policy, cache=cache, inputs=inputs, sha256=spec.sha256)
     state, metadata = read_weights(path, policy=policy, pointer=WEIGHTS)
-    architecture = spec.architecture or metadata.get("architecture")
+    told = metadata.get("architecture")
+    architecture = spec.architecture or told
+    if told is not None and told != architecture and split_projected(told)[1]:
+        raise projected_as_plain(path.name, architecture, told, WEIGHTS)
     if architecture is None:
         raise TeacherLoadFailed(
             f"{path.name} does not say its architecture",

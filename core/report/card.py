@@ -12,6 +12,7 @@ from core.report import words
 from core.report.outcome import Outcome
 from core.report.rows import rows
 from core.report.verdict import verdict
+from core.spec.projected import base_of
 
 LIBRARIES = {"torchvision": "torchvision", "timm": "timm"}
 DEFAULT_LIBRARY = "pytorch"
@@ -102,7 +103,9 @@ def _base_model(teacher: dict[str, Any] | None) -> str | None:
 
 
 def _library(architecture: str) -> str:
-    return LIBRARIES.get(architecture.partition("/")[0], DEFAULT_LIBRARY)
+    """Whose code builds the network as it is; none does where a projector was put behind it."""
+    is_plain = base_of(architecture) == architecture
+    return LIBRARIES.get(architecture.partition("/")[0], DEFAULT_LIBRARY) if is_plain else DEFAULT_LIBRARY
 
 
 def _name(outcome: Outcome) -> str:

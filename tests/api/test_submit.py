@@ -137,8 +137,9 @@ def test_an_unknown_architecture_is_refused_with_near_misses(api, problem, write
         )
         assert document["errors"][0]["pointer"] == f"/{part}/architecture"
         assert f"Did you mean '{meant}'" in document["detail"]
-    # a tag of published weights, and a depth and width that are valid though not listed
-    for name in ("timm/vit_tiny_patch16_224.augreg_in21k", "cifar/wrn_22_3"):
+    # a tag of published weights, a depth and width that are valid though not listed, a projector behind a known network
+    known = ("timm/vit_tiny_patch16_224.augreg_in21k", "cifar/wrn_22_3", "timm/vit_tiny_patch16_224+simkd-64x2.signed")
+    for name in known:
         assert api.post("/v1/jobs", json={**smallest, "teacher": "cifar/resnet56", "student": name}).status_code == 201
 
 

@@ -60,6 +60,7 @@ def test_plain_text_is_left_as_it_is():
         ("torchvision/resnet18", "torchvision", 'torchvision.models.get_model("resnet18", num_classes=4)'),
         ("timm/mobilenetv3_small_050", "timm", 'timm.create_model("mobilenetv3_small_050", num_classes=4)'),
         ("cifar/resnet8", "pytorch", 'load_file("model.safetensors")'),
+        ("torchvision/resnet18+simkd-64x2", "pytorch", "of torchvision/resnet18+simkd-64x2, float32"),
     ],
 )
 def test_the_snippet_fits_the_network(make_outcome, architecture, library, snippet):
