@@ -15,18 +15,17 @@ import statistics
 import subprocess
 import sys
 import time
-import zipfile
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.cifar100 import class_names, every_tenth, joined
 from client import Retort
 
 T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # two-sided 95% quantiles of Student's t, by number of seeds
 SUPERCLASS = "vehicles_1"
-NUM_CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,8 @@ class Job:
 def main() -> None:
     """Run what is missing, then write the table."""
     options = _options()
-    data = _joined(options.data.resolve(), options.out.resolve())
-    all_classes, superclasses = _names(options.data)
+    data = joined(options.data.resolve(), options.out.resolve())
+    all_classes, superclasses = class_names(options.data)
     jobs = _jobs(all_classes, superclasses, options)
     with ThreadPoolExecutor(options.parallel) as pool:
         done = list(pool.map(lambda job: _run(job, data, all_classes, options), jobs))
@@ -93,33 +92,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _names(data: Path) -> tuple[list[str], dict[str, str]]:
-    with zipfile.ZipFile(data / "cifar100_test_webp.zip") as archive:
-        names = {name.split("/")[-1]: name for name in archive.namelist()}
-        classes = archive.read(names["classes.txt"]).decode().split()
-        return classes, json.loads(archive.read(names["superclasses.json"]))
-
-
-def _joined(data: Path, out: Path) -> Path:
-    """A folder with the weights and one zip of train/ and test/, made from the two archives."""
-    folder = out / "data"
-    folder.mkdir(parents=True, exist_ok=True)
-    joined = folder / "cifar100.zip"
-    if not joined.exists():
-        with zipfile.ZipFile(folder / "part", "w", zipfile.ZIP_STORED) as whole:
-            for split in ("train", "test"):
-                with zipfile.ZipFile(data / f"cifar100_{split}_webp.zip") as part:
-                    for name in part.namelist():
-                        if name.endswith(".webp"):
-                            whole.writestr(name, part.read(name))
-        (folder / "part").rename(joined)
-    if not (folder / "weights").exists():
-        (folder / "weights").symlink_to(data / "weights")
-    return folder
-
-
 def _jobs(all_classes: list[str], superclasses: dict[str, str], options: argparse.Namespace) -> list[Job]:
-    ten = tuple(all_classes[:: len(all_classes) // NUM_CLASSES])
+    ten = every_tenth(all_classes)
     five = tuple(name for name in all_classes if superclasses[name] == SUPERCLASS)
     customers = {"superclass": (five, 500), "ten50": (ten, 50), "ten500": (ten, 500)}
     methods: dict[str, dict[str, Any]] = {name: {"name": name} for name in options.methods}

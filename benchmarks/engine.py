@@ -1,0 +1,34 @@
+"""The engine's own training of a job, put together as core.specialize and core.training do, up to its first step."""
+
+from collections.abc import Callable
+
+from core.assembly import build_method, build_trainer
+from core.prepare import Place, Prepared, prepare
+from core.settle import settle
+from core.spec import JobSpec
+from core.train import Trainer
+
+
+def prepare_job(spec: JobSpec, place: Place) -> Prepared:
+    """All that is found out before training; raises a RetortError."""
+    return settle(prepare(spec, place, _ignore), place, _ignore)
+
+
+def make_trainer(prepared: Prepared, place: Place, after_step: Callable[[Trainer], None]) -> Trainer:
+    """The trainer of the job's student at step 0."""
+    method = build_method(prepared, prepared.student, place)
+    return build_trainer(prepared, prepared.student, method, place, _ignore, after_step)
+
+
+def fill_stored_pass(trainer: Trainer) -> bool:
+    """Have the teacher see all views of its stored pass now, rather than as epochs ask for them; whether it has one."""
+    stored = trainer.course.stages[0].batches.stored
+    if stored is None:
+        return False
+    for view in range(stored.num_views):
+        stored.ensure(view, lambda: None)
+    return True
+
+
+def _ignore(*told: object) -> None:
+    """Nobody listens to events and metrics here."""

@@ -1,0 +1,108 @@
+"""One training of the comparison, what came of it, and which trainings there are."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Variant = Literal["textbook", "live", "stored"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training. `views`: of the stored teacher pass; 0 for the others.
+
+    `training`: fields of the job's `training` that differ from the textbook loop's recipe. Only the engine takes them.
+    """
+
+    variant: Variant
+    views: int
+    steps: int
+    seed: int
+    method: str = "kd"
+    student: str = "cifar/resnet8x4"
+    training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What it is called in tables and curves, whatever the seed and the number of steps."""
+        name = f"stored, {self.views} view{'s' * (self.views != 1)}" if self.variant == "stored" else self.variant
+        return f"{name}, own recipe" if self.training else name
+
+    @property
+    def name(self) -> str:
+        """Of its files: every field that could differ."""
+        recipe = "-".join(f"{key}={value}" for key, value in sorted(self.training.items()))
+        words = [self.method, self.student, self.variant, self.views, self.steps, self.seed, recipe]
+        return "-".join(str(word) for word in words if word != "").replace("/", "_").replace(" ", "")
+
+    def to_json(self) -> str:
+        """For a command line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Run":
+        """What `to_json` wrote."""
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run. `curve`: (seconds of training, steps, test top-1), the last one after all steps.
+
+    `before_seconds`: from the start of the process to the first step. The engine's seconds of training include its own
+    validations and the filling of a stored pass; those of the textbook loop are training alone.
+    """
+
+    run: Run
+    before_seconds: float
+    curve: tuple[tuple[float, int, float], ...]
+
+    @property
+    def accuracy(self) -> float:
+        """Test top-1 at the end, a fraction."""
+        return self.curve[-1][2]
+
+    @property
+    def seconds(self) -> float:
+        """Of training, without what comes before."""
+        return self.curve[-1][0]
+
+    def save(self, path: Path) -> None:
+        """Write it whole or not at all."""
+        unfinished = path.with_suffix(".part")
+        unfinished.write_text(json.dumps(asdict(self), indent=1))
+        unfinished.rename(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Outcome":
+        """What `save` wrote."""
+        content = json.loads(path.read_text())
+        curve = tuple((seconds, steps, top1) for seconds, steps, top1 in content["curve"])
+        return cls(Run(**content["run"]), content["before_seconds"], curve)
+
+
+def plan(
+    *,
+    steps: int,
+    seeds: int,
+    views: Sequence[int],
+    shares: Sequence[float],
+    recipe: dict[str, Any],
+    method: str,
+    student: str,
+) -> list[Run]:
+    """All trainings: the textbook loop, live and each number of stored views for `steps` steps; then the engine's for
+    each share of those steps, with `recipe`, to find how few reach what the textbook loop reached.
+    """
+    equal: list[tuple[Variant, int]] = [("textbook", 0), ("live", 0), *(("stored", count) for count in views)]
+    fewer: list[tuple[Variant, int]] = [("live", 0), *(("stored", count) for count in views)]
+    shared = {"method": method, "student": student}
+    runs = []
+    for seed in range(seeds):
+        runs += [Run(variant, count, steps, seed, **shared) for variant, count in equal]
+        for share in shares:
+            its_steps = max(1, round(steps * share))
+            runs += [Run(variant, count, its_steps, seed, training=recipe, **shared) for variant, count in fewer]
+    return runs

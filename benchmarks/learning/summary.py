@@ -1,0 +1,105 @@
+"""What the trainings say: accuracy after equal steps, and the time to what the textbook loop reached."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.learning.runs import Outcome
+
+REFERENCE = "textbook"
+# Two-sided 95% quantiles of Student's t, by number of seeds.
+T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365}
+
+
+@dataclass(frozen=True)
+class Group:
+    """The outcomes of one variant after one number of steps, over seeds."""
+
+    label: str
+    steps: int
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """Mean test top-1."""
+        return statistics.fmean(outcome.accuracy for outcome in self.outcomes)
+
+    @property
+    def half_interval(self) -> float | None:
+        """Half of the 95% interval of the mean; None where there are too few seeds, or too many for the table."""
+        count = len(self.outcomes)
+        if count not in T_95:
+            return None
+        return T_95[count] * statistics.stdev(outcome.accuracy for outcome in self.outcomes) / count**0.5
+
+    @property
+    def seconds(self) -> float:
+        """Mean seconds of training."""
+        return statistics.fmean(outcome.seconds for outcome in self.outcomes)
+
+    @property
+    def all_seconds(self) -> float:
+        """Mean seconds from the start of the process to the last step."""
+        return statistics.fmean(outcome.before_seconds + outcome.seconds for outcome in self.outcomes)
+
+    def to_json(self) -> dict[str, Any]:
+        """A row."""
+        return {
+            "variant": self.label,
+            "steps": self.steps,
+            "accuracies": [outcome.accuracy for outcome in self.outcomes],
+            "mean_accuracy": self.accuracy,
+            "half_interval": self.half_interval,
+            "training_seconds": self.seconds,
+            "all_seconds": self.all_seconds,
+        }
+
+
+def groups_of(outcomes: Sequence[Outcome]) -> list[Group]:
+    """Outcomes by variant and steps, in the order in which they first come."""
+    found: dict[tuple[str, int], list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        found[outcome.run.label, outcome.run.steps].append(outcome)
+    return [Group(label, steps, tuple(its)) for (label, steps), its in found.items()]
+
+
+def equal_steps(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """A row for each group that took as many steps as the textbook loop.
+
+    `difference`: of the mean accuracy to the textbook loop's; `within_interval`: whether it lies no further below than
+    the textbook loop's own interval over seeds reaches (None without one).
+    """
+    reference = _reference(groups)
+    rows = []
+    for group in groups:
+        if group.steps == reference.steps:
+            difference = group.accuracy - reference.accuracy
+            half = reference.half_interval
+            within = difference >= -half if half is not None else None
+            rows.append({**group.to_json(), "difference": difference, "within_interval": within})
+    return rows
+
+
+def time_to_textbook(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """For each of the engine's variants, the quickest group whose mean accuracy is the textbook loop's or better.
+
+    `times_faster`: the textbook loop's training alone over the engine's whole process, start and filling included. A
+    variant that never got there has its most accurate group, and None.
+    """
+    reference = _reference(groups)
+    by_label: dict[str, list[Group]] = defaultdict(list)
+    for group in groups:
+        if group.label != REFERENCE:
+            by_label[group.label].append(group)
+    rows = []
+    for its_groups in by_label.values():
+        there = [group for group in its_groups if group.accuracy >= reference.accuracy]
+        best = min(there, key=lambda group: group.all_seconds) if there else max(its_groups, key=lambda g: g.accuracy)
+        rows.append({**best.to_json(), "times_faster": reference.seconds / best.all_seconds if there else None})
+    return rows
+
+
+def _reference(groups: Sequence[Group]) -> Group:
+    return next(group for group in groups if group.label == REFERENCE)

@@ -1,0 +1,133 @@
+"""What is said of trainings: accuracy after equal steps, the time to the textbook loop's accuracy, the clock."""
+
+import statistics
+
+import pytest
+import torch
+
+from benchmarks.harness.pacing import Stopped
+from benchmarks.learning.child import Errand, job
+from benchmarks.learning.measuring import NUM_POINTS, Meter, top1
+from benchmarks.learning.plot import draw
+from benchmarks.learning.runs import Outcome, Run, plan
+from benchmarks.learning.summary import equal_steps, groups_of, time_to_textbook
+from core.spec import parse_job
+
+
+def outcome(variant, accuracy, *, views=0, steps=100, seed=0, seconds=100.0, before=5.0):
+    return Outcome(
+        Run(variant, views, steps, seed), before, ((seconds / 2, steps // 2, 0.1), (seconds, steps, accuracy))
+    )
+
+
+@pytest.fixture
+def groups():
+    """Textbook 0.80 on average; live alike, but below after half the steps; one stored view is five points worse."""
+    return groups_of(
+        [
+            *(outcome("textbook", share, seed=seed) for seed, share in enumerate((0.79, 0.80, 0.81))),
+            *(outcome("live", share, seed=seed, seconds=40) for seed, share in enumerate((0.80, 0.81, 0.82))),
+            *(outcome("stored", 0.75, views=1, seed=seed, seconds=20) for seed in range(3)),
+            *(outcome("stored", 0.81, views=4, seed=seed, seconds=22) for seed in range(3)),
+            *(outcome("live", 0.70, seed=seed, steps=50, seconds=20) for seed in range(3)),
+            *(outcome("stored", 0.80, views=4, seed=seed, steps=50, seconds=11) for seed in range(3)),
+        ]
+    )
+
+
+def test_equal_steps_are_compared_with_the_textbooks_own_interval(groups):
+    rows = {row["variant"]: row for row in equal_steps(groups)}
+    assert list(rows) == ["textbook", "live", "stored, 1 view", "stored, 4 views"]
+    assert rows["textbook"]["mean_accuracy"] == pytest.approx(0.80)
+    half = 4.303 * statistics.stdev((0.79, 0.80, 0.81)) / 3**0.5
+    assert rows["textbook"]["half_interval"] == pytest.approx(half) and 0.02 < half < 0.03
+    assert rows["live"]["difference"] == pytest.approx(0.01)
+    assert {name: row["within_interval"] for name, row in rows.items()} == {
+        "textbook": True,
+        "live": True,
+        "stored, 1 view": False,
+        "stored, 4 views": True,
+    }
+
+
+def test_the_time_to_the_textbooks_accuracy_is_that_of_the_whole_process(groups):
+    rows = {row["variant"]: row for row in time_to_textbook(groups)}
+    assert rows["live"]["steps"] == 100 and rows["live"]["times_faster"] == pytest.approx(100 / 45)
+    assert rows["stored, 4 views"]["steps"] == 50 and rows["stored, 4 views"]["times_faster"] == pytest.approx(100 / 16)
+    assert rows["stored, 1 view"]["times_faster"] is None and "textbook" not in rows
+
+
+def test_one_seed_has_no_interval():
+    (row,) = equal_steps(groups_of([outcome("textbook", 0.5)]))
+    assert row["half_interval"] is None and row["within_interval"] is None
+
+
+def test_every_training_is_planned_once_and_has_a_file_of_its_own():
+    shared = {"recipe": {"schedule": "onecycle"}, "method": "kd", "student": "cifar/resnet20"}
+    runs = plan(steps=100, seeds=2, views=[1, 8], shares=[0.5, 0.1], **shared)
+    assert len(runs) == 2 * (4 + 2 * 3) and len({run.name for run in runs}) == len(runs)
+    assert {run.steps for run in runs} == {100, 50, 10}
+    assert all(bool(run.training) == (run.steps < 100) for run in runs), "equal steps are of equal recipes"
+    assert {run.label for run in runs if run.training} == {
+        "live, own recipe",
+        "stored, 1 view, own recipe",
+        "stored, 8 views, own recipe",
+    }
+
+
+def test_an_outcome_survives_its_file(tmp_path):
+    kept = outcome("stored", 0.5, views=3)
+    kept.save(tmp_path / "outcome.json")
+    assert Outcome.load(tmp_path / "outcome.json") == kept
+    assert (kept.accuracy, kept.seconds) == (0.5, 100.0)
+
+
+@pytest.mark.parametrize("method", ["kd", "simkd"])
+@pytest.mark.parametrize(("variant", "views"), [("textbook", 0), ("live", 0), ("stored", 4)])
+def test_both_loops_are_given_the_same_job(variant, views, method, tmp_path):
+    run = Run(variant, views, 20, 3, method=method, training={"ema_decay": 0.99})
+    classes = [f"class_{number:03}" for number in range(100)]
+    errand = Errand(run, str(tmp_path), classes, str(tmp_path), "result", 0.0)
+    assert Errand.from_json(errand.to_json()) == errand
+    spec = parse_job(job(errand))
+    assert spec.training.max_steps == 20 and spec.training.seed == 3 and spec.training.ema_decay == 0.99
+    assert spec.dataset.classes == tuple(classes[::10]) and spec.teacher.classes == tuple(classes)
+    assert spec.training.teacher_pass == ("stored" if variant == "stored" else "live")
+
+
+def test_the_accuracy_is_taken_outside_the_clock(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("benchmarks.learning.measuring.time.perf_counter", lambda: now[0])
+
+    def slow_accuracy():
+        now[0] += 50.0
+        return 0.5
+
+    steps = 2 * NUM_POINTS
+    meter, ended = Meter(steps, slow_accuracy), []
+    for _ in range(steps):
+        now[0] += 0.25
+        ended.append(meter.step_done())
+    assert ended == [False] * (steps - 1) + [True]
+    assert meter.curve == [(0.25 * done, done, 0.5) for done in range(2, steps + 1, 2)]
+
+
+def test_the_accuracy_counts_right_predictions_over_all_parts():
+    labels = torch.arange(600) % 3
+    images = (labels.view(-1, 1, 1, 1) * 100).expand(600, 3, 2, 2).to(torch.uint8).clone()
+    images[:60] = 255  # taken for a class that they are not of, or are not there at all
+
+    def logits_of(pixels):
+        guess = (pixels.mean(dim=(1, 2, 3)) * 2.55).round().long().clamp(max=3)
+        return torch.nn.functional.one_hot(guess, 4).float()
+
+    assert top1(logits_of, images, labels) == pytest.approx(0.9)
+
+
+def test_the_curves_are_drawn(groups, tmp_path):
+    draw(groups, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_stopping_a_race_is_no_error_that_a_loop_could_swallow():
+    assert not issubclass(Stopped, Exception)
