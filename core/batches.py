@@ -96,9 +96,10 @@ class Batches:
             return Batch(views, labels, indices.to(device), teacher=teacher)
         images = self._on_device(self.split.images, indices)
         views = [self._view(images, step, number) for number in range(self.needs.num_views)]
-        mixed, targets = self._mixed(views[0], labels, generator(self.seed, "mix", step, device=device))
-        first, *more = (self.arithmetic.laid_out(each) for each in (mixed, *views[1:]))
-        return Batch(first, targets, indices.to(device), more_views=tuple(more))
+        # Every view with the same partners and shares, as there is one set of targets.
+        mixed = [self._mixed(each, labels, generator(self.seed, "mix", step, device=device)) for each in views]
+        first, *more = (self.arithmetic.laid_out(each) for each, _ in mixed)
+        return Batch(first, mixed[0][1], indices.to(device), more_views=tuple(more))
 
     def _on_device(self, images: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
         return images[indices.to(images.device)].to(self.arithmetic.device, non_blocking=True)

@@ -44,6 +44,14 @@ def test_a_batch_depends_on_the_step_alone(fields):
     assert not equal(make_batches(num_views=2, seed=1, **fields).batch(0), seen[0])
 
 
+@pytest.mark.parametrize("fields", [{"mixup_alpha": 1.0}, {"cutmix_alpha": 1.0}])
+def test_all_views_are_mixed_alike_as_they_share_their_targets(fields):
+    batch = make_batches(num_views=3, augmentation="none", **fields).batch(0)
+    plain = make_batches(num_views=3, augmentation="none").batch(0)
+    assert all(torch.equal(more, batch.views) for more in batch.more_views)
+    assert not torch.equal(batch.views, plain.views)
+
+
 def test_every_image_comes_once_an_epoch_but_for_the_dropped_tail():
     batches = make_batches(43)
     assert batches.steps_per_epoch == 5
