@@ -4,8 +4,9 @@ Knowledge Distillation", AAAI 2024, arXiv 2303.11098; the "simple recipe", SRD).
 L = a CE(z_s, y) + w_f log sum over images n and widths d of |B(A g_s) - B(g_t)|_nd^4 + w_k T^2 KL(p_t^T || p_s^T)
 g_s (N, D_s) and g_t (N, D_t) are the pooled features, A a linear map D_s -> D_t that is trained along and not exported
 (without offset, which B would take away again), B the standardization of each width over the batch, as a batch norm
-without scale and offset does in training. Formula, exponent, w_f = 2, T = 1 and B's epsilon as in torchdistill's configuration of the paper.
-The logarithm makes the term negative for small batches that agree; its gradient does not depend on the sum's scale.
+without scale and offset does in training. Formula, exponent, w_f = 2, T = 1 and B's epsilon were read in torchdistill,
+which keeps a configuration of the paper. The logarithm makes the term negative for small batches that agree; its
+gradient does not depend on the sum's scale.
 """
 
 from torch import Tensor, nn
@@ -37,7 +38,7 @@ class Srd(Method):
     """Labels, the teacher's soft labels, and its pooled features through one linear map."""
 
     needs = Needs(teacher="frozen", teacher_covers_classes=True, teacher_logits=True, teacher_pooled=True)
-    source = "Miles, Mikolajczyk, AAAI 2024 (arXiv 2303.11098); formula and weights as in torchdistill's configuration of it."
+    source = "Miles, Mikolajczyk, AAAI 2024 (arXiv 2303.11098); formula and weights read in torchdistill."
     knobs: SrdKnobs
 
     def __init__(self, knobs: SrdKnobs, setting: Setting) -> None:
