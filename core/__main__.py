@@ -12,13 +12,17 @@ from core.events import EXIT_USAGE
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one job, or print the catalogue; the exit status is one of core.events."""
+    """Run one job, now or once it is named, or print the catalogue; the exit status is one of core.events."""
     options = _parser().parse_args(arguments)
     if options.command == "catalogue":
         from core.networks.catalogue import catalogue
 
         print(json.dumps(catalogue()))
         return 0
+    if options.command == "wait":
+        from core.waiting import wait_for_job
+
+        return main(wait_for_job())
     # Importing torch takes seconds: a misspelt knob should not wait for it.
     from core.spec import parse_job
 
@@ -39,7 +43,7 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--teacher": {"help": "cifar/<name>, torchvision/<name>, timm/<name>, or a weights URI"},
     "--dataset": {"help": "a dataset URI, or a path on this machine"},
     "--student": {"help": "nano, tiny, small, medium, same, or an architecture"},
-    "--method": {"help": "skd, kd, scratch or finetune"},
+    "--method": {"help": "skd, kd, simkd, ...: how the student learns"},
     "--set": {
         "dest": "settings",
         "action": "append",
@@ -54,6 +58,8 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--resume": {"action": "store_true", "help": "go on from the newest checkpoint in OUT"},
     "--plan": {"action": "store_true", "help": "stop before training and tell what would be done"},
     "--events": {"choices": ["display", "json"], "default": "display", "help": "for a person, or a JSON object a line"},
+    "--hosts": {"type": int, "default": 1, "help": "hosts that train together, each with the same command"},
+    "--rendezvous": {"help": "HOST:PORT where they meet, on one of them (needed with --hosts)"},
     "--parent-pipe": {"type": int, "help": "file descriptor whose end of file says that the parent died"},
 }
 
@@ -65,9 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "command",
         nargs="?",
-        choices=["run", "catalogue"],
+        choices=["run", "catalogue", "wait"],
         default="run",
-        help="run a job, or list the networks as JSON",
+        help="run a job, list the networks as JSON, or wait for a worker's job on standard input",
     )
     for flag, options in FLAGS.items():
         parser.add_argument(flag, **options)

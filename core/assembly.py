@@ -12,6 +12,7 @@ from core.networks import zoo
 from core.networks.facts import measure_network
 from core.networks.inference import in_layout
 from core.prepare import Place, Prepared, PreparedRun, to_device_if_it_fits
+from core.ranks import share_statistics
 from core.spec import needs_of
 from core.students import build_student
 from core.teacher_pass.opening import open_pass
@@ -39,6 +40,7 @@ def build_method(prepared: Prepared, run: PreparedRun, place: Place) -> Method:
         teacher=teacher,
         class_indices=prepared.class_indices.to(device) if prepared.class_indices is not None else None,
         num_classes=len(classes),
+        classes=tuple(classes),
         label_smoothing=run.spec.training.label_smoothing,
         num_train=len(run.dataset.train.labels),
         more_teachers=tuple(each.network for each in prepared.more_teachers),
@@ -48,7 +50,10 @@ def build_method(prepared: Prepared, run: PreparedRun, place: Place) -> Method:
         anchors=prepared.anchors,
         held_out=run.augmenter.test_views(validation.to(device)) if validation is not None else None,
     )
-    return in_layout(method(run.spec.method, setting).to(device))
+    built = in_layout(method(run.spec.method, setting).to(device))
+    for module in (built, setting.student, *([teacher] if method.needs.teacher == "training" else [])):
+        share_statistics(module, place.ranks)
+    return built
 
 
 def build_teaching(prepared: Prepared, run: PreparedRun, method: Method) -> Teaching:
@@ -87,7 +92,7 @@ def build_trainer(
     if run.spec.training.compile is True:
         method.setting.student.compile_features(calls.get("notice"))
     course = _course(prepared, run, method, teaching, place)
-    return Trainer(method, course, teaching, validator, tell, after_step, **calls)
+    return Trainer(method, course, teaching, validator, tell, after_step, ranks=place.ranks, **calls)
 
 
 def plan(

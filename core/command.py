@@ -6,6 +6,8 @@ import os
 import signal
 import threading
 import traceback
+from contextlib import nullcontext
+from dataclasses import replace
 
 from core.device import set_up_process
 from core.errors import Category, DiskFull, InternalError, OutOfMemory, RetortError, SpecInvalid
@@ -16,16 +18,20 @@ from core.events import (
     EXIT_OK,
     EXIT_USAGE,
     EXIT_USER_ERROR,
+    Event,
     Failure,
 )
+from core.launch import launch, num_processes
 from core.micro_batches import is_out_of_memory
 from core.policy import Policy
 from core.prepare import Place
+from core.ranks import ALONE, Ranks
 from core.reporter import reporter, tell_failure
 from core.spec import JobSpec
 from core.specialize import specialize
 from core.watch import Interrupted, Watch
 
+COMPILED = "compiled"  # torch.compile's cache below the engine's
 _STATUS: dict[Category, int] = {
     "user": EXIT_USER_ERROR,
     "infrastructure": EXIT_INFRASTRUCTURE,
@@ -34,17 +40,24 @@ _STATUS: dict[Category, int] = {
 
 
 def run(spec: JobSpec, options: argparse.Namespace) -> int:
-    """Run the job that the command line names; the exit status."""
+    """Run the job that the command line names, in as many processes as it asks for; the exit status."""
     if options.parent_pipe is not None:
         _end_with_parent(options.parent_pipe)
+    if options.plan or (num_processes(spec) == 1 and options.hosts == 1):
+        return run_rank(spec, options, ALONE)
+    return launch(run_rank, spec, options)
+
+
+def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
+    """Run the job, or one process's part of it; the exit status."""
     watch = Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
     try:
-        place = _place(options)
+        place = replace(_place(options), ranks=ranks)
     except SpecInvalid as error:
         tell_failure(error, options.events)
         return EXIT_USAGE
-    set_up_process(place.policy.num_threads)
-    with reporter(options.events) as report:
+    set_up_process(place.policy.num_threads, ranks.size, compiled_code=place.cache / COMPILED)
+    with reporter(options.events) if ranks.is_first else nullcontext(_say_nothing) as report:
         try:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: watch.interrupt())
@@ -58,6 +71,10 @@ def run(spec: JobSpec, options: argparse.Namespace) -> int:
             report(Failure.of(failure))
             return _STATUS[failure.category]
     return EXIT_OK
+
+
+def _say_nothing(event: Event) -> None:
+    """What the other processes tell: the first one speaks for all."""
 
 
 def _place(options: argparse.Namespace) -> Place:

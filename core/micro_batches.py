@@ -13,7 +13,9 @@ from torch import Tensor
 
 from core.methods.method import Batch, Update
 from core.networks.network import Features
+from core.ranks import ALONE, Ranks
 
+SAID_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 Begin = Callable[[Batch, int], Iterator[Update]]
 
 
@@ -27,11 +29,16 @@ class Part:
 
 
 class MicroBatches:
-    """`size` images at most go through the networks at once; it is halved when memory runs out."""
+    """`size` images at most go through the networks at once; it is halved when memory runs out.
 
-    def __init__(self, size: int, notice: Callable[[str], None]) -> None:
+    Of several ranks each takes its part of the batch. There memory that runs out ends the run: the ranks would no
+    longer take the same steps.
+    """
+
+    def __init__(self, size: int, notice: Callable[[str], None], ranks: Ranks = ALONE) -> None:
         self.size = size
         self._notice = notice
+        self._ranks = ranks
 
     def take(self, batch: Batch, begin: Begin, apply: Callable[[Iterator[Part]], bool]) -> None:
         """All updates of a batch. `begin(part, place)` computes a part's updates one by one; `apply` takes an optimizer
@@ -50,21 +57,24 @@ class MicroBatches:
             )
 
     def _took(self, batch: Batch, begin: Begin, apply: Callable[[Iterator[Part]], bool]) -> bool:
-        parts = split(batch, self.size)
-        running = [begin(part, place) for place, part in enumerate(parts)]
+        total = len(batch.targets)
+        rank, size = self._ranks.rank, self._ranks.size
+        own = batch if size == 1 else _cut(batch, slice(total * rank // size, total * (rank + 1) // size))
+        parts = split(own, self.size)
+        running = [begin(part, rank * total + place) for place, part in enumerate(parts)]
         num_updates = 0
         try:
-            while apply(_next_of_all(running, parts)):
+            while apply(_next_of_all(running, parts, total)):
                 num_updates += 1
         except Exception as error:
-            if not is_out_of_memory(error) or num_updates or min(self.size, len(batch.targets)) == 1:
+            stays = num_updates or self._ranks.size > 1
+            if not is_out_of_memory(error) or stays or min(self.size, len(batch.targets)) == 1:
                 raise
             return False
         return True
 
 
-def _next_of_all(running: list[Iterator[Update]], parts: list[Batch]) -> Iterator[Part]:
-    total = sum(len(part.targets) for part in parts)
+def _next_of_all(running: list[Iterator[Update]], parts: list[Batch], total: int) -> Iterator[Part]:
     for updates, part in zip(running, parts, strict=True):
         update = next(updates, None)
         if update is not None:
@@ -92,4 +102,7 @@ def _cut(value: Any, rows: slice) -> Any:
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether a device or the host has no more memory."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    # What torch's allocator of host memory and oneDNN say.
+    return isinstance(error, RuntimeError) and any(said in str(error) for said in SAID_OF_MEMORY)

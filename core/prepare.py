@@ -17,6 +17,7 @@ from core.networks import sizing, zoo
 from core.networks.teacher import Teacher, load_teacher
 from core.networks.trajectory import load_trajectory
 from core.policy import Policy
+from core.ranks import ALONE, Ranks
 from core.resolve import resolve
 from core.spec import DatasetSpec, JobSpec, TeacherSpec, needs_of
 from core.teacher_check import check_teacher, class_indices, restricted_logits
@@ -30,6 +31,7 @@ class Place:
     cache: Path
     inputs: Path | None
     policy: Policy
+    ranks: Ranks = ALONE
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,11 @@ class Prepared:
 def prepare(spec: JobSpec, place: Place, report: Callable[[Event], None]) -> Prepared:
     """Read and check all that the job names; raises the UserError that says what does not fit."""
     arithmetic = choose_arithmetic(spec.training)
+    with place.ranks.first_goes_first():  # the others find the images decoded
+        return _prepare(spec, place, report, arithmetic)
+
+
+def _prepare(spec: JobSpec, place: Place, report: Callable[[Event], None], arithmetic: Arithmetic) -> Prepared:
     source = _open(spec, place, spec.dataset)
     teacher = _teacher(spec.teacher, place, arithmetic) if spec.teacher is not None else None
     more = tuple(

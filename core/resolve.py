@@ -48,7 +48,7 @@ def resolve(
         "image_size": image_size,
         "augmentation": augmentation,
         "precision": arithmetic.precision,
-        "devices": _devices(training, arithmetic),
+        "devices": _devices(training, arithmetic, batch_size),
         "compile": _compile(training, arithmetic, steps=epochs * steps_per_epoch),
         "micro_batch_size": batch_size if training.micro_batch_size == "auto" else training.micro_batch_size,
     }
@@ -68,8 +68,11 @@ def _batch_size(training: TrainingSpec, num_train: int) -> int:
     return training.batch_size
 
 
-def _devices(training: TrainingSpec, arithmetic: Arithmetic) -> str:
+def _devices(training: TrainingSpec, arithmetic: Arithmetic, batch_size: int) -> str:
     _, colon, count = training.devices.partition(":")
+    if int(count or 1) > batch_size:
+        detail = f"{count} devices cannot share a batch of {batch_size}; allowed: 1 to {batch_size}"
+        raise SpecInvalid([("/training/devices", detail)])
     return f"{arithmetic.device.type}{colon}{count}"
 
 

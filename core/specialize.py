@@ -43,6 +43,8 @@ def specialize(
     with watch.deferring():
         trained = train_all(prepared, place, report, watch, resume=resume)
 
+    if not place.ranks.is_first:  # the first process evaluates and exports for all
+        return None
     watch.check_deadline()
     report(Phase(phase="evaluating"))
     assessments = {}

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from core.methods.method import Update
 from core.micro_batches import Part
+from core.ranks import Ranks
 
 
 class Tally:
@@ -45,9 +46,13 @@ class Tally:
         step = int(self._diverged_at)
         return None if step < 0 else step
 
-    def take(self) -> dict[str, float]:
-        """The means over images since the last call, which start anew; waits for the device."""
-        means = {name: float(total) / max(self._num_images, 1) for name, total in self._sums.items()}
+    def take(self, ranks: Ranks) -> dict[str, float]:
+        """The means over all ranks' images since the last call, which start anew; waits for the device."""
+        if not self._sums:
+            return {}
+        counted = torch.full((), float(self._num_images), dtype=torch.float64, device=self._diverged_at.device)
+        *totals, count = ranks.sum(torch.stack([*self._sums.values(), counted])).tolist()
+        means = {name: total / max(count, 1.0) for name, total in zip(self._sums, totals, strict=True)}
         self._sums, self._num_images = {}, 0
         return means
 

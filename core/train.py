@@ -20,6 +20,7 @@ from core.errors import LossDiverged
 from core.methods.method import Batch, Method, Moment, Update
 from core.micro_batches import MicroBatches, Part
 from core.optimizers import build_optimizer, set_rate
+from core.ranks import ALONE, Ranks
 from core.seeds import derive_seed
 from core.tally import Tally
 from core.teaching import Teaching
@@ -42,6 +43,7 @@ class Trainer:
     """Called now and then in long work between two steps: it may save, and raise Interrupted."""
     notice: Callable[[str], None] = lambda message: None
     """Told what a person should know, in a sentence."""
+    ranks: Ranks = ALONE
     step: int = 0
     seconds: float = 0.0
     stopped: bool = False
@@ -55,7 +57,7 @@ class Trainer:
         self.scaler = self.course.arithmetic.scaler()
         decay = self.course.training.ema_decay
         self.averaged = Averaged(self.method.deployed(), decay) if decay is not None else None
-        self.micro = MicroBatches(self.course.micro_batch_size, self.notice)
+        self.micro = MicroBatches(self.course.micro_batch_size, self.notice, self.ranks)
         self._reported = (0, 0.0)
 
     def run(self) -> None:
@@ -148,7 +150,11 @@ class Trainer:
         stored = self.batches.stored
         if stored is None or self._view == (view := self.batches.view_of(local)):
             return
-        if stored.ensure(view, lambda: self.pulse(self)):
+        # Among several ranks a pulse would wait for the others, which wait for this view.
+        pulse = (lambda: self.pulse(self)) if self.ranks.size == 1 else (lambda: None)
+        with self.ranks.first_goes_first():
+            filled = stored.ensure(view, pulse)
+        if filled:
             self.notice(f"the teacher has seen view {view + 1} of {stored.num_views} of the training images")
         self._view = view
 
@@ -201,6 +207,7 @@ class Trainer:
 
     def _step_optimizer(self, group: str) -> None:
         optimizer = self._optimizers[group]
+        self.ranks.sum_gradients(p for each in optimizer.param_groups for p in each["params"])
         set_rate(optimizer, self._peak_rate(group) * self.course.rate_factor(self.step))
         limit = self.course.training.clip_gradient_norm
         if limit is not None:
@@ -223,7 +230,7 @@ class Trainer:
         self._check_finite()
         steps, seconds = self.step - self._reported[0], self.seconds - self._reported[1]
         self._reported = (self.step, self.seconds)
-        values: dict[str, float | None] = dict(self.tally.take())
+        values: dict[str, float | None] = dict(self.tally.take(self.ranks))
         values["learning_rate"] = self._peak_rate("student") * self.course.rate_factor(self.step - 1)
         values["images_per_second"] = steps * self.course.training.batch_size / seconds if seconds else None
         self.tell(self.step, values)

@@ -15,6 +15,7 @@ from core.networks.inference import in_plain_layout
 from core.networks.network import Network
 from core.prepare import Place, Prepared, PreparedRun
 from core.progress import Meter
+from core.ranks import keep_statistics
 from core.train import Trainer
 from core.watch import Interrupted, Watch
 
@@ -99,7 +100,7 @@ class Training:
         self.meter.finished(run.run.name)
         network = method.deployed().cpu()
         network.load_state_dict(done["weights"])
-        in_plain_layout(network)
+        keep_statistics(in_plain_layout(network))
         return Trained(network, done["steps"], done["seconds"], done["curves"], done["products"], done["trajectory"])
 
     def save(self, trainer: Trainer | None) -> None:
@@ -114,9 +115,10 @@ class Training:
             "spent_seconds": self.watch.spent(),
         }
         total = sum(done["steps"] for done in self.finished.values()) + (trainer.step if trainer is not None else 0)
-        event: Checkpoint = self.folder.save(state, total)
         self.watch.saved()
-        self.report(event)
+        if self.place.ranks.is_first:
+            event: Checkpoint = self.folder.save(state, total)
+            self.report(event)
 
     def _teller(self, run: PreparedRun) -> Callable[[int, dict[str, float | None]], None]:
         def tell(step: int, values: dict[str, float | None]) -> None:
@@ -142,19 +144,25 @@ class Training:
             if progress is not None:
                 self.report(progress)
             self._keep(run, trainer)
-            self.watch.check_deadline()
+            self._check_deadline()
             if trainer.stopped or trainer.step == course.steps:
                 return  # the whole run is saved a moment later
             self._pulse(trainer)
-            if self.watch.checkpoint_is_due(epoch_ends=trainer.step % course.steps_per_epoch == 0):
+            due = self.watch.checkpoint_is_due(epoch_ends=trainer.step % course.steps_per_epoch == 0)
+            if self.place.ranks.any(due):
                 self.save(trainer)
 
         return after_step
 
+    def _check_deadline(self) -> None:
+        """All ranks end where the time of one is up."""
+        if self.place.ranks.any(self.watch.is_late()):
+            self.watch.give_up()
+
     def _pulse(self, trainer: Trainer) -> None:
         """Between two steps: end where the process was asked to, after a checkpoint, or where the time is up."""
-        self.watch.check_deadline()
-        if self.watch.interrupted.is_set():
+        self._check_deadline()
+        if self.place.ranks.any(self.watch.interrupted.is_set()):
             self.save(trainer)
             raise Interrupted
 

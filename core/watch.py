@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from core.errors import DeadlineExceeded
 
@@ -68,11 +69,18 @@ class Watch:
 
     def check_deadline(self) -> None:
         """Raise DeadlineExceeded where the job has used up its time, over all attempts."""
-        spent = self.spent()
-        if self.max_runtime_seconds is not None and spent > self.max_runtime_seconds:
-            raise DeadlineExceeded(
-                f"the job ran {spent:.0f} s, longer than its training.max_runtime_seconds of "
-                f"{self.max_runtime_seconds:g}",
-                hint="raise max_runtime_seconds, or lower training.epochs",
-                pointer="/training/max_runtime_seconds",
-            )
+        if self.is_late():
+            self.give_up()
+
+    def is_late(self) -> bool:
+        """Whether the job has used up its time, over all attempts."""
+        return self.max_runtime_seconds is not None and self.spent() > self.max_runtime_seconds
+
+    def give_up(self) -> NoReturn:
+        """Raise DeadlineExceeded."""
+        raise DeadlineExceeded(
+            f"the job ran {self.spent():.0f} s, longer than its training.max_runtime_seconds of "
+            f"{self.max_runtime_seconds:g}",
+            hint="raise max_runtime_seconds, or lower training.epochs",
+            pointer="/training/max_runtime_seconds",
+        )

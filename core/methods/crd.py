@@ -98,7 +98,7 @@ class Crd(Method):
 
     def _contrast(self, place: int, anchors: Tensor, memory: Tensor, columns: Tensor) -> Tensor:
         # All scores at once: gathering K rows of the memory for each anchor would take W times the memory.
-        scores = (inner_products(anchors, memory) / self.knobs.temperature).gather(1, columns)
+        scores = inner_products(anchors / self.knobs.temperature, memory).gather(1, columns)
         known = self.normalizers[place]
         with torch.no_grad():
             self.normalizers[place] = torch.where(known > 0, known, scores.exp().mean() * len(memory))

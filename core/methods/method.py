@@ -84,6 +84,8 @@ class Setting:
     class_indices: Tensor | None
     """int64 (K,): the customer's classes among the teacher's outputs; None where the teacher does not cover them."""
     num_classes: int
+    classes: tuple[str, ...] = ()
+    """The customer's classes by name, in the order of the student's outputs."""
     label_smoothing: float = 0.0
     num_train: int = 0
     """Images of the training split: the range of Batch.indices."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.methods.method import Batch, Moment, Setting
+from core.methods.method import Batch, Moment, Setting, widen
 from core.methods.parts.distances import mse_distance, same_size
 from core.methods.parts.feature_method import FeatureMethod
 from core.methods.parts.norm import BatchNorm
@@ -31,6 +31,7 @@ WIDEST_INSIDE = 512  # channels that are carried from level to level, of the aut
 
 def hierarchical_distance(student_map: Tensor, teacher_map: Tensor) -> Tensor:
     """HCL of two (N, D, H, W): the weighted mean of squared differences at falling resolutions."""
+    student_map, teacher_map = widen(student_map), widen(teacher_map)
     total, weight, weights = mse_distance(student_map, teacher_map), 1.0, 1.0
     for side in (4, 2, 1):
         if side < min(student_map.shape[2:]):

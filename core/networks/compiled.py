@@ -54,4 +54,3 @@ class CompiledFeatures:
 
 def _is_of_compilation(error: Exception) -> bool:
     return type(error).__module__.startswith(("torch._dynamo", "torch._inductor", "torch._functorch"))
-

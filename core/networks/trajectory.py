@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from core.errors import TeacherLoadFailed
-from core.networks.teacher import Teacher, fetch_weights
 from core.networks.fit import fit
+from core.networks.teacher import Teacher, fetch_weights
 from core.networks.weights import read_weights
 from core.policy import Policy
 from core.spec import TeacherSpec

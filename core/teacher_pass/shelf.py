@@ -1,7 +1,8 @@
 """The folder of stored teacher passes: one file a view, checked when it is opened, the longest unused evicted first.
 
 A pass is a folder named by its content address. Its lock file is held shared by each job that uses it, and exclusively
-by whoever removes it; two jobs that write one view write the same bytes, each whole. A view file is records of fixed length and the CRC-32 of them all.
+by whoever removes it; two jobs that write one view write the same bytes, each whole. A view file is
+records of fixed length and the CRC-32 of them all.
 """
 
 import fcntl
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Shelf:
-    """One pass: `num_records` records of `record_bytes` a view, below `root`, which holds at most `max_bytes` in all."""
+    """One pass: views of `num_records` records of `record_bytes`, below `root`, which holds `max_bytes` at most."""
 
     def __init__(self, root: Path, address: str, *, num_records: int, record_bytes: int, max_bytes: int) -> None:
         self.folder = root / address

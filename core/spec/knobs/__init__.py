@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 
-from core.spec.knobs.base import Fidelity, Knobs, Need
+from core.spec.knobs.contract import Fidelity, Knobs, Need
 
 __all__ = ["LISTED", "Fidelity", "Knobs", "Need"]
 
@@ -18,5 +18,5 @@ def _find(name: str) -> type[Knobs]:
 LISTED: dict[str, type[Knobs]] = {
     module.name: _find(module.name)
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name)
-    if module.name != "base"
+    if module.name != "contract"
 }

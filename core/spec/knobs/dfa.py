@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from core.spec.knobs.base import Knobs
+from core.spec.knobs.contract import Knobs
 
 TOLERANCE = 1e-3  # of a sum of shares that people round
 

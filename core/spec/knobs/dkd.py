@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from core.spec.knobs.base import Knobs
+from core.spec.knobs.contract import Knobs
 from core.spec.part import Auto
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.spec.knobs.base import Knobs
+from core.spec.knobs.contract import Knobs
 
 
 class PatientKnobs(Knobs):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.spec.knobs.base import Knobs
+from core.spec.knobs.contract import Knobs
 
 
 class ReviewkdKnobs(Knobs):
@@ -17,5 +17,7 @@ class ReviewkdKnobs(Knobs):
     label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
     warmup_epochs: int = Field(20, ge=0, description="epochs over which the weight rises; the authors train 240")
     taps: Literal["last", "all"] | tuple[str, ...] = Field(
-        "all", description="which maps: the last before pooling, one per resolution, or the teacher's modules by path"
+        "all",
+        description="which maps: the last before pooling, one per resolution, or the teacher's modules by path, "
+        "shallow to deep",
     )

@@ -1,4 +1,4 @@
-"""A stored pass in the loop: the student sees what the teacher saw, jobs share it, a cut run ends with the same bits."""
+"""A stored pass in the loop: the student sees what the teacher saw, jobs share it, a cut run ends the same."""
 
 import copy
 from dataclasses import replace

@@ -1,0 +1,72 @@
+"""A training in several processes of one or several hosts, under torch's own launcher.
+
+python -m core --spec job.json --set training.devices=cuda:4
+python -m core --spec job.json --set training.devices=cuda:8 --hosts 2 --rendezvous host0:29500   # on both hosts
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from core.events import EXIT_INTERNAL, EXIT_INTERRUPTED
+from core.ranks import Ranks
+from core.spec import JobSpec
+
+Run = Callable[[JobSpec, argparse.Namespace, Ranks], int]
+GRACE_SECONDS = 60  # for the first process to write its checkpoint
+
+
+def num_processes(spec: JobSpec) -> int:
+    """How many processes of this host the job wants: cuda:4 is four."""
+    return int(spec.training.devices.partition(":")[2] or 1)
+
+
+def launch(run: Run, spec: JobSpec, options: argparse.Namespace) -> int:
+    """`run` in every process; the exit status of the first.
+
+    `run` must be a module's function: the processes are started afresh and import it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        status = Path(folder) / "status"
+        config = LaunchConfig(
+            min_nodes=options.hosts,
+            max_nodes=options.hosts,
+            nproc_per_node=num_processes(spec),
+            run_id="retort",
+            rdzv_backend="c10d",
+            rdzv_endpoint=options.rendezvous or "localhost:0",
+            max_restarts=0,
+            shutdown_timeout=GRACE_SECONDS,
+        )
+        try:
+            elastic_launch(config, _rank_main)(run, spec.model_dump(mode="json"), options, str(status))
+        except SignalException:
+            return _told(status, EXIT_INTERRUPTED)
+        except ChildFailedError:
+            return _told(status, EXIT_INTERNAL)
+        return _told(status, EXIT_INTERNAL)
+
+
+def _told(status: Path, otherwise: int) -> int:
+    """What the first process ended with. A process of another host, or one that died, told nothing."""
+    return int(status.read_text()) if status.exists() else otherwise
+
+
+def _rank_main(run: Run, document: dict, options: argparse.Namespace, status: str) -> None:
+    """One process of the training."""
+    has_gpus = torch.cuda.is_available() and not document["training"]["devices"].startswith("cpu")
+    dist.init_process_group("nccl" if has_gpus else "gloo")
+    ranks = Ranks(dist.get_rank(), dist.get_world_size(), dist.get_node_local_rank())
+    if has_gpus:
+        torch.cuda.set_device(ranks.local_rank)
+    code = run(JobSpec.model_validate(document), options, ranks)
+    if ranks.is_first:
+        Path(status).write_text(str(code))
+    dist.destroy_process_group()

@@ -1,0 +1,47 @@
+"""Knobs of method prokt; the arithmetic is in core.methods.prokt."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from core.spec.knobs.contract import Knobs
+
+
+class ProktKnobs(Knobs):
+    """The teacher trains along: it walks towards the labels while it stays near the student, who follows it.
+
+    The moved teacher is published as teacher.safetensors.
+    """
+
+    source = (
+        "Shi et al., ECML-PKDD 2021, arXiv:2107.09305; losses and their defaults as in the authors' code for text "
+        "classification; their settings for images are not public"
+    )
+    fidelity = "as published"
+    needs = ("teacher", "labels")
+    can_be_combined = False
+    name: Literal["prokt"] = Field("prokt", description="tells the methods apart")
+    form: Literal["mixed", "dual"] = Field(
+        "mixed",
+        description="the teacher's loss; mixed: (1 - proximity) label + proximity KL(student || teacher); dual: label "
+        "+ beta (KL - slack), where beta rises while KL exceeds the slack and falls below it",
+    )
+    proximity: float = Field(0.4, ge=0, le=1, description="mixed: how much the teacher stays near the student")
+    slack: float = Field(1.0, ge=0, description="dual: the divergence that is allowed, nats")
+    beta: float = Field(1.0, ge=0, description="dual: where beta starts")
+    beta_rate: float = Field(1e-3, ge=0, description="dual: how fast beta moves a step")
+    temperature: float = Field(1.0, gt=0, description="of both divergences, which are multiplied by its square")
+    teacher_rate: float = Field(0.3, gt=0, description="the teacher's learning rate as a share of the student's")
+    targets: Literal["eval", "batch"] = Field(
+        "eval",
+        description="how each sees the other: eval: batch norms on their running statistics, which are no good at the "
+        "start of a training; batch: on the batch's own, without learning them",
+    )
+    initial_classifiers: Literal["zero", "given"] = Field(
+        "zero",
+        description="zero: both begin with uniform predictions, and the teacher's classes may be any; given: the "
+        "teacher keeps its own, which must include the customer's classes",
+    )
+    initial_teacher: Literal["given", "random"] = Field(
+        "given", description="random: the teacher's architecture with random weights"
+    )
