@@ -3,6 +3,8 @@
 import copy
 from collections.abc import Callable
 
+import torch
+
 from core.batches import Batches
 from core.course import Course, PlannedStage, plan_stages
 from core.data.dataset import Split
@@ -117,11 +119,18 @@ def plan(
             arithmetic=prepared.arithmetic,
             needs=method.needs,
             stored=stored,
+            reads_ahead=stored is not None or _comes_from_afar(run, split, place, device),
             target=target.train.images if target is not None else None,
         )
         for stage in method.stages()
     )
     return plan_stages(method.stages(), batches, epochs=int(training.epochs), max_steps=training.max_steps)
+
+
+def _comes_from_afar(run: PreparedRun, split: Split, place: Place, device: torch.device) -> bool:
+    """Whether images are mapped from the disk, or go from the host to a GPU at every step."""
+    is_mapped = run.dataset.facts.resident_bytes > place.policy.max_resident_bytes
+    return is_mapped or split.images.device.type != device.type
 
 
 def _course(prepared: Prepared, run: PreparedRun, method: Method, teaching: Teaching, place: Place) -> Course:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import torch
 
+from core.ahead import Ahead
 from core.data.augment import Augmenter, mix
 from core.data.dataset import Split
 from core.device import Arithmetic
@@ -33,6 +34,8 @@ class Batches:
     needs: Needs = NO_NEEDS
     stored: StoredPass | None = None
     """Views and what the teacher said of them, from disk; None: fresh views."""
+    reads_ahead: bool = False
+    """Fetch the next step's images on a side thread: for what comes from the disk, or from the host to a GPU."""
     target: torch.Tensor | None = None
     """uint8 (M, 3, S, S): unlabelled images of a second domain."""
     _orders: dict[tuple[str, int], torch.Tensor] = field(default_factory=dict, init=False)
@@ -70,11 +73,9 @@ class Batches:
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, on the device; `step` counts from 0 over the stage."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        size = self.training.batch_size
-        indices = self._order("order", epoch, self.members)[place * size : (place + 1) * size]
+        indices, fetched = self._fetched(step)
         labels = self.split.labels[indices].to(self.arithmetic.device, non_blocking=True)
-        batch = self._seen(step, indices, labels)
+        batch = self._seen(step, indices, fetched, labels)
         if self.target is not None:
             batch = replace(batch, target_views=self._target_views(step))
         if self.other is not None:
@@ -89,12 +90,34 @@ class Batches:
             labels = self.split.labels[indices].to(self.arithmetic.device)
             yield Batch(self.arithmetic.laid_out(views), labels, indices.to(self.arithmetic.device))
 
-    def _seen(self, step: int, indices: torch.Tensor, labels: torch.Tensor) -> Batch:
+    @cached_property
+    def _ahead(self) -> Ahead[tuple[torch.Tensor, torch.Tensor]]:
+        return Ahead(self._fetch)
+
+    def _fetched(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        if not self.reads_ahead:
+            return self._fetch(step)
+        # The next epoch's view may not be stored yet.
+        return self._ahead.take(step, more=(step + 1) % self.steps_per_epoch != 0)
+
+    def _fetch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The indices of a step's images, and their pixels or stored records, as yet on the host."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        size = self.training.batch_size
+        indices = self._order("order", epoch, self.members)[place * size : (place + 1) * size]
+        if self.stored is not None:
+            fetched = self.stored.fetch(indices, self.view_of(step))
+        else:
+            fetched = self.split.images[indices.to(self.split.images.device)]
+        is_upload = self.arithmetic.device.type == "cuda" and fetched.device.type == "cpu"
+        return indices, fetched.pin_memory() if is_upload else fetched
+
+    def _seen(self, step: int, indices: torch.Tensor, fetched: torch.Tensor, labels: torch.Tensor) -> Batch:
         device = self.arithmetic.device
         if self.stored is not None:
-            views, teacher = self.stored.read(indices, self.view_of(step), device)
+            views, teacher = self.stored.decode(fetched, device)
             return Batch(views, labels, indices.to(device), teacher=teacher)
-        images = self._on_device(self.split.images, indices)
+        images = fetched.to(device, non_blocking=True)
         views = [self._view(images, step, number) for number in range(self.needs.num_views)]
         # Every view with the same partners and shares, as there is one set of targets.
         mixed = [self._mixed(each, labels, generator(self.seed, "mix", step, device=device)) for each in views]

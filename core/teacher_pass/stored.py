@@ -45,9 +45,13 @@ class StoredPass:
         self.shelf.write(view, self._records(view, pulse))
         return True
 
-    def read(self, indices: Tensor, view: int, device: torch.device) -> tuple[Tensor, Features]:
-        """float32 views (N, 3, V, V) in [0, 1] and the teacher's features of int64 `indices` into the split."""
-        return self.layout.decode(self.shelf.read(view, indices), device)
+    def fetch(self, indices: Tensor, view: int) -> Tensor:
+        """The records of int64 `indices` into the split, as they lie on the disk: uint8 (N, bytes)."""
+        return self.shelf.read(view, indices)
+
+    def decode(self, records: Tensor, device: torch.device) -> tuple[Tensor, Features]:
+        """float32 views (N, 3, V, V) in [0, 1] and the teacher's features, on the device."""
+        return self.layout.decode(records, device)
 
     def _records(self, view: int, pulse: Callable[[], None]) -> Iterator[Tensor]:
         count, device = len(self.split.labels), self.arithmetic.device

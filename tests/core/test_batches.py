@@ -1,5 +1,7 @@
 """The batches as a pure function of the step."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny import CPU, NUM_CLASSES, make_split, make_training
@@ -88,3 +90,11 @@ def test_mixed_targets_are_rows_that_sum_to_one():
 def test_a_split_smaller_than_a_batch_is_one_batch():
     batches = make_batches(5)
     assert batches.steps_per_epoch == 1 and len(batches.batch(0).indices) == 5
+
+
+def test_reading_ahead_changes_nothing():
+    plain = make_batches(43)
+    ahead = replace(plain, reads_ahead=True)
+    steps = [0, 1, 2, 3, 4, 5, 6, 3, 11, 12, 0]  # in order, over an epoch's end, and back after a resume
+    for step in steps:
+        assert equal(ahead.batch(step), plain.batch(step))

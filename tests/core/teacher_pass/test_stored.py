@@ -85,7 +85,7 @@ def test_epochs_go_through_the_views_in_turn(tmp_path):
     for view in range(3):
         batches.stored.ensure(view, lambda: None)
     everything = torch.arange(COUNT)
-    views = [batches.stored.read(everything, view, CPU.device)[0] for view in range(3)]
+    views = [batches.stored.decode(batches.stored.fetch(everything, view), CPU.device)[0] for view in range(3)]
     assert not torch.equal(views[0], views[1]) and not torch.equal(views[1], views[2])
 
 

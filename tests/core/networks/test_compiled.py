@@ -1,0 +1,65 @@
+"""torch.compile: the same answers and gradients, and a way back that says why."""
+
+import copy
+
+import pytest
+import torch
+from torch._dynamo.exc import BackendCompilerFailed
+
+from core.networks.zoo import build
+
+
+def network():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build("cifar/resnet8", 4, image_size=8)
+
+
+def pixels(count=4):
+    return torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def learned(network):
+    features = network.features(pixels(), (0, -1))
+    (features.logits.square().mean() + sum(each.square().mean() for each in features.maps)).backward()
+    return features, [parameter.grad for parameter in network.parameters()]
+
+
+def test_compiled_features_and_gradients_are_the_plain_ones():
+    plain, fast, said = network(), network(), []
+    fast.compile_features(said.append)
+    (one, one_gradients), (other, other_gradients) = learned(plain), learned(fast)
+    assert said == []
+    for a, b in zip((one.logits, one.pooled, *one.maps), (other.logits, other.pooled, *other.maps), strict=True):
+        torch.testing.assert_close(b, a, atol=1e-4, rtol=1e-4)
+    for a, b in zip(one_gradients, other_gradients, strict=True):
+        torch.testing.assert_close(b, a, atol=1e-4, rtol=1e-3)
+    copied = copy.deepcopy(fast)
+    torch.testing.assert_close(copied.eval()(pixels()), fast.eval()(pixels()))
+
+
+def test_what_cannot_be_compiled_runs_as_it_is_and_says_why(monkeypatch):
+    def compile_nothing(function, **how):
+        def fail(*arguments):
+            raise BackendCompilerFailed(lambda: None, RuntimeError("no C++ compiler"), None)
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    plain, fast, said = network(), network(), []
+    fast.compile_features(said.append)
+    for _ in range(2):
+        torch.testing.assert_close(fast.features(pixels()).logits, plain.features(pixels()).logits)
+    (line,) = said
+    assert line.startswith("torch.compile failed for cifar/resnet8, which runs uncompiled: BackendCompilerFailed")
+
+
+def test_an_error_of_the_network_itself_is_no_error_of_compilation(monkeypatch):
+    def compile_nothing(function, **how):
+        return function
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    fast = network()
+    fast.compile_features()
+    with pytest.raises(RuntimeError):
+        fast.features(torch.rand(2, 5, 8, 8))
