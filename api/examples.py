@@ -21,9 +21,39 @@ FULLER_JOB: dict[str, Any] = {
     "evaluation": {"baselines": ["scratch", "finetune"]},
     "exports": ["safetensors", "onnx"],
 }
+COMBINED_JOB: dict[str, Any] = {
+    **SMALLEST_JOB,
+    "method": ["kd", {"name": "skd", "weight": 10}],
+    "training": {"devices": "cuda:4", "teacher_pass": "stored", "stored_views": 8},
+}
+ADAPTING_JOB: dict[str, Any] = {
+    "teacher": "timm/resnet50.a1_in1k",
+    "dataset": {"uri": "s3://shelf/photos.zip", "target_uri": "s3://shelf/night.zip", "classes": ["cup", "bottle"]},
+    "student": "tiny",
+    "method": "kd_uda",
+}
+ROUTE_JOB: dict[str, Any] = {
+    "teacher": {
+        "architecture": "cifar/resnet56",
+        "weights": "file:///teachers/resnet56.safetensors",
+        "trajectory": ["file:///teachers/epoch-080.safetensors", "file:///teachers/epoch-160.safetensors"],
+    },
+    "dataset": "s3://shelf/photos.zip",
+    "student": "nano",
+    "method": {"name": "rco", "num_anchors": 3},
+}
+SEVERAL_TEACHERS_JOB: dict[str, Any] = {
+    **SMALLEST_JOB,
+    "more_teachers": ["torchvision/resnet101"],
+    "method": {"name": "simkd", "factor": 4},
+}
 JOB_BODIES = {
     "smallest": {"summary": "Three strings", "value": SMALLEST_JOB},
     "fuller": {"summary": "Objects that say more", "value": FULLER_JOB},
+    "combined": {"summary": "Two methods added up, on four GPUs, the teacher's pass stored", "value": COMBINED_JOB},
+    "adapting": {"summary": "A second domain without labels", "value": ADAPTING_JOB},
+    "route": {"summary": "The checkpoints of the teacher's own training", "value": ROUTE_JOB},
+    "several_teachers": {"summary": "Several teachers at once", "value": SEVERAL_TEACHERS_JOB},
 }
 
 QUEUED_JOB: dict[str, Any] = {
@@ -169,7 +199,9 @@ METHOD_LIST: dict[str, Any] = {
             "summary": "Hinton's distillation.",
             "source": "Hinton, Vinyals, Dean 2015, arXiv:1503.02531",
             "fidelity": "as published",
-            "needs": ["teacher", "labels"],
+            "needs": ["teacher", "labels", "common classes"],
+            "can_be_combined": True,
+            "takes_more_teachers": False,
             "knobs": {"type": "object", "properties": {"temperature": {"type": "number", "default": 4.0}}},
         }
     ]

@@ -17,8 +17,9 @@ WEIGHTS_FILE = "model.safetensors"
 
 def check(session: Session, spec: JobSpec) -> None:
     """Raise ArchitectureUnknown or SpecInvalid for what does not exist, before a worker has to find out."""
-    if spec.dataset.uri.startswith("dataset:"):
-        raise SpecInvalid([("/dataset/uri", f"{spec.dataset.uri!r}: datasets cannot be uploaded yet; give a URI")])
+    for field, uri in (("uri", spec.dataset.uri), ("target_uri", spec.dataset.target_uri or "")):
+        if uri.startswith("dataset:"):
+            raise SpecInvalid([(f"/dataset/{field}", f"{uri!r}: datasets cannot be uploaded yet; give a URI")])
     teacher = spec.teacher.architecture if spec.teacher else None
     _check_architecture(session, "/teacher/architecture", teacher)
     _check_architecture(session, "/student/architecture", spec.student.architecture)

@@ -66,5 +66,11 @@ def percent(fraction: float | None) -> str:
     return "-" if fraction is None else f"{100 * fraction:.1f}%"
 
 
+def method(spec: Any) -> str:
+    """The method of a job for people: kd, or kd + skd where terms are added up."""
+    terms = spec if isinstance(spec, list) else (spec.get("terms") or [spec]) if isinstance(spec, dict) else [spec]
+    return " + ".join(term["name"] if isinstance(term, dict) else str(term) for term in terms)
+
+
 def _cell(value: Any) -> str:
     return "-" if value is None else str(value)

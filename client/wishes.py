@@ -2,13 +2,14 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 # The key that a bare string stands for, where an option says more about the same part.
 SHORTHANDS = {
     "teacher": lambda text: {"weights": text} if _has_scheme(text) else {"architecture": text},
+    "more_teachers": lambda text: {"weights": text} if _has_scheme(text) else {"architecture": text},
     "dataset": lambda text: {"uri": text},
     "student": lambda text: {"architecture": text} if "/" in text else {"size": text},
     "method": lambda text: {"name": text},
@@ -16,28 +17,15 @@ SHORTHANDS = {
 
 
 def combine(
-    spec: str | None,
-    assignments: Sequence[str],
-    teacher: str | None,
-    dataset: str | None,
-    student: str | None,
-    method: str | None,
-    weights: str | None,
-    classes: str | None,
-    *,
-    name: str | None = None,
-    labels: Sequence[str] = (),
+    spec: str | None, fields: Mapping[str, Any], assignments: Sequence[str], *, labels: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The spec of a file, then what the options say, then the assignments: later wins. Raises ValueError."""
+    """The spec of a file, then the fields by path (`dataset.classes`; None says nothing), then the assignments: later
+    wins. Raises ValueError.
+    """
     body = read_spec(spec) if spec else {}
-    given = {"teacher": teacher, "student": student, "method": method, "name": name}
-    body |= {key: value for key, value in given.items() if value is not None}
-    if dataset is not None:
-        body["dataset"] = as_uri(dataset)
-    if weights is not None:
-        put(body, ["teacher", "weights"], as_uri(weights))
-    if classes is not None:
-        put(body, ["dataset", "classes"], [one.strip() for one in classes.split(",")])
+    for path, value in fields.items():
+        if value is not None:
+            put(body, path.split("."), value)
     if labels:
         body["labels"] = {**body.get("labels", {}), **pairs(labels, "--label")}
     for assignment in assignments:
@@ -82,19 +70,33 @@ def assign(spec: dict[str, Any], assignment: str) -> None:
 
 
 def put(spec: dict[str, Any], path: list[str], value: Any) -> None:
-    """Set the value at a path; parts on the way are made, a shorthand string becomes the object it stands for."""
-    holder = spec
-    for depth, key in enumerate(path[:-1]):
-        inside = holder.get(key)
-        if isinstance(inside, str) and depth == 0 and key in SHORTHANDS:
-            inside = SHORTHANDS[key](inside)
+    """Set the value at a path; parts on the way are made, a shorthand string becomes the object it stands for.
+
+    A number counts the items of a list from 0. Raises ValueError where there is nothing to set inside of.
+    """
+    holder: Any = spec
+    for depth, name in enumerate(path[:-1]):
+        key = _key(holder, name, path)
+        inside = holder[key] if isinstance(holder, list) else holder.get(key)
+        if isinstance(inside, str) and path[0] in SHORTHANDS and (depth == 0 or isinstance(holder, list)):
+            inside = SHORTHANDS[path[0]](inside)
         if inside is None:
             inside = {}
-        if not isinstance(inside, dict):
+        if not isinstance(inside, dict | list):
             raise ValueError(f"cannot set {'.'.join(path)}: {'.'.join(path[: depth + 1])} is {inside!r}")
         holder[key] = inside
         holder = inside
-    holder[path[-1]] = value
+    holder[_key(holder, path[-1], path)] = value
+
+
+def _key(holder: Any, name: str, path: list[str]) -> Any:
+    """How `name` is looked up in an object or a list."""
+    if not isinstance(holder, list):
+        return name
+    if not name.isdecimal() or int(name) >= len(holder):
+        listed = ", ".join(json.dumps(item) for item in holder)
+        raise ValueError(f"cannot set {'.'.join(path)}: {name!r} is none of 0 to {len(holder) - 1} of [{listed}]")
+    return int(name)
 
 
 def pairs(options: Sequence[str], option: str) -> dict[str, str]:

@@ -74,5 +74,7 @@ def _method(name: str) -> MethodView:
         source=knobs.source,
         fidelity=knobs.fidelity,
         needs=list(knobs.needs),
+        can_be_combined=knobs.can_be_combined,
+        takes_more_teachers=knobs.takes_more_teachers,
         knobs=knobs.model_json_schema(),
     )

@@ -56,7 +56,9 @@ class MethodView(BaseModel):
     summary: str
     source: str = Field(description="the paper or practice it comes from")
     fidelity: Fidelity = Field(description="how sure we are of that")
-    needs: list[Need]
+    needs: list[Need] = Field(description="what a job must have; of a combination, what its terms need besides")
+    can_be_combined: bool = Field(description="whether it can be one of several in a job's `method`")
+    takes_more_teachers: bool = Field(description="whether it learns from all of `more_teachers` at once")
     knobs: dict[str, Any] = Field(description="JSON Schema of the method's object in a job")
 
 

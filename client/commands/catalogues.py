@@ -1,19 +1,31 @@
 """`retort methods | students | teachers`: what may be asked for."""
 
-from typing import Any
+import json
+from typing import Annotated, Any
+
+import typer
 
 from client import screen
 from client.commands.options import DEFAULT, AsJson, Url, connect
 
 
-def methods(url: Url = DEFAULT, as_json: AsJson = False) -> None:
-    """List the methods and their knobs."""
+def methods(
+    name: Annotated[str | None, typer.Argument(help="one method, with each of its knobs", show_default=False)] = None,
+    url: Url = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """List the methods, what they need and their knobs."""
     with connect(url) as retort:
         entries = retort.methods()
+    chosen = [entry for entry in entries if name in (None, entry["name"])]
+    if not chosen:
+        raise ValueError(f"no method {name!r}; there are: {', '.join(entry['name'] for entry in entries)}")
     if as_json:
-        screen.machine(entries)
-        return
-    screen.table(["method", "what it does", "knobs"], [_method(entry) for entry in entries])
+        screen.machine(chosen if name is None else chosen[0])
+    elif name is None:
+        screen.table(["method", "needs", "formula", "what it does", "knobs"], [_method(entry) for entry in entries])
+    else:
+        _show_method(chosen[0])
 
 
 def students(url: Url = DEFAULT, as_json: AsJson = False) -> None:
@@ -30,9 +42,32 @@ def teachers(url: Url = DEFAULT, as_json: AsJson = False) -> None:
     _list(entries, as_json)
 
 
-def _method(entry: dict[str, Any]) -> tuple[str, str, str]:
-    knobs = entry["knobs"].get("properties", {})
-    return entry["name"], entry["summary"], ", ".join(name for name in knobs if name != "name")
+def _method(entry: dict[str, Any]) -> tuple[str, ...]:
+    summary = " ".join(entry["summary"].split())
+    return entry["name"], ", ".join(entry["needs"]), entry["fidelity"], summary, ", ".join(_knobs(entry))
+
+
+def _show_method(entry: dict[str, Any]) -> None:
+    alone = "no" if entry["can_be_combined"] else "yes"
+    screen.facts(
+        [
+            ("method", entry["name"]),
+            ("what it does", " ".join(entry["summary"].split())),
+            ("source", entry["source"]),
+            ("formula", entry["fidelity"]),
+            ("needs", ", ".join(entry["needs"])),
+            ("only alone", alone),
+        ]
+    )
+    print()
+    knobs = _knobs(entry).items()
+    rows = [(name, json.dumps(knob.get("default")), knob.get("description", "")) for name, knob in knobs]
+    screen.table(["knob", "default", "meaning"], rows)
+
+
+def _knobs(entry: dict[str, Any]) -> dict[str, Any]:
+    """The knobs by name, each as JSON Schema."""
+    return {name: knob for name, knob in entry["knobs"].get("properties", {}).items() if name != "name"}
 
 
 def _list(entries: list[dict[str, Any]], as_json: bool) -> None:

@@ -21,8 +21,18 @@ def jobs(
     if as_json:
         screen.machine(views)
         return
-    rows = [(job["id"], _standing(job), _students(job), job["name"], screen.age(job["created_at"])) for job in views]
-    screen.table(["job", "state", "student", "name", "age"], rows, right=["age"])
+    rows = [
+        (
+            job["id"],
+            _standing(job),
+            _students(job),
+            screen.method(job["spec"]["method"]),
+            job["name"],
+            screen.age(job["created_at"]),
+        )
+        for job in views
+    ]
+    screen.table(["job", "state", "student", "method", "name", "age"], rows, right=["age"])
 
 
 def show(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
@@ -94,9 +104,8 @@ def _students(job: dict[str, Any]) -> str:
 
 def _show(job: dict[str, Any]) -> None:
     spec, student = job["spec"], job["student"] or {}
-    teacher, error, test = spec.get("teacher") or {}, job["error"] or {}, _test(job)
+    teacher, error = spec.get("teacher") or {}, job["error"] or {}
     size = f"{screen.count(student.get('num_params'))} params, {screen.count(student.get('macs'))} MACs"
-    low, high = test.get("top1_interval") or (None, None)
     screen.facts(
         [
             ("job", job["id"]),
@@ -105,11 +114,14 @@ def _show(job: dict[str, Any]) -> None:
             ("queue position", (job["queue"] or {}).get("position")),
             ("error", error and f"{error['message']} [{error['code']}]"),
             ("hint", error.get("hint")),
-            ("teacher", " ".join(filter(None, (teacher.get("architecture"), teacher.get("weights"))))),
+            ("teacher", _teacher(teacher)),
+            ("more teachers", ", ".join(_teacher(each) for each in spec.get("more_teachers") or ())),
             ("dataset", spec["dataset"]["uri"]),
-            ("method", spec["method"]["name"]),
+            ("target domain", spec["dataset"].get("target_uri")),
+            ("method", screen.method(spec["method"])),
             ("student", student and f"{student['architecture']} ({size})"),
-            ("test/top1", test and f"{screen.percent(test['top1'])} ({screen.percent(low)} to {screen.percent(high)})"),
+            ("test/top1", _top1(_split(job, "test"))),
+            ("target/top1", _top1(_split(job, "target"))),
             ("attempts", len(job["attempts"])),
             ("created", job["created_at"]),
             ("started", job["started_at"]),
@@ -118,5 +130,17 @@ def _show(job: dict[str, Any]) -> None:
     )
 
 
-def _test(job: dict[str, Any]) -> dict[str, Any]:
-    return ((job["result"] or {}).get("metrics") or {}).get("test") or {}
+def _teacher(teacher: dict[str, Any]) -> str:
+    return " ".join(filter(None, (teacher.get("architecture"), teacher.get("weights"))))
+
+
+def _split(job: dict[str, Any], name: str) -> dict[str, Any]:
+    """What the student's network got on a split; {} where that was not measured."""
+    return ((job["result"] or {}).get("metrics") or {}).get(name) or {}
+
+
+def _top1(measured: dict[str, Any]) -> str | None:
+    if not measured:
+        return None
+    low, high = measured["top1_interval"]
+    return f"{screen.percent(measured['top1'])} ({screen.percent(low)} to {screen.percent(high)})"

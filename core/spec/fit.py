@@ -15,7 +15,7 @@ def misfits(spec: "JobSpec") -> Iterator[tuple[str, str]]:
     for knobs in methods_of(spec.method):
         yield from _unmet(knobs, spec)
     if spec.teacher is None and spec.student.size == "same":
-        yield "", "student 'same' needs a teacher to be the same as"
+        yield "/student", "student 'same' needs a teacher to be the same as"
     given = spec.teacher is not None or spec.student.weights is not None
     if "finetune" in spec.evaluation.baselines and not given:
         yield "/evaluation/baselines", "baseline 'finetune' needs given weights: a teacher, or student.weights"
@@ -41,9 +41,12 @@ def name_of(method: Knobs) -> str:
 def _unmet(knobs: Knobs, spec: "JobSpec") -> Iterator[tuple[str, str]]:
     name = name_of(knobs)
     if "teacher" in knobs.needs and spec.teacher is None:
-        yield "", f"method {name!r} needs a teacher; methods without: {', '.join(sorted(TEACHERLESS))}"
+        yield "/teacher", f"method {name!r} needs a teacher; methods without: {', '.join(sorted(TEACHERLESS))}"
     if "initial weights" in knobs.needs and spec.teacher is None and spec.student.weights is None:
-        yield "", f"method {name!r} needs given weights: a teacher with student 'same', or student.weights"
+        yield (
+            "/student/weights",
+            f"method {name!r} needs given weights: a teacher with student 'same', or student.weights",
+        )
     if "target images" in knobs.needs and spec.dataset.target_uri is None:
         yield "/dataset/target_uri", f"method {name!r} needs unlabelled images of the domain to adapt to"
     if "trajectory" in knobs.needs and spec.teacher is not None and not spec.teacher.may_have_trajectory:

@@ -110,3 +110,15 @@ def test_the_methods(api):
     assert methods["kd"]["needs"] == ["teacher", "labels", "common classes"]
     assert methods["kd"]["fidelity"] == "as published"
     assert methods["skd"]["fidelity"] == "our variant"
+    assert [methods[name]["can_be_combined"] for name in ("kd", "prokt")] == [True, False]
+    assert [name for name, method in methods.items() if method["takes_more_teachers"]] == ["simkd"]
+
+
+def test_the_schema_takes_methods_in_every_form(api):
+    validator = jsonschema.Draft202012Validator(api.get("/v1/schema").json())
+    job = {"teacher": "torchvision/resnet50", "dataset": "s3://shelf/photos.zip", "student": "small"}
+    for method in ("kd", {"name": "kd"}, ["kd", "skd"], [{"name": "kd", "temperature": 2}, "skd"]):
+        parse_job({**job, "method": method})
+        validator.validate({**job, "method": method})
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate({**job, "method": [{"name": "kd", "temprature": 2}]})

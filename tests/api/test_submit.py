@@ -182,6 +182,78 @@ def test_an_earlier_jobs_model_is_taken(api, put, work, write, database, smalles
     assert api.post("/v1/jobs", json={**smallest, "teacher": f"job:{teacher.id}"}).status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("lacking", "pointer", "words"),
+    [
+        ({"teacher": None, "method": "kd"}, "/teacher", "method 'kd' needs a teacher"),
+        ({"teacher": None, "method": ["oskd", "sp"]}, "/teacher", "method 'sp' needs a teacher"),
+        ({"teacher": None, "method": "finetune"}, "/student/weights", "needs given weights"),
+        ({"method": "rco"}, "/teacher", "training.keep_trajectory"),
+        ({"method": "kd_uda"}, "/dataset/target_uri", "needs unlabelled images"),
+        ({"method": "kd", "more_teachers": ["cifar/resnet20"]}, "/more_teachers", "learns from one teacher"),
+        ({"method": ["kd", "rco"]}, "/method", "unknown method 'rco'"),
+        ({"method": ["kd", {"name": "skd", "weihgt": 1}]}, "/method/1/weihgt", "'weight'"),
+        ({"dataset": {"uri": "s3://a/b", "target_uri": "dataset:d"}, "method": "kd_uda"}, "/dataset/target_uri", "yet"),
+    ],
+)
+def test_a_method_that_lacks_what_it_needs_is_refused_at_its_place(api, problem, smallest, lacking, pointer, words):
+    for path in ("/v1/jobs", "/v1/jobs/plan"):
+        places = problem(api.post(path, json=smallest | lacking), 422, "SPEC_INVALID")["errors"]
+        assert [place["pointer"] for place in places] == [pointer]
+        assert words in places[0]["detail"]
+
+
+def test_every_method_that_needs_more_than_labels_is_refused_without_it(api, smallest):
+    """Found from what the catalogue says of each method, so that a new one cannot be forgotten."""
+    gives = {
+        "teacher": {"teacher": "torchvision/resnet50"},
+        "initial weights": {"student": {"size": "small", "weights": "published"}},
+        "target images": {"dataset": {"uri": "s3://a/b", "target_uri": "s3://a/c"}},
+        "trajectory": {"teacher": {"architecture": "torchvision/resnet50", "trajectory": ["s3://a/1.safetensors"]}},
+    }
+    for method in api.get("/v1/methods").json()["data"]:
+        if method["name"] == "combined":
+            continue
+        needs = [need for need in gives if need in method["needs"]]
+        whole = {**smallest, "teacher": None, "method": method["name"]}
+        for need in needs:
+            whole |= gives[need]
+        assert api.post("/v1/jobs", json=whole).status_code == 201, method["name"]
+        for left_out in needs:
+            body = {**smallest, "teacher": None, "method": method["name"]}
+            for need in needs:
+                body |= gives[need] if need != left_out else {}
+            if left_out == "teacher" and "trajectory" in needs:
+                body["teacher"] = None
+            assert api.post("/v1/jobs", json=body).status_code == 422, (method["name"], left_out)
+
+
+def test_an_earlier_jobs_checkpoints_are_followed_if_it_kept_any(api, problem, put, work, write, database, smallest):
+    import io
+
+    from store import blobs
+
+    answers = []
+    for kept in (0, 4):
+        teacher = put(training={"keep_trajectory": kept})
+        lease = work(teacher)
+        blob = blobs.put(database, io.BytesIO(b"weights"))
+        write(leases.add_artifact, lease, "model.safetensors", "application/octet-stream", blob.sha256, blob.size_bytes)
+        write(leases.succeed, lease, {})
+        answers.append(api.post("/v1/jobs", json={**smallest, "teacher": f"job:{teacher.id}", "method": "rco"}))
+    place = problem(answers[0], 422, "SPEC_INVALID")["errors"][0]
+    assert place["pointer"] == "/teacher/weights"
+    assert "kept no checkpoints" in place["detail"]
+    assert answers[1].status_code == 201
+
+
+def test_a_list_of_methods_is_one_method_of_several_terms(api, smallest):
+    job = api.post("/v1/jobs", json={**smallest, "method": ["kd", {"name": "skd", "weight": 3}]}).json()
+    assert job["spec"]["method"]["name"] == "combined"
+    assert [term["name"] for term in job["spec"]["method"]["terms"]] == ["kd", "skd"]
+    assert job["spec"]["method"]["terms"][1]["weight"] == 3
+
+
 def test_nothing_is_stored_for_a_refused_job(api, database, smallest):
     api.post("/v1/jobs", json={**smallest, "student": "smal"})
     with database.read() as session:

@@ -4,13 +4,12 @@ import json
 
 import pytest
 
-from client import wishes
-
-NOTHING = dict.fromkeys(("spec", "teacher", "dataset", "student", "method", "weights", "classes"))
+from client.cli import app
+from client.commands.job_options import spec_of
 
 
 def combine(*assignments, **options):
-    return wishes.combine(assignments=assignments, **(NOTHING | options))
+    return spec_of(assignments=list(assignments), **options)
 
 
 def test_three_strings_are_a_job():
@@ -46,8 +45,9 @@ def test_a_value_is_json_or_else_a_word(text, value):
             "student.weights=published",
             {"architecture": "cifar/resnet8", "weights": "published"},
         ),
-        ({"method": "kd"}, "method.temperature=2", {"name": "kd", "temperature": 2}),
+        ({"method": ["kd"]}, "method.temperature=2", {"name": "kd", "temperature": 2}),
         ({"dataset": "hf://a/b"}, "dataset.max_per_class=9", {"uri": "hf://a/b", "max_per_class": 9}),
+        ({"method": ["kd", "skd"]}, "method.1.weight=2", ["kd", {"name": "skd", "weight": 2}]),
     ],
 )
 def test_a_shorthand_becomes_the_object_it_stands_for(option, assignment, expected):
@@ -74,7 +74,7 @@ def test_a_path_that_is_not_there_is_an_error():
 def test_a_file_is_the_ground_and_options_win(tmp_path):
     path = tmp_path / "spec.json"
     path.write_text(json.dumps({"student": "nano", "labels": {"a": "1"}, "training": {"epochs": 3, "seed": 1}}))
-    spec = combine("training.epochs=5", spec=str(path), student="tiny", labels=["b=2"], name="n")
+    spec = combine("training.epochs=5", spec=str(path), student="tiny", label=["b=2"], name="n")
     assert spec == {
         "student": "tiny",
         "labels": {"a": "1", "b": "2"},
@@ -108,3 +108,37 @@ def test_nothing_cannot_be_set_inside_a_number():
 def test_nothing_at_all_is_no_job():
     with pytest.raises(ValueError, match="nothing to submit"):
         combine()
+
+
+def test_several_methods_are_a_combination_and_one_is_itself():
+    assert combine(method=["kd"]) == {"method": "kd"}
+    assert combine(method=["kd", "skd"]) == {"method": ["kd", "skd"]}
+    assert "method" not in combine(student="nano")
+
+
+def test_further_teachers_and_a_second_domain(tmp_path):
+    spec = combine(
+        "more_teachers.0.sha256=x", teacher="cifar/resnet56", more_teacher=["job:job_1"], dataset="hf://a/b",
+        target=str(tmp_path),
+    )  # fmt: skip
+    assert spec == {
+        "teacher": "cifar/resnet56",
+        "more_teachers": [{"weights": "job:job_1", "sha256": "x"}],
+        "dataset": {"uri": "hf://a/b", "target_uri": tmp_path.as_uri()},
+    }
+
+
+@pytest.mark.parametrize("path", ["method.2.weight", "method.kd.weight", "method.2"])
+def test_an_item_that_is_not_there_is_said(path):
+    with pytest.raises(ValueError, match=r'is none of 0 to 1 of \["kd", "skd"\]'):
+        combine(f"{path}=1", method=["kd", "skd"])
+
+
+def test_submit_and_plan_take_the_same_job():
+    options = {
+        command.callback.__name__: set(command.callback.__signature__.parameters)
+        for command in app.registered_commands
+        if command.callback.__name__ in ("submit", "plan")
+    }
+    assert options["submit"] - options["plan"] == {"idempotency_key", "watch"}
+    assert options["plan"] - options["submit"] == set()

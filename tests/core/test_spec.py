@@ -167,10 +167,10 @@ def test_all_wrong_places_are_told_at_once():
 @pytest.mark.parametrize(
     ("document", "pointer", "words"),
     [
-        ({"method": "skd"}, "", ["'skd' needs a teacher", "finetune, oskd, scratch, sfr"]),
-        ({"method": "kd"}, "", ["'kd' needs a teacher"]),
-        ({"method": "finetune"}, "", ["'finetune' needs given weights"]),
-        ({"student": "same"}, "", ["'same' needs a teacher"]),
+        ({"method": "skd"}, "/teacher", ["'skd' needs a teacher", "finetune, oskd, scratch, sfr"]),
+        ({"method": "kd"}, "/teacher", ["'kd' needs a teacher"]),
+        ({"method": "finetune"}, "/student/weights", ["'finetune' needs given weights"]),
+        ({"student": "same"}, "/student", ["'same' needs a teacher"]),
         ({"evaluation": {"baselines": ["finetune"]}}, "/evaluation/baselines", ["teacher", "student.weights"]),
     ],
 )
