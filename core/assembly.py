@@ -88,7 +88,7 @@ def build_trainer(
         classes=dataset.classes,
         views=run.augmenter.test_views,
         arithmetic=prepared.arithmetic,
-        teacher_logits=prepared.teacher_logits(run, dataset.validation.images),
+        teacher_logits=lambda: prepared.teacher_logits(run, dataset.validation),
         early_stopping=run.spec.training.early_stopping,
     )
     if run.spec.training.compile is True:

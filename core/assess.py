@@ -15,6 +15,7 @@ from core.networks.facts import measure_network
 from core.networks.network import Network
 from core.onnx_file import write_onnx
 from core.prepare import Prepared, PreparedRun
+from core.spec import name_of
 from core.training import Trained
 
 
@@ -26,7 +27,7 @@ def assess(prepared: Prepared, run: PreparedRun, trained: Trained) -> dict[str, 
     return {
         **_size(network.cpu()),
         **splits,
-        "method": run.spec.method.name,
+        "method": name_of(run.spec.method),
         "seed": run.run.seed,
         "steps": trained.steps,
         "seconds": trained.seconds,
@@ -44,7 +45,7 @@ def assess_teacher(prepared: Prepared) -> dict[str, Any] | None:
     splits: dict[str, Any] = dict.fromkeys(_all_splits(prepared, run))
     if prepared.class_indices is not None:
         for name, split in _all_splits(prepared, run).items():
-            logits = prepared.teacher_logits(run, split.images)
+            logits = prepared.teacher_logits(run, split)
             splits[name] = measure(logits, split.labels, run.dataset.classes)
     return {**_size(prepared.teacher.network.cpu()), **splits, "covers_classes": prepared.class_indices is not None}
 
@@ -73,7 +74,7 @@ def _all_splits(prepared: Prepared, run: PreparedRun) -> dict[str, Split]:
 def _measure(prepared: Prepared, run: PreparedRun, network: Network, split: Split) -> dict[str, Any]:
     device = prepared.arithmetic.device
     logits = predict(network, split.images, views=run.augmenter.test_views, device=device)
-    return measure(logits, split.labels, run.dataset.classes, prepared.teacher_logits(run, split.images))
+    return measure(logits, split.labels, run.dataset.classes, prepared.teacher_logits(run, split))
 
 
 def _size(network: Network) -> dict[str, Any]:

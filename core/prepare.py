@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.baselines import Run, plan_runs
 from core.data.augment import Augmenter
-from core.data.dataset import Dataset, Source, open_dataset
+from core.data.dataset import Dataset, Source, Split, open_dataset
 from core.device import Arithmetic, choose_arithmetic
 from core.errors import RetortError
 from core.events import Event, Log
@@ -20,7 +20,8 @@ from core.policy import Policy
 from core.ranks import ALONE, Ranks
 from core.resolve import resolve
 from core.spec import DatasetSpec, JobSpec, TeacherSpec, needs_of
-from core.teacher_check import check_teacher, class_indices, restricted_logits
+from core.teacher_check import check_teacher, class_indices
+from core.teacher_view import TeacherView
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class Prepared:
     """The teacher's checkpoints in order of its training, the finished teacher last."""
     target: Source | None = None
     """Images of the second domain."""
+    view: TeacherView | None = None
+    """Where the teacher covers the customer's classes."""
 
     @property
     def student(self) -> PreparedRun:
@@ -78,14 +81,12 @@ class Prepared:
         """The second domain at the size of the run, where the job names one."""
         return self.target.decode(int(run.spec.training.image_size)) if self.target is not None else None
 
-    def teacher_logits(self, prepared: PreparedRun, images: Tensor) -> Tensor | None:
-        """(N, K) float32 on the CPU: the teacher's view of uint8 images, over the customer's classes; None without
-        cover.
-        """
-        if self.teacher is None or self.class_indices is None:
+    def teacher_logits(self, run: PreparedRun, split: Split) -> Tensor | None:
+        """(N, K) float32 on the CPU: the teacher's view of a split, over the customer's classes; None without cover."""
+        if self.view is None:
             return None
-        views = prepared.augmenter.test_views
-        return restricted_logits(self.teacher.network, self.class_indices, images, views, self.arithmetic.device)
+        size = int(run.spec.training.image_size)
+        return self.view.remembered(split.images, run.augmenter.test_views, size)
 
 
 def prepare(spec: JobSpec, place: Place, report: Callable[[Event], None]) -> Prepared:
@@ -99,7 +100,7 @@ def _prepare(spec: JobSpec, place: Place, report: Callable[[Event], None], arith
     source = _open(spec, place, spec.dataset)
     teacher = _teacher(spec.teacher, place, arithmetic) if spec.teacher is not None else None
     more = tuple(
-        _teacher(each, place, arithmetic, f"/more_teachers/{place_}") for place_, each in enumerate(spec.more_teachers)
+        _teacher(each, place, arithmetic, f"/more_teachers/{number}") for number, each in enumerate(spec.more_teachers)
     )
     needs = needs_of(spec.method)
     covers = "common classes" in needs
@@ -121,6 +122,7 @@ def _prepare(spec: JobSpec, place: Place, report: Callable[[Event], None], arith
     )
     if indices is None:
         return prepared
+    prepared = replace(prepared, view=TeacherView(teacher.network, indices, arithmetic.device))
     return replace(prepared, teacher_validation_top1=check_teacher(prepared, prepared.student, spec.teacher))
 
 

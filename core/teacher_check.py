@@ -9,8 +9,6 @@ from torch import Tensor
 
 from core.data.dataset import Split
 from core.errors import LabelSpaceMismatch, TeacherLoadFailed, near_misses
-from core.evaluate import Views, predict
-from core.methods.method import select_classes
 from core.networks.facts import measure_network
 from core.networks.network import Network
 from core.networks.teacher import Teacher
@@ -52,11 +50,6 @@ def class_indices(teacher: Teacher, classes: Sequence[str], *, covers: bool) -> 
     )
 
 
-def restricted_logits(network: Network, indices: Tensor, images: Tensor, views: Views, device: torch.device) -> Tensor:
-    """(N, K) float32 on the CPU: the teacher's logits of uint8 images over the customer's classes."""
-    return select_classes(predict(network, images, views=views, device=device), indices)
-
-
 def check_teacher(prepared: "Prepared", run: "PreparedRun", spec: TeacherSpec) -> float:
     """The teacher's top-1 on validation images, restricted to the customer's classes, as a fraction.
 
@@ -94,7 +87,7 @@ def _spread(count: int, most: int) -> Tensor:
 
 
 def _hits(prepared: "Prepared", run: "PreparedRun", split: Split, indices: Tensor) -> Tensor:
-    logits = prepared.teacher_logits(run, split.images[indices])
+    logits = prepared.view.logits(split.images[indices], run.augmenter.test_views)
     return logits.argmax(dim=1) == split.labels[indices]
 
 

@@ -1,5 +1,6 @@
 """What happens on the validation split while a network trains: its metrics, early stopping, the best weights."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,8 +24,8 @@ class Validator:
     classes: tuple[str, ...]
     views: Views
     arithmetic: Arithmetic
-    teacher_logits: Tensor | None
-    """(N, K) over the customer's classes, or None."""
+    teacher_logits: Callable[[], Tensor | None]
+    """(N, K) over the customer's classes, or None; asked when the first validation wants it."""
     early_stopping: EarlyStopping | None
     _best: float | None = field(default=None, init=False)
     _best_epoch: int = field(default=0, init=False)
@@ -36,7 +37,7 @@ class Validator:
             logits = predict(
                 network, self.split.images, views=self.views, batch_size=BATCH_SIZE, device=self.arithmetic.device
             )
-        measures = measure(logits, self.split.labels, self.classes, self.teacher_logits)
+        measures = measure(logits, self.split.labels, self.classes, self.teacher_logits())
         values = {f"val/{name}": measures[name] for name in METRICS if measures[name] is not None}
         return values, self._should_stop(network, values, epoch)
 

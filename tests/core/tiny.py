@@ -95,7 +95,7 @@ def make_trainer(
     )
     planned = plan_stages(stages, batches, epochs=int(training.epochs), max_steps=training.max_steps)
     validator = Validator(
-        make_split(24, seed=1), tuple("abcd"), augmenter.test_views, CPU, None, training.early_stopping
+        make_split(24, seed=1), tuple("abcd"), augmenter.test_views, CPU, lambda: None, training.early_stopping
     )
     course = Course("student", training, seed, CPU, planned)
     return Trainer(method, course, make_teaching(method), validator, tell, after_step)
