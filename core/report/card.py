@@ -7,10 +7,10 @@ from typing import Any
 import jinja2
 from huggingface_hub import EvalResult, ModelCardData
 
-from core.methods import find
 from core.report import words
 from core.report.outcome import Outcome
 from core.report.rows import rows
+from core.report.taught import taught
 from core.report.verdict import verdict
 from core.spec.projected import base_of
 
@@ -28,16 +28,14 @@ def model_card(outcome: Outcome) -> str:
         {name: getattr(words, name) for name in ("percent", "interval", "count", "size", "milliseconds")}
     )
     template = environment.from_string(files("core.report").joinpath("templates/model_card.md.j2").read_text("utf-8"))
-    method = find(outcome.spec["method"]["name"])
     return template.render(
         front_matter=_front_matter(outcome),
         name=_name(outcome),
         outcome=outcome,
         rows=rows(outcome),
         verdict=verdict(outcome),
-        method=outcome.spec["method"],
-        method_formula=(method.__doc__ or "").strip(),
-        method_source=method.source,
+        methods=taught(outcome),
+        target_uri=outcome.spec["dataset"].get("target_uri"),
         training=outcome.spec["training"],
         library=_library(outcome.student.architecture),
         parity=outcome.metrics.get("parity"),

@@ -13,10 +13,11 @@ Series = list[list[Any]]
 class Outcome:
     """A finished job. All values are JSON.
 
-    `metrics`, each of `baselines` and `teacher` hold: `validation` and `test` (core.evaluate.measure; None where the
-    network cannot be measured on the customer's classes), `architecture`, `num_params`, `macs`, `bytes`, and where they
-    were measured `latency` (core.latency), `seconds`, `steps`, `images_per_second`, `seeds` [{"seed", "test_top1"}] and
-    `parity` (core.parity). `teacher` has `covers_classes` besides.
+    `metrics`, each of `baselines` and `teacher` hold: `validation`, `test` and, where the job names a second domain,
+    `target` (core.evaluate.measure; None where the network cannot be measured on the customer's classes),
+    `architecture`, `num_params`, `macs`, `bytes`, and where they were measured `latency` (core.latency), `seconds`,
+    `steps`, `images_per_second`, `seeds` [{"seed", "test_top1"}] and `parity` (core.parity). `teacher` has
+    `covers_classes` besides.
     """
 
     spec: dict[str, Any]

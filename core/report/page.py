@@ -16,6 +16,7 @@ from core.report.charts.matrix import matrix, mistakes
 from core.report.classes import class_table
 from core.report.outcome import Outcome, Series
 from core.report.rows import rows
+from core.report.taught import method_name, taught
 from core.report.verdict import verdict
 
 TERM_COLORS = ("student", "teal", "violet", "rose", "gray")
@@ -41,6 +42,8 @@ def _content(outcome: Outcome) -> dict[str, Any]:
     return {
         "outcome": outcome,
         "title": outcome.spec.get("name") or outcome.student.architecture,
+        "method_name": method_name(outcome),
+        "methods": taught(outcome),
         "verdict": verdict(outcome),
         "cards": cards(outcome),
         "rows": rows(outcome),

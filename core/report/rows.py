@@ -28,6 +28,11 @@ class Row:
         return self.facts.get("test")
 
     @property
+    def target(self) -> dict[str, Any] | None:
+        """Its measures on the second domain's test split, where the job named one."""
+        return self.facts.get("target")
+
+    @property
     def top1(self) -> float | None:
         """Share of the test images that it gets right."""
         return self.test["top1"] if self.test else None

@@ -39,7 +39,7 @@ def build_outcome(
     *,
     num_test: int = 400,
     skill: float = 2.2,
-    method: str = "skd",
+    method: str | list = "skd",
     baselines: tuple[str, ...] = ("scratch", "finetune"),
     teacher: bool = True,
     name: str = "fruit counter",
