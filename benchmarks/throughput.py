@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 PEERS = {"repdistiller": ("kd/32",), "simkd": ("kd/32", "simkd/32"), "mdistiller": ("kd/32",)}
 PACKAGE = {"torchdistill": ("kd/32", "simkd/32")}
 VARIANTS = ("textbook", "textbook-tuned", "live", "stored", *PACKAGE)
-QUICK_SECONDS = 285.0  # of the five minutes that --quick may take
+QUICK_SECONDS = 265.0  # of the five minutes that --quick may take
 PATIENCE = 600.0  # seconds for a child to warm up
 COLUMNS = {
     "work": "work",
@@ -128,7 +128,7 @@ def _report(results: Results) -> str:
 
 def _cells(row: Row) -> dict[str, object]:
     cells: dict[str, object] = row.to_json()
-    cells["range"] = f"{row.slowest:,.0f} to {row.fastest:,.0f}"
+    cells["range"] = f"{row.slowest:.3g} to {row.fastest:.3g}"
     cells["share"] = f"{row.share_of_peak:.0%}" if row.share_of_peak is not None else None
     cells["other_load"] = f"{row.other_load:.0%}" if row.other_load is not None else None
     return cells
@@ -143,20 +143,26 @@ def _document(results: Results) -> dict[str, Any]:
 
 def _section(results: Results, options: argparse.Namespace) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in results.facts.get("versions", {}).items())
-    peers = [f" --peer {name}=PATH" for name, _ in options.peer]
-    command = f"python benchmarks/throughput.py{' --quick' if options.quick else ''}{''.join(peers)}"
-    command += "".join(f" --work {work}" for work in options.work) if not options.quick else ""
     rounds = max((row.rounds for row in results.rows), default=0)
     return "\n\n".join(
         [
             "## Images a second",
-            f"{time.strftime('%B %Y')}, {machine()}, {results.facts.get('device')}, {versions}. "
+            f"{time.strftime('%B %Y')}, {machine()}, on the {results.facts.get('device')}; {versions}. "
             f"{rounds} rounds of {options.seconds:g} s for each variant.",
             _report(results),
             LEGEND,
-            f"```\n{command} --rounds {options.rounds} --seconds {options.seconds:g}\n```",
+            f"```\n{_command(options)}\n```",
         ]
     )
+
+
+def _command(options: argparse.Namespace) -> str:
+    """The command line without what is this machine's own: where checkouts and results lie."""
+    words = ["python benchmarks/throughput.py", *(["--quick"] if options.quick else [])]
+    words += [f"--work {work}" for work in options.work] + [f"--variant {variant}" for variant in options.variant]
+    words += [f"--peer {name}=PATH" for name, _ in options.peer]
+    words += [f"--threads {options.threads}"] if options.threads else []
+    return " ".join([*words, f"--rounds {options.rounds} --seconds {options.seconds:g} --views {options.views}"])
 
 
 def _tell(line: str) -> None:
@@ -180,7 +186,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="file for the rows")
     parser.add_argument("--document", type=Path, default=ROOT / "docs/performance.md", help="Markdown file to update")
     parser.add_argument("--no-document", dest="document", action="store_const", const=None, help="update none")
-    parser.add_argument("--root", type=Path, default=ROOT / "runs/throughput", help="folder of the synthetic inputs")
+    parser.add_argument("--root", type=Path, default=ROOT / "runs/throughput", help="folder of inputs and logs")
     options = parser.parse_args()
     options.work = options.work or list(QUICK if options.quick else (work.name for work in WORKS))
     options.variant = options.variant or [name for name in VARIANTS if name != "textbook-tuned"]

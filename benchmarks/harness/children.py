@@ -40,7 +40,7 @@ class Child:
     """A running variant. `environment` is added to the parent's own."""
 
     def __init__(self, request: Request, environment: dict[str, str] | None = None) -> None:
-        logs = Path(request.scratch) / "logs"
+        logs = Path(request.root) / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         self.log = logs / f"{request.work_name}-{request.variant}.txt".replace("/", "-")
         self.started_at = time.time()

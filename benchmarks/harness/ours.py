@@ -47,8 +47,7 @@ def run(request: Request, channel: Channel) -> None:
     """Train until the channel says stop. A stored teacher pass is filled before the first step."""
     import torch
 
-    from benchmarks.engine import fill_stored_pass, make_trainer, prepare_job
-    from core.device import set_up_process
+    from benchmarks.engine import fill_stored_pass, make_trainer, prepare_job, set_up
     from core.policy import Policy
     from core.prepare import Place
     from core.spec import parse_job
@@ -60,7 +59,7 @@ def run(request: Request, channel: Channel) -> None:
     out = scratch / f"{request.work_name}-{request.variant}".replace("/", "-")
     out.mkdir(parents=True, exist_ok=True)
     place = Place(out, scratch / "cache", None, Policy(num_threads=request.threads))
-    set_up_process(place.policy.num_threads)
+    set_up(place)
     pacer = Pacer(channel, synchronize=torch.cuda.synchronize if torch.cuda.is_available() else lambda: None)
     prepared = prepare_job(spec, place)
     trainer = make_trainer(prepared, place, lambda trainer: pacer.step_done())

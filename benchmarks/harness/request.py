@@ -19,7 +19,7 @@ class Request:
     variant: str
     work_name: str
     root: str
-    """Folder of the synthetic inputs."""
+    """Folder of the synthetic inputs, and of what the children printed."""
     scratch: str
     """Folder that children may write to: caches, logs, what peers save."""
     threads: int | None = None

@@ -20,11 +20,10 @@ from torchvision import transforms
 
 from benchmarks import textbook
 from benchmarks.cifar100 import every_tenth
-from benchmarks.engine import make_trainer, prepare_job
+from benchmarks.engine import make_trainer, prepare_job, set_up
 from benchmarks.learning.measuring import Meter, top1
 from benchmarks.learning.runs import Outcome, Run
 from core.data.dataset import open_dataset
-from core.device import set_up_process
 from core.evaluate import evaluating
 from core.networks import zoo
 from core.networks.teacher import load_teacher
@@ -115,7 +114,7 @@ def main() -> None:
 
 def train_ours(run: Run, spec: JobSpec, place: Place) -> Meter:
     """The engine's training."""
-    set_up_process(place.policy.num_threads)
+    set_up(place)
     prepared = prepare_job(spec, place)
     test, device = prepared.student.dataset.test, prepared.arithmetic.device
 

@@ -37,6 +37,7 @@ def enter(request: Request, channel: Channel, silenced: dict[str, str]) -> Pacer
         stand_in = ModuleType(name)
         setattr(stand_in, its_class, Silent)
         sys.modules[name] = stand_in
+    sys.dont_write_bytecode = True  # the checkout stays as it is
     sys.path.insert(0, str(request.checkout))
     folder = Path(request.scratch) / request.variant / request.work_name
     folder.mkdir(parents=True, exist_ok=True)
