@@ -10,6 +10,7 @@ export function cards(job) {
   const latency = student.latency?.p50_ms, teacherLatency = teacher.latency?.p50_ms;
   return h("section", { class: "cards", "aria-label": "Student beside teacher" },
     accuracy(student.test, teacher.test, job),
+    student.target ? card("Target domain top-1", percent(student.target.top1), teacher.target ? percent(teacher.target.top1) : null, points(student.target, teacher.target), within(student.target)) : null,
     card("Parameters", count(student.num_params), teacher.num_params && count(teacher.num_params), ratio(teacher.num_params, student.num_params)),
     card("MACs per image", count(student.macs), teacher.macs && count(teacher.macs), ratio(teacher.macs, student.macs, "fewer", "more")),
     card("Size, float32", bytes(student.bytes), teacher.bytes && bytes(teacher.bytes), ratio(teacher.bytes, student.bytes)),
@@ -21,10 +22,15 @@ function accuracy(own, teachers, job) {
     const top1 = job.plan?.teacher_validation_top1;
     return card("Test top-1", dash, top1 != null ? `${percent(top1)} on validation` : null, "", job.done ? null : "measured after training");
   }
-  const [low, high] = own.top1_interval || [];
-  const difference = teachers?.top1 == null ? "" : `${own.top1 >= teachers.top1 ? "+" : "−"}${Math.abs(100 * (own.top1 - teachers.top1)).toFixed(1)} points`;
-  return card("Test top-1", percent(own.top1), teachers?.top1 != null ? percent(teachers.top1) : null, difference,
-    low !== undefined ? `95%: ${percent(low)} to ${percent(high)}` : null);
+  return card("Test top-1", percent(own.top1), teachers?.top1 != null ? percent(teachers.top1) : null, points(own, teachers), within(own));
+}
+
+function points(own, teachers) {
+  return teachers?.top1 == null ? "" : `${own.top1 >= teachers.top1 ? "+" : "−"}${Math.abs(100 * (own.top1 - teachers.top1)).toFixed(1)} points`;
+}
+
+function within({ top1_interval: interval }) {
+  return interval ? `95%: ${percent(interval[0])} to ${percent(interval[1])}` : null;
 }
 
 function card(name, value, teacher, comparison, note) {
@@ -40,20 +46,22 @@ export function proof(job) {
     .filter(([, measured]) => measured?.test);
   if (rows.length < 2) return null;
   const low = Math.min(...rows.map(([, one]) => (one.test.top1_interval || [one.test.top1])[0]));
+  const targeted = rows.some(([, measured]) => measured.target);
   const from = Math.max(0, Math.floor(low * 10 - 0.5) / 10);
   return h("section", { class: "panel" }, h("h2", {}, "Side by side"),
     h("p", { class: "quiet-text" }, `Top-1 on the same ${rows[0][1].test.num_images} test images, with 95% Wilson intervals; baselines had the same data and steps.`),
     h("div", { class: "scroll" }, h("table", { class: "proof" },
-      h("thead", {}, h("tr", {}, ["Network", "Test top-1", `${percent(from, 0)} to 100%`, "Params", "MACs", "Size", "Latency"].map((text) => h("th", { scope: "col" }, text)))),
-      h("tbody", {}, rows.map(([name, measured]) => proofRow(name, measured, from))))));
+      h("thead", {}, h("tr", {}, ["Network", "Test top-1", `${percent(from, 0)} to 100%`, targeted && "Target domain", "Params", "MACs", "Size", "Latency"].filter(Boolean).map((text) => h("th", { scope: "col" }, text)))),
+      h("tbody", {}, rows.map(([name, measured]) => proofRow(name, measured, from, targeted))))));
 }
 
-function proofRow(name, measured, from) {
+function proofRow(name, measured, from, targeted) {
   const { top1, top1_interval: interval = [top1, top1] } = measured.test;
   return h("tr", { class: name === "student" ? "own" : "" },
     h("th", { scope: "row" }, name, h("small", {}, measured.architecture)),
     h("td", {}, h("b", {}, percent(top1)), h("small", {}, `${percent(interval[0])} to ${percent(interval[1])}`)),
     h("td", { class: "bar" }, interval_(top1, interval, from)),
+    targeted && h("td", {}, h("b", {}, percent(measured.target?.top1)), measured.target && h("small", {}, within(measured.target).replace("95%: ", ""))),
     h("td", {}, count(measured.num_params)), h("td", {}, count(measured.macs)), h("td", {}, bytes(measured.bytes)),
     h("td", {}, measured.latency ? `${measured.latency.p50_ms.toFixed(2)} ms` : dash));
 }

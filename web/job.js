@@ -7,6 +7,7 @@ import { copyButton, h, meter, replace } from "./dom.js";
 import { age, clock, count, number, percent, seconds } from "./format.js";
 import { chip, network, title } from "./jobs.js";
 import { logs } from "./logs.js";
+import { methodFacts, methodName } from "./methods.js";
 import { timeline } from "./timeline.js";
 import { complaint, follow, request } from "./wire.js";
 
@@ -82,7 +83,7 @@ function head(job, act) {
   const labels = Object.entries(job.labels).map(([key, value]) => h("a", { class: "label", href: `#/jobs?${new URLSearchParams({ label: `${key}=${value}` })}` }, `${key}=${value}`));
   return [h("p", { class: "crumbs" }, h("a", { href: "#/jobs", "data-key": "back" }, "Jobs"), " / ", h("span", { class: "mono" }, job.id), copyButton(job.id)),
     h("div", { class: "heading" }, h("h1", {}, title(job)), chip(job), h("span", { class: "actions" }, buttons)),
-    h("p", { class: "summary" }, `${network(job.spec.teacher, "no teacher")} → ${job.student?.architecture || network(job.spec.student)} · ${job.spec.method.name} · ${job.spec.dataset.uri}`, labels),
+    h("p", { class: "summary" }, `${network(job.spec.teacher, "no teacher")} → ${job.student?.architecture || network(job.spec.student)} · ${methodName(job.spec.method)} · ${job.spec.dataset.uri}`, labels),
     job.error && h("div", { class: "notice", role: "alert" }, h("b", {}, job.error.code), ` ${job.error.message}`, job.error.hint && h("p", {}, job.error.hint))];
 }
 
@@ -104,6 +105,7 @@ function specification(job) {
   const facts = [["Created", clock(job.created_at)], ["Started", job.started_at && clock(job.started_at)], ["Ended", job.finished_at && clock(job.finished_at)], ["Worked for", seconds(job.runtime_seconds)], ["Priority", String(job.priority)]];
   return h("section", { class: "panel" }, h("h2", {}, "Specification"),
     h("dl", { class: "facts" }, facts.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dd", {}, value), h("dt", {}, name)))),
+    methodFacts(job.spec.method),
     job.plan?.estimate?.reason && h("p", { class: "quiet-text" }, job.plan.estimate.reason),
     h("details", {}, h("summary", {}, "JSON, as resolved"), copyButton(text), h("pre", {}, text)),
     h("p", {}, h("a", { href: `#/new?from=${job.id}`, "data-key": "again" }, "Use it for a new job")));

@@ -2,6 +2,7 @@
 
 import { h, meter, replace } from "./dom.js";
 import { age, clock, dash, percent, seconds } from "./format.js";
+import { methodName } from "./methods.js";
 import { complaint, follow, request } from "./wire.js";
 
 const STATES = ["queued", "running", "cancelling", "succeeded", "failed", "cancelled"];
@@ -88,7 +89,7 @@ function row(job) {
     h("td", {}, chip(job)),
     h("td", { class: "main" }, h("a", { href: `#/jobs/${job.id}`, "data-key": job.id }, title(job)), h("small", { class: "mono" }, job.id), labels),
     h("td", { "data-head": "Networks" }, h("span", {}, network(job.spec.teacher, "no teacher"), " → ", job.student?.architecture || network(job.spec.student)),
-      h("small", {}, job.spec.method.name)),
+      h("small", {}, methodName(job.spec.method))),
     h("td", { "data-head": "Progress" }, progress(job)),
     h("td", { "data-head": "Test top-1" }, score(job)),
     h("td", { "data-head": "Created" }, h("time", { datetime: job.created_at, title: clock(job.created_at) }, age(job.created_at))));

@@ -2,6 +2,7 @@
 
 import { copyButton, h, replace } from "./dom.js";
 import { bytes, count, percent, seconds } from "./format.js";
+import { methodPicker } from "./methods.js";
 import { complaint, request } from "./wire.js";
 
 const SMALLEST = { teacher: "torchvision/resnet18", dataset: "builtin:digits", student: "nano" };
@@ -10,6 +11,8 @@ const EXAMPLES = {
   "train a teacher on digits": { name: "digits-teacher", dataset: "builtin:digits", student: { architecture: "cifar/resnet20" }, method: "scratch" },
   "chosen classes, baselines beside": { name: "three-digits", teacher: "job:<id of an earlier job>", dataset: { uri: "builtin:digits", classes: ["3", "5", "8"], max_per_class: 20 },
     student: "nano", method: "skd", evaluation: { baselines: ["scratch", "finetune"] } },
+  "two methods added up": { ...SMALLEST, method: ["kd", "skd"] },
+  "adapt to a second domain": { teacher: "torchvision/resnet50", dataset: { uri: "file:///data/photos.zip", target_uri: "file:///data/sketches.zip" }, student: "tiny", method: "kd_uda" },
 };
 
 export function showNew(view, parameters, signal) {
@@ -23,8 +26,9 @@ export function showNew(view, parameters, signal) {
     h("button", { type: "button", click: plan }, "Plan"),
     copyButton(() => curl(editor.value), "Copy as curl"));
   const examples = h("select", { "aria-label": "Start from an example", change: (event) => put(EXAMPLES[event.target.value]) }, Object.keys(EXAMPLES).map((name) => h("option", {}, name)));
+  const picker = methodPicker(parsed, (change) => { const job = parsed(); if (job) { change(job); put(job); } });
   view.replaceChildren(h("div", { class: "heading" }, h("h1", {}, "New job"), h("label", {}, "example ", examples)),
-    h("div", { class: "two" }, h("section", { class: "panel" }, editor, fault, buttons), answer));
+    h("div", { class: "two" }, h("section", { class: "panel" }, editor, fault, buttons), answer), picker.element);
   const show = (...content) => replace(answer, content);
   const put = (spec) => { editor.value = JSON.stringify(spec, null, 2); check(); };
   put(SMALLEST);
@@ -37,6 +41,15 @@ export function showNew(view, parameters, signal) {
       fault.textContent = "";
     } catch (error) {
       fault.textContent = error.message;
+    }
+    picker.refresh();
+  }
+  function parsed() {
+    try {
+      const job = JSON.parse(editor.value);
+      return job && typeof job === "object" && !Array.isArray(job) ? job : null;
+    } catch {
+      return null;
     }
   }
   async function submit() {
