@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from core.assembly import build_method, build_trainer
-from core.command import COMPILED
 from core.device import set_up_process
 from core.prepare import Place, Prepared, prepare
 from core.ranks import ALONE
@@ -14,7 +13,7 @@ from core.train import Trainer
 
 def set_up(place: Place) -> None:
     """Threads, memory and caches of the process, as the engine's command has them."""
-    set_up_process(place.policy.num_threads, ALONE.size, compiled_code=place.cache / COMPILED)
+    set_up_process(place.policy.num_threads, ALONE.size)
 
 
 def prepare_job(spec: JobSpec, place: Place) -> Prepared:

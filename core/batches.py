@@ -15,7 +15,7 @@ from core.seeds import derive_seed, generator
 from core.spec import TrainingSpec
 from core.teacher_pass.stored import StoredPass
 
-SURVEY_BATCH = 256
+SURVEY_BATCH = 64
 NO_NEEDS = Needs()
 
 

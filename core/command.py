@@ -31,7 +31,6 @@ from core.spec import JobSpec
 from core.specialize import specialize
 from core.watch import Interrupted, Watch
 
-COMPILED = "compiled"  # torch.compile's cache below the engine's
 _STATUS: dict[Category, int] = {
     "user": EXIT_USER_ERROR,
     "infrastructure": EXIT_INFRASTRUCTURE,
@@ -56,7 +55,7 @@ def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
     except SpecInvalid as error:
         tell_failure(error, options.events)
         return EXIT_USAGE
-    set_up_process(place.policy.num_threads, ranks.size, compiled_code=place.cache / COMPILED)
+    set_up_process(place.policy.num_threads, ranks.size)
     with reporter(options.events) if ranks.is_first else nullcontext(_say_nothing) as report:
         try:
             for number in (signal.SIGTERM, signal.SIGINT):

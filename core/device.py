@@ -4,7 +4,6 @@ import ctypes
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -70,11 +69,12 @@ def computes_in_bf16(device: torch.device) -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
-def set_up_process(num_threads: int | None, num_processes: int, *, compiled_code: Path) -> None:
-    """Threads, memory, determinism and torch.compile's cache for the whole process; the same machine kind then gives
-    the same numbers. `num_processes` share the threads."""
+def set_up_process(num_threads: int | None, num_processes: int) -> None:
+    """Threads, memory and determinism for the whole process; the same machine kind then gives the same numbers.
+
+    `num_processes` share the threads.
+    """
     torch.set_num_threads(max(1, (num_threads or len(os.sched_getaffinity(0))) // num_processes))
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(compiled_code)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     keep_freed_memory()

@@ -19,7 +19,7 @@ NUM_BINS = 15  # of the calibration error, as in Guo et al., ICML 2017
 TOP_K = 5
 
 
-def predict(network: nn.Module, images: Tensor, *, views: Views, batch_size: int = 256, device: Any = "cpu") -> Tensor:
+def predict(network: nn.Module, images: Tensor, *, views: Views, batch_size: int = 64, device: Any = "cpu") -> Tensor:
     """Logits of `network` for uint8 images N 3 S S: float32 N K, on the CPU.
 
     The network lies on `device` and is called with pixels in [0, 1], as `views` makes them. Every module is in eval

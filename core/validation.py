@@ -12,7 +12,6 @@ from core.evaluate import Views, measure, predict
 from core.networks.network import Network
 from core.spec import EarlyStopping
 
-BATCH_SIZE = 256
 METRICS = ("loss", "top1", "top5", "ece", "teacher_agreement")
 
 
@@ -35,7 +34,7 @@ class Validator:
         """The validation metrics by name, and whether training should stop after this epoch."""
         with self.arithmetic.autocast():
             logits = predict(
-                network, self.split.images, views=self.views, batch_size=BATCH_SIZE, device=self.arithmetic.device
+                network, self.split.images, views=self.views, device=self.arithmetic.device
             )
         measures = measure(logits, self.split.labels, self.classes, self.teacher_logits())
         values = {f"val/{name}": measures[name] for name in METRICS if measures[name] is not None}

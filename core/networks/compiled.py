@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 class CompiledFeatures:
     """Compiles once for each set of taps, when they are first asked for. The cache of compiled code is torch's own, on
-    disk (core.command says where)."""
+    disk."""
 
     def __init__(self, network: "Network", notice: Callable[[str], None] | None) -> None:
         # In a tuple, or the network would become its own submodule.

@@ -18,7 +18,7 @@ from core.teacher_pass.record import Layout
 from core.teacher_pass.shelf import Shelf
 
 FOLDER = "teacher-pass"
-FILL_BATCH = 256
+FILL_BATCH = 64  # the batches that training takes: a larger one would need more memory than it
 _FORM = 1  # raised whenever the same inputs would give other records: part of every address
 
 
