@@ -10,7 +10,8 @@ NCE = mean_i [ -log(P(i) / (P(i) + K/n)) - sum_k log((K/n) / (P(k) + K/n)) ]
 
 Z is n times the mean of exp(v m / T) over the first batch, then fixed. Which image has which class is noted as batches
 pass; rows not yet seen are noise and serve as negatives. Where images are mixed none has a class: then the negatives of
-an image are all others. K is at most n. Memory: 2 n W floats, and N n for the scores.
+an image are all others. K is at most n. Memory: 2 n W floats, and N n for the scores. Among several processes each
+keeps memories of its own, of the images that came to it.
 """
 
 import math

@@ -13,7 +13,7 @@ A compares the teacher's pooled features g (N, D) of both domains, and r(e) = 2 
 Where the authors' code (KD_UDA, and MT-MTDA for the reversal) and their abstract part, this follows the abstract: the
 student's step moves the student alone, the adaptation goes on after the first epoch, the target's logits are logits.
 The ramp is over the whole training as in MT-MTDA, and moves once an epoch. The soft labels are those of the teacher in
-eval mode, as it would be deployed; logits are those of the customer's classes. The moved teacher is an artifact.
+eval mode, as it would be deployed. The teacher keeps the customer's classes alone; once moved it is an artifact.
 """
 
 import math
@@ -21,15 +21,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.evaluate import evaluating
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Method, Moment, Needs, Setting, Update, select_classes, widen
+from core.methods.method import Batch, Method, Moment, Needs, Setting, Update, widen
 from core.methods.parts.geometry import inner_products
 from core.methods.parts.norm import BatchNorm
-from core.networks.network import Network
+from core.networks.head import slice_head
+from core.networks.serialized import to_safetensors
 from core.seeds import seeded
 from core.spec.knobs.kd_uda import KdUdaKnobs
 
@@ -96,7 +97,7 @@ class KdUda(Method):
 
     def __init__(self, knobs: KdUdaKnobs, setting: Setting) -> None:
         super().__init__(knobs, setting)
-        setting.teacher.requires_grad_(True)
+        slice_head(setting.teacher, setting.class_indices.tolist()).requires_grad_(True)
         self.rate_scales = {"teacher": knobs.teacher_rate}
         self.discriminator: nn.Module | None = None
         if knobs.adaptation == "reversal":
@@ -106,8 +107,6 @@ class KdUda(Method):
                 self.discriminator = nn.Sequential(
                     nn.Linear(width, hidden), nn.ReLU(), BatchNorm(hidden), nn.Linear(hidden, 1)
                 )
-        self.register_buffer("epoch", torch.tensor(-1))
-        self.register_buffer("epoch_began_at", torch.tensor(0.0, dtype=torch.float64))
         self.progress = 0.0
 
     @classmethod
@@ -123,11 +122,13 @@ class KdUda(Method):
         return self.knobs.distillation_start ** (1 - self.progress) * self.knobs.distillation_end**self.progress
 
     def begin_epoch(self, moment: Moment) -> None:
-        """Both schedules move at an epoch's start; after a resume within an epoch they stand where they stood."""
-        if moment.epoch != int(self.epoch):
-            self.epoch.fill_(moment.epoch)
-            self.epoch_began_at.fill_(moment.fraction)
-        self.progress = float(self.epoch_began_at)
+        """Both schedules move."""
+        self.progress = moment.fraction
+
+    def set_training_mode(self) -> None:
+        """Both networks learn."""
+        super().set_training_mode()
+        self.setting.teacher.train()
 
     def updates(self, batch: Batch) -> Iterator[Update]:
         """The teacher's step, then the student's; either is left out where its weight is 0."""
@@ -138,17 +139,15 @@ class KdUda(Method):
             yield self._distillation(batch, share)
 
     def _adaptation(self, batch: Batch, weight: float) -> dict[str, Tensor]:
-        teacher = self.setting.teacher.train()
-        source, target = teacher.features(batch.views, ()), teacher.features(batch.target_views, ())
+        source, target = (self.setting.teacher.features(views, ()) for views in (batch.views, batch.target_views))
         strength = ramp(self.progress)
         if self.discriminator is None:
             discrepancy = strength * mmd_loss(source.pooled, target.pooled)
         else:
             scores = (self._score(each.pooled, strength) for each in (source, target))
             discrepancy = discriminator_loss(*scores)
-        logits = select_classes(source.logits, self.setting.class_indices)
         return {
-            "teacher_label": weight * self.label_loss(logits, batch),
+            "teacher_label": weight * self.label_loss(source.logits, batch),
             self.knobs.adaptation: weight * float(self.knobs.adaptation_weight) * discrepancy,
         }
 
@@ -157,7 +156,6 @@ class KdUda(Method):
 
     def _distillation(self, batch: Batch, weight: float) -> Update:
         knobs, student = self.knobs, self.setting.student
-        self.setting.teacher.eval()
         logits = student(batch.views)
         terms = {"label": weight * knobs.label_weight * self.label_loss(logits, batch)}
         if knobs.source_weight > 0:
@@ -168,8 +166,9 @@ class KdUda(Method):
         return Update(terms, logits)
 
     def _divergence(self, logits: Tensor, views: Tensor) -> Tensor:
-        with torch.no_grad():
-            taught = select_classes(self.setting.teacher(views), self.setting.class_indices)
+        teacher = self.setting.teacher
+        with torch.no_grad(), evaluating(teacher):
+            taught = teacher(views)
         sides = (logits, taught) if self.knobs.divergence == "forward" else (taught, logits)
         return kd_loss(*sides, temperature=self.knobs.temperature)
 
@@ -181,10 +180,5 @@ class KdUda(Method):
         }
 
     def products(self) -> dict[str, bytes]:
-        """The adapted teacher, over its own classes."""
-        return {"adapted_teacher.safetensors": _weights(self.setting.teacher)}
-
-
-def _weights(network: Network) -> bytes:
-    state = network.module.state_dict()
-    return save({name: value.detach().cpu().contiguous() for name, value in state.items()})
+        """The adapted teacher, for later jobs."""
+        return {"teacher.safetensors": to_safetensors(self.setting.teacher, self.setting.classes)}

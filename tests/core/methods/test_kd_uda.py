@@ -7,7 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
 from pydantic import ValidationError
 from tiny import make_batch, make_setting, make_trainer, make_training, same_weights, snapshot
@@ -15,6 +14,9 @@ from tiny import make_batch, make_setting, make_trainer, make_training, same_wei
 from core.methods.kd import kd_loss
 from core.methods.kd_uda import KdUda, discriminator_loss, mmd_loss, ramp, reverse_gradient
 from core.methods.method import Moment, Stage
+from core.networks.teacher import load_teacher
+from core.policy import Policy
+from core.spec import TeacherSpec
 from core.spec.knobs.kd_uda import KdUdaKnobs
 
 ADAPTATIONS = ["mmd", "reversal"]
@@ -25,7 +27,9 @@ def features(seed, rows=4, width=3):
 
 
 def kd_uda(**knobs):
-    return KdUda(KdUda.resolved(KdUdaKnobs(**knobs)), make_setting(image_size=8))
+    method = KdUda(KdUda.resolved(KdUdaKnobs(**knobs)), make_setting(image_size=8, classes=tuple("abcd")))
+    method.set_training_mode()
+    return method
 
 
 def at_progress(method, progress, epoch=1):
@@ -122,14 +126,6 @@ def test_the_ramp_goes_from_zero_towards_one():
     assert [ramp(p) for p in (0.1, 0.5, 1.0)] == pytest.approx([math.tanh(5 * p) for p in (0.1, 0.5, 1.0)])
 
 
-def test_schedules_stand_still_within_an_epoch_also_after_a_resume():
-    method = at_progress(kd_uda(), 0.25, epoch=2)
-    resumed = kd_uda()
-    resumed.load_state_dict(method.state_dict())
-    assert at_progress(resumed, 0.31, epoch=2).progress == 0.25
-    assert at_progress(resumed, 0.5, epoch=3).progress == 0.5
-
-
 @pytest.mark.parametrize(("start", "end"), [(0.0, 0.5), (0.5, 0.0)])
 def test_a_share_that_can_never_grow_is_refused(start, end):
     with pytest.raises(ValidationError, match="0 times a factor"):
@@ -139,7 +135,6 @@ def test_a_share_that_can_never_grow_is_refused(start, end):
 @pytest.mark.parametrize("adaptation", ADAPTATIONS)
 def test_each_step_moves_its_own_network_alone(adaptation):
     method = at_progress(kd_uda(adaptation=adaptation), 0.5)
-    method.set_training_mode()
     teacher, student = method.setting.teacher, method.setting.student
     seen = []
     for update in method.updates(make_batch(method)):
@@ -175,6 +170,21 @@ def test_the_discriminator_learns_and_the_teacher_learns_against_it():
     assert own.abs().max() > 0 and against.abs().max() > 0
 
 
+def test_the_teachers_steps_bring_the_domains_together():
+    method = at_progress(kd_uda(), 0.5)
+    batch = make_batch(method, 12)
+    batch = replace(batch, target_views=1 - batch.views.square())
+    optimizer = torch.optim.SGD(method.parameter_groups()["teacher"], lr=0.05)
+    seen = []
+    for _ in range(5):
+        optimizer.zero_grad()
+        term = next(method.updates(batch)).terms["mmd"]
+        term.backward()
+        optimizer.step()
+        seen.append(term.item())
+    assert seen == sorted(seen, reverse=True) and seen[-1] < 0.75 * seen[0]
+
+
 def test_without_distillation_the_student_stays_and_with_nothing_else_the_teacher_stays():
     for share, group, still in ((0.0, "teacher", "student"), (1.0, "student", "teacher")):
         method = kd_uda(distillation_start=share, distillation_end=share)
@@ -190,11 +200,11 @@ def test_the_terms_are_the_weighted_formulas(divergence):
     share, batch = method.distillation, make_batch(method)
     teacher_update, student_update = method.updates(batch)
     with torch.no_grad():
-        teacher, student = method.setting.teacher.train(), method.setting.student
+        teacher, student = method.setting.teacher, method.setting.student
         source, target = teacher.features(batch.views, ()), teacher.features(batch.target_views, ())
         cross_entropy = torch.nn.functional.cross_entropy
         expected = {
-            "teacher_label": (1 - share) * cross_entropy(source.logits[:, [5, 0, 3, 2]], batch.targets),
+            "teacher_label": (1 - share) * cross_entropy(source.logits, batch.targets),
             "mmd": (1 - share) * ramp(0.5) * mmd_loss(source.pooled, target.pooled),
             "label": share * 0.7 * cross_entropy(student(batch.views), batch.targets),
         }
@@ -205,7 +215,7 @@ def test_the_terms_are_the_weighted_formulas(divergence):
 
     method = at_progress(kd_uda(divergence=divergence, temperature=5.0), 0.5)
     with torch.no_grad():
-        taught = [method.setting.teacher.eval()(views)[:, [5, 0, 3, 2]] for views in (batch.views, batch.target_views)]
+        taught = [method.setting.teacher.eval()(views) for views in (batch.views, batch.target_views)]
         own = [method.setting.student(views) for views in (batch.views, batch.target_views)]
     order = slice(None) if divergence == "forward" else slice(None, None, -1)
     source, target = (kd_loss(*pair[order], temperature=5.0) for pair in zip(own, taught, strict=True))
@@ -223,14 +233,25 @@ def test_adaptation_and_target_logits_live_on_after_the_first_epoch():
     assert told[5]["train/loss_mmd"] == 0, "the ramp begins at zero"
 
 
-def test_the_adapted_teacher_is_a_product():
+def test_the_adapted_teacher_is_a_product_that_later_jobs_can_name(tmp_path):
     method = kd_uda()
     before = snapshot(method.setting.teacher.module)
     make_trainer(method, make_training(max_steps=3)).run()
-    (content,) = method.products().values()
-    adapted = safetensors.torch.load(content)
-    assert same_weights(adapted, snapshot(method.setting.teacher.module))
-    assert not same_weights(adapted, before)
+    path = tmp_path / "teacher.safetensors"
+    path.write_bytes(method.products()[path.name])
+    spec = TeacherSpec(weights=f"file:{path}")
+    adapted = load_teacher(spec, policy=Policy(), cache=tmp_path / "cache", inputs=None)
+    assert adapted.classes == ("a", "b", "c", "d")
+    assert same_weights(snapshot(adapted.network.module), snapshot(method.setting.teacher.module))
+    assert not same_weights(snapshot(adapted.network.module), before)
+
+
+def test_the_teacher_keeps_the_customers_classes_in_their_order():
+    setting = make_setting(image_size=8)
+    views = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    expected = setting.teacher(views)[:, setting.class_indices]
+    KdUda(KdUda.resolved(KdUdaKnobs()), setting)
+    torch.testing.assert_close(setting.teacher(views), expected)
 
 
 @pytest.mark.parametrize("adaptation", ADAPTATIONS)
@@ -260,3 +281,12 @@ def test_mixed_labels_reach_both_networks():
     )
     for place, name in ((0, "teacher_label"), (1, "label")):
         assert hard[place][name].item() != pytest.approx(mixed[place][name].item(), rel=1e-3)
+
+
+def test_the_teacher_learns_at_a_rate_of_its_own():
+    trainer = make_trainer(
+        kd_uda(teacher_rate=0.25), make_training(max_steps=1, learning_rate=0.2, schedule="constant")
+    )
+    trainer.run()
+    rates = {group: optimizer.param_groups[0]["lr"] for group, optimizer in trainer._optimizers.items()}
+    assert rates == pytest.approx({"student": 0.2, "teacher": 0.05})
