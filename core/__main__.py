@@ -13,7 +13,10 @@ from core.events import EXIT_USAGE
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one job, now or once it is named, or print the catalogue; the exit status is one of core.events."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.hosts > 1 and not options.rendezvous:
+        parser.error(f"--hosts {options.hosts} need --rendezvous HOST:PORT, where they meet")
     if options.command == "catalogue":
         from core.networks.catalogue import catalogue
 

@@ -29,7 +29,7 @@ def num_processes(spec: JobSpec) -> int:
 
 
 def launch(run: Run, spec: JobSpec, options: argparse.Namespace) -> int:
-    """`run` in every process; the exit status of the first.
+    """`run` in every process; the exit status of this host's first.
 
     `run` must be a module's function: the processes are started afresh and import it.
     """
@@ -55,7 +55,7 @@ def launch(run: Run, spec: JobSpec, options: argparse.Namespace) -> int:
 
 
 def _told(status: Path, otherwise: int) -> int:
-    """What the first process ended with. A process of another host, or one that died, told nothing."""
+    """What the host's first process ended with; one that died told nothing."""
     return int(status.read_text()) if status.exists() else otherwise
 
 
@@ -67,6 +67,6 @@ def _rank_main(run: Run, document: dict, options: argparse.Namespace, status: st
     if has_gpus:
         torch.cuda.set_device(ranks.local_rank)
     code = run(JobSpec.model_validate(document), options, ranks)
-    if ranks.is_first:
+    if ranks.local_rank == 0:  # each host has a launcher of its own to tell
         Path(status).write_text(str(code))
     dist.destroy_process_group()

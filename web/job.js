@@ -83,8 +83,14 @@ function head(job, act) {
   const labels = Object.entries(job.labels).map(([key, value]) => h("a", { class: "label", href: `#/jobs?${new URLSearchParams({ label: `${key}=${value}` })}` }, `${key}=${value}`));
   return [h("p", { class: "crumbs" }, h("a", { href: "#/jobs", "data-key": "back" }, "Jobs"), " / ", h("span", { class: "mono" }, job.id), copyButton(job.id)),
     h("div", { class: "heading" }, h("h1", {}, title(job)), chip(job), h("span", { class: "actions" }, buttons)),
-    h("p", { class: "summary" }, `${network(job.spec.teacher, "no teacher")} → ${job.student?.architecture || network(job.spec.student)} · ${methodName(job.spec.method)} · ${job.spec.dataset.uri}`, labels),
+    h("p", { class: "summary" }, summary(job), labels),
     job.error && h("div", { class: "notice", role: "alert" }, h("b", {}, job.error.code), ` ${job.error.message}`, job.error.hint && h("p", {}, job.error.hint))];
+}
+
+function summary({ spec, student }) {
+  const teachers = [network(spec.teacher, "no teacher"), ...(spec.more_teachers || []).map((one) => network(one))].join(" + ");
+  const target = spec.dataset.target_uri ? `, adapted to ${spec.dataset.target_uri}` : "";
+  return `${teachers} → ${student?.architecture || network(spec.student)} · ${methodName(spec.method)} · ${spec.dataset.uri}${target}`;
 }
 
 function now(job) {

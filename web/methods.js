@@ -86,7 +86,7 @@ export function methodPicker(read, write) {
       h("option", { value: "" }, "…"), use === add ? offered.map(option) : offered.map((entry) => h("option", { value: entry.name }, entry.name))));
     const add = (term) => put([...terms, term]);
     const alone = terms.some((term) => known[term.name] && !known[term.name].can_be_combined);
-    return h("div", { class: "actions" }, select(adding ? "another method " : "method ", (term) => put([term])), adding && !alone && select("add up with ", add));
+    return h("div", { class: "actions" }, select(adding ? "replace with " : "method ", (term) => put([term])), adding && !alone && select("add up with ", add));
   }
   catalogue().then((found) => { known = found; refresh(); }).catch(() => replace(body, h("p", { class: "quiet-text" }, "The server did not list its methods.")));
   return { element, refresh };

@@ -39,7 +39,7 @@ def test_every_method_can_be_picked_and_says_what_it_is(form):
     for name, knobs in KNOBS.items():
         if name == "combined":
             continue
-        pick(form, "method" if name == min(KNOBS) else "another method", name)
+        pick(form, "method" if name == min(KNOBS) else "replace with", name)
         form.wait(f"document.querySelector('.term h3')?.innerText == {name!r}")
         shown = form.run("document.querySelector('.picker').innerText")
         assert knobs.source in shown and knobs.fidelity in shown
