@@ -5,6 +5,7 @@ loss counts by its share of the images: so the training is that of one process, 
 images of a batch with each other compare those of a rank.
 """
 
+import functools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 BUCKET_BYTES = 25 << 20  # gradients that are summed at once, as in DistributedDataParallel
 
@@ -56,13 +58,14 @@ class Ranks:
         return values
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Add up every gradient over all processes."""
+        """Add up every gradient over all processes. A parameter that has none in any of them keeps none."""
         if self.size == 1:
             return
-        bucket: list[Tensor] = []
-        for parameter in parameters:
+        parameters, bucket = list(parameters), []
+        has_gradient = torch.tensor([float(each.grad is not None) for each in parameters], device=_meeting_place())
+        dist.all_reduce(has_gradient, dist.ReduceOp.MAX)
+        for parameter in (each for each, has in zip(parameters, has_gradient.tolist(), strict=True) if has):
             if parameter.grad is None:
-                # A part without images of this kind still takes part in the sum.
                 parameter.grad = torch.zeros_like(parameter)
             bucket.append(parameter.grad)
             if sum(each.nbytes for each in bucket) >= BUCKET_BYTES:
@@ -132,32 +135,21 @@ class _SharedStatistics:
         self.running_var.lerp_(variance * total / (total - 1), momentum)
 
 
-class SharedBatchNorm1d(_SharedStatistics, nn.BatchNorm1d):
-    """BatchNorm1d over all ranks."""
-
-
-class SharedBatchNorm2d(_SharedStatistics, nn.BatchNorm2d):
-    """BatchNorm2d over all ranks."""
-
-
-_SHARED: dict[type[nn.Module], type[nn.Module]] = {
-    nn.BatchNorm1d: SharedBatchNorm1d,
-    nn.BatchNorm2d: SharedBatchNorm2d,
-}
+@functools.cache
+def _shared(plain: type[nn.Module]) -> type[nn.Module]:
+    """The class of batch norm `plain` with statistics over all ranks."""
+    return type(f"Shared{plain.__name__}", (_SharedStatistics, plain), {"plain": plain})
 
 
 def share_statistics(module: nn.Module, ranks: Ranks) -> None:
     """Let the module's batch norms take their statistics over all ranks, in place: whoever holds one holds it still."""
-    if ranks.size > 1:
-        _become(module, _SHARED)
+    for part in module.modules():
+        if ranks.size > 1 and isinstance(part, _BatchNorm) and not isinstance(part, _SharedStatistics):
+            part.__class__ = _shared(type(part))
 
 
 def keep_statistics(module: nn.Module) -> None:
     """Take `share_statistics` back."""
-    _become(module, {shared: plain for plain, shared in _SHARED.items()})
-
-
-def _become(module: nn.Module, classes: dict[type[nn.Module], type[nn.Module]]) -> None:
     for part in module.modules():
-        if type(part) in classes:
-            part.__class__ = classes[type(part)]
+        if isinstance(part, _SharedStatistics):
+            part.__class__ = type(part).plain
