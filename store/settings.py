@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     reaper_seconds: float = Field(15.0, gt=0, description="between two looks for lost jobs")
     dispatch_seconds: float = Field(0.25, gt=0, description="between two looks for queued jobs")
     record_seconds: float = Field(0.5, gt=0, description="events of an engine are written together after so long")
+    warm_engines: int = Field(
+        1, ge=0, description="engines that wait with PyTorch loaded (0.5 GB each), so that a job starts seconds sooner"
+    )
+    warm_seconds: float = Field(
+        900.0, gt=0, description="an engine that waited so long ends; the next job starts cold and brings a new one"
+    )
     max_attempts: int = Field(3, ge=1, description="workers that may die on a job without a new checkpoint between")
     grace_seconds: float = Field(5.0, ge=0, description="between asking an engine to stop and killing it")
     drain_seconds: float = Field(25.0, ge=0, description="that a stopping worker gives engines for a last checkpoint")

@@ -18,11 +18,12 @@ from store.views import Lease
 from worker.deliveries import Deliveries
 from worker.endings import conclude, fail
 from worker.environment import engine_environment
-from worker.folder import AttemptFolder
+from worker.folder import AttemptFolder, attempts_below
 from worker.inputs import lay_checkpoint, lay_jobs
 from worker.keeper import Keeper
 from worker.ledger import LeaseLost, Ledger
 from worker.recorder import Recorder
+from worker.spares import Spares
 from worker.trainer import Order, Trainer, Verdict
 
 logger = logging.getLogger(__name__)
@@ -30,18 +31,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Workshop:
-    """What every attempt of one worker shares; `stopping` is set when the worker must stop."""
+    """What every attempt of one worker shares; `stopping` is set when the worker must stop. Without `spares`, every
+    attempt starts its engine."""
 
     database: Database
     settings: Settings
     worker_id: str
     engine: Sequence[str]
     stopping: threading.Event
+    spares: Spares | None = None
 
     @property
     def attempts(self) -> Path:
         """Where attempts have their folders."""
-        return self.settings.data_dir.absolute() / "attempts"
+        return attempts_below(self.settings.data_dir)
 
     @property
     def cache(self) -> Path:
@@ -103,7 +106,7 @@ def _lay(shop: Workshop, lease: Lease, folder: AttemptFolder, ledger: Ledger) ->
 def _train(shop: Workshop, lease: Lease, folder: AttemptFolder, keeper: Keeper, ledger: Ledger) -> None:
     deliveries = Deliveries(ledger, folder.out, lease.spec["training"]["checkpoint_seconds"])
     recorder = Recorder(ledger, deliveries, shop.settings.record_seconds)
-    with Trainer(_order(shop, lease, folder), keeper.verdict) as trainer:
+    with Trainer(_order(shop, lease, folder), keeper.verdict, shop.spares) as trainer:
         logger.info("%s: engine is process %d", lease.job_id, trainer.pid)
         recorder.follow(trainer)
         ending = trainer.wait()

@@ -1,5 +1,5 @@
 """The folder of one attempt: spec.json, policy.json, inputs/, out/, tmp/. Gone when the attempt ends; what a killed
-worker left is swept by the next one.
+worker left is swept by the next one. An engine that waits for an attempt has tmp/ alone.
 
 A lock file beside each folder is held while its worker lives, so that workers of one host can share the place.
 """
@@ -9,18 +9,42 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from core.policy import Policy
 from store.views import Lease
 
 
-class AttemptFolder:
-    """A fresh folder below `attempts`, as a context manager that removes it."""
+class HeldFolder:
+    """A fresh folder with a tmp/, as a context manager that removes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock_path = path.with_name(f"{path.name}.lock")
+
+    @property
+    def temporary(self) -> Path:
+        """The engine's TMPDIR."""
+        return self.path / "tmp"
+
+    def __enter__(self) -> Self:
+        self._lock_path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self._lock_path, os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.temporary.mkdir(parents=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lock_path.unlink(missing_ok=True)
+        os.close(self._lock)
+
+
+class AttemptFolder(HeldFolder):
+    """The folder of one attempt below `attempts`."""
 
     def __init__(self, attempts: Path, lease: Lease) -> None:
-        self.path = attempts / f"{lease.job_id}.{lease.token}.{os.getpid()}"
-        self._lock_path = attempts / f"{self.path.name}.lock"
+        super().__init__(attempts / f"{lease.job_id}.{lease.token}.{os.getpid()}")
 
     @property
     def inputs(self) -> Path:
@@ -32,28 +56,21 @@ class AttemptFolder:
         """Where the engine writes."""
         return self.path / "out"
 
-    @property
-    def temporary(self) -> Path:
-        """The engine's TMPDIR."""
-        return self.path / "tmp"
-
-    def __enter__(self) -> "AttemptFolder":
-        self._lock_path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self._lock_path, os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        for folder in (self.inputs, self.out, self.temporary):
-            folder.mkdir(parents=True)
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self.inputs.mkdir()
+        self.out.mkdir()
         return self
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-        self._lock_path.unlink(missing_ok=True)
-        os.close(self._lock)
 
     def write_order(self, spec: dict[str, Any], policy: Policy) -> None:
         """What the engine is to do, and what it may do."""
         (self.path / "spec.json").write_text(json.dumps(spec))
         (self.path / "policy.json").write_text(policy.model_dump_json())
+
+
+def attempts_below(data_dir: Path) -> Path:
+    """Where the attempts of a worker have their folders."""
+    return data_dir.absolute() / "attempts"
 
 
 def sweep(attempts: Path) -> int:

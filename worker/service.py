@@ -20,17 +20,19 @@ from worker.app import TASK, make_app
 from worker.attempt import Workshop, attempt
 from worker.catalogue import publish
 from worker.dispatcher import Dispatcher
-from worker.folder import sweep
+from worker.folder import attempts_below, sweep
 from worker.lanes import Lanes
 from worker.periodic import Periodic
 from worker.reaper import Reaper
 from worker.registry import Offer, devices, new_worker_id, version
+from worker.spares import Spares
 
 logger = logging.getLogger(__name__)
 
 ENGINE = (sys.executable, "-m", "core")
 DEAF_SECONDS = 60.0
 WATCHDOG_SECONDS = 5.0
+SPARES_SECONDS = 1.0
 # After drain_seconds for the engines: to store their last checkpoints and let go of the leases.
 LEAVE_SECONDS = 10.0
 
@@ -45,7 +47,14 @@ class Service:
         self._stopping = threading.Event()
         self._exit_status = 0
         self._lanes = Lanes({"job": settings.slots, "plan": settings.plan_slots})
-        self._shop = Workshop(database, settings, self.worker_id, engine, self._stopping)
+        self._spares = Spares(
+            engine,
+            settings.engine_env,
+            attempts_below(settings.data_dir),
+            most=min(settings.warm_engines, settings.slots + settings.plan_slots),
+            seconds=settings.warm_seconds,
+        )
+        self._shop = Workshop(database, settings, self.worker_id, engine, self._stopping, self._spares)
         self._queue = f"{settings.broker_prefix}.{self.worker_id}"
         self._app = make_app(
             settings.broker_url,
@@ -80,6 +89,7 @@ class Service:
         with self._database.begin() as session:
             outbox.forget_sends(session)
         with ExitStack() as threads:
+            threads.callback(self._spares.close)
             for thread in self._threads(offer):
                 thread.start()
                 threads.callback(thread.stop)
@@ -116,6 +126,7 @@ class Service:
             Periodic("reaper", reaper.look, settings.reaper_seconds),
             Periodic("dispatcher", lambda: self._stopping.is_set() or dispatcher.dispatch(), settings.dispatch_seconds),
             Periodic("watchdog", self._watch, WATCHDOG_SECONDS),
+            Periodic("spares", self._tend_spares, SPARES_SECONDS),
         ]
 
     def _send(self, job_id: str) -> None:
@@ -150,6 +161,12 @@ class Service:
             publish(self._database, self._shop.engine, version(), self._settings.engine_env, self._stopping)
         except Exception:
             logger.exception("no catalogue was published")
+
+    def _tend_spares(self) -> None:
+        if self._stopping.is_set():
+            self._spares.close()
+        else:
+            self._spares.tend()
 
     def _watch(self) -> None:
         """A consumer gone deaf cannot be mended from inside: leave, so that the supervisor starts a new one."""

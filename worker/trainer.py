@@ -1,4 +1,4 @@
-"""One engine process: started in a group of its own, stopped by signal, then force; ended when the worker dies.
+"""One engine at work: a spare that waited, or started now; stopped by signal, then force; ended when the worker dies.
 
 Three things end an engine that does not end by itself: a verdict (cancel, shutdown, deadline, lost lease), asked for
 every WATCH_SECONDS on a thread that touches no database; a worker that leaves the trainer; and the end of the worker
@@ -7,7 +7,6 @@ process, which the engine sees as the end of an inherited pipe.
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,9 @@ from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from worker.engine import Engine, kill_group, start
 from worker.listening import Listener
+from worker.spares import Spares
 
 WATCH_SECONDS = 0.2
 
@@ -43,10 +44,9 @@ class Order:
     grace_seconds: Mapping[Verdict, float]
 
     def arguments(self, parent_pipe: int) -> list[str]:
-        """The command line of the engine."""
+        """What the engine's command line says after the command."""
         flags = ["--resume"] * self.resume + ["--plan"] * self.plan
         return [
-            *self.command,
             *("--spec", str(self.folder / "spec.json"), "--out", str(self.folder / "out")),
             *("--policy", str(self.folder / "policy.json"), "--inputs", str(self.folder / "inputs")),
             *("--cache", str(self.cache), "--events", "json", "--parent-pipe", str(parent_pipe)),
@@ -66,33 +66,20 @@ class Ending:
 class Trainer:
     """A running engine, as a context manager that leaves no process of its group behind."""
 
-    def __init__(self, order: Order, verdict: Callable[[], Verdict | None]) -> None:
-        """`verdict` is asked often and must not block; its first answer is final, except that LOST overrules."""
+    def __init__(self, order: Order, verdict: Callable[[], Verdict | None], spares: Spares | None = None) -> None:
+        """`verdict` is asked often and must not block; its first answer is final, except that LOST overrules. `spares`
+        are tried before an engine is started."""
         self._order = order
         self._ask = verdict
+        self._spares = spares
         self._verdict: Verdict | None = None
         self._kill_at: float | None = None  # by the monotonic clock
         self._reaping = threading.Lock()  # held while the group is signalled or its leader reaped
         self._ended = threading.Event()
 
     def __enter__(self) -> "Trainer":
-        read_end, self._lifeline = os.pipe()  # the engine reads; the end of this process closes our end
-        try:
-            self._process = subprocess.Popen(
-                self._order.arguments(read_end),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=self._order.folder,
-                env=self._order.environment,
-                pass_fds=(read_end,),
-                process_group=0,
-            )
-        except OSError:
-            os.close(self._lifeline)
-            raise
-        finally:
-            os.close(read_end)
+        self._engine = self._warm_engine() or self._cold_engine()
+        self._process = self._engine.process
         self.listener = Listener(cast(BinaryIO, self._process.stdout), cast(BinaryIO, self._process.stderr))
         self._watcher = threading.Thread(target=self._watch, name="engine-watch", daemon=True)
         self._watcher.start()
@@ -102,7 +89,17 @@ class Trainer:
         self._kill_group()
         self._watcher.join()
         self.listener.close()
-        os.close(self._lifeline)
+        self._engine.release()
+
+    def _warm_engine(self) -> Engine | None:
+        return self._spares.take(self._order.folder, self._order.arguments) if self._spares else None
+
+    def _cold_engine(self) -> Engine:
+        return start(
+            lambda parent_pipe: [*self._order.command, *self._order.arguments(parent_pipe)],
+            cwd=self._order.folder,
+            environment=self._order.environment,
+        )
 
     @property
     def pid(self) -> int:
@@ -146,7 +143,7 @@ class Trainer:
     def _kill_group(self) -> None:
         with self._reaping:
             if not self._ended.is_set():
-                os.killpg(self.pid, signal.SIGKILL)
+                kill_group(self._process)
 
 
 def _signal_name(number: int) -> str:

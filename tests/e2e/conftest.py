@@ -39,13 +39,13 @@ def wait_for(what: Callable[[], Any], seconds: float, pause: float = 0.2) -> Any
 
 
 def engines_below(pid: int) -> list[int]:
-    """Process ids of the engines that a worker runs: its children, as the kernel lists them."""
+    """Process ids of the engines that have a job: a worker's children, as the kernel lists them, in a job's folder."""
     try:
         listed = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
     except OSError:
         return []
     children = [int(word) for text in listed for word in text.split()]
-    return [child for child in children if is_alive(child) and b"--spec" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [child for child in children if is_alive(child) and "/attempts/job_" in os.readlink(f"/proc/{child}/cwd")]
 
 
 def is_alive(pid: int) -> bool:

@@ -166,13 +166,30 @@ def main() -> int:
     if sys.argv[1:] == ["catalogue"]:
         print(json.dumps({"students": [{"name": "nano"}], "teachers": []}))
         return 0
+    if sys.argv[1:] == ["wait"]:
+        return wait()
+    return run(sys.argv[1:])
+
+
+def wait() -> int:
+    """Say that all is loaded, then run the one job that comes."""
+    print(flush=True)
+    line = sys.stdin.readline()
+    if not line:
+        return 0
+    order = json.loads(line)
+    os.chdir(order["folder"])
+    return run(order["arguments"])
+
+
+def run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser()
     for name in ("spec", "out", "policy", "inputs", "cache", "events"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--parent-pipe", type=int, required=True)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--plan", action="store_true")
-    flags = parser.parse_args()
+    flags = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: interrupted.set())
     threading.Thread(target=end_with_parent, args=(flags.parent_pipe,), daemon=True).start()
     spec = json.loads(flags.spec.read_text())

@@ -1,0 +1,57 @@
+"""Starting an engine process: a group of its own, pipes to hear it by, and a leash that ends it with this process."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A started engine. `parent_pipe` is the descriptor, in the engine, whose end of file says that we died."""
+
+    process: subprocess.Popen[bytes]
+    parent_pipe: int
+    belongings: ExitStack
+
+    def release(self) -> None:
+        """Let go of what was held for the engine; its processes must be gone."""
+        self.belongings.close()
+
+
+def start(
+    command: Callable[[int], Sequence[str]],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    stdin: int = subprocess.DEVNULL,
+    held: AbstractContextManager[object] | None = None,
+) -> Engine:
+    """Start `command(parent_pipe)`. `held` is left when the engine is released, or cannot start (OSError)."""
+    with ExitStack() as belongings:
+        if held is not None:
+            belongings.enter_context(held)
+        read_end, write_end = os.pipe()  # the engine reads; the end of this process closes our end
+        belongings.callback(os.close, write_end)
+        try:
+            process = subprocess.Popen(
+                command(read_end),
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=cwd,
+                env=environment,
+                pass_fds=(read_end,),
+                process_group=0,
+            )
+        finally:
+            os.close(read_end)
+        return Engine(process, read_end, belongings.pop_all())
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End the engine and all that it started. Only while it has not been reaped: then the id may be another's."""
+    os.killpg(process.pid, signal.SIGKILL)

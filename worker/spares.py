@@ -1,0 +1,163 @@
+"""Engines that wait with PyTorch loaded, so that a job does not begin with seconds of imports.
+
+An engine takes one job in its life, so nothing of a job is left for the next. The successor is started at once and not
+when the job ends: jobs that follow each other find it ready. It loads at low priority (core.waiting), as it shares the
+cores with the job that runs. What goes wrong with a spare costs those seconds and never the job: a spare that died or
+is not ready yet is passed over, and no other is started before the next job.
+"""
+
+import json
+import logging
+import os
+import select
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from worker.engine import Engine, kill_group, start
+from worker.environment import engine_environment
+from worker.folder import HeldFolder
+
+logger = logging.getLogger(__name__)
+
+READY = b"\n"
+LAST_WORDS_BYTES = 2000
+
+
+class Spare:
+    """One waiting engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.started_at = time.monotonic()
+        self._ready = False
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self.engine.process.pid
+
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self.engine.process.poll() is None
+
+    def is_ready(self) -> bool:
+        """Whether it has said that it has loaded everything."""
+        self._ready = self._ready or _available(self.engine.process.stdout, len(READY)) == READY
+        return self._ready
+
+    def begin(self, folder: Path, arguments: Callable[[int], list[str]]) -> bool:
+        """Hand over the job; whether the process was there to take it."""
+        order = {"folder": str(folder), "arguments": arguments(self.engine.parent_pipe)}
+        try:
+            with cast(BinaryIO, self.engine.process.stdin) as stdin:
+                stdin.write(f"{json.dumps(order)}\n".encode())
+        except OSError:  # a broken pipe
+            return False
+        return True
+
+    def last_words(self) -> str:
+        """What it wrote to standard error, cut."""
+        return _available(self.engine.process.stderr, LAST_WORDS_BYTES).decode("utf-8", "replace").strip()
+
+    def end(self) -> None:
+        """End the process and remove what is its."""
+        process = self.engine.process
+        if self.is_alive():
+            kill_group(process)
+            process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            cast(BinaryIO, pipe).close()
+        self.engine.release()
+
+
+class Spares:
+    """All of one worker's, at most `most`, each for at most `seconds`; safe to share between threads."""
+
+    def __init__(
+        self, command: Sequence[str], allowed: Sequence[str], attempts: Path, *, most: int, seconds: float
+    ) -> None:
+        """`allowed` is what an engine may see of the environment; `attempts` is where engines have their folders."""
+        self._command = [*command, "wait"]
+        self._allowed = allowed
+        self._attempts = attempts
+        self._most = self._wanted = most
+        self._seconds = seconds
+        self._waiting: list[Spare] = []
+        self._unfit: list[Spare] = []
+        self._lock = threading.Lock()
+
+    def take(self, folder: Path, arguments: Callable[[int], list[str]]) -> Engine | None:
+        """An engine that begins in `folder` with `arguments(parent_pipe)`, which is the caller's from now on; None
+        where none is ready."""
+        with self._lock:
+            self._wanted = self._most
+            for spare in [one for one in self._waiting if one.is_alive() and one.is_ready()]:
+                self._waiting.remove(spare)
+                if spare.begin(folder, arguments):
+                    return spare.engine
+                self._unfit.append(spare)
+        return None
+
+    def ready(self) -> list[int]:
+        """Process ids of those that a job could take."""
+        with self._lock:
+            return [spare.pid for spare in self._waiting if spare.is_alive() and spare.is_ready()]
+
+    def tend(self) -> None:
+        """End what died or waited too long, which is not replaced before the next job; start what is missing."""
+        with self._lock:
+            for spare in [one for one in self._waiting if self._is_unfit(one)]:
+                self._waiting.remove(spare)
+                self._unfit.append(spare)
+                self._wanted -= 1
+            while len(self._waiting) < self._wanted:
+                self._waiting.append(self._start())
+        self._end_unfit()
+
+    def close(self) -> None:
+        """End all, for good."""
+        with self._lock:
+            self._most = self._wanted = 0
+            self._unfit += self._waiting
+            self._waiting = []
+        self._end_unfit()
+
+    def _is_unfit(self, spare: Spare) -> bool:
+        if spare.is_alive():
+            return time.monotonic() - spare.started_at > self._seconds
+        status = spare.engine.process.returncode
+        logger.warning(
+            "a waiting engine ended with status %s; the next job starts cold: %s", status, spare.last_words()
+        )
+        return True
+
+    def _end_unfit(self) -> None:
+        """Outside the lock, for no job should wait until a process is gone."""
+        with self._lock:
+            unfit, self._unfit = self._unfit, []
+        for spare in unfit:
+            spare.end()
+
+    def _start(self) -> Spare:
+        folder = HeldFolder(self._attempts / f"spare_{uuid.uuid4().hex}")
+        engine = start(
+            lambda _: self._command,
+            cwd=folder.path,
+            environment=engine_environment(os.environ, self._allowed, folder.temporary),
+            stdin=subprocess.PIPE,
+            held=folder,
+        )
+        return Spare(engine)
+
+
+def _available(pipe: object, most: int) -> bytes:
+    """What can be read at once, past any buffer: the pipe's reader is yet to come."""
+    descriptor = cast(BinaryIO, pipe).fileno()
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return os.read(descriptor, most) if poll.poll(0) else b""
