@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     max_compression_ratio: float = Field(200.0, gt=0, description="most bytes unpacked for one byte of an archive")
     max_image_pixels: int = Field(50_000_000, gt=0, description="largest image")
     max_resident_bytes: int = Field(8 * GiB, gt=0, description="decoded images beyond this are memory-mapped")
+    max_teacher_pass_bytes: int = Field(
+        20 * GiB, gt=0, description="stored teacher passes of a worker, all together; the longest unused go first"
+    )
     num_threads: int | None = Field(None, ge=1, description="CPU threads of an engine; none: all that it may use")
     engine_env: Words = Field(
         ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_*", "NVIDIA_*", "OMP_NUM_THREADS", "TORCH_HOME",
@@ -103,7 +106,8 @@ class Settings(BaseSettings):
         """What an engine process may do: the fields of core.policy.Policy, as JSON."""
         names = {
             "file_roots", "private_addresses", "pickled_weights", "max_download_bytes", "max_extracted_bytes",
-            "max_archive_entries", "max_compression_ratio", "max_image_pixels", "max_resident_bytes", "num_threads",
+            "max_archive_entries", "max_compression_ratio", "max_image_pixels", "max_resident_bytes",
+            "max_teacher_pass_bytes", "num_threads",
         }  # fmt: skip
         return self.model_dump(mode="json", include=names)
 
