@@ -89,7 +89,8 @@ class Simkd(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`feature`: b times the distances; `label`: a CE, where a is not 0."""
-        terms = {"feature": self.knobs.weight * self._distance(student, (batch.teacher, *batch.other_teachers))}
+        targets = self._targets((batch.teacher, *batch.other_teachers))
+        terms = {"feature": self.knobs.weight * feature_loss(student.maps, targets)}
         if self.knobs.label_weight:
             terms["label"] = self.knobs.label_weight * self.label_loss(student.logits, batch)
         return terms
@@ -121,16 +122,18 @@ class Simkd(Method):
             for parameter in moving:  # the generator's loss moves the generator alone
                 parameter.requires_grad_(False)
             student = self.setting.student.features(views, self.needs.student_taps)
-            total["adversarial"] = -self.knobs.adversarial_weight * self._distance(student, seen)
+            targets = self._targets(seen)
+            size = torch.stack([widen(target).square().mean() for target in targets]).sum()
+            # Relative, or the generator would seek large features rather than what the student does not know.
+            total["adversarial"] = -self.knobs.adversarial_weight * feature_loss(student.maps, targets) / size
             for parameter in moving:
                 parameter.requires_grad_(True)
         return total, seen
 
-    def _distance(self, student: Features, teachers: Sequence[Features]) -> Tensor:
-        targets = [
+    def _targets(self, teachers: Sequence[Features]) -> list[Tensor]:
+        return [
             each.maps[-1] if form == "map" else each.pooled for each, form in zip(teachers, self.forms, strict=True)
         ]
-        return feature_loss(student.maps, targets)
 
 
 def _projecting(setting: Setting, heads: Sequence[Head], indices: Sequence[Tensor], factor: int) -> Network:

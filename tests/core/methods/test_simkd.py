@@ -39,7 +39,7 @@ TEACHERS = {
     "cifar/resnet14": (32, "map", ()),
     "cifar/wrn_10_1": (32, "map", ()),
     "torchvision/mobilenet_v3_small": (64, "map", ("linear1024", "hardswish")),
-    "torchvision/convnext_tiny": (64, "map", ("layernorm6",)),
+    "timm/convnext_atto": (64, "map", ("layernorm6",)),
     "torchvision/densenet121": (64, "map", ()),
     "timm/test_vit": (64, "vector", ()),
     "timm/deit_tiny_distilled_patch16_224": (64, "vector", ()),
