@@ -150,11 +150,46 @@ def test_the_catalogues_are_tables_or_json(service):
     assert {method["name"] for method in methods} >= {"skd", "kd", "scratch", "finetune"}
     assert "temperature" in retort("methods", url=service).out
     deadline = time.monotonic() + 60
-    while not (sizes := retort("students", "--json", url=service).json) and time.monotonic() < deadline:
+    # Refused until the worker has published its networks, which it does soon after its start.
+    while (sizes := retort("students", "--json", url=service)).code and time.monotonic() < deadline:
         time.sleep(0.5)
-    assert sizes
+    assert sizes.json
     assert retort("students", url=service).code == 0
     assert retort("teachers", "--json", url=service).json
+
+
+def test_one_method_is_shown_with_its_knobs(service):
+    shown = retort("methods", "kd", url=service).out
+    facts = dict(line.split(None, 1) for line in shown.splitlines() if line.startswith(("method", "source", "needs")))
+    assert facts["needs"] == "teacher, labels, common classes"
+    assert "arXiv:1503.02531" in facts["source"]
+    assert any(line.startswith("temperature") and '"auto"' in line for line in shown.splitlines())
+    assert retort("methods", "kd", "--json", url=service).json["name"] == "kd"
+    wrong = retort("methods", "kdd", url=service)
+    assert wrong.code == 2
+    assert "no method 'kdd'; there are: at," in wrong.err
+
+
+def test_methods_that_are_added_up_are_named_by_their_terms(service, job):
+    options = ("--dataset", "builtin:digits", "--student", "nano", "--set", "training.epochs=100000")
+    added = retort(
+        "submit", *options, "--method", "scratch", "--method", "oskd", "--set", "method.1.weight=2", url=service
+    )
+    assert added.code == 0, added.err
+    job_id = added.out.strip()
+    shown = dict(line.split(None, 1) for line in retort("show", job_id, url=service).out.splitlines())
+    assert shown["method"] == "scratch + oskd"
+    assert "scratch + oskd" in retort("jobs", url=service).out
+    terms = retort("show", job_id, "--json", url=service).json["spec"]["method"]["terms"]
+    assert [term["name"] for term in terms] == ["scratch", "oskd"] and terms[1]["weight"] == 2
+    assert retort("cancel", job_id, url=service).code == 0
+    assert retort("watch", job_id, url=service).code == 5
+
+
+def test_what_a_method_lacks_is_exit_2_and_pointed_at(service):
+    done = retort("submit", "--dataset", "builtin:digits", "--student", "nano", "--method", "kd", url=service)
+    assert done.code == 2
+    assert "/teacher" in done.err and "needs a teacher" in done.err
 
 
 def test_ctrl_c_while_watching_is_130_and_the_job_goes_on(service, job):
