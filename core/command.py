@@ -55,7 +55,7 @@ def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
     except SpecInvalid as error:
         tell_failure(error, options.events)
         return EXIT_USAGE
-    set_up_process(place.policy.num_threads, ranks.size)
+    set_up_process(place.policy.num_threads, num_processes(spec) if ranks.size > 1 else 1)
     with reporter(options.events) if ranks.is_first else nullcontext(_say_nothing) as report:
         try:
             for number in (signal.SIGTERM, signal.SIGINT):

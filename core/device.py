@@ -72,7 +72,7 @@ def computes_in_bf16(device: torch.device) -> bool:
 def set_up_process(num_threads: int | None, num_processes: int) -> None:
     """Threads, memory and determinism for the whole process; the same machine kind then gives the same numbers.
 
-    `num_processes` share the threads.
+    `num_processes` of this host share the threads.
     """
     torch.set_num_threads(max(1, (num_threads or len(os.sched_getaffinity(0))) // num_processes))
     torch.backends.cudnn.deterministic = True

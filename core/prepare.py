@@ -118,7 +118,7 @@ def _prepare(spec: JobSpec, place: Place, report: Callable[[Event], None], arith
         more_teachers=more,
         more_class_indices=tuple(class_indices(each, source.classes, covers=covers) for each in more),
         anchors=load_trajectory(spec.teacher, teacher, place) if "trajectory" in needs and teacher is not None else (),
-        target=_open_target(spec, place, source) if "target images" in needs else None,
+        target=_open_target(spec, place, source) if spec.dataset.target_uri is not None else None,
     )
     if indices is None:
         return prepared
