@@ -46,10 +46,7 @@ def feature_loss(student_maps: Sequence[Tensor], targets: Sequence[Tensor]) -> T
 
 
 class Simkd(Method):
-    """The teacher's features through a projector that stays, read by the teacher's own classifier.
-
-    Setting.student becomes the network with the projector; the encoder in it is the student that was given.
-    """
+    """The teacher's features through a projector that stays, read by the teacher's own classifier."""
 
     source = (
         "Chen et al., CVPR 2022 (arXiv 2203.14001); one teacher: formula certain, from the authors' code; several "
@@ -63,6 +60,7 @@ class Simkd(Method):
         teachers = (setting.teacher, *setting.more_teachers)
         class_indices = (setting.class_indices, *setting.more_class_indices)
         heads = [read_head(teacher) for teacher in teachers]
+        # From here on the student is the network with the projector; its encoder is the student that was given.
         student = _projecting(setting, heads, class_indices, knobs.factor)
         super().__init__(knobs, replace(setting, student=student))
         self.teachers, self.class_indices = teachers, class_indices
