@@ -33,7 +33,7 @@ def make_network(architecture: str, num_classes: int = NUM_CLASSES, *, seed: int
 
 
 def make_setting(*, teacher: str = "cifar/resnet14", seed: int = 0, image_size: int = 32, **changes: Any) -> Setting:
-    """A resnet8 of four classes, and a frozen teacher of six that has them at 5, 0, 3 and 2, the last of four anchors."""
+    """A resnet8 of four classes; a frozen teacher of six that has them at 5, 0, 3 and 2, the last of four anchors."""
     network = make_network(teacher, 6, seed=seed + 1, image_size=image_size).eval().requires_grad_(False)
     given = {
         "student": make_network("cifar/resnet8", seed=seed, image_size=image_size),
