@@ -33,9 +33,7 @@ class Validator:
     def validate(self, network: Network, epoch: int) -> tuple[dict[str, float | None], bool]:
         """The validation metrics by name, and whether training should stop after this epoch."""
         with self.arithmetic.autocast():
-            logits = predict(
-                network, self.split.images, views=self.views, device=self.arithmetic.device
-            )
+            logits = predict(network, self.split.images, views=self.views, device=self.arithmetic.device)
         measures = measure(logits, self.split.labels, self.classes, self.teacher_logits())
         values = {f"val/{name}": measures[name] for name in METRICS if measures[name] is not None}
         return values, self._should_stop(network, values, epoch)
