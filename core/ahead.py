@@ -4,6 +4,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
+from core.pinning import unpin
+
 Fetched = TypeVar("Fetched")
 
 
@@ -12,7 +14,7 @@ class Ahead(Generic[Fetched]):
 
     def __init__(self, fetch: Callable[[int], Fetched]) -> None:
         self._fetch = fetch
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reading-ahead")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reading-ahead", initializer=unpin)
         self._next: tuple[int, Future[Fetched]] | None = None
 
     def take(self, step: int, *, more: bool) -> Fetched:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from core.errors import SpecInvalid
+from core.pinning import pin_threads
 from core.spec import TrainingSpec
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -78,6 +79,8 @@ def set_up_process(num_threads: int | None, num_processes: int) -> None:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     keep_freed_memory()
+    if num_processes == 1:
+        pin_threads()
 
 
 def keep_freed_memory() -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from core.assess import assess, assess_teacher
 from core.describe import describe, summary
 from core.events import Event, Log, Phase, Result
+from core.pinning import pinned
 from core.prepare import Place, prepare
 from core.publish import publish
 from core.settle import settle
@@ -40,7 +41,7 @@ def specialize(
         return None
 
     report(Phase(phase="training"))
-    with watch.deferring():
+    with watch.deferring(), pinned():
         trained = train_all(prepared, place, report, watch, resume=resume)
 
     if not place.ranks.is_first:  # the first process evaluates and exports for all
