@@ -111,6 +111,6 @@ def test_two_processes_that_are_asked_to_end_save_once_and_go_on(tmp_path):
 def test_more_processes_than_images_in_a_batch_are_refused(tmp_path):
     process = engine(tmp_path / "many", devices="cpu:2", batch_size=1)
     events = events_of(process)
-    assert process.returncode == 2
+    assert process.returncode == 3
     (failure,) = [event for event in events if event["event"] == "error"]
     assert "cannot share a batch of 1" in failure["message"]
