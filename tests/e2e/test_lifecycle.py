@@ -6,6 +6,7 @@ against.
 
 import io
 import json
+import os
 import signal
 import time
 from typing import Any
@@ -139,10 +140,13 @@ def test_a_killed_worker_costs_nothing_but_time(
 def test_a_killed_api_and_a_stopped_worker_cost_nothing_but_time(service: Any, reference: dict[str, Any]) -> None:
     job_id = service.submit(WITHOUT_ONNX)
     service.wait_for_step(job_id, STEPS_PER_EPOCH)
+    (engine,) = service.engines()
+    os.kill(engine, signal.SIGSTOP)  # or it might be done before the API is back
     service.api.kill()
     service.api.wait()
     service.start_api()
     assert service.job(job_id)["state"] == "running"
+    os.kill(engine, signal.SIGCONT)
     service.worker.send_signal(signal.SIGTERM)
     assert service.worker.wait(30) == 0
     job = service.job(job_id)

@@ -1,0 +1,134 @@
+"""What each lever of the engine gains alone and together: milliseconds of one KD step, interleaved in one process.
+
+    python benchmarks/levers.py
+
+cifar/resnet32x4 -> cifar/resnet8x4 with random weights, 64 random images of 32 x 32. Needs a machine with nothing else
+to do. The table goes between markers into docs/performance.md.
+"""
+
+import argparse
+import copy
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from benchmarks.harness.document import machine, table, write_section
+from core.device import Arithmetic, set_up_process
+from core.methods.kd import kd_loss
+from core.networks import zoo
+from core.networks.inference import frozen_copy, in_layout, in_low_precision
+
+ROOT = Path(__file__).parents[1]
+BATCH, CLASSES, SIZE = 64, 100, 32
+
+
+@dataclass(frozen=True)
+class Levers:
+    """Which of them are pulled."""
+
+    name: str
+    channels_last: bool = False
+    folded: bool = False
+    teacher_bf16: bool = False
+    student_bf16: bool = False
+    compiled: bool = False
+    stored: bool = False
+
+
+ALL = {"channels_last": True, "folded": True, "teacher_bf16": True, "student_bf16": True}
+CASES = (
+    Levers("none: float32, as libraries do it"),
+    Levers("channels_last", channels_last=True),
+    Levers("teacher folded", folded=True),
+    Levers("teacher in bfloat16", teacher_bf16=True),
+    Levers("student in bfloat16", student_bf16=True),
+    Levers("both in bfloat16", teacher_bf16=True, student_bf16=True),
+    Levers("teacher's pass stored", stored=True),
+    Levers("all but storing: the engine, live", **ALL),
+    Levers("the same, compiled", **ALL, compiled=True),
+    Levers("all: the engine, stored", **ALL, stored=True),
+)
+
+
+def make_step(levers: Levers) -> Callable[[], None]:
+    """One training step with these levers."""
+    device = torch.device("cpu")
+    low, full = Arithmetic(device, "bf16"), Arithmetic(device, "fp32")
+    torch.manual_seed(0)
+    teacher = zoo.build("cifar/resnet32x4", CLASSES, image_size=SIZE).eval().requires_grad_(False)
+    student = zoo.build("cifar/resnet8x4", CLASSES, image_size=SIZE).train()
+    images, labels = torch.rand(BATCH, 3, SIZE, SIZE), torch.randint(0, CLASSES, (BATCH,))
+    if levers.folded:
+        teacher = frozen_copy(teacher)
+    if levers.channels_last:
+        teacher, student, images = in_layout(teacher), in_layout(student), full.laid_out(images)
+    if levers.teacher_bf16:
+        teacher = in_low_precision(copy.deepcopy(teacher), torch.bfloat16)
+    if levers.compiled:
+        teacher.compile_features(print)
+        student.compile_features(print)
+    optimizer = torch.optim.SGD(student.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    kept = torch.randn(BATCH, CLASSES)
+
+    def step() -> None:
+        said = kept
+        if not levers.stored:
+            with torch.no_grad(), (low if levers.teacher_bf16 else full).autocast():
+                said = teacher.features(images, ()).logits.float()
+        with (low if levers.student_bf16 else full).autocast():
+            logits = student.features(images, ()).logits.float()
+        loss = 0.1 * functional.cross_entropy(logits, labels) + 0.9 * kd_loss(logits, said, temperature=4.0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7, help="steps of each, in turn (default: %(default)s)")
+    parser.add_argument("--document", type=Path, default=ROOT / "docs/performance.md", help="Markdown file to update")
+    options = parser.parse_args()
+    set_up_process(None, 1)
+    steps = [make_step(case) for case in CASES]
+    for step in steps:
+        for _ in range(3):
+            step()
+    seconds: list[list[float]] = [[] for _ in steps]
+    for _ in range(options.rounds):
+        for step, found in zip(steps, seconds, strict=True):
+            began = time.perf_counter()
+            step()
+            found.append(time.perf_counter() - began)
+    plain = seconds[0]
+    rows = [
+        {
+            "levers": case.name,
+            "ms": f"{1e3 * statistics.median(found):.0f}",
+            "gain": f"{statistics.median(a / b for a, b in zip(plain, found, strict=True)):.2f}",
+        }
+        for case, found in zip(CASES, seconds, strict=True)
+    ]
+    columns = {"levers": "levers", "ms": "ms a step, median", "gain": "times faster, median over rounds"}
+    text = "\n\n".join(
+        [
+            "## Each lever alone and together",
+            f"{time.strftime('%B %Y')}, {machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads; KD, "
+            f"resnet32x4 to resnet8x4, batch {BATCH}; {options.rounds} rounds.",
+            table(rows, columns),
+            "```\npython benchmarks/levers.py\n```",
+        ]
+    )
+    print(text)
+    write_section(options.document, "levers", text)
+
+
+if __name__ == "__main__":
+    main()
