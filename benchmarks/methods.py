@@ -12,9 +12,7 @@ The tables go between markers into docs/methods.md, the picture beside it.
 
 import argparse
 import json
-import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,8 +23,8 @@ from benchmarks.cifar100 import class_names, joined
 from benchmarks.comparison import texts
 from benchmarks.comparison.domains import TARGETS, domain_runs, write_domains
 from benchmarks.comparison.rows import FEW_SHOT, FEW_SHOT_IMAGES, IMAGES, Row, chosen, run_of
+from benchmarks.comparison.running import RunFailed, Runner
 from benchmarks.comparison.runs import Run
-from benchmarks.comparison.running import Runner, RunFailed
 from benchmarks.comparison.summary import Group, domain_rows, few_shot_rows, method_rows
 from benchmarks.harness.document import table, write_section
 
@@ -56,10 +54,10 @@ def main() -> None:
     for name in options.tables:
         if name == "domains":
             write_domains(options.data / "pacs_64px_jpeg.zip", data)
-        groups = run_all(PLANS[name](options, classes), runner, options.parallel)
+        groups = run_all(TABLES[name].entries(options, classes), runner, options.parallel)
         document[name] = [vars(group) for group in groups]
         failed = failed or any(group.failure for group in groups)
-        _tell(name, groups, options)
+        tell(name, groups, options)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(document, indent=1))
@@ -124,23 +122,27 @@ def _domain_entries(options: argparse.Namespace, classes: list[str]) -> list[Ent
     ]
 
 
-PLANS: dict[str, Callable[[argparse.Namespace, list[str]], list[Entry]]] = {
-    "methods": _method_entries,
-    "few-shot": _few_shot_entries,
-    "domains": _domain_entries,
+@dataclass(frozen=True)
+class Table:
+    """Which trainings a table is made from, and how."""
+
+    entries: Callable[[argparse.Namespace, list[str]], list[Entry]]
+    """(options, all of CIFAR-100's classes) -> what is to be run."""
+    markdown: Callable[[Sequence[Group]], str]
+
+
+TABLES = {
+    "methods": Table(_method_entries, lambda groups: table(method_rows(groups), texts.METHOD_COLUMNS)),
+    "few-shot": Table(_few_shot_entries, lambda groups: table(few_shot_rows(groups), texts.FEW_SHOT_COLUMNS)),
+    "domains": Table(_domain_entries, lambda groups: table(domain_rows(groups, TARGETS), texts.DOMAIN_COLUMNS)),
 }
 
 
-def _tell(name: str, groups: Sequence[Group], options: argparse.Namespace) -> None:
-    """Print the table; write it into the document where there is one."""
-    picture = (options.document or options.out / "methods.md").with_name("methods.png")
-    tables = {
-        "methods": lambda: table(method_rows(groups), texts.METHOD_COLUMNS),
-        "few-shot": lambda: table(few_shot_rows(groups), texts.FEW_SHOT_COLUMNS),
-        "domains": lambda: table(domain_rows(groups, TARGETS), texts.DOMAIN_COLUMNS),
-    }
-    rows = tables[name]()
+def tell(name: str, groups: Sequence[Group], options: argparse.Namespace) -> None:
+    """Print the table; write it into the document where there is one, with the picture of all methods beside it."""
+    rows = TABLES[name].markdown(groups)
     print(rows)
+    picture = (options.document or options.out / "methods.md").with_suffix(".png")
     if name == "methods" and any(group.outcomes for group in groups):
         from benchmarks.comparison.plot import draw
 
@@ -179,7 +181,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--no-document", dest="document", action="store_const", const=None, help="update none")
     options = parser.parse_args()
     options.tables = options.tables or ["methods"]
-    options.cores = len(os.sched_getaffinity(0))
     return options
 
 

@@ -1,7 +1,7 @@
 """Compression and a second domain: PACS, from photographs to each other domain.
 
-The teacher is fine-tuned on labelled photographs, by each seed anew. Adaptation alone is method kd_uda with the weight of
-its distillation at 0: then the teacher moves and the student, which has no part in it, stays as it was.
+The teacher is fine-tuned on labelled photographs, by each seed anew. Adaptation alone is method kd_uda with the weight
+of its distillation at 0: then the teacher moves and the student, which has no part in it, stays as it was.
 """
 
 import zipfile

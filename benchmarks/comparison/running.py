@@ -1,4 +1,4 @@
-"""The parent's side: each run once, in a process of its own, after those that it needs; what is done is not repeated."""
+"""The parent's side: each run once, in a process of its own, after those that it needs; what is done stays done."""
 
 import json
 import shutil
@@ -49,6 +49,7 @@ class Runner:
                 outcome = self._run(run, name)
             except RunFailed as error:
                 self._failed[run.key] = str(error)
+                self._tell(f"{name}: failed: {error}; see {self._logs / run.key}.txt")
                 raise
             self._finished.add(run, outcome)
             return outcome

@@ -43,9 +43,9 @@ HEADINGS = {
     "domains": "A second domain: PACS",
 }
 CIFAR = (
-    f"Ten classes of CIFAR-100: every tenth in the order of the official labels. Teacher cifar/{TEACHER}, trained on all "
-    f"100 classes and on these training images among them, which flatters it; student {STUDENT}. Accuracy is that on the "
-    "1,000 official test images of the ten classes. A tenth of the training images is held out for validation."
+    f"Ten classes of CIFAR-100: every tenth in the order of the official labels. Teacher cifar/{TEACHER}, trained on "
+    f"all 100 classes and on these training images among them, which flatters it; student {STUDENT}. Accuracy is that "
+    "on the 1,000 official test images of the ten classes. A tenth of the training images is held out for validation."
 )
 METHODS_TOLD = f"""\
 {IMAGES} images a class. Rows without a variant's name have the method's default knobs, everything else is the engine's
