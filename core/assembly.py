@@ -13,12 +13,13 @@ from core.methods.method import Method, Setting
 from core.networks import zoo
 from core.networks.facts import measure_network
 from core.networks.inference import in_layout
+from core.networks.quantized import NUM_IMAGES
 from core.prepare import Place, Prepared, PreparedRun, to_device_if_it_fits
 from core.ranks import share_statistics
 from core.spec import needs_of
 from core.students import build_student
 from core.teacher_pass.opening import open_pass
-from core.teaching import FrozenTeacher, Teaching
+from core.teaching import FrozenTeacher, Quantization, Teaching
 from core.train import Trainer
 from core.validation import Validator
 
@@ -58,17 +59,26 @@ def build_method(prepared: Prepared, run: PreparedRun, place: Place) -> Method:
     return built
 
 
-def build_teaching(prepared: Prepared, run: PreparedRun, method: Method) -> Teaching:
+def build_teaching(prepared: Prepared, run: PreparedRun, method: Method, notice: Callable[[str], None]) -> Teaching:
     """The frozen teachers that the method learns from, ready to be run."""
     needs, setting = method.needs, method.setting
     if not (needs.teacher_output or needs.surveys_teacher):
         return Teaching(needs)
     compiled = run.spec.training.compile is True
+    quantization = _quantization(run, notice) if run.spec.training.teacher_precision == "int8" else None
     first, *others = (
-        FrozenTeacher(network, needs, prepared.arithmetic, compiled=compiled)
+        FrozenTeacher(network, needs, prepared.arithmetic, compiled=compiled, quantization=quantization)
         for network in (setting.teacher, *setting.more_teachers)
     )
     return Teaching(needs, first, tuple(others), setting.anchors)
+
+
+def _quantization(run: PreparedRun, notice: Callable[[str], None]) -> Quantization:
+    """Calibrated with training images from all over the split: a dataset may be ordered by class."""
+    images = run.dataset.train.images
+    some = torch.linspace(0, len(images) - 1, min(NUM_IMAGES, len(images))).long()
+    views = run.augmenter.test_views(images[some])
+    return Quantization(views, int(run.spec.training.micro_batch_size), notice)
 
 
 def build_trainer(
@@ -82,7 +92,8 @@ def build_trainer(
 ) -> Trainer:
     """A trainer at step 0; `calls` are more of its callbacks."""
     dataset = run.dataset
-    teaching = build_teaching(prepared, run, method)
+    notice = calls.get("notice", lambda message: None)
+    teaching = build_teaching(prepared, run, method, notice)
     validator = Validator(
         split=dataset.validation,
         classes=dataset.classes,
@@ -92,7 +103,7 @@ def build_trainer(
         early_stopping=run.spec.training.early_stopping,
     )
     if run.spec.training.compile is True:
-        method.setting.student.compile_features(calls.get("notice"))
+        method.setting.student.compile_features(notice)
     course = _course(prepared, run, method, teaching, place)
     return Trainer(method, course, teaching, validator, tell, after_step, ranks=place.ranks, **calls)
 

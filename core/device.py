@@ -70,6 +70,11 @@ def computes_in_bf16(device: torch.device) -> bool:
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
+def computes_in_int8(device: torch.device) -> bool:
+    """Whether the device has instructions for 8-bit products that the engine uses: a CPU with AVX-512 VNNI."""
+    return device.type == "cpu" and torch.cpu._is_vnni_supported() and torch.backends.mkldnn.is_available()
+
+
 def set_up_process(num_threads: int | None, num_processes: int) -> None:
     """Threads, memory and determinism for the whole process; the same machine kind then gives the same numbers.
 

@@ -2,7 +2,7 @@
 
 import math
 
-from core.device import Arithmetic
+from core.device import Arithmetic, computes_in_int8
 from core.errors import SpecInvalid
 from core.methods import find
 from core.spec import JobSpec, StudentSpec, TrainingSpec
@@ -48,6 +48,7 @@ def resolve(
         "image_size": image_size,
         "augmentation": augmentation,
         "precision": arithmetic.precision,
+        "teacher_precision": _teacher_precision(training, arithmetic),
         "devices": _devices(training, arithmetic, batch_size),
         "compile": _compile(training, arithmetic, steps=epochs * steps_per_epoch),
         "micro_batch_size": batch_size if training.micro_batch_size == "auto" else training.micro_batch_size,
@@ -74,6 +75,16 @@ def _devices(training: TrainingSpec, arithmetic: Arithmetic, batch_size: int) ->
         detail = f"{count} devices cannot share a batch of {batch_size}; allowed: 1 to {batch_size}"
         raise SpecInvalid([("/training/devices", detail)])
     return f"{arithmetic.device.type}{colon}{count}"
+
+
+def _teacher_precision(training: TrainingSpec, arithmetic: Arithmetic) -> str:
+    has_int8 = computes_in_int8(arithmetic.device)
+    if training.teacher_precision == "int8" and not has_int8:
+        detail = "'int8' needs a CPU with AVX-512 VNNI, and this worker trains on none; allowed here: auto, same"
+        raise SpecInvalid([("/training/teacher_precision", detail)])
+    if training.teacher_precision == "auto":
+        return "int8" if has_int8 and training.precision == "auto" else "same"
+    return training.teacher_precision
 
 
 def _compile(training: TrainingSpec, arithmetic: Arithmetic, *, steps: int) -> bool:

@@ -11,6 +11,18 @@ from core.device import Arithmetic
 from core.methods.method import Batch, Needs
 from core.networks.inference import frozen_copy, in_layout, in_low_precision
 from core.networks.network import Features, Network
+from core.networks.quantized import NotQuantized, quantized
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """What it takes to put a teacher into 8-bit integers."""
+
+    views: Tensor
+    """(N, 3, V, V) in [0, 1]: some of what it will see."""
+    batch_size: int
+    notice: Callable[[str], None] = lambda message: None
+    """Is told where a teacher stays in floats, and why."""
 
 
 class FrozenTeacher:
@@ -19,26 +31,36 @@ class FrozenTeacher:
     It runs as a copy made for inference (core.networks.inference); the network that it was made from stays as it is.
     """
 
-    def __init__(self, network: Network, needs: Needs, arithmetic: Arithmetic, *, compiled: bool = False) -> None:
+    def __init__(
+        self,
+        network: Network,
+        needs: Needs,
+        arithmetic: Arithmetic,
+        *,
+        compiled: bool = False,
+        quantization: Quantization | None = None,
+    ) -> None:
         self._original = network
         self._needs = needs
         self._arithmetic = arithmetic
         self._compiled = compiled
-        self._network = self._prepared(network)
+        self._quantization = quantization
+        self._features = self._prepared(network)
 
     def observe(self, views: Tensor) -> Features:
         """Logits, pooled features and the maps asked for, of float (N, 3, V, V) views in [0, 1]; no gradient."""
         with torch.no_grad(), self._arithmetic.autocast():
-            return self._network.features(views, self._needs.teacher_taps)
+            return self._features(views)
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Teach with other weights of the same architecture from now on."""
         network = copy.deepcopy(self._original)
         network.module.load_state_dict(weights)
-        self._network = self._prepared(network)
+        self._features = self._prepared(network)
 
-    def _prepared(self, network: Network) -> Network:
+    def _prepared(self, network: Network) -> Callable[[Tensor], Features]:
         """On the device, in its fastest form."""
+        taps = self._needs.teacher_taps
         if self._needs.teacher_batch_statistics:
             fast = copy.deepcopy(network).requires_grad_(False)
             for module in fast.modules():
@@ -47,13 +69,25 @@ class FrozenTeacher:
                 if module.training:
                     module.momentum = 0.0
         else:
-            fast = frozen_copy(network, self._needs.teacher_taps)
+            fast = frozen_copy(network, taps)
         fast = in_layout(fast.to(self._arithmetic.device))
+        if self._quantization is not None and not self._needs.teacher_batch_statistics:
+            try:
+                return self._in_integers(fast, self._quantization)
+            except NotQuantized as reason:
+                self._quantization.notice(f"the teacher {network.architecture} computes in floats: {reason}")
         if self._arithmetic.precision != "fp32":
             in_low_precision(fast, self._arithmetic.dtype)
         if self._compiled:
             fast.compile_features()
-        return fast
+        return lambda views: fast.features(views, taps)
+
+    def _in_integers(self, network: Network, means: Quantization) -> Callable[[Tensor], Features]:
+        taps, dtype = self._needs.teacher_taps, self._arithmetic.dtype
+        views = self._arithmetic.laid_out(means.views)
+        with torch.no_grad(), self._arithmetic.autocast():
+            made = quantized(network, taps, views, dtype=dtype, batch_size=means.batch_size)
+        return made.features
 
 
 @dataclass

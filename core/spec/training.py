@@ -61,6 +61,12 @@ class TrainingSpec(Part):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="auto: bf16 where the device computes in it (GPU, CPU with AVX-512 BF16 or AMX), else fp32"
     )
+    teacher_precision: Literal["auto", "same", "int8"] = Field(
+        "auto",
+        description="of a frozen teacher while it teaches. same: `precision`; int8: convolutions in 8-bit integers, "
+        "where they gain and what the teacher says hardly moves, else same; needs a CPU with AVX-512 VNNI; auto: int8 "
+        "where the CPU has it and `precision` is auto, else same",
+    )
     compile: Auto | bool = Field(
         "auto",
         description="torch.compile the networks; auto: on a GPU, where the training is long enough to pay for it",

@@ -42,6 +42,7 @@ def open_pass(
         taps=method.needs.teacher_taps,
         layout=layout,
         arithmetic=prepared.arithmetic,
+        teacher_precision=run.spec.training.teacher_precision,
     )
     shelf = Shelf(
         shelf_root(place.cache),

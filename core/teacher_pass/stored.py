@@ -68,7 +68,7 @@ class StoredPass:
 
 def address_of(
     weights: Mapping[str, Tensor], *, architecture: str, fingerprint: str, split: Split, augmenter: Augmenter,
-    taps: tuple[int | str, ...], layout: Layout, arithmetic: Arithmetic,
+    taps: tuple[int | str, ...], layout: Layout, arithmetic: Arithmetic, teacher_precision: str,
 ) -> str:  # fmt: skip
     """The content address of a pass: everything that its records depend on, hashed."""
     digest = hashlib.sha256()
@@ -85,6 +85,7 @@ def address_of(
         "taps": taps,
         "layout": layout.as_json(),
         "precision": arithmetic.precision,
+        "teacher_precision": teacher_precision,
         "device": arithmetic.device.type,
         "batch": FILL_BATCH,
     }

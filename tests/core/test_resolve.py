@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import CPU, make_training
 
-from core.device import Arithmetic, choose_arithmetic
+from core.device import Arithmetic, choose_arithmetic, computes_in_int8
 from core.errors import SpecInvalid
 from core.resolve import resolve
 from core.spec import parse_job
@@ -139,3 +139,20 @@ def test_a_processor_computes_in_bfloat16_where_it_has_instructions_for_it():
     assert chosen == Arithmetic(torch.device("cpu"), "bf16" if has else "fp32")
     for precision in ("fp32", "bf16"):
         assert choose_arithmetic(make_training(precision=precision)).precision == precision
+
+
+def test_a_frozen_teacher_computes_in_integers_where_the_processor_does_and_no_precision_is_asked_for(monkeypatch):
+    for has_int8 in (True, False):
+        monkeypatch.setattr("core.resolve.computes_in_int8", lambda device, has_int8=has_int8: has_int8)
+        assert resolved(training={}).training.teacher_precision == ("int8" if has_int8 else "same")
+        assert resolved(training={"precision": "fp32"}).training.teacher_precision == "same"
+        assert resolved(training={"teacher_precision": "same"}).training.teacher_precision == "same"
+    with pytest.raises(SpecInvalid, match=r"AVX-512 VNNI.*allowed here: auto, same") as caught:
+        resolved(training={"teacher_precision": "int8"})
+    assert caught.value.errors[0][0] == "/training/teacher_precision"
+
+
+def test_a_processor_has_8_bit_products_where_its_flags_say_so():
+    flags = Path("/proc/cpuinfo").read_text()
+    assert computes_in_int8(torch.device("cpu")) == ("avx512_vnni" in flags)
+    assert not computes_in_int8(torch.device("meta"))

@@ -39,7 +39,7 @@ def stored_trainer(method, root, *, num_views=2, **fields):
     )
     address = address_of(
         method.setting.teacher.state_dict(), architecture="x", fingerprint="f", split=split, augmenter=augmenter,
-        taps=needs.teacher_taps, layout=layout, arithmetic=CPU,
+        taps=needs.teacher_taps, layout=layout, arithmetic=CPU, teacher_precision="same",
     )  # fmt: skip
     shelf = Shelf(root, address, num_records=COUNT, record_bytes=layout.record_bytes, max_bytes=10**9)
     passed = StoredPass(split, augmenter, layout, shelf, num_views, CPU, teacher.observe)
@@ -66,13 +66,17 @@ def test_a_record_is_what_the_live_teacher_says_of_the_very_view_that_the_studen
     assert torch.equal((batch.views * 255).round() / 255, batch.views)
 
 
-def test_the_teacher_runs_once_a_view_and_not_at_all_for_the_next_job(tmp_path):
-    counts = []
+def test_the_teacher_runs_once_a_view_and_not_at_all_for_the_next_job(tmp_path, monkeypatch):
+    counts, seen, observe = [], [], FrozenTeacher.observe
+
+    def noted(teacher, views):
+        seen.append(1)
+        return observe(teacher, views)
+
+    monkeypatch.setattr(FrozenTeacher, "observe", noted)
     for _ in range(2):
         trainer = stored_trainer(kd(), tmp_path)
-        seen = []
-        network = trainer.teaching.first._network
-        network.module.register_forward_hook(lambda *_, seen=seen: seen.append(1))
+        seen.clear()
         trainer.run()
         counts.append(len(seen))
         assert trainer.step == 20
@@ -128,7 +132,7 @@ def test_the_address_tells_apart_all_that_records_depend_on():
     layout = layout_of(features, image_size=8, precision="fp16", keep_logits=True, keep_pooled=False)
     given = {
         "architecture": "x", "fingerprint": "f", "split": split, "augmenter": Augmenter("light", 8), "taps": (),
-        "layout": layout, "arithmetic": CPU,
+        "layout": layout, "arithmetic": CPU, "teacher_precision": "same",
     }  # fmt: skip
     moved = copy.deepcopy(teacher)
     with torch.no_grad():
@@ -139,7 +143,7 @@ def test_the_address_tells_apart_all_that_records_depend_on():
     for change in (
         {"architecture": "y"}, {"fingerprint": "g"}, {"split": make_split(COUNT - 1)}, {"taps": (-1,)},
         {"augmenter": Augmenter("none", 8)}, {"layout": replace(layout, precision="int8")},
-        {"arithmetic": replace(CPU, precision="bf16")},
+        {"arithmetic": replace(CPU, precision="bf16")}, {"teacher_precision": "int8"},
     ):  # fmt: skip
         others.append(address_of(teacher.state_dict(), **{**given, **change}))
     assert len({same, *others}) == len(others) + 1

@@ -1,0 +1,49 @@
+"""How the real values of a network are written as integers from 0 to 255: by the range that they have for images."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, fx
+
+LARGEST = 255
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A real value is `step` * (integer - `zero`)."""
+
+    step: float
+    zero: int
+
+    @classmethod
+    def of(cls, smallest: float, largest: float) -> "Scale":
+        """For values in this range and 0, which is kept exactly: padding is made of it."""
+        smallest, largest = min(smallest, 0.0), max(largest, 0.0)
+        step = max((largest - smallest) / LARGEST, 1e-12)
+        return cls(step, round(-smallest / step))
+
+
+def scales(module: fx.GraphModule, values: Iterable[fx.Node], pixels: Tensor) -> dict[fx.Node, Scale]:
+    """A scale for each of the values, from the range that it takes for these (N, 3, V, V) pixels.
+
+    The whole range: cutting off the largest values, for finer steps of all others, moved logits further.
+    """
+    watch = _Watch(module, frozenset(values))
+    with torch.no_grad():
+        watch.run(pixels)
+    return watch.found
+
+
+class _Watch(fx.Interpreter):
+    def __init__(self, module: fx.GraphModule, values: frozenset[fx.Node]) -> None:
+        super().__init__(module)
+        self._values = values
+        self.found: dict[fx.Node, Scale] = {}
+
+    def run_node(self, node: fx.Node) -> object:
+        value = super().run_node(node)
+        if node in self._values:
+            smallest, largest = value.aminmax()
+            self.found[node] = Scale.of(smallest.item(), largest.item())
+        return value

@@ -1,0 +1,90 @@
+"""From a frozen network to the same network in integers, if that pays and it still says the same."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, fx, nn
+
+from core.networks.network import Features, Network
+from core.networks.quantized.calibration import scales
+from core.networks.quantized.graph import MIN_CHANNELS, exported
+from core.networks.quantized.plan import plan
+from core.networks.quantized.rewrite import rewritten
+
+# Of what it is asked for, as |integers - floats| / |floats| over images that it was not calibrated with (logits without
+# their mean). Trained CIFAR networks lie at 0.03 to 0.06, with 97% of their classes the same (docs/performance.md).
+TOLERANCE = 0.1
+NUM_CALIBRATING = 64
+NUM_CHECKED = 32
+NUM_IMAGES = NUM_CALIBRATING + NUM_CHECKED
+
+
+class NotQuantized(Exception):
+    """The network stays in floats; the message says why."""
+
+
+class QuantizedFeatures:
+    """A network's features from its integer form, which knows one set of taps."""
+
+    def __init__(self, module: fx.GraphModule) -> None:
+        self._module = module
+
+    def features(self, pixels: Tensor) -> Features:
+        """What Network.features gives for these taps, but for rounding to 8 bits."""
+        logits, pooled, *maps = self._module(pixels)
+        return Features(logits, pooled, tuple(maps))
+
+
+def quantized(
+    network: Network, taps: Sequence[int | str], views: Tensor, *, dtype: torch.dtype, batch_size: int
+) -> QuantizedFeatures:
+    """`network` in integers, with floats of `dtype` where it needs them; to be called under autocast to that type.
+
+    `network`: frozen, float32, on the CPU. `views`: NUM_IMAGES images such as it will see, (N, 3, V, V) in [0, 1];
+    fewer will do. Fastest for batches of `batch_size`. Raises NotQuantized where it would gain nothing, say something
+    else, or cannot be followed.
+    """
+    if not _is_convolutional(network):
+        raise NotQuantized("it has no convolutions that could gain")
+    points = [network.tap(tap) for tap in taps]
+    try:
+        with torch.autocast("cpu", enabled=False):
+            module = exported(network, points, views[:2])
+    except Exception as error:  # torch.export has no common base for what it raises
+        raise NotQuantized(f"torch.export cannot follow it: {_first_line(error)}") from error
+    chosen = plan(module.graph)
+    if chosen is None:
+        raise NotQuantized("too few of its convolutions would gain")
+    calibrating, checked = views[:NUM_CALIBRATING], views[-NUM_CHECKED:]
+    found = scales(module, chosen.integers, calibrating)
+    made = QuantizedFeatures(rewritten(module, chosen, found, dtype, batch_size))
+    distance = _distance(network.features(checked, taps), made.features(checked))
+    if not distance <= TOLERANCE:
+        raise NotQuantized(f"what it says would move by {distance:.0%}; allowed: {TOLERANCE:.0%}")
+    return made
+
+
+def _is_convolutional(network: Network) -> bool:
+    """Whether there is a convolution that could be taken over: cheaper to know than a graph is to make."""
+    found = (module for module in network.module.modules() if type(module) is nn.Conv2d)
+    return any(each.groups == 1 and each.in_channels >= MIN_CHANNELS for each in found)
+
+
+def _distance(floats: Features, integers: Features) -> float:
+    pairs = [(_centred(floats.logits), _centred(integers.logits)), (floats.pooled, integers.pooled)]
+    pairs += list(zip(floats.maps, integers.maps, strict=True))
+    return max(_moved(one, other) for one, other in pairs if one is not None and other is not None)
+
+
+def _moved(one: Tensor, other: Tensor) -> float:
+    one, other = one.float(), other.float()
+    return ((other - one).norm() / one.norm().clamp(min=1e-12)).item()
+
+
+def _centred(logits: Tensor) -> Tensor:
+    return logits.float() - logits.float().mean(dim=1, keepdim=True)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'it does not say why'}"

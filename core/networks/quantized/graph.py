@@ -1,0 +1,136 @@
+"""A network's features as a graph of operations, and the convolutions in it that 8-bit integers can take over.
+
+A convolution takes along what follows it alone: the addition of a shortcut, and a ReLU.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, fx, nn
+
+from core.networks.network import Network
+from core.networks.taps import TapPoint
+
+aten = torch.ops.aten
+# Narrower inputs, an image's three channels above all, leave most of a vector empty, and coarse steps harm them most.
+MIN_CHANNELS = 16
+
+
+@dataclass(frozen=True)
+class Group:
+    """A convolution and what is computed with it at once: `last` is the value that others read."""
+
+    conv: fx.Node
+    last: fx.Node
+    shortcut: fx.Node | None = None
+    has_relu: bool = False
+
+    @property
+    def source(self) -> fx.Node:
+        """What is convolved."""
+        return self.conv.args[0]
+
+    @property
+    def operands(self) -> tuple[fx.Node, ...]:
+        """The values that must be there as integers."""
+        return (self.source, self.shortcut) if self.shortcut is not None else (self.source,)
+
+    @property
+    def inner(self) -> tuple[fx.Node, ...]:
+        """The values that are never seen outside."""
+        inner, node = [], self.conv
+        while node is not self.last:
+            inner.append(node)
+            (node,) = node.users
+        return tuple(inner)
+
+
+class _Observed(nn.Module):
+    def __init__(self, network: Network, points: Sequence[TapPoint]) -> None:
+        super().__init__()
+        self.network, self.points = network, tuple(points)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        features = self.network.observed(pixels, self.points)
+        return (features.logits, features.pooled, *features.maps)
+
+
+def exported(network: Network, points: Sequence[TapPoint], pixels: Tensor) -> fx.GraphModule:
+    """A graph of (N, 3, V, V) pixels -> (logits, pooled, *maps) for any N; `pixels` are an example with N > 1.
+
+    What torch.export cannot follow raises whatever it raises.
+    """
+    batch = torch.export.Dim("batch", min=1)
+    with torch.no_grad():
+        program = torch.export.export(_Observed(network, points), (pixels,), dynamic_shapes=({0: batch},), strict=False)
+    module = program.module()
+    for node in list(module.graph.nodes):
+        if node.op == "call_module" and node.name == "_guards_fn":
+            module.graph.erase_node(node)  # repeats what is known of the pixels at every call
+        elif node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload):
+            node.target = _without_mutation(node.target)
+    module.recompile()
+    return module
+
+
+def _without_mutation(operation: torch._ops.OpOverload) -> torch._ops.OpOverload:
+    """The form of an in-place operation that leaves its input alone. Nobody reads the input of a network's in-place
+    operation later on: it would see another value in eager mode than it was written for."""
+    packet, overload = operation._schema.name.split("::")[1], operation._overloadname
+    plain = getattr(aten, packet.removesuffix("_"), None) if packet.endswith("_") else None
+    return getattr(plain, overload, operation) if plain is not None else operation
+
+
+def groups(graph: fx.Graph) -> Iterator[Group]:
+    """Every convolution that could be computed in integers, in the order of computation."""
+    place = {node: order for order, node in enumerate(graph.nodes)}
+    taken: set[fx.Node] = set()
+    for node in graph.nodes:
+        if not _is_eligible(node):
+            continue
+        last, shortcut = node, None
+        follower = _only_user(node)
+        if follower is not None and _is_sum_of_equals(follower):
+            one, other = follower.args
+            shortcut = other if one is node else one
+            # Of two convolutions that are added, the later one takes the sum along.
+            if place[shortcut] < place[node] or not _is_eligible(shortcut):
+                last = follower
+            else:
+                shortcut = None
+        after = _only_user(last)
+        has_relu = after is not None and after.target is aten.relu.default
+        last = after if has_relu else last
+        if last in taken:
+            continue
+        taken.add(last)
+        yield Group(node, last, shortcut, has_relu)
+
+
+def _only_user(node: fx.Node) -> fx.Node | None:
+    return next(iter(node.users)) if len(node.users) == 1 else None
+
+
+def _is_eligible(node: fx.Node) -> bool:
+    if node.target is not aten.conv2d.default:
+        return False
+    _, weight, *rest = node.args
+    padding, num_groups = (rest[2] if len(rest) > 2 else 0), (rest[4] if len(rest) > 4 else 1)
+    is_constant = weight.op == "get_attr" and all(each is None or each.op == "get_attr" for each in rest[:1])
+    return is_constant and num_groups == 1 and not isinstance(padding, str) and shape(weight)[1] >= MIN_CHANNELS
+
+
+def _is_sum_of_equals(node: fx.Node) -> bool:
+    if node.target is not aten.add.Tensor or node.kwargs or len(node.args) != 2:
+        return False
+    one, other = node.args
+    if not (isinstance(one, fx.Node) and isinstance(other, fx.Node)) or one is other:
+        return False
+    return shape(one) == shape(other) and len(shape(one)) == 4
+
+
+def shape(node: fx.Node) -> tuple[int, ...]:
+    """Of the value that a node gives, the batch as it was traced."""
+    value = node.meta.get("val")
+    return tuple(value.shape) if isinstance(value, Tensor) else ()

@@ -1,0 +1,76 @@
+"""A frozen teacher in 8-bit integers: close to the same in floats, anew for each set of weights, or plainly refused."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from core.device import Arithmetic, computes_in_int8
+from core.methods.method import Needs
+from core.networks.zoo import build
+from core.teaching import FrozenTeacher, Quantization
+
+CPU = Arithmetic(torch.device("cpu"), "fp32")
+NEEDS = Needs(teacher="frozen", teacher_logits=True, teacher_taps=(-1,))
+needs_int8 = pytest.mark.skipif(
+    not computes_in_int8(torch.device("cpu")), reason="this CPU has no AVX-512 VNNI, which 8-bit teachers need"
+)
+
+
+def make_teacher(seed=0):
+    torch.manual_seed(seed)
+    return build("cifar/resnet20", 10).eval().requires_grad_(False)
+
+
+def make_views(count=32):
+    return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+def moved(one, other):
+    return ((one - other).norm() / one.norm()).item()
+
+
+@needs_int8
+def test_in_integers_it_says_nearly_what_it_says_in_floats():
+    network = make_teacher()
+    told = []
+    plain = FrozenTeacher(network, NEEDS, CPU).observe(make_views())
+    said = FrozenTeacher(network, NEEDS, CPU, quantization=Quantization(make_views(), 32, told.append)).observe(
+        make_views()
+    )
+    for one, other in ((plain.logits, said.logits), (plain.pooled, said.pooled), (plain.maps[0], said.maps[0])):
+        assert 0 < moved(one, other) < 0.1
+    assert told == []
+
+
+@needs_int8
+def test_other_weights_are_put_into_integers_too():
+    network, other = make_teacher(0), make_teacher(1)
+    teacher = FrozenTeacher(network, NEEDS, CPU, quantization=Quantization(make_views(), 32))
+    teacher.load(copy.deepcopy(other.module.state_dict()))
+    plain = FrozenTeacher(other, NEEDS, CPU).observe(make_views())
+    assert 0 < moved(plain.maps[0], teacher.observe(make_views()).maps[0]) < 0.1
+
+
+@needs_int8
+def test_a_teacher_that_cannot_be_put_into_integers_says_so_and_teaches_in_floats():
+    network = build("torchvision/mobilenet_v3_small", 10, image_size=32).eval().requires_grad_(False)
+    told = []
+    needs = replace(NEEDS, teacher_taps=())
+    teacher = FrozenTeacher(network, needs, CPU, quantization=Quantization(make_views(), 32, told.append))
+    plain = FrozenTeacher(network, needs, CPU)
+    assert torch.equal(teacher.observe(make_views()).logits, plain.observe(make_views()).logits)
+    (message,) = told
+    assert message == (
+        "the teacher torchvision/mobilenet_v3_small computes in floats: too few of its convolutions would gain"
+    )
+
+
+def test_a_teacher_with_the_batchs_own_statistics_stays_in_floats():
+    needs = replace(NEEDS, teacher_batch_statistics=True)
+    one, other = (
+        FrozenTeacher(make_teacher(), needs, CPU, quantization=quantization).observe(make_views())
+        for quantization in (None, Quantization(make_views(), 32))
+    )
+    assert torch.equal(one.logits, other.logits)
