@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_IMAGES = 1000  # enough to tell a teacher from chance
 LEAST_IMAGES = 128
-AFFORDABLE_MACS = 2e11
+AFFORDABLE_MACS = 1e11
 
 
 def class_indices(teacher: Teacher, classes: Sequence[str], *, covers: bool) -> Tensor | None:

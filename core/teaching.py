@@ -40,23 +40,25 @@ class FrozenTeacher:
         compiled: bool = False,
         quantization: Quantization | None = None,
     ) -> None:
-        self._original = network
+        self._given = network
         self._needs = needs
         self._arithmetic = arithmetic
         self._compiled = compiled
         self._quantization = quantization
-        self._features = self._prepared(network)
+        self._features: Callable[[Tensor], Features] | None = None
 
     def observe(self, views: Tensor) -> Features:
         """Logits, pooled features and the maps asked for, of float (N, 3, V, V) views in [0, 1]; no gradient."""
+        if self._features is None:  # a stored pass may know all that it would say
+            self._features = self._prepared(self._given)
         with torch.no_grad(), self._arithmetic.autocast():
             return self._features(views)
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Teach with other weights of the same architecture from now on."""
-        network = copy.deepcopy(self._original)
-        network.module.load_state_dict(weights)
-        self._features = self._prepared(network)
+        self._given = copy.deepcopy(self._given)
+        self._given.module.load_state_dict(weights)
+        self._features = None
 
     def _prepared(self, network: Network) -> Callable[[Tensor], Features]:
         """On the device, in its fastest form."""

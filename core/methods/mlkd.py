@@ -4,7 +4,11 @@ With P = softmax(z / T) of shape (N, K), over the temperatures T in 4, 3, 5, 2, 
 instance = mean over T of T^2 KL(p_t^T || p_s^T)
 batch    = mean over T of |P_s P_s' - P_t P_t'|^2 / N     (N x N: which images the network finds alike)
 classes  = mean over T of |P_s' P_s - P_t' P_t|^2 / K     (K x K: which classes it finds alike)
-L = sum over both views of a CE(z_s, y) + w (instance + batch + classes); the teacher sees both views too.
+L = sum over both views of a CE(z_s, y) + w (instance + s batch + s^2 classes); the teacher sees both views too.
+
+The paper has s = 1 and more classes than images in a batch. With fewer, images of one class meet in every batch, and
+the two terms grow until they drown all others (at K = 10, N = 64 the student stays at chance). s = min(1, K / N) is
+ours: it leaves the paper's case alone, and beyond it a batch that holds every image twice costs what it costs once.
 
 `paper_code` does what the published code does, as far as read there: of the weak view every term is multiplied by the
 share of images (or classes) of no more than the median confidence, about one half; of the strong view only the instance
@@ -76,7 +80,9 @@ class Mlkd(Method):
 
     def _clean(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
         views = [self._levels(ours, theirs) for ours, theirs in zip(student, teacher, strict=True)]
-        return torch.stack(views).sum(dim=0)
+        images, classes = student[0].shape
+        scale = min(1.0, classes / images)
+        return torch.stack(views).sum(dim=0) * student[0].new_tensor([1.0, scale, scale**2])
 
     def _as_published(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
         p = functional.softmax(teacher[0], dim=1)

@@ -11,10 +11,12 @@ from core.networks.quantized.graph import MIN_CHANNELS, exported
 from core.networks.quantized.plan import plan
 from core.networks.quantized.rewrite import rewritten
 
-# Of what it is asked for, as |integers - floats| / |floats| over images that it was not calibrated with (logits without
-# their mean). Trained CIFAR networks lie at 0.03 to 0.06, with 97% of their classes the same (docs/performance.md).
+# |integers - floats| / |floats| over images that it was not calibrated with; logits without their mean. Maps may move
+# further, for what they say is averaged over many places. Trained CIFAR networks lie at 0.03 to 0.06 in all of them,
+# and 97% of their classes are the same; a student learns as much from either (docs/performance.md).
 TOLERANCE = 0.1
-NUM_CALIBRATING = 64
+MAP_TOLERANCE = 0.25
+NUM_CALIBRATING = 32
 NUM_CHECKED = 32
 NUM_IMAGES = NUM_CALIBRATING + NUM_CHECKED
 
@@ -58,9 +60,7 @@ def quantized(
     calibrating, checked = views[:NUM_CALIBRATING], views[-NUM_CHECKED:]
     found = scales(module, chosen.integers, calibrating)
     made = QuantizedFeatures(rewritten(module, chosen, found, dtype, batch_size))
-    distance = _distance(network.features(checked, taps), made.features(checked))
-    if not distance <= TOLERANCE:
-        raise NotQuantized(f"what it says would move by {distance:.0%}; allowed: {TOLERANCE:.0%}")
+    _compare(network.features(checked, taps), made.features(checked))
     return made
 
 
@@ -70,10 +70,16 @@ def _is_convolutional(network: Network) -> bool:
     return any(each.groups == 1 and each.in_channels >= MIN_CHANNELS for each in found)
 
 
-def _distance(floats: Features, integers: Features) -> float:
-    pairs = [(_centred(floats.logits), _centred(integers.logits)), (floats.pooled, integers.pooled)]
-    pairs += list(zip(floats.maps, integers.maps, strict=True))
-    return max(_moved(one, other) for one, other in pairs if one is not None and other is not None)
+def _compare(floats: Features, integers: Features) -> None:
+    found = [("logits", _centred(floats.logits), _centred(integers.logits), TOLERANCE)]
+    if floats.pooled is not None and integers.pooled is not None:
+        found.append(("features", floats.pooled, integers.pooled, TOLERANCE))
+    for one, other in zip(floats.maps, integers.maps, strict=True):
+        found.append(("maps", one, other, MAP_TOLERANCE))
+    for name, one, other, allowed in found:
+        moved = _moved(one, other)
+        if not moved <= allowed:  # nor where it is not a number
+            raise NotQuantized(f"its {name} would move by {moved:.0%}; allowed: {allowed:.0%}")
 
 
 def _moved(one: Tensor, other: Tensor) -> float:

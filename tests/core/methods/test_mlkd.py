@@ -1,5 +1,7 @@
 """Three levels of logits in two views against numpy, clean and as the published code has it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -87,16 +89,37 @@ def values(method, batch):
     return {name: term.item() for name, term in next(method.updates(batch)).terms.items()}
 
 
-def test_clean_every_level_counts_in_both_views():
+@pytest.mark.parametrize(("count", "scale"), [(3, 1), (4, 1), (6, 4 / 6)])  # of 4 classes
+def test_clean_every_level_counts_in_both_views(count, scale):
     method = mlkd(weight=2.0)
-    batch = make_batch(method)
+    batch = make_batch(method, count)
     student, teacher = seen(method, batch)
     temperatures = (2, 3, 4, 5, 6)
     instance = sum(np.mean([kl(s, t, T) for T in temperatures]) for s, t in zip(student, teacher, strict=True))
     levels = sum(np.mean([grams(s, t, T) for T in temperatures], axis=0) for s, t in zip(student, teacher, strict=True))
-    label = sum(-np.log(softmax(s, axis=1)[np.arange(6), batch.targets]).mean() for s in student)
-    expected = {"label": 0.1 * label, "instance": 2 * instance, "batch": 2 * levels[0], "classes": 2 * levels[1]}
+    label = sum(-np.log(softmax(s, axis=1)[np.arange(count), batch.targets]).mean() for s in student)
+    expected = {
+        "label": 0.1 * label,
+        "instance": 2 * instance,
+        "batch": 2 * scale * levels[0],
+        "classes": 2 * scale**2 * levels[1],
+    }
     assert values(method, batch) == pytest.approx(expected, rel=1e-4)
+
+
+def test_with_few_classes_a_batch_costs_the_same_when_every_image_is_in_it_twice():
+    method = mlkd()
+    batch = make_batch(method, 6)
+    twice = replace(
+        batch,
+        views=batch.views.repeat(2, 1, 1, 1),
+        targets=batch.targets.repeat(2),
+        indices=batch.indices.repeat(2),
+        more_views=tuple(view.repeat(2, 1, 1, 1) for view in batch.more_views),
+        teacher=replace(batch.teacher, logits=batch.teacher.logits.repeat(2, 1)),
+        more_teacher=tuple(replace(seen, logits=seen.logits.repeat(2, 1)) for seen in batch.more_teacher),
+    )
+    assert values(method, twice) == pytest.approx(values(method, batch), rel=1e-5)
 
 
 @pytest.mark.parametrize("count", [6, 5])

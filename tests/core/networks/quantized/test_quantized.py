@@ -11,7 +11,8 @@ from core.device import computes_in_int8
 from core.networks.inference import frozen_copy, in_layout
 from core.networks.network import InputFormat, Network
 from core.networks.quantized import NUM_IMAGES, NotQuantized, quantized
-from core.networks.quantized.calibration import Scale
+from core.networks.quantized.calibration import Scale, scales
+from core.networks.quantized.features import NUM_CALIBRATING
 from core.networks.quantized.graph import exported
 from core.networks.quantized.plan import plan
 from core.networks.zoo import build
@@ -129,9 +130,7 @@ def test_every_form_of_convolution_is_what_rounding_by_hand_gives():
     graph = exported(network, [], views[:2])
     chosen = plan(graph.graph)
     assert {group.conv.name for group in chosen.groups.values()} == {f"conv2d_{place}" for place in range(1, 6)}
-    from core.networks.quantized.calibration import scales
-
-    found = {node.name: scale for node, scale in scales(graph, chosen.integers, views[:64]).items()}
+    found = {node.name: scale for node, scale in scales(graph, chosen.integers, views[:NUM_CALIBRATING]).items()}
     with torch.no_grad():
         said = quantized(network, (), views, dtype=torch.float32, batch_size=8).features(views[:8]).logits
         meant = reference(module, network, views[:8], found)
@@ -167,7 +166,7 @@ def test_a_network_whose_values_do_not_fit_into_integers_stays_in_floats():
         module.first.weight[0] *= 1e4
         module.second.weight[:, 0] *= 1e-4
     network = of_module(module)
-    with pytest.raises(NotQuantized, match=r"would move by \d+%; allowed: 10%"):
+    with pytest.raises(NotQuantized, match=r"its \w+ would move by \d+%; allowed: 10%"):
         quantized(network, (), images(network), dtype=torch.float32, batch_size=4)
 
 
