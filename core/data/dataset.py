@@ -177,7 +177,10 @@ def open_dataset(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path
     _check_names(listing.records)
     chosen, records = class_choice.choose(listing, spec)
     splits = split(records, spec=spec, classes=chosen, seed=seed)
-    native_size, largest_side = measure(splits, listing.read, policy.max_image_pixels)
+    if listing.image_size is not None:
+        native_size, largest_side = listing.image_size, max(listing.image_size)
+    else:
+        native_size, largest_side = measure(splits, listing.read, policy.max_image_pixels)
     return Source(
         spec=spec,
         classes=chosen,

@@ -42,5 +42,7 @@ class Listing:
     records: list[Record]
     read: Callable[[Any], bytes | np.ndarray]
     flippable: bool = True
+    image_size: tuple[int, int] | None = None
+    """Height and width of every image, where the format alone tells."""
     empty_classes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

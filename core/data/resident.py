@@ -19,6 +19,7 @@ from core.data.listing import Record
 from core.errors import DatasetInvalid
 
 BLOCK_BYTES = 16 << 20
+PIECE_BYTES = 1 << 20  # in memory at once
 CHUNK = 64  # records handed to a thread at once
 _FORM = 1  # raised whenever the same files would give other pixels: part of every cache key
 
@@ -99,9 +100,12 @@ def pixels_sha256(path: Path) -> str:
     starts = range(0, path.stat().st_size, BLOCK_BYTES)
 
     def digest(start: int) -> bytes:
+        found = hashlib.sha256()
         with path.open("rb") as file:
             file.seek(start)
-            return hashlib.sha256(file.read(BLOCK_BYTES)).digest()
+            for _ in range(BLOCK_BYTES // PIECE_BYTES):
+                found.update(file.read(PIECE_BYTES))
+        return found.digest()
 
     with ThreadPoolExecutor() as pool:
         return hashlib.sha256(b"".join(pool.map(digest, starts))).hexdigest()

@@ -8,6 +8,8 @@ import importlib
 import io
 import pickle
 import posixpath
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,8 @@ from core.data.tree import Tree
 from core.errors import DatasetInvalid
 from core.spec import DatasetSpec
 
-PIXELS = 3 * 32 * 32
+SIDE = 32
+PIXELS = 3 * SIDE**2
 
 
 def _latin1(text: str, encoding: str) -> bytes:
@@ -54,6 +57,25 @@ class _ArraysOnly(pickle.Unpickler):
         if (module, name) in _SAFE:
             return _SAFE[module, name]
         raise DatasetInvalid(f"the pickle asks for {module}.{name}; CIFAR files hold arrays and lists only")
+
+
+class _Arrays:
+    """The images of the batches. A batch is loaded again when its first image is asked for: a dataset whose decoded
+    images are in the cache is listed alone, and its arrays would lie in memory for nothing. Threads may share it."""
+
+    def __init__(self, load: Callable[[str], np.ndarray]) -> None:
+        """`load`: name -> uint8 N H W 3 or N H W."""
+        self._load = load
+        self._loaded: dict[str, np.ndarray] = {}
+        self._lock = threading.Lock()
+
+    def image(self, key: tuple[str, int]) -> np.ndarray:
+        """The image at (array, index)."""
+        name, index = key
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = self._load(name)
+        return self._loaded[name][index]
 
 
 def load_arrays(data: bytes, path: str) -> dict[bytes, Any]:
@@ -95,42 +117,46 @@ def _matching(tree: Tree, extension: str) -> dict[str, SplitName]:
 def read_python(tree: Tree, spec: DatasetSpec) -> Listing:
     """Batches with b"data" (N x 3072 uint8, channels first) and b"labels" or b"fine_labels"."""
     names = _python_names(tree)
-    images: dict[str, np.ndarray] = {}
     records: list[Record] = []
     for path, split in python_files(tree).items():
-        batch = load_arrays(tree.read(path), path)
-        pixels, labels = batch.get(b"data"), batch.get(b"fine_labels", batch.get(b"labels"))
-        if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):
-            raise DatasetInvalid(
-                f"{path!r} holds no uint8 array of rows of {PIXELS} as b'data'", pointer="/dataset/uri"
-            )
-        if not isinstance(labels, list) or len(labels) != len(pixels):
-            raise DatasetInvalid(f"{path!r} holds no label for each image", pointer="/dataset/uri")
-        images[path] = _upright(pixels)
-        records += _records(path, split, labels, names)
-    return _listing("cifar-python", tree, records, images)
+        records += _records(path, split, _python_batch(tree, path)[1], names)
+    return _listing("cifar-python", tree, records, lambda path: _python_batch(tree, path)[0])
+
+
+def _python_batch(tree: Tree, path: str) -> tuple[np.ndarray, list[int]]:
+    batch = load_arrays(tree.read(path), path)
+    pixels, labels = batch.get(b"data"), batch.get(b"fine_labels", batch.get(b"labels"))
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):
+        raise DatasetInvalid(f"{path!r} holds no uint8 array of rows of {PIXELS} as b'data'", pointer="/dataset/uri")
+    if not isinstance(labels, list) or len(labels) != len(pixels):
+        raise DatasetInvalid(f"{path!r} holds no label for each image", pointer="/dataset/uri")
+    return _upright(pixels), labels
 
 
 def read_binary(tree: Tree, spec: DatasetSpec) -> Listing:
     """Rows of 1 (CIFAR-10) or 2 (CIFAR-100: coarse, fine) label bytes and 3072 pixels."""
     names, num_labels = _binary_names(tree)
-    images: dict[str, np.ndarray] = {}
     records: list[Record] = []
     for path, split in binary_files(tree).items():
-        data = np.frombuffer(tree.read(path), dtype=np.uint8)
-        if not len(data) or len(data) % (PIXELS + num_labels):
-            raise DatasetInvalid(
-                f"{path!r} has {len(data)} bytes, which is no multiple of {PIXELS + num_labels}: truncated?",
-                pointer="/dataset/uri",
-            )
-        rows = data.reshape(-1, PIXELS + num_labels)
-        images[path] = _upright(rows[:, num_labels:])
+        rows = _binary_rows(tree, path, num_labels)
         records += _records(path, split, rows[:, num_labels - 1].tolist(), names)
-    return _listing("cifar-binary", tree, records, images)
+    return _listing(
+        "cifar-binary", tree, records, lambda path: _upright(_binary_rows(tree, path, num_labels)[:, num_labels:])
+    )
+
+
+def _binary_rows(tree: Tree, path: str, num_labels: int) -> np.ndarray:
+    data = np.frombuffer(tree.read(path), dtype=np.uint8)
+    if not len(data) or len(data) % (PIXELS + num_labels):
+        raise DatasetInvalid(
+            f"{path!r} has {len(data)} bytes, which is no multiple of {PIXELS + num_labels}: truncated?",
+            pointer="/dataset/uri",
+        )
+    return data.reshape(-1, PIXELS + num_labels)
 
 
 def _upright(rows: np.ndarray) -> np.ndarray:
-    return rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return rows.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
 
 
 def _records(path: str, split: SplitName, labels: list[int], names: list[str]) -> list[Record]:
@@ -143,10 +169,10 @@ def _records(path: str, split: SplitName, labels: list[int], names: list[str]) -
     ]
 
 
-def _listing(form: str, tree: Tree, records: list[Record], images: dict[str, np.ndarray]) -> Listing:
+def _listing(form: str, tree: Tree, records: list[Record], load: Callable[[str], np.ndarray]) -> Listing:
     if not records:
         raise DatasetInvalid(f"{tree.where!r} holds no CIFAR batch", pointer="/dataset/uri")
-    return Listing(form, records, lambda key: images[key[0]][key[1]])
+    return Listing(form, records, _Arrays(load).image, image_size=(SIDE, SIDE))
 
 
 def _python_names(tree: Tree) -> list[str]:
