@@ -78,6 +78,7 @@ def _run(
         "student": student or {"architecture": STUDENT},
         "method": {"name": method} if isinstance(method, str) else method,
         "training": training_of(seed, steps, image_size=SIZE),
+        "exports": ["safetensors"],
     }
     if teacher is not None:
         spec["teacher"] = {"weights": teacher.uri}

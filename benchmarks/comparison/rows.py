@@ -114,6 +114,7 @@ def run_of(row: Row, *, classes: Sequence[str], images: int, steps: int, seed: i
         "student": {"size": "same"} if needs_given else {"architecture": STUDENT},
         "method": row.method,
         "training": training_of(seed, steps, **row.training),
+        "exports": ["safetensors"],
     }
     if "teacher" in row.needs or needs_given:
         spec["teacher"] = {"weights": own.uri} if own is not None else _published(TEACHER, classes)
