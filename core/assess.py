@@ -1,31 +1,29 @@
 """What each network of a job is worth: accuracy on validation and test split, size, latency."""
 
 import platform
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from core.data.dataset import Split
-from core.errors import InternalError
 from core.evaluate import measure, predict
-from core.latency import measure_latency
+from core.latencies import Latencies
 from core.networks.facts import measure_network
 from core.networks.network import Network
-from core.onnx_file import write_onnx
 from core.prepare import Prepared, PreparedRun
 from core.spec import name_of
 from core.training import Trained
 
 
-def assess(prepared: Prepared, run: PreparedRun, trained: Trained) -> dict[str, Any]:
+def assess(prepared: Prepared, run: PreparedRun, trained: Trained, latencies: Latencies) -> dict[str, Any]:
     """The measurements of one trained network, as they stand in metrics.json."""
     device = prepared.arithmetic.device
     network = trained.network.to(device)
     splits = {name: _measure(prepared, run, network, split) for name, split in _all_splits(prepared, run).items()}
+    network = network.cpu()
     return {
-        **_size(network.cpu()),
+        **measure_network(network).model_dump(),
+        "latency": latencies.measured(network),
         **splits,
         "method": name_of(run.spec.method),
         "seed": run.run.seed,
@@ -37,7 +35,7 @@ def assess(prepared: Prepared, run: PreparedRun, trained: Trained) -> dict[str, 
     }
 
 
-def assess_teacher(prepared: Prepared) -> dict[str, Any] | None:
+def assess_teacher(prepared: Prepared, latencies: Latencies) -> dict[str, Any] | None:
     """The teacher's measurements over the customer's classes; its splits are null where it does not cover them."""
     if prepared.teacher is None:
         return None
@@ -47,7 +45,13 @@ def assess_teacher(prepared: Prepared) -> dict[str, Any] | None:
         for name, split in _all_splits(prepared, run).items():
             logits = prepared.teacher_logits(run, split)
             splits[name] = measure(logits, split.labels, run.dataset.classes)
-    return {**_size(prepared.teacher.network.cpu()), **splits, "covers_classes": prepared.class_indices is not None}
+    network = prepared.teacher.network.cpu()
+    return {
+        **measure_network(network).model_dump(),
+        "latency": latencies.remembered(network),
+        **splits,
+        "covers_classes": prepared.class_indices is not None,
+    }
 
 
 def add_seeds(assessments: dict[str, dict[str, Any]], runs: tuple[PreparedRun, ...]) -> dict[str, dict[str, Any]]:
@@ -75,21 +79,6 @@ def _measure(prepared: Prepared, run: PreparedRun, network: Network, split: Spli
     device = prepared.arithmetic.device
     logits = predict(network, split.images, views=run.augmenter.test_views, device=device)
     return measure(logits, split.labels, run.dataset.classes, prepared.teacher_logits(run, split))
-
-
-def _size(network: Network) -> dict[str, Any]:
-    return {**measure_network(network).model_dump(), "latency": _latency(network)}
-
-
-def _latency(network: Network) -> dict[str, Any] | None:
-    """None for a network that cannot be written as ONNX: a teacher need not be, and the student's export says so."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        try:
-            write_onnx(network, path)
-        except InternalError:
-            return None
-        return measure_latency(path)
 
 
 def versions() -> dict[str, str]:

@@ -4,6 +4,7 @@ No ONNX file is published before it has given torch's answers on the whole test 
 """
 
 import copy
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,13 @@ def export_model(
     sample_images: Tensor,
     views: Views,
     exports: Sequence[str] = ("safetensors", "onnx"),
+    written: Path | None = None,
 ) -> list[Path]:
     """Write the files named in `exports` into `folder`; each is there whole or not at all.
 
     `sample_images` (uint8 N 3 S S, the test split) go through `views`, the network's own normalization, torch and
     onnxruntime: core.parity says what must agree. Raises ExportParityFailed where they differ.
-    `network` stays as it is.
+    `network` stays as it is. `written`: an ONNX file of it, where there is one already.
     """
     deployed = copy.deepcopy(network).cpu().float().eval()
     paths = []
@@ -41,7 +43,10 @@ def export_model(
     if "onnx" in exports:
         path = folder / "model.onnx"
         with whole_file(path) as temporary:
-            write_onnx(deployed, temporary)
+            if written is not None:
+                shutil.copyfile(written, temporary)
+            else:
+                write_onnx(deployed, temporary)
             parity = check_parity(deployed, temporary, sample_images, views)
             describe(
                 temporary,

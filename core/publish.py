@@ -10,6 +10,7 @@ from core.assess import add_seeds, versions
 from core.evaluate import predict
 from core.events import Artifact, Event, Result
 from core.export import export_model, write_safetensors
+from core.latencies import Latencies
 from core.networks.facts import measure_network
 from core.networks.trajectory import trajectory_name
 from core.onnx_file import read_facts
@@ -39,6 +40,7 @@ def publish(
     teacher: dict[str, Any] | None,
     place: Place,
     report: Callable[[Event], None],
+    latencies: Latencies,
 ) -> Result:
     """Write all artifacts below `place.out`, tell of each, and give the result, which is metrics.json."""
     folder = place.out / FOLDER
@@ -56,6 +58,7 @@ def publish(
         sample_images=dataset.test.images,
         views=run.augmenter.test_views,
         exports=run.spec.exports,
+        written=latencies.onnx_of(network),
     )
     networks = add_seeds(assessments, prepared.runs)
     outcome = Outcome(

@@ -1,10 +1,13 @@
 """The story of a job, from the spec to the files: dataset, teacher, student, train, evaluate, export."""
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from core.assess import assess, assess_teacher
 from core.describe import describe, summary
 from core.events import Event, Log, Phase, Result
+from core.latencies import Latencies
 from core.pinning import pinned
 from core.prepare import Place, prepare
 from core.publish import publish
@@ -47,13 +50,15 @@ def specialize(
     if not place.ranks.is_first:  # the first process evaluates and exports for all
         return None
     watch.check_deadline()
-    report(Phase(phase="evaluating"))
-    assessments = {}
-    for run in prepared.runs:
-        assessments[run.run.name] = figures = assess(prepared, run, trained[run.run.name])
-        report(Log(message=f"{run.run.name}: {figures['test']['top1']:.1%} of the test images are right"))
-    teacher = assess_teacher(prepared)
+    with tempfile.TemporaryDirectory() as scratch:
+        latencies = Latencies(Path(scratch), place.cache)
+        report(Phase(phase="evaluating"))
+        assessments = {}
+        for run in prepared.runs:
+            assessments[run.run.name] = figures = assess(prepared, run, trained[run.run.name], latencies)
+            report(Log(message=f"{run.run.name}: {figures['test']['top1']:.1%} of the test images are right"))
+        teacher = assess_teacher(prepared, latencies)
 
-    watch.check_deadline()
-    report(Phase(phase="exporting"))
-    return publish(prepared, trained, assessments, teacher, place, report)
+        watch.check_deadline()
+        report(Phase(phase="exporting"))
+        return publish(prepared, trained, assessments, teacher, place, report, latencies)

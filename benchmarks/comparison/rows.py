@@ -13,6 +13,9 @@ IMAGES = 100
 FEW_SHOT_IMAGES = (10, 50, 500)
 FEW_SHOT = ("skd", "simkd", "kd", "scratch", "finetune")
 
+# What 8-bit teachers, where the machine has them, are to be compared with.
+PLAIN_TEACHER = "teacher not in int8"
+
 # A teacher with a trajectory is trained here: by the vendor's means, on all images of the ten classes, for longer.
 OWN_TEACHER = "cifar/resnet20"
 OWN_TEACHER_STEPS = 4
@@ -84,6 +87,10 @@ VARIANTS = (
     Row("patient, mixup", {"name": "patient"}, training={"mixup_alpha": 1.0}),
     Row("simkd, three teachers", {"name": "simkd"}, more_teachers=("resnet44", "resnet32"), note="resnet44, resnet32"),
     _of("simkd", "simkd, data-free", note="looks at no training image", data_free=True),
+    *(
+        Row(f"{name}, {PLAIN_TEACHER}", {"name": name}, training={"teacher_precision": "same"})
+        for name in ("kd", "simkd")
+    ),
     Row("kd + skd", [{"name": "kd"}, {"name": "skd"}]),
     Row("kd + crd", [{"name": "kd"}, {"name": "crd"}]),
 )
