@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from benchmarks.cifar100 import class_names, joined
 from benchmarks.comparison import texts
 from benchmarks.comparison.domains import TARGETS, domain_runs, write_domains
 from benchmarks.comparison.rows import FEW_SHOT, FEW_SHOT_IMAGES, IMAGES, Row, chosen, run_of
-from benchmarks.comparison.running import RunFailed, Runner
+from benchmarks.comparison.running import NotDone, RunFailed, Runner
 from benchmarks.comparison.runs import Run
 from benchmarks.comparison.summary import Group, domain_rows, few_shot_rows, method_rows
 from benchmarks.harness.document import table, write_section
@@ -48,7 +49,8 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     data = joined(options.data.resolve(), options.out.resolve())
     classes, _ = class_names(options.data)
-    runner = Runner(options.out.resolve(), data, lambda line: print(line, file=sys.stderr, flush=True))
+    tell_people = partial(print, file=sys.stderr, flush=True)
+    runner = Runner(options.out.resolve(), data, tell_people, only_done=options.done)
     document: dict[str, Any] = {}
     failed = False
     for name in options.tables:
@@ -67,16 +69,20 @@ def main() -> None:
 def run_all(entries: Sequence[Entry], runner: Runner, parallel: int) -> list[Group]:
     """The entries' outcomes by row and condition, in the order in which these first come."""
 
-    def outcome(entry: Entry) -> dict[str, Any] | str:
+    def outcome(entry: Entry) -> dict[str, Any] | str | None:
         try:
             return runner.outcome(entry.run, f"{entry.label}, {entry.condition}, seed {entry.seed}")
         except RunFailed as error:
             return str(error)
+        except NotDone:
+            return None
 
     with ThreadPoolExecutor(parallel) as pool:
         outcomes = list(pool.map(outcome, entries))
     found: dict[tuple[str, str], list[tuple[Entry, dict[str, Any] | str]]] = {}
     for entry, result in zip(entries, outcomes, strict=True):
+        if result is None:
+            continue
         found.setdefault((entry.label, entry.condition), []).append((entry, result))
     return [_group(each) for each in found.values()]
 
@@ -167,6 +173,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=int, default=3, help="from 0 on (default: %(default)s)")
     parser.add_argument("--methods", nargs="+", metavar="ROW", help="rows by their names in the table; default: all")
+    parser.add_argument("--done", action="store_true", help="run nothing: the tables of what is done")
     parser.add_argument("--parallel", type=int, default=1, help="processes of one thread each (default: %(default)s)")
     for name, told in (("few-shot", "over images per class"), ("domains", "of a second domain")):
         parser.add_argument(

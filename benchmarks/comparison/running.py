@@ -21,13 +21,18 @@ class RunFailed(Exception):
     """A run, or one that it needs, did not end well; the message is the reason."""
 
 
+class NotDone(Exception):
+    """Nobody has done the run yet, and it is not to be done now."""
+
+
 class Runner:
     """Runs by their content. Threads may share it: a run that two of them want is waited for by one."""
 
-    def __init__(self, out: Path, data: Path, tell: Callable[[str], None]) -> None:
-        """`out`: for finished runs, logs and kept weights; `data`: what {data} stands for; `tell`: takes a line."""
+    def __init__(self, out: Path, data: Path, tell: Callable[[str], None], *, only_done: bool = False) -> None:
+        """`out`: for finished runs, logs and kept weights; `data`: what {data} stands for; `tell`: takes a line;
+        `only_done`: run nothing."""
         self._folders = {"data": data, "kept": out / "kept"}
-        self._logs, self._tell = out / "logs", tell
+        self._logs, self._tell, self._only_done = out / "logs", tell, only_done
         self._finished = Finished(out / "finished.jsonl")
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._failed: dict[str, str] = {}
@@ -36,13 +41,16 @@ class Runner:
             folder.mkdir(parents=True, exist_ok=True)
 
     def outcome(self, run: Run, name: str) -> dict[str, Any]:
-        """What came of the run, now or earlier; `name` is for people. Raises RunFailed."""
+        """What came of the run, now or earlier; `name` is for people. Raises RunFailed, NotDone."""
         with self._lock_of(run):
             if run.key in self._failed:
                 raise RunFailed(self._failed[run.key])
             done = self._finished.get(run)
-            if done is not None and (not run.is_kept or (self._folders["kept"] / run.key).is_dir()):
+            is_there = not run.is_kept or self._only_done or (self._folders["kept"] / run.key).is_dir()
+            if done is not None and is_there:
                 return done
+            if self._only_done:
+                raise NotDone
             try:
                 for needed in run.after:
                     self.outcome(needed, f"{name}: needed before")

@@ -57,7 +57,9 @@ def method_rows(groups: Sequence[Group], reference: str = "scratch") -> list[dic
         row: dict[str, Any] = {"method": group.label, **group.facts}
         if group.outcomes:
             gain = f"{100 * (means[group.label] - base):+.1f}" if base is not None else None
-            row.update(accuracy=percent(values_of(group, "test_top1")), gain=gain, **_costs(group))
+            row.update(
+                seeds=len(group.outcomes), accuracy=percent(values_of(group, "test_top1")), gain=gain, **_costs(group)
+            )
         if group.failure:
             row["notes"] = "; ".join(filter(None, [row.get("notes"), f"failed: {group.failure}"]))
         rows.append(row)
@@ -84,6 +86,7 @@ def few_shot_rows(groups: Sequence[Group]) -> list[dict[str, Any]]:
     for group in groups:
         row = rows.setdefault(group.label, {"method": group.label})
         row[group.condition] = percent(values_of(group, "test_top1")) or f"failed: {group.failure}"
+        row["seeds"] = max(len(group.outcomes), row.get("seeds", 0))
     return list(rows.values())
 
 
@@ -105,6 +108,7 @@ def domain_rows(groups: Sequence[Group], targets: Sequence[str]) -> list[dict[st
             row["mean"] = percent([statistics.fmean(each) for each in zip(*scores.values(), strict=True)])
         seconds = [mean_of(group, "training_seconds") for group in its_groups if group.outcomes]
         row["seconds"] = statistics.fmean(seconds) if seconds else None
+        row["seeds"] = max(len(group.outcomes) for group in its_groups)
         row["notes"] = "; ".join(failures)
         rows.append(row)
     return rows

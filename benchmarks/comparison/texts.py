@@ -14,6 +14,7 @@ METHOD_COLUMNS = {
     "method": "method",
     "fidelity": "formula",
     "accuracy": "test top-1, mean and 95% interval over seeds",
+    "seeds": "seeds",
     "gain": "points above scratch",
     "seconds": "training, s",
     "steps": "steps",
@@ -29,11 +30,13 @@ FEW_SHOT_COLUMNS = {
     "10 images a class": "10 images a class",
     "50 images a class": "50",
     "500 images a class": "500",
+    "seeds": "seeds",
 }
 DOMAIN_COLUMNS = {
     "way": "way",
     **{target: f"{domains.SOURCE} to {target}" for target in domains.TARGETS},
     "mean": "mean of the three",
+    "seeds": "seeds",
     "seconds": "its last training, s",
     "notes": "notes",
 }
@@ -95,9 +98,10 @@ def _conditions(groups: Sequence[Group], options: argparse.Namespace) -> str:
     torch = ", ".join(sorted({outcome["versions"]["torch"] for outcome in outcomes})) or "unknown"
     precision = ", ".join(sorted({outcome["precision"] for outcome in outcomes})) or "unknown"
     at_a_time = f"{options.parallel} process{'es' * (options.parallel != 1)} of one thread at a time"
+    seeds = f"{options.seeds} seed{'s' * (options.seeds != 1)}{' at most' * options.done}"
     return (
         f"{time.strftime('%B %Y')}, {machine()}, torch {torch}, {precision}, {at_a_time}; {options.steps} steps a "
-        f"training, {options.seeds} seed{'s' * (options.seeds != 1)}, intervals by Student's t."
+        f"training, {seeds}, intervals by Student's t."
     )
 
 

@@ -85,7 +85,7 @@ def test_few_shot_has_a_column_for_each_number_of_images():
     groups = [Group("skd", f"{count} images a class", (outcome(count / 1000),)) for count in (10, 50)]
     groups.append(Group("kd", "10 images a class", (), failure="it fell"))
     skd, kd = few_shot_rows(groups)
-    assert skd == {"method": "skd", "10 images a class": "1.0", "50 images a class": "5.0"}
+    assert skd == {"method": "skd", "10 images a class": "1.0", "50 images a class": "5.0", "seeds": 1}
     assert kd["10 images a class"] == "failed: it fell"
 
 
@@ -280,7 +280,7 @@ def test_the_curves_are_means_over_seeds_and_drawn(tmp_path):
 
 def test_each_table_has_its_own_place_in_the_document(tmp_path):
     document = tmp_path / "docs/methods.md"
-    options = argparse.Namespace(document=document, out=tmp_path, steps=30, seeds=1, parallel=2, methods=None)
+    options = argparse.Namespace(document=document, out=tmp_path, steps=30, seeds=1, parallel=2, methods=None, done=False)
     groups = [
         Group("scratch", "100 images a class", (outcome(0.5),)),
         Group("kd", "100 images a class", (outcome(0.6),)),
