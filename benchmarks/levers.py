@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from core.device import Arithmetic, set_up_process
 from core.methods.kd import kd_loss
 from core.networks import zoo
 from core.networks.inference import frozen_copy, in_layout, in_low_precision
+from core.networks.quantized import NUM_IMAGES, quantized
 
 ROOT = Path(__file__).parents[1]
 BATCH, CLASSES, SIZE = 64, 100, 32
@@ -35,12 +37,14 @@ class Levers:
     channels_last: bool = False
     folded: bool = False
     teacher_bf16: bool = False
+    teacher_int8: bool = False
     student_bf16: bool = False
     compiled: bool = False
     stored: bool = False
 
 
-ALL = {"channels_last": True, "folded": True, "teacher_bf16": True, "student_bf16": True}
+FLOATS = {"channels_last": True, "folded": True, "teacher_bf16": True, "student_bf16": True}
+INTEGERS = {**FLOATS, "teacher_int8": True}
 CASES = (
     Levers("none: float32, as libraries do it"),
     Levers("channels_last", channels_last=True),
@@ -49,9 +53,10 @@ CASES = (
     Levers("student in bfloat16", student_bf16=True),
     Levers("both in bfloat16", teacher_bf16=True, student_bf16=True),
     Levers("teacher's pass stored", stored=True),
-    Levers("all but storing: the engine, live", **ALL),
-    Levers("the same, compiled", **ALL, compiled=True),
-    Levers("all: the engine, stored", **ALL, stored=True),
+    Levers("all of these in floats", **FLOATS),
+    Levers("the same, compiled", **FLOATS, compiled=True),
+    Levers("the teacher in 8-bit integers: the engine, live", **INTEGERS),
+    Levers("all: the engine, stored", **FLOATS, stored=True),
 )
 
 
@@ -63,12 +68,19 @@ def make_step(levers: Levers) -> Callable[[], None]:
     teacher = zoo.build("cifar/resnet32x4", CLASSES, image_size=SIZE).eval().requires_grad_(False)
     student = zoo.build("cifar/resnet8x4", CLASSES, image_size=SIZE).train()
     images, labels = torch.rand(BATCH, 3, SIZE, SIZE), torch.randint(0, CLASSES, (BATCH,))
+    calibrating = full.laid_out(torch.rand(NUM_IMAGES, 3, SIZE, SIZE))
     if levers.folded:
         teacher = frozen_copy(teacher)
     if levers.channels_last:
         teacher, student, images = in_layout(teacher), in_layout(student), full.laid_out(images)
-    if levers.teacher_bf16:
+    if levers.teacher_bf16 and not levers.teacher_int8:
         teacher = in_low_precision(copy.deepcopy(teacher), torch.bfloat16)
+    if levers.teacher_int8:
+        with torch.no_grad(), low.autocast():
+            made = quantized(teacher, (), calibrating, dtype=low.dtype, batch_size=BATCH)
+        observe = made.features
+    else:
+        observe = partial(teacher.features, taps=())
     if levers.compiled:
         teacher.compile_features(print)
         student.compile_features(print)
@@ -79,7 +91,7 @@ def make_step(levers: Levers) -> Callable[[], None]:
         said = kept
         if not levers.stored:
             with torch.no_grad(), (low if levers.teacher_bf16 else full).autocast():
-                said = teacher.features(images, ()).logits.float()
+                said = observe(images).logits.float()
         with (low if levers.student_bf16 else full).autocast():
             logits = student.features(images, ()).logits.float()
         loss = 0.1 * functional.cross_entropy(logits, labels) + 0.9 * kd_loss(logits, said, temperature=4.0)

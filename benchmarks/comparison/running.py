@@ -88,7 +88,9 @@ class Runner:
             if run.is_kept:
                 self._keep(run, Path(scratch) / "out/artifacts")
             outcome: dict[str, Any] = json.loads(result.read_text())
-        self._tell(f"{name}: {outcome['test_top1']:.1%}, {time.time() - began:.0f} s")
+        scores = {"": outcome["test_top1"], **outcome["tests"]}
+        told = ", ".join(f"{where} {top1:.1%}".strip() for where, top1 in scores.items())
+        self._tell(f"{name}: {told}; {time.time() - began:.0f} s")
         return outcome
 
     def _keep(self, run: Run, artifacts: Path) -> None:

@@ -280,7 +280,9 @@ def test_the_curves_are_means_over_seeds_and_drawn(tmp_path):
 
 def test_each_table_has_its_own_place_in_the_document(tmp_path):
     document = tmp_path / "docs/methods.md"
-    options = argparse.Namespace(document=document, out=tmp_path, steps=30, seeds=1, parallel=2, methods=None, done=False)
+    options = argparse.Namespace(
+        document=document, out=tmp_path, steps=30, seeds=1, parallel=2, methods=None, done=False
+    )
     groups = [
         Group("scratch", "100 images a class", (outcome(0.5),)),
         Group("kd", "100 images a class", (outcome(0.6),)),
