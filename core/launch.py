@@ -70,3 +70,6 @@ def _rank_main(run: Run, document: dict, options: argparse.Namespace, status: st
     if ranks.local_rank == 0:  # each host has a launcher of its own to tell
         Path(status).write_text(str(code))
     dist.destroy_process_group()
+    if code == EXIT_INTERRUPTED:
+        # Returning would wait for the launcher to take the result, which it does not while it ends its processes.
+        raise SystemExit(code)
