@@ -183,6 +183,7 @@ class JobSpec(Part):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "JobSpec":
-        for pointer, detail in misfits(self):
-            raise PydanticCustomError("misfit", "{detail}", {"detail": detail, "pointer": pointer})
+        found = list(misfits(self))
+        if found:
+            raise PydanticCustomError("misfit", "the parts do not fit together", {"misfits": found})
         return self

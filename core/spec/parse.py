@@ -14,7 +14,8 @@ def parse_job(data: Any) -> JobSpec:
     try:
         return JobSpec.model_validate(data)
     except ValidationError as error:
-        raise SpecInvalid(_merge(_as_written(data, _explain(item)) for item in error.errors())) from None
+        found = (_as_written(data, entry) for item in error.errors() for entry in _explain(item))
+        raise SpecInvalid(_merge(found)) from None
 
 
 def _as_written(data: Any, item: tuple[str, str]) -> tuple[str, str]:
@@ -25,13 +26,17 @@ def _as_written(data: Any, item: tuple[str, str]) -> tuple[str, str]:
     return pointer, detail
 
 
-def _explain(item: Any) -> tuple[str, str]:
+def _explain(item: Any) -> list[tuple[str, str]]:
+    if item["type"] == "misfit":  # parts that do not fit each other: the validator of the whole says which are to blame
+        return list(item["ctx"]["misfits"])
+    return [_explain_one(item)]
+
+
+def _explain_one(item: Any) -> tuple[str, str]:
     path, model = _walk(item["loc"])
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
     if item["type"] == "extra_forbidden" and model is not None:
         return pointer, unknown("field", str(path[-1]), model.model_fields, most_listed=24)
-    if item["type"] == "misfit":  # parts that do not fit each other: the validator of the whole says which is to blame
-        return item["ctx"]["pointer"], item["msg"]
     if item["type"] == "missing":
         return pointer, "is required"
     message = item["msg"].removeprefix("Value error, ")

@@ -182,6 +182,15 @@ def test_what_does_not_fit_together_is_refused(document, pointer, words):
         assert word in str(caught.value)
 
 
+def test_all_that_does_not_fit_together_is_told_at_once():
+    with pytest.raises(SpecInvalid) as caught:
+        parse_job({"dataset": "builtin:digits", "student": "same", "method": "kd_uda",
+                   "evaluation": {"baselines": ["finetune"]}})  # fmt: skip
+    assert [place for place, _ in caught.value.errors] == [
+        "/teacher", "/dataset/target_uri", "/student", "/evaluation/baselines",
+    ]  # fmt: skip
+
+
 def test_a_finetune_baseline_without_a_teacher_needs_the_students_own_weights():
     student = {"architecture": "timm/resnet18", "weights": "published"}
     job = parse_job({"dataset": "builtin:digits", "student": student, "evaluation": {"baselines": ["finetune"]}})
