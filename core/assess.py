@@ -70,9 +70,10 @@ def _splits(run: PreparedRun) -> dict[str, Split]:
 
 
 def _all_splits(prepared: Prepared, run: PreparedRun) -> dict[str, Split]:
-    """With the second domain's test split, where the job names one."""
+    """With the second domain's test split, where the job names one that has labels."""
     target = prepared.target_dataset(run)
-    return {**_splits(run), **({"target": target.test} if target is not None else {})}
+    has_labels = target is not None and len(target.test.labels) > 0
+    return {**_splits(run), **({"target": target.test} if has_labels else {})}
 
 
 def _measure(prepared: Prepared, run: PreparedRun, network: Network, split: Split) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.baselines import Run, plan_runs
 from core.data.augment import Augmenter
-from core.data.dataset import Dataset, Source, Split, open_dataset
+from core.data.dataset import Dataset, Source, Split, open_dataset, open_unlabelled
 from core.device import Arithmetic, choose_arithmetic
 from core.errors import RetortError
 from core.events import Event, Log
@@ -109,6 +109,10 @@ def _prepare(spec: JobSpec, place: Place, report: Callable[[Event], None], arith
     indices = class_indices(teacher, source.classes, covers=covers) if teacher is not None else None
     for warning in runs[0].dataset.warnings:
         report(Log(level="warning", message=warning))
+    target = _open_target(spec, place, source) if spec.dataset.target_uri is not None else None
+    if target is not None and not target.num_test:
+        told = f"the {target.num_train} images of the second domain have no class folders: nothing is measured on them"
+        report(Log(message=told))
     prepared = Prepared(
         runs,
         teacher,
@@ -118,7 +122,7 @@ def _prepare(spec: JobSpec, place: Place, report: Callable[[Event], None], arith
         more_teachers=more,
         more_class_indices=tuple(class_indices(each, source.classes, covers=covers) for each in more),
         anchors=load_trajectory(spec.teacher, teacher, place) if "trajectory" in needs and teacher is not None else (),
-        target=_open_target(spec, place, source) if spec.dataset.target_uri is not None else None,
+        target=target,
     )
     if indices is None:
         return prepared
@@ -131,12 +135,13 @@ def _open(spec: JobSpec, place: Place, dataset: DatasetSpec) -> Source:
 
 
 def _open_target(spec: JobSpec, place: Place, source: Source) -> Source:
-    """The second domain. Its labels are used to measure the student there, never to train it."""
+    """The second domain. Its labels, if it has any, are used to measure the student there, never to train it."""
     target = spec.dataset.model_copy(
         update={"uri": spec.dataset.target_uri, "format": "auto", "classes": source.classes, "max_per_class": None}
     )
     try:
-        return _open(spec, place, target)
+        unlabelled = open_unlabelled(target, policy=place.policy, cache=place.cache, inputs=place.inputs)
+        return unlabelled or _open(spec, place, target)
     except RetortError as error:
         error.pointer = "/dataset/target_uri"
         raise

@@ -12,7 +12,7 @@ import torch
 from core.data import classes as class_choice
 from core.data import readers, resident, uri
 from core.data.headers import measure
-from core.data.listing import Listing, Record, SplitName
+from core.data.listing import UNNAMED, Listing, Record, SplitName
 from core.data.splits import SPLITS, Splits, split
 from core.errors import DatasetInvalid
 from core.events import DatasetFacts
@@ -192,6 +192,32 @@ def open_dataset(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path
         policy=policy,
         cache=cache,
         warnings=listing.warnings + _missing(splits, chosen),
+    )
+
+
+def open_unlabelled(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path | None) -> Source | None:
+    """Images side by side in one folder, which is no class: all of them train. None where `spec` names anything else.
+
+    Raises DatasetUnreachable, DatasetInvalid, DiskFull.
+    """
+    if spec.uri.startswith("builtin:"):
+        return None
+    tree = readers.open_tree(uri.fetch(spec.uri, policy=policy, cache=cache, inputs=inputs), policy=policy, cache=cache)
+    listing = readers.read_unlabelled(tree, spec)
+    if listing is None:
+        return None
+    splits: Splits = {"train": sorted(listing.records, key=lambda record: record.name), "validation": [], "test": []}
+    native_size, largest_side = measure(splits, listing.read, policy.max_image_pixels)
+    return Source(
+        spec=spec,
+        classes=(UNNAMED,),
+        splits=splits,
+        native_size=native_size,
+        largest_side=largest_side,
+        listing=listing,
+        content=tree.identity(),
+        policy=policy,
+        cache=cache,
     )
 
 

@@ -20,6 +20,8 @@ SPLIT_WORDS: dict[str, SplitName] = {
     "testing": "test",
 }
 
+UNNAMED = ""  # the class of images that have none
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

@@ -12,7 +12,7 @@ from core.errors import DatasetInvalid
 from core.policy import Policy
 from core.spec import FORMATS, DatasetSpec
 
-__all__ = ["builtin", "open_tree", "read"]
+__all__ = ["builtin", "open_tree", "read", "read_unlabelled"]
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,21 @@ def open_tree(path: Path, *, policy: Policy, cache: Path) -> Tree:
     )
 
 
+def read_unlabelled(tree: Tree, spec: DatasetSpec) -> Listing | None:
+    """The images of a folder that names no classes; None for a dataset of any other kind."""
+    is_folder = _reader(tree, spec) is READERS["folder"]
+    return class_folders.read_flat(tree) if is_folder and class_folders.is_flat(tree) else None
+
+
+def _reader(tree: Tree, spec: DatasetSpec) -> Reader | None:
+    if spec.format != "auto":
+        return READERS.get(spec.format)
+    return next((reader for reader in READERS.values() if reader.recognizes(tree, spec)), None)
+
+
 def read(tree: Tree, spec: DatasetSpec) -> Listing:
     """The dataset's listing, by the reader that recognizes it, or the one that `spec.format` names."""
-    if spec.format == "auto":
-        reader = next((reader for reader in READERS.values() if reader.recognizes(tree, spec)), None)
-    else:
-        reader = READERS.get(spec.format)
+    reader = _reader(tree, spec)
     if reader is None:
         raise DatasetInvalid(
             f"{tree.where!r} is no dataset that is understood: {class_folders.found(tree)}. Understood: "

@@ -4,7 +4,7 @@ import posixpath
 from collections import Counter
 
 from core.data.images import EXTENSIONS, encoded_reader
-from core.data.listing import SPLIT_WORDS, Listing, Record
+from core.data.listing import SPLIT_WORDS, UNNAMED, Listing, Record
 from core.data.tree import Tree
 from core.errors import DatasetInvalid
 from core.spec import DatasetSpec
@@ -39,6 +39,17 @@ def read(tree: Tree, spec: DatasetSpec) -> Listing:
     filled = {record.label for record in records}
     empty = _class_folders(tree, next(iter(images.values())), depth, has_splits) - filled
     return Listing("folder", records, encoded_reader(tree), empty_classes=tuple(sorted(empty)))
+
+
+def is_flat(tree: Tree) -> bool:
+    """Whether all images lie side by side in one folder, which then names no class."""
+    return len({posixpath.dirname(path) for path in tree.paths if is_image(path)}) == 1
+
+
+def read_flat(tree: Tree) -> Listing:
+    """The images of a flat folder, all of the class UNNAMED."""
+    records = [Record(path, UNNAMED, "train", path) for path in tree.paths if is_image(path)]
+    return Listing("images", records, encoded_reader(tree))
 
 
 def found(tree: Tree) -> str:
