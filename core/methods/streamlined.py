@@ -5,6 +5,10 @@ D = G_s - G_t of shape (N, N), G the Gram matrix of the logits' rows at unit len
 over its rows (N - 1 degrees of freedom). The first term has no factor T^2. Read in torchdistill's implementation, whose
 T = 4 and r = 0.1 come from the authors' code. The square root is taken as the norm of D_i after the inverse Cholesky
 factor, whose gradient at 0 (both networks alike) is 0 rather than infinite.
+
+The authors weigh both terms with 1, for a thousand classes. With ten, Sigma grows with D, the second term says little
+and drowns the first: of ten CIFAR-100 classes the student gets 17% right after 150 steps, 53% with w_i = 16 and w_d =
+0.1, which are our defaults, and 55% without the second term.
 """
 
 import torch
@@ -34,7 +38,9 @@ class Streamlined(Method):
     """The teacher's soft labels, and which images of a batch it finds alike; no labels."""
 
     needs = Needs(teacher="frozen", teacher_covers_classes=True, teacher_logits=True, labels=False)
-    source = "Jeong, Lee, Choi, CVPR 2026; formula as in torchdistill's implementation, the paper not read."
+    source = (
+        "Jeong, Lee, Choi, CVPR 2026; formula as in torchdistill's implementation, the paper not read; weights ours."
+    )
     knobs: StreamlinedKnobs
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
