@@ -75,8 +75,8 @@ def exported(network: Network, points: Sequence[TapPoint], pixels: Tensor) -> fx
 
 
 def _without_mutation(operation: torch._ops.OpOverload) -> torch._ops.OpOverload:
-    """The form of an in-place operation that leaves its input alone. Nobody reads the input of a network's in-place
-    operation later on: it would see another value in eager mode than it was written for."""
+    """The form of an in-place operation that leaves its input alone: what is computed afterwards, from either name of
+    the tensor, is traced as computed from the operation's result."""
     packet, overload = operation._schema.name.split("::")[1], operation._overloadname
     plain = getattr(aten, packet.removesuffix("_"), None) if packet.endswith("_") else None
     return getattr(plain, overload, operation) if plain is not None else operation
