@@ -54,6 +54,11 @@ class Course:
         return -(-self.steps // self.steps_per_epoch)
 
     @property
+    def first_student_step(self) -> int:
+        """Where the student that comes out begins to train."""
+        return next(planned.first_step for planned in self.stages if not planned.stage.prepares)
+
+    @property
     def report_interval(self) -> int:
         """Steps between two points of a training curve."""
         return max(1, self.steps // NUM_REPORTS)
@@ -68,8 +73,10 @@ class Course:
 
     def validates_after(self, step: int) -> bool:
         """Whether the network is validated after `step` steps: at epoch ends, of many epochs at about a hundred, and
-        at the end.
+        at the end; not in a stage that prepares.
         """
+        if self.stages[self.stage_of(step - 1)].stage.prepares:
+            return False
         interval = self.steps_per_epoch * max(1, self.epochs // NUM_VALIDATIONS)
         return step % interval == 0 or step == self.steps
 

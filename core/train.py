@@ -174,8 +174,8 @@ class Trainer:
     def _take_step(self) -> None:
         batch = self.batches.batch(self.step - self.course.stages[self._stage].first_step)
         self.micro.take(batch, self._begin_part, self._apply)
-        if self.averaged is not None:
-            self.averaged.update(self.step)
+        if self.averaged is not None and not self.method.stage.prepares:
+            self.averaged.update(self.step - self.course.first_student_step)
 
     def _begin_part(self, batch: Batch, place: int) -> Iterator[Update]:
         """The updates of a batch or of a part of it, each computed in the course's arithmetic when it is asked for."""

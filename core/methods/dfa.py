@@ -117,7 +117,7 @@ class Dfa(Method):
         if self.knobs.aggregation is not None or not searched:
             return (Stage(),)
         searches = [
-            Stage(_search(group), share=self.knobs.search_share, split="halves", restarts_schedule=True)
+            Stage(_search(group), share=self.knobs.search_share, split="halves", restarts_schedule=True, prepares=True)
             for group in searched
         ]
         return (*searches, Stage(restarts_schedule=True))

@@ -63,7 +63,7 @@ class Fitnet(FeatureMethod):
             return super().stages()
         share = self.knobs.hint_share
         return (
-            Stage("hint", share=share, restarts_schedule=True),
+            Stage("hint", share=share, restarts_schedule=True, prepares=True),
             Stage("distillation", share=1 - share, restarts_schedule=True),
         )
 

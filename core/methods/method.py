@@ -145,6 +145,8 @@ class Stage:
     """halves: batches of the first half, each with one of the second in Batch.other_half."""
     restarts_schedule: bool = False
     """The learning rate runs through its whole schedule within this stage."""
+    prepares: bool = False
+    """What it trains is not yet the student that comes out: that is neither validated nor averaged, nor ended early."""
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,32 @@ def test_the_hint_moves_the_student_up_to_the_hinted_map_and_the_second_stage_al
     assert all(not torch.equal(hinted[name], finished[name]) for name in start)
 
 
+def test_the_hint_is_neither_validated_nor_averaged_nor_ends_early():
+    """Ten epochs of hint in which nothing could improve; the average begins with the second stage."""
+    told, kept = [], {}
+    training = make_training(
+        epochs=12, ema_decay=0.99, early_stopping={"metric": "val/top1", "patience": 1}, learning_rate=1e-9
+    )
+
+    def after_step(trainer):
+        if trainer.step in (50, 51):
+            average = {name: value.clone() for name, value in trainer.averaged.average.items()}
+            kept[trainer.step] = (snapshot(trainer.method.deployed()), average)
+
+    make_trainer(
+        fitnet(stages=2, hint_share=10 / 12),
+        training,
+        tell=lambda step, values: told.append(step) if "val/top1" in values else None,
+        after_step=after_step,
+    ).run()
+    assert told[0] == 55 and len(told) == 2
+    weights, average = kept[51]
+    for name, value in average.items():
+        if value.is_floating_point():
+            expected = 0.1 * kept[50][1][name] + 0.9 * weights[name]
+            torch.testing.assert_close(value, expected, atol=1e-6, rtol=1e-5)
+
+
 def test_the_second_stage_leaves_the_regressor_alone():
     method = fitnet(stages=2)
     method.stage = method.stages()[1]
