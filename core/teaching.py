@@ -78,6 +78,7 @@ class FrozenTeacher:
                 return self._in_integers(fast, self._quantization)
             except NotQuantized as reason:
                 self._quantization.notice(f"the teacher {network.architecture} computes in floats: {reason}")
+                self._quantization = None  # nor with other weights
         if self._arithmetic.precision != "fp32":
             in_low_precision(fast, self._arithmetic.dtype)
         if self._compiled:
