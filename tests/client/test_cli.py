@@ -196,7 +196,9 @@ def test_ctrl_c_while_watching_is_130_and_the_job_goes_on(service, job):
     running = submit(service, ENDLESS)
     command = [sys.executable, "-m", "client.cli", "watch", running, "--url", service]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    watching = subprocess.Popen(command, cwd=ROOT, env=environment(), text=True, **pipes)
+    # A shell that runs the tests in the background has them ignore what Ctrl-C sends; a terminal does not.
+    listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    watching = subprocess.Popen(command, cwd=ROOT, env=environment(), text=True, **pipes, **listening)
     assert running in watching.stdout.readline()
     watching.send_signal(signal.SIGINT)
     _, said = watching.communicate(timeout=30)
