@@ -10,6 +10,7 @@ from core.methods.method import Batch
 from core.methods.patient import Patient
 from core.networks.network import Features, Network
 from core.spec.knobs.patient import PatientKnobs
+from core.teaching import FrozenTeacher
 
 
 def patient(setting=None, **knobs):
@@ -36,15 +37,21 @@ def test_the_one_term_is_the_divergence_from_the_restricted_teacher(temperature)
 
 def test_both_see_the_same_mixed_views(monkeypatch):
     method = patient()
-    student, plain = method.setting.student, Network.features
+    student, features, observe = method.setting.student, Network.features, FrozenTeacher.observe
     seen = {"student": [], "teacher": []}
 
-    def features(network, views, taps=(-1,)):
-        seen["student" if network is student else "teacher"].append(views.clone())
-        return plain(network, views, taps)
+    def noted_features(network, views, taps=(-1,)):
+        if network is student:
+            seen["student"].append(views.clone())
+        return features(network, views, taps)
+
+    def noted_observe(teacher, views):
+        seen["teacher"].append(views.clone())
+        return observe(teacher, views)
 
     trainer = make_trainer(method, make_training(max_steps=3, mixup_alpha=1.0))
-    monkeypatch.setattr(Network, "features", features)
+    monkeypatch.setattr(Network, "features", noted_features)
+    monkeypatch.setattr(FrozenTeacher, "observe", noted_observe)
     trainer.run()
     assert len(seen["student"]) == len(seen["teacher"]) == 3
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(seen["student"], seen["teacher"], strict=True))

@@ -8,8 +8,9 @@ from tiny import make_network, make_setting, make_trainer, make_training
 
 from core.methods.method import Batch
 from core.methods.tcs import Tcs, tailored_coordinates
-from core.networks.network import Features, Network
+from core.networks.network import Features
 from core.spec.knobs.tcs import TcsKnobs
+from core.teaching import FrozenTeacher
 
 
 def normal(seed, *shape):
@@ -94,15 +95,14 @@ def test_a_mixed_image_is_drawn_to_the_mix_of_its_classes_means():
 
 def test_the_teacher_sees_every_image_once_and_is_not_run_again(monkeypatch):
     method = tcs(coordinates=8)
-    trainer, student, plain = make_trainer(method, make_training(max_steps=4)), method.setting.student, Network.features
+    trainer, observe = make_trainer(method, make_training(max_steps=4)), FrozenTeacher.observe
     seen = []
 
-    def features(network, views, taps=(-1,)):
-        if network is not student:
-            seen.append(len(views))
-        return plain(network, views, taps)
+    def noted(teacher, views):
+        seen.append(len(views))
+        return observe(teacher, views)
 
-    monkeypatch.setattr(Network, "features", features)
+    monkeypatch.setattr(FrozenTeacher, "observe", noted)
     trainer.run()
     assert sum(seen) == 40
     assert method.coordinates.square().mean().item() == pytest.approx(1, rel=1e-5)
