@@ -9,13 +9,12 @@ import torch
 from core.ahead import Ahead
 from core.data.augment import Augmenter, mix
 from core.data.dataset import Split
-from core.device import Arithmetic
+from core.device import Arithmetic, images_at_once
 from core.methods.method import Batch, Needs, Stage
 from core.seeds import derive_seed, generator
 from core.spec import TrainingSpec
 from core.teacher_pass.stored import StoredPass
 
-SURVEY_BATCH = 64
 NO_NEEDS = Needs()
 
 
@@ -84,8 +83,9 @@ class Batches:
 
     def survey(self) -> Iterator[Batch]:
         """Every image of the whole split once, in order, as a test view."""
-        for start in range(0, len(self.split.labels), SURVEY_BATCH):
-            indices = torch.arange(start, min(start + SURVEY_BATCH, len(self.split.labels)))
+        at_once = images_at_once(self.augmenter.image_size, self.arithmetic.device)
+        for start in range(0, len(self.split.labels), at_once):
+            indices = torch.arange(start, min(start + at_once, len(self.split.labels)))
             views = self.augmenter.test_views(self._on_device(self.split.images, indices))
             labels = self.split.labels[indices].to(self.arithmetic.device)
             yield Batch(self.arithmetic.laid_out(views), labels, indices.to(self.arithmetic.device))

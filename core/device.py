@@ -18,6 +18,7 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 # malloc.h's parameter numbers.
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 TOP_PAD_BYTES = 64 << 20
+MOST_AT_ONCE, LEAST_AT_ONCE, PIXELS_AT_ONCE = 64, 8, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,14 @@ def computes_in_bf16(device: torch.device) -> bool:
 def computes_in_int8(device: torch.device) -> bool:
     """Whether the device has instructions for 8-bit products that the engine uses: a CPU with AVX-512 VNNI."""
     return device.type == "cpu" and torch.cpu._is_vnni_supported() and torch.backends.mkldnn.is_available()
+
+
+def images_at_once(size: int, device: torch.device) -> int:
+    """Images of `size` pixels square in a forward pass that trains nothing. On a CPU fewer of large ones: in their maps
+    such a pass would take more memory than the training."""
+    if device.type != "cpu":
+        return MOST_AT_ONCE
+    return max(LEAST_AT_ONCE, min(MOST_AT_ONCE, PIXELS_AT_ONCE // size**2))
 
 
 def set_up_process(num_threads: int | None, num_processes: int) -> None:

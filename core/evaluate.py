@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.device import images_at_once
+
 Views = Callable[[Tensor], Tensor]
 """Test views: uint8 N 3 S S -> float32 N 3 V V in [0, 1]."""
 
@@ -19,13 +21,16 @@ NUM_BINS = 15  # of the calibration error, as in Guo et al., ICML 2017
 TOP_K = 5
 
 
-def predict(network: nn.Module, images: Tensor, *, views: Views, batch_size: int = 64, device: Any = "cpu") -> Tensor:
+def predict(
+    network: nn.Module, images: Tensor, *, views: Views, batch_size: int | None = None, device: Any = "cpu"
+) -> Tensor:
     """Logits of `network` for uint8 images N 3 S S: float32 N K, on the CPU.
 
     The network lies on `device` and is called with pixels in [0, 1], as `views` makes them. Every module is in eval
     mode meanwhile and gets its own mode back.
     """
     parts = []
+    batch_size = batch_size or images_at_once(images.shape[-1], torch.device(device))
     with torch.inference_mode(), evaluating(network):
         for start in range(0, len(images), batch_size):
             pixels = views(images[start : start + batch_size].to(device))

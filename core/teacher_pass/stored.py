@@ -11,14 +11,13 @@ from torch import Tensor
 
 from core.data.augment import Augmenter
 from core.data.dataset import Split
-from core.device import Arithmetic
+from core.device import Arithmetic, images_at_once
 from core.networks.network import Features
 from core.seeds import generator
 from core.teacher_pass.record import Layout
 from core.teacher_pass.shelf import Shelf
 
 FOLDER = "teacher-pass"
-FILL_BATCH = 64  # the batches that training takes: a larger one would need more memory than it
 _FORM = 1  # raised whenever the same inputs would give other records: part of every address
 
 
@@ -55,13 +54,14 @@ class StoredPass:
 
     def _records(self, view: int, pulse: Callable[[], None]) -> Iterator[Tensor]:
         count, device = len(self.split.labels), self.arithmetic.device
-        for start in range(0, count, FILL_BATCH):
+        at_once = images_at_once(self.layout.image_size, device)
+        for start in range(0, count, at_once):
             pulse()
-            images = self.split.images[start : start + FILL_BATCH].to(device)
+            images = self.split.images[start : start + at_once].to(device)
             views = self.augmenter.train_views(images, generator(0, "stored view", view, start, device=device))
             pixels = (views * 255).round().to(torch.uint8)
             # Zeros fill the last batch up: a network's last bits may depend on the batch's shape.
-            padded = torch.nn.functional.pad(pixels, (0, 0, 0, 0, 0, 0, 0, FILL_BATCH - len(pixels)))
+            padded = torch.nn.functional.pad(pixels, (0, 0, 0, 0, 0, 0, 0, at_once - len(pixels)))
             features = self.observe(self.arithmetic.laid_out(padded.float() / 255))
             yield self.layout.encode(padded, features)[: len(pixels)]
 
@@ -87,7 +87,7 @@ def address_of(
         "precision": arithmetic.precision,
         "teacher_precision": teacher_precision,
         "device": arithmetic.device.type,
-        "batch": FILL_BATCH,
+        "batch": images_at_once(layout.image_size, arithmetic.device),
     }
     digest.update(json.dumps(facts, sort_keys=True).encode())
     return digest.hexdigest()

@@ -6,6 +6,7 @@ import torch
 from scipy.stats import binomtest
 from torch import nn
 
+from core.device import images_at_once
 from core.evaluate import TOP_K, confusion, evaluating, measure, predict, wilson
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu")
@@ -177,3 +178,9 @@ def test_modes_come_back_after_an_error():
 def test_no_images_cannot_be_predicted():
     with pytest.raises(ValueError, match="the split is empty"):
         predict(network_with_batch_norm(), torch.zeros(0, 3, 8, 8, dtype=torch.uint8), views=views)
+
+
+def test_large_images_go_through_a_cpu_in_smaller_batches():
+    cpu, other = torch.device("cpu"), torch.device("meta")
+    assert [images_at_once(size, cpu) for size in (8, 32, 128, 224, 1024)] == [64, 64, 64, 20, 8]
+    assert images_at_once(1024, other) == 64
