@@ -51,12 +51,11 @@ class Latencies:
             return json.loads(path.read_text())
         except FileNotFoundError:
             pass
-        except ValueError:
+        except (OSError, ValueError):
             _log.warning("the latency in %s cannot be read and is measured anew", path.name)
         found = self.measured(network)
         if found is not None:
-            self._cache.mkdir(parents=True, exist_ok=True)
-            write_whole(path, json.dumps(found))
+            _keep(path, found)
         return found
 
     def onnx_of(self, network: Network) -> Path | None:
@@ -71,6 +70,15 @@ class Latencies:
             return None
         self._written.append((network, path))
         return measure_latency(path)
+
+
+def _keep(path: Path, latency: dict[str, Any]) -> None:
+    """For later jobs; one that is trained and measured does not fail for want of room for that."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(latency))
+    except OSError as error:
+        _log.warning("the latency of a teacher is not kept for later jobs: %s", error)
 
 
 def _key(facts: NetworkFacts) -> str:

@@ -206,6 +206,7 @@ def open_unlabelled(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: P
     listing = readers.read_unlabelled(tree, spec)
     if listing is None:
         return None
+    _check_names(listing.records)
     splits: Splits = {"train": sorted(listing.records, key=lambda record: record.name), "validation": [], "test": []}
     native_size, largest_side = measure(splits, listing.read, policy.max_image_pixels)
     return Source(

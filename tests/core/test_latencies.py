@@ -62,6 +62,12 @@ def test_a_damaged_figure_is_measured_anew(counted, networks, tmp_path, caplog):
     assert "measured anew" in caplog.text
 
 
+def test_a_cache_that_cannot_be_written_fails_no_job(counted, networks, tmp_path, caplog):
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    assert Latencies(tmp_path, tmp_path / "cache").remembered(networks[0]) == {"p50_ms": 1}
+    assert "not kept for later jobs" in caplog.text
+
+
 def test_a_network_that_cannot_be_written_has_no_latency(networks, tmp_path, monkeypatch):
     def fail(network, path):
         raise InternalError("no")

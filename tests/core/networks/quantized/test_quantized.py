@@ -12,7 +12,6 @@ from core.networks.inference import frozen_copy, in_layout
 from core.networks.network import InputFormat, Network
 from core.networks.quantized import NUM_IMAGES, NotQuantized, quantized
 from core.networks.quantized.calibration import Scale, scales
-from core.networks.quantized.features import NUM_CALIBRATING
 from core.networks.quantized.graph import exported
 from core.networks.quantized.plan import plan
 from core.networks.zoo import build
@@ -130,7 +129,7 @@ def test_every_form_of_convolution_is_what_rounding_by_hand_gives():
     graph = exported(network, [], views[:2])
     chosen = plan(graph.graph)
     assert {group.conv.name for group in chosen.groups.values()} == {f"conv2d_{place}" for place in range(1, 6)}
-    found = {node.name: scale for node, scale in scales(graph, chosen.integers, views[:NUM_CALIBRATING]).items()}
+    found = {node.name: scale for node, scale in scales(graph, chosen.integers, views[::2]).items()}
     with torch.no_grad():
         said = quantized(network, (), views, dtype=torch.float32, batch_size=8).features(views[:8]).logits
         meant = reference(module, network, views[:8], found)
@@ -216,3 +215,13 @@ def test_a_calibrated_network_is_the_same_every_time():
             for _ in range(2)
         )
     assert torch.equal(one.logits, other.logits)
+
+
+def test_an_ordered_dataset_is_calibrated_with_all_of_it():
+    """Dark images first, bright ones last: a calibration with the first alone would cut the bright ones off."""
+    network = frozen("cifar/resnet20")
+    dark, bright = 0.05 * images(network, NUM_IMAGES // 2), 1 - 0.05 * images(network, NUM_IMAGES // 2, seed=1)
+    made = quantized(network, (), torch.cat([dark, bright]), dtype=torch.float32, batch_size=8)
+    with torch.no_grad():
+        for views in (dark[:8], bright[:8]):
+            assert moved(network.features(views, ()).pooled, made.features(views).pooled) < 0.1
