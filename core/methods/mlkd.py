@@ -4,7 +4,7 @@ With P = softmax(z / T) of shape (N, K), over the temperatures T in 4, 3, 5, 2, 
 instance = mean over T of T^2 KL(p_t^T || p_s^T)
 batch    = mean over T of |P_s P_s' - P_t P_t'|^2 / N     (N x N: which images the network finds alike)
 classes  = mean over T of |P_s' P_s - P_t' P_t|^2 / K     (K x K: which classes it finds alike)
-L = sum over both views of a CE(z_s, y) + w (instance + s batch + s^2 classes); the teacher sees both views too.
+L = sum over both views of a CE(z_s, y) + w instance + r (s batch + s^2 classes); the teacher sees both views too.
 
 The paper has s = 1 and more classes than images in a batch. With fewer, images of one class meet in every batch, and
 the two terms grow until they drown all others (at K = 10, N = 64 the student stays at chance). s = min(1, K / N) is
@@ -13,7 +13,9 @@ ours: it leaves the paper's case alone, and beyond it a batch that holds every i
 `paper_code` does what the published code does, as far as read there: of the weak view every term is multiplied by the
 share of images (or classes) of no more than the median confidence, about one half; of the strong view only the instance
 term counts, and T = 2 and T = 6 take the weak view's logits. The code adds up five temperatures with 0.9, which is w =
-4.5 on a mean. With `standardize` the instance term sees standardized logits (Sun et al., CVPR 2024: w = 9 x 5).
+4.5 on a mean, and r = w. With `standardize` the instance term sees standardized logits (Sun et al., CVPR 2024: w = r =
+9 x 5, which `paper_code` keeps). These are small, the other two levels see logits as they are: r = w / 10 is ours, with
+r = 45 a student of ten classes stays at chance.
 """
 
 import torch
@@ -62,8 +64,10 @@ class Mlkd(Method):
 
     @classmethod
     def resolved(cls, knobs: MlkdKnobs) -> MlkdKnobs:
-        """With the weight that suits the logits."""
-        return filled(knobs, weight=45.0 if knobs.standardize else 4.5)
+        """With the weights that suit the logits."""
+        knobs = filled(knobs, weight=45.0 if knobs.standardize else 4.5)
+        share = 0.1 if knobs.standardize and not knobs.paper_code else 1.0
+        return filled(knobs, relation_weight=share * float(knobs.weight))
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE of both views; `instance`, `batch`, `classes`: with their weight."""
@@ -72,10 +76,13 @@ class Mlkd(Method):
         teacher = [widen(select_classes(logits, self.setting.class_indices)) for logits in seen]
         parts = self._as_published if self.knobs.paper_code else self._clean
         label = self.label_loss(student.logits, batch) + self.label_loss(strong, batch)
-        levels = zip(("instance", "batch", "classes"), parts([student.logits, strong], teacher), strict=True)
+        instance, of_batch, of_classes = parts([student.logits, strong], teacher)
+        relation_weight = float(self.knobs.relation_weight)
         return {
             "label": self.knobs.label_weight * label,
-            **{name: float(self.knobs.weight) * value for name, value in levels},
+            "instance": float(self.knobs.weight) * instance,
+            "batch": relation_weight * of_batch,
+            "classes": relation_weight * of_classes,
         }
 
     def _clean(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:

@@ -19,7 +19,12 @@ class MlkdKnobs(Knobs):
         False, description="true: the image-level term sees logits that are standardized image by image"
     )
     weight: Annotated[float, Field(ge=0)] | Auto = Field(
-        "auto", description="of all three levels, each a mean over five temperatures; auto: 4.5, or 45 with standardize"
+        "auto", description="of the image level, a mean over five temperatures; auto: 4.5, or 45 with standardize"
+    )
+    relation_weight: Annotated[float, Field(ge=0)] | Auto = Field(
+        "auto",
+        description="of the levels of batch and classes; auto: `weight`, or with standardize a tenth of it, since "
+        "their logits are not standardized (our variant; paper_code: `weight`)",
     )
     label_weight: float = Field(0.1, ge=0, description="of the cross-entropy of each view")
     paper_code: bool = Field(False, description="true: with the quirks of the published code, to reproduce its numbers")

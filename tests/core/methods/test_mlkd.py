@@ -140,12 +140,34 @@ def test_as_published_with_its_quirks(count):
 
 
 def test_standardized_logits_are_for_the_image_level_alone():
-    plain, standard = mlkd(weight=1.0), mlkd(weight=1.0, standardize=True)
+    plain, standard = mlkd(weight=1.0), mlkd(weight=1.0, relation_weight=1.0, standardize=True)
     batch = make_batch(plain)
     before, after = values(plain, batch), values(standard, batch)
     assert after["batch"] == before["batch"] and after["classes"] == before["classes"]
     assert after["instance"] != pytest.approx(before["instance"], rel=1e-3)
-    assert (Mlkd.resolved(MlkdKnobs()).weight, Mlkd.resolved(MlkdKnobs(standardize=True)).weight) == (4.5, 45)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "weights"),
+    [
+        ({}, (4.5, 4.5)),
+        ({"standardize": True}, (45, 4.5)),
+        ({"standardize": True, "paper_code": True}, (45, 45)),
+        ({"weight": 2.0}, (2, 2)),
+        ({"weight": 2.0, "standardize": True}, (2, 0.2)),
+        ({"weight": 2.0, "relation_weight": 3.0, "standardize": True}, (2, 3)),
+    ],
+)
+def test_weights_that_are_left_open_suit_the_logits_of_each_level(knobs, weights):
+    resolved = Mlkd.resolved(MlkdKnobs(**knobs))
+    assert (resolved.weight, resolved.relation_weight) == pytest.approx(weights)
+
+
+def test_the_relations_have_a_weight_of_their_own():
+    method, half = mlkd(weight=1.0), mlkd(weight=1.0, relation_weight=0.5)
+    batch = make_batch(method)
+    before, after = values(method, batch), values(half, batch)
+    assert after == pytest.approx(before | {name: 0.5 * before[name] for name in ("batch", "classes")})
 
 
 def test_it_asks_for_a_strong_second_view_that_the_teacher_sees_too():
