@@ -13,7 +13,9 @@ from core.methods.method import Method, Setting
 from core.networks import zoo
 from core.networks.facts import measure_network
 from core.networks.inference import in_layout
+from core.networks.network import Network
 from core.networks.quantized import NUM_IMAGES
+from core.networks.selection import select_weights
 from core.prepare import Place, Prepared, PreparedRun, to_device_if_it_fits
 from core.ranks import share_statistics
 from core.spec import needs_of
@@ -29,9 +31,7 @@ HELD_OUT = 1000  # images: enough to compare checkpoints of a teacher
 def build_method(prepared: Prepared, run: PreparedRun, place: Place) -> Method:
     """The method of a run with its student, on the device; the run's seed decides the student's initial weights."""
     classes = run.dataset.classes
-    student = build_student(
-        run.spec, len(classes), seed=run.run.seed, policy=place.policy, cache=place.cache, inputs=place.inputs
-    )
+    student = _student(prepared, run, place)
     device, method = prepared.arithmetic.device, find(run.spec.method.name)
     teacher = prepared.teacher.network if prepared.teacher is not None else None
     if method.needs.teacher == "training":
@@ -57,6 +57,18 @@ def build_method(prepared: Prepared, run: PreparedRun, place: Place) -> Method:
     for module in (built, setting.student, *([teacher] if method.needs.teacher == "training" else [])):
         share_statistics(module, place.ranks)
     return built
+
+
+def _student(prepared: Prepared, run: PreparedRun, place: Place) -> Network:
+    """With its initial weights; where the teacher gives them, fine-tuning still begins with a fresh head."""
+    spec = run.spec
+    student = build_student(
+        spec, len(run.dataset.classes), seed=run.run.seed, policy=place.policy, cache=place.cache, inputs=place.inputs
+    )
+    if spec.student.weights == "teacher" and prepared.teacher is not None:
+        classes = prepared.class_indices if spec.method.name != "finetune" else None
+        select_weights(student, prepared.teacher.network, classes)
+    return student
 
 
 def build_teaching(prepared: Prepared, run: PreparedRun, method: Method, notice: Callable[[str], None]) -> Teaching:

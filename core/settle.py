@@ -53,6 +53,8 @@ def _settled(prepared: Prepared, run: PreparedRun, place: Place, report: Callabl
         report(Log(message=f"the teacher is run live: {reason}"))
     elif views:
         report(Log(message=f"the teacher sees {views} views of each image, which are stored and gone through in turn"))
+    if run is prepared.student and run.spec.student.weights == "teacher":
+        report(Log(message="the student begins with weights of its teacher"))
     filled = {"teacher_pass": "stored" if views else "live", "stored_views": views or 1}
     spec = run.spec.model_copy(update={"training": training.model_copy(update=filled)})
     return replace(run, spec=spec, steps=steps)

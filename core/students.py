@@ -17,12 +17,13 @@ def build_student(
 ) -> Network:
     """A network of the resolved `spec.student` with `num_classes` outputs; the seed decides whatever is random in it.
 
+    With weights of the teacher it is random here: core.assembly, which has both networks, fills it.
     Given weights bring their own head, which is kept only where it has `num_classes` outputs and the method is not
     finetune, whose head is always fresh.
     """
     student, size = spec.student, int(spec.training.image_size)
     with seeded(seed, "student"):
-        if student.weights is None:
+        if student.weights in (None, "teacher"):
             return zoo.build(student.architecture, num_classes, image_size=size)
         if student.weights == "published":
             network = zoo.build(

@@ -16,6 +16,19 @@ FEW_SHOT = ("skd", "simkd", "kd", "scratch", "finetune")
 # What 8-bit teachers, where the machine has them, are to be compared with.
 PLAIN_TEACHER = "teacher not in int8"
 
+# A student that begins with the first blocks of its teacher, for methods of every kind.
+TEACHERS_WEIGHTS = "teacher's weights"
+BEGUN_FROM_THE_TEACHER = {
+    "scratch": {"name": "scratch"},
+    "kd": {"name": "kd"},
+    "skd": {"name": "skd"},
+    "simkd": {"name": "simkd"},
+    "sp": {"name": "sp"},
+    "reviewkd": {"name": "reviewkd"},
+    "pkd all taps": {"name": "pkd", "taps": "all"},
+    "simkd, data-free": {"name": "simkd", "data_free": True},
+}
+
 # A teacher with a trajectory is trained here: by the vendor's means, on all images of the ten classes, for longer.
 OWN_TEACHER = "cifar/resnet20"
 OWN_TEACHER_STEPS = 4
@@ -29,6 +42,8 @@ class Row:
     label: str
     method: Any
     training: dict[str, Any] = field(default_factory=dict)
+    weights: str | None = None
+    """The student's initial weights, as a job names them."""
     more_teachers: tuple[str, ...] = ()
     note: str = ""
     is_taught_by_own_teacher: bool = False
@@ -91,6 +106,11 @@ VARIANTS = (
         Row(f"{name}, {PLAIN_TEACHER}", {"name": name}, training={"teacher_precision": "same"})
         for name in ("kd", "simkd")
     ),
+    _of("pkd", "pkd all taps", taps="all"),
+    *(
+        Row(f"{label}, {TEACHERS_WEIGHTS}", method, weights="teacher")
+        for label, method in BEGUN_FROM_THE_TEACHER.items()
+    ),
     Row("kd + skd", [{"name": "kd"}, {"name": "skd"}]),
     Row("kd + crd", [{"name": "kd"}, {"name": "crd"}]),
 )
@@ -118,16 +138,21 @@ def run_of(row: Row, *, classes: Sequence[str], images: int, steps: int, seed: i
     needs_given = "initial weights" in row.needs
     spec: dict[str, Any] = {
         "dataset": _dataset(classes, images),
-        "student": {"size": "same"} if needs_given else {"architecture": STUDENT},
+        "student": {"size": "same"} if needs_given else _student(row),
         "method": row.method,
         "training": training_of(seed, steps, **row.training),
         "exports": ["safetensors"],
     }
-    if "teacher" in row.needs or needs_given:
+    if "teacher" in row.needs or needs_given or row.weights == "teacher":
         spec["teacher"] = {"weights": own.uri} if own is not None else _published(TEACHER, classes)
     if row.more_teachers:
         spec["more_teachers"] = [_published(name, classes) for name in row.more_teachers]
     return Run(spec, after=(own,) if own is not None else ())
+
+
+def _student(row: Row) -> dict[str, Any]:
+    """Only where the row says so with initial weights: a run is known by its job."""
+    return {"architecture": STUDENT, **({"weights": row.weights} if row.weights is not None else {})}
 
 
 def own_teacher(classes: Sequence[str], steps: int) -> Run:

@@ -16,6 +16,8 @@ def misfits(spec: "JobSpec") -> Iterator[tuple[str, str]]:
         yield from _unmet(knobs, spec)
     if spec.teacher is None and spec.student.size == "same":
         yield "/student", "student 'same' needs a teacher to be the same as"
+    if spec.teacher is None and spec.student.weights == "teacher":
+        yield "/student/weights", "'teacher' needs a teacher to take weights from; allowed without: a URI, published"
     given = spec.teacher is not None or spec.student.weights is not None
     if "finetune" in spec.evaluation.baselines and not given:
         yield "/evaluation/baselines", "baseline 'finetune' needs given weights: a teacher, or student.weights"

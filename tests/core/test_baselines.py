@@ -44,6 +44,13 @@ def test_finetune_starts_from_the_students_weights_where_it_has_some():
     assert run.spec.student.architecture == "timm/resnet18" and run.spec.student.weights == "published"
 
 
+def test_baselines_leave_the_weights_that_a_student_has_of_its_teacher():
+    student = {"architecture": "timm/resnet18", "weights": "teacher"}
+    runs = runs_of(student=student, evaluation={"baselines": ["scratch", "finetune"]})
+    assert runs["baseline/scratch"].spec.student.weights is None
+    assert runs["baseline/finetune"].spec.student.size == "same"
+
+
 def test_baselines_get_the_same_data_and_the_same_training():
     runs = runs_of(evaluation={"baselines": ["scratch", "finetune"]}, training={"epochs": 3, "mixup_alpha": 0.2})
     for run in runs.values():

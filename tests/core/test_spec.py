@@ -171,6 +171,7 @@ def test_all_wrong_places_are_told_at_once():
         ({"method": "kd"}, "/teacher", ["'kd' needs a teacher"]),
         ({"method": "finetune"}, "/student/weights", ["'finetune' needs given weights"]),
         ({"student": "same"}, "/student", ["'same' needs a teacher"]),
+        ({"student": {"size": "nano", "weights": "teacher"}}, "/student/weights", ["'teacher' needs a teacher", "URI"]),
         ({"evaluation": {"baselines": ["finetune"]}}, "/evaluation/baselines", ["teacher", "student.weights"]),
     ],
 )
