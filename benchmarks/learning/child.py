@@ -85,6 +85,7 @@ def job(errand: Errand) -> dict[str, Any]:
     }
     if run.variant == "stored":
         training["stored_views"] = run.views
+    parts = {"student": {"architecture": run.student}, "training": training}
     return {
         "teacher": {
             "architecture": "cifar/resnet56",
@@ -92,9 +93,8 @@ def job(errand: Errand) -> dict[str, Any]:
             "classes": errand.classes,
         },
         "dataset": {"uri": (data / "cifar100.zip").as_uri(), "classes": every_tenth(errand.classes)},
-        "student": run.student,
-        "method": METHODS[run.method],
-        "training": {**training, **run.training},
+        "method": run.recipe.get("method", METHODS[run.method]),
+        **{part: {**fields, **run.recipe.get(part, {})} for part, fields in parts.items()},
     }
 
 

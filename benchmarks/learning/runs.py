@@ -1,5 +1,6 @@
 """One training of the comparison, what came of it, and which trainings there are."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,7 +14,8 @@ Variant = Literal["textbook", "live", "stored"]
 class Run:
     """One training. `views`: of the stored teacher pass; 0 for the others.
 
-    `training`: fields of the job's `training` that differ from the textbook loop's recipe. Only the engine takes them.
+    `recipe`: the parts of the job that differ from the textbook loop's, as a job has them: fields of `training` and
+    `student`, a whole `method`. Only the engine takes them.
     """
 
     variant: Variant
@@ -22,18 +24,18 @@ class Run:
     seed: int
     method: str = "kd"
     student: str = "cifar/resnet8x4"
-    training: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
         """What it is called in tables and curves, whatever the seed and the number of steps."""
         name = f"stored, {self.views} view{'s' * (self.views != 1)}" if self.variant == "stored" else self.variant
-        return f"{name}, own recipe" if self.training else name
+        return f"{name}, own recipe" if self.recipe else name
 
     @property
     def name(self) -> str:
         """Of its files: every field that could differ."""
-        recipe = "-".join(f"{key}={value}" for key, value in sorted(self.training.items()))
+        recipe = hashlib.sha256(json.dumps(self.recipe, sort_keys=True).encode()).hexdigest()[:8] if self.recipe else ""
         words = [self.method, self.student, self.variant, self.views, self.steps, self.seed, recipe]
         return "-".join(str(word) for word in words if word != "").replace("/", "_").replace(" ", "")
 
@@ -104,5 +106,5 @@ def plan(
         runs += [Run(variant, count, steps, seed, **shared) for variant, count in equal]
         for share in shares:
             its_steps = max(1, round(steps * share))
-            runs += [Run(variant, count, its_steps, seed, training=recipe, **shared) for variant, count in fewer]
+            runs += [Run(variant, count, its_steps, seed, recipe=recipe, **shared) for variant, count in fewer]
     return runs

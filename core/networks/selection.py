@@ -9,7 +9,6 @@ Ours: of the head the customer's classes are taken where the teacher has them; w
 random weights; the student sees images as the teacher does.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
@@ -22,34 +21,51 @@ from core.networks.network import Network
 LEAST_SHARE = 0.5
 
 
-def select_weights(student: Network, teacher: Network, class_indices: Tensor | None) -> float:
-    """Fill the student from the teacher, in place; the share of its weights (head aside) that came from there.
+def select_weights(student: Network, teacher: Network, class_indices: Tensor | None) -> None:
+    """Fill the student from the teacher, in place.
 
     `class_indices`: int64 (K,), the student's classes among the teacher's outputs; None leaves its head as it is.
-    Raises SpecInvalid, with the student untouched, where less than half could come from there.
+    Raises SpecInvalid, with the student untouched, where less than half of it could come from there.
     """
-    theirs = teacher.module.state_dict()
-    heads = {f"{path}.{name}" for path in student.classifier_paths for name in ("weight", "bias")}
-    own = {name: value for name, value in student.module.state_dict().items() if value.is_floating_point()}
-    fitting = {
-        name: elements
-        for name, value in own.items()
-        if name not in heads and name in theirs and (elements := evenly_spaced(theirs[name], value.shape)) is not None
-    }
-    share = _count(fitting.values()) / max(_count(value for name, value in own.items() if name not in heads), 1)
+    share = share_from(student, teacher)
     if share < LEAST_SHARE:
         detail = (
             f"'teacher': only {share:.0%} of {student.architecture} has a counterpart in {teacher.architecture}, at "
             f"least {LEAST_SHARE:.0%} is needed; choose a student of the teacher's family, or other weights"
         )
         raise SpecInvalid([("/student/weights", detail)])
+    fitting, own = _fitting(student, teacher), student.module.state_dict()
     if class_indices is not None and student.classifier_paths == teacher.classifier_paths:
-        fitting |= _head(own, theirs, heads, class_indices)
+        fitting |= _head(student, teacher, class_indices)
     with torch.no_grad():
         for name, elements in fitting.items():
             own[name].copy_(elements)
     student.with_input(replace(student.input, mean=teacher.input.mean, std=teacher.input.std))
-    return share
+
+
+def share_from(student: Network, teacher: Network) -> float:
+    """The share of a student's weights, head aside, that has a counterpart in the teacher."""
+    body = _body(student)
+    found = _fitting(student, teacher)
+    return sum(value.numel() for value in found.values()) / max(sum(value.numel() for value in body.values()), 1)
+
+
+def _body(network: Network) -> dict[str, Tensor]:
+    """Weights and statistics by name, without the head and without counters."""
+    heads = _heads(network)
+    state = network.module.state_dict()
+    return {name: value for name, value in state.items() if value.is_floating_point() and name not in heads}
+
+
+def _heads(network: Network) -> set[str]:
+    return {f"{path}.{name}" for path in network.classifier_paths for name in ("weight", "bias")}
+
+
+def _fitting(student: Network, teacher: Network) -> dict[str, Tensor]:
+    """The teacher's elements by the names of what they would fill in the student's body."""
+    theirs = _body(teacher)
+    taken = {name: evenly_spaced(theirs[name], value.shape) for name, value in _body(student).items() if name in theirs}
+    return {name: elements for name, elements in taken.items() if elements is not None}
 
 
 def evenly_spaced(values: Tensor, shape: torch.Size) -> Tensor | None:
@@ -67,14 +83,13 @@ def evenly_spaced(values: Tensor, shape: torch.Size) -> Tensor | None:
     return values
 
 
-def _head(
-    own: dict[str, Tensor], theirs: dict[str, Tensor], heads: set[str], class_indices: Tensor
-) -> dict[str, Tensor]:
+def _head(student: Network, teacher: Network, class_indices: Tensor) -> dict[str, Tensor]:
     """The rows of these classes, by name of the tensor; nothing where a row is narrower than the student's."""
-    rows = {name: theirs[name].index_select(0, class_indices.to(theirs[name].device)) for name in heads if name in own}
+    own, theirs = student.module.state_dict(), teacher.module.state_dict()
+    rows = {
+        name: theirs[name].index_select(0, class_indices.to(theirs[name].device))
+        for name in _heads(student)
+        if name in own and name in theirs
+    }
     taken = {name: evenly_spaced(values, own[name].shape) for name, values in rows.items()}
     return {name: values for name, values in taken.items() if values is not None}
-
-
-def _count(values: Iterable[Tensor]) -> int:
-    return sum(value.numel() for value in values)

@@ -63,12 +63,12 @@ def test_one_seed_has_no_interval():
 
 
 def test_every_training_is_planned_once_and_has_a_file_of_its_own():
-    shared = {"recipe": {"schedule": "onecycle"}, "method": "kd", "student": "cifar/resnet20"}
+    shared = {"recipe": {"training": {"schedule": "onecycle"}}, "method": "kd", "student": "cifar/resnet20"}
     runs = plan(steps=100, seeds=2, views=[1, 8], shares=[0.5, 0.1], **shared)
     assert len(runs) == 2 * (4 + 2 * 3) and len({run.name for run in runs}) == len(runs)
     assert {run.steps for run in runs} == {100, 50, 10}
-    assert all(bool(run.training) == (run.steps < 100) for run in runs), "equal steps are of equal recipes"
-    assert {run.label for run in runs if run.training} == {
+    assert all(bool(run.recipe) == (run.steps < 100) for run in runs), "equal steps are of equal recipes"
+    assert {run.label for run in runs if run.recipe} == {
         "live, own recipe",
         "stored, 1 view, own recipe",
         "stored, 8 views, own recipe",
@@ -85,7 +85,7 @@ def test_an_outcome_survives_its_file(tmp_path):
 @pytest.mark.parametrize("method", ["kd", "simkd"])
 @pytest.mark.parametrize(("variant", "views"), [("textbook", 0), ("live", 0), ("stored", 4)])
 def test_both_loops_are_given_the_same_job(variant, views, method, tmp_path):
-    run = Run(variant, views, 20, 3, method=method, training={"ema_decay": 0.99})
+    run = Run(variant, views, 20, 3, method=method, recipe={"training": {"ema_decay": 0.99}})
     classes = [f"class_{number:03}" for number in range(100)]
     errand = Errand(run, str(tmp_path), classes, str(tmp_path), "result", 0.0)
     assert Errand.from_json(errand.to_json()) == errand
@@ -93,6 +93,15 @@ def test_both_loops_are_given_the_same_job(variant, views, method, tmp_path):
     assert spec.training.max_steps == 20 and spec.training.seed == 3 and spec.training.ema_decay == 0.99
     assert spec.dataset.classes == tuple(classes[::10]) and spec.teacher.classes == tuple(classes)
     assert spec.training.teacher_pass == ("stored" if variant == "stored" else "live")
+
+
+def test_a_recipe_stands_above_the_textbooks_part_by_part(tmp_path):
+    recipe = {"student": {"weights": "teacher"}, "method": {"name": "pkd"}, "training": {"learning_rate": 0.1}}
+    errand = Errand(Run("live", 0, 20, 3, recipe=recipe), str(tmp_path), ["a"] * 100, str(tmp_path), "result", 0.0)
+    described = job(errand)
+    assert described["student"] == {"architecture": "cifar/resnet8x4", "weights": "teacher"}
+    assert described["method"] == {"name": "pkd"}
+    assert (described["training"]["learning_rate"], described["training"]["schedule"]) == (0.1, "cosine")
 
 
 def test_the_accuracy_is_taken_outside_the_clock(monkeypatch):

@@ -62,6 +62,13 @@ def test_the_job_trains_and_says_where_its_student_began(digits_teacher, run_job
     assert load_file(ran.out / "artifacts/model.safetensors")["fc.weight"].shape == (2, 64)
 
 
+@pytest.mark.parametrize(("student", "is_told"), [("cifar/resnet8", True), ("cifar/resnet8x4", False)])
+def test_a_random_student_of_the_teachers_family_is_told_that_it_need_not_be(digits_teacher, run_job, student, is_told):
+    ran = run_job(job(student, weights=None), inputs=digits_teacher, plan_only=True)
+    told = [event.message for event in ran.of("log") if "student.weights: teacher" in event.message]
+    assert len(told) == is_told and all("100% of the student has a counterpart" in message for message in told)
+
+
 def test_another_family_is_refused_before_any_training(digits_teacher, run_job):
     ran = run_job(job("cifar/resnet8x4"), inputs=digits_teacher)
     assert ran.failure.code == "SPEC_INVALID" and ran.phases == ["preparing"]

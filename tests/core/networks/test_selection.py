@@ -9,7 +9,7 @@ from torch import nn
 
 from core.errors import SpecInvalid
 from core.networks import zoo
-from core.networks.selection import evenly_spaced, select_weights
+from core.networks.selection import evenly_spaced, select_weights, share_from
 
 
 def network(architecture, classes=10, size=32, seed=0):
@@ -48,7 +48,8 @@ def test_a_larger_tensor_or_another_kernel_has_no_elements_there(shape):
 
 def test_a_network_of_the_teachers_own_kind_becomes_the_teacher_for_the_classes():
     teacher, student = network("cifar/resnet20", 10), network("cifar/resnet20", 3, seed=1)
-    assert select_weights(student, teacher, torch.tensor([7, 0, 2])) == 1
+    assert share_from(student, teacher) == 1
+    select_weights(student, teacher, torch.tensor([7, 0, 2]))
     pixels = torch.rand(4, 3, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(student(pixels), teacher(pixels)[:, [7, 0, 2]])
@@ -56,7 +57,8 @@ def test_a_network_of_the_teachers_own_kind_becomes_the_teacher_for_the_classes(
 
 def test_the_first_blocks_of_each_stage_are_taken_whole():
     teacher, student = network("cifar/resnet20"), network("cifar/resnet8", seed=1)
-    assert select_weights(student, teacher, torch.arange(10)) == 1
+    assert share_from(student, teacher) == 1
+    select_weights(student, teacher, torch.arange(10))
     theirs, ours = state(teacher), state(student)
     assert all(torch.equal(ours[name], theirs[name]) for name in ours if "num_batches" not in name)
     assert len(ours) < len(theirs)
@@ -87,7 +89,8 @@ def test_a_small_network_hidden_in_a_wide_one_is_found_again():
 def test_queries_keys_and_values_of_a_narrower_transformer_come_from_theirs():
     teacher = network("timm/vit_small_patch16_224", 10, 32)
     student = network("timm/vit_tiny_patch16_224", 10, 32, seed=1)
-    assert select_weights(student, teacher, None) == 1
+    assert share_from(student, teacher) == 1
+    select_weights(student, teacher, None)
     theirs, ours = state(teacher), state(student)
     name = "blocks.3.attn.qkv.weight"
     for ours_of, theirs_of in zip(ours[name].chunk(3), theirs[name].chunk(3), strict=True):
@@ -113,6 +116,15 @@ def test_the_student_sees_images_as_the_teacher_does():
     teacher.with_input(type(teacher.input)(32, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)))
     select_weights(student, teacher, None)
     assert (student.input.mean, student.input.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+
+
+def test_the_share_counts_weights_and_statistics_without_the_head():
+    teacher, student = network("cifar/resnet8"), network("cifar/resnet14")
+    blocks = [f"layer{stage}.1." for stage in (1, 2, 3)]
+    sizes = {name: value.numel() for name, value in state(student).items() if value.is_floating_point()}
+    body = {name: size for name, size in sizes.items() if not name.startswith("fc.")}
+    missing = sum(size for name, size in body.items() if any(name.startswith(block) for block in blocks))
+    assert share_from(student, teacher) == pytest.approx(1 - missing / sum(body.values()))
 
 
 @pytest.mark.parametrize("student", ["cifar/wrn_16_2", "cifar/resnet8x4", "torchvision/mobilenet_v3_small"])
