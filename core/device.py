@@ -2,13 +2,15 @@
 
 import ctypes
 import os
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from core.depthwise import DepthwiseInFloat
 from core.errors import SpecInvalid
 from core.pinning import pin_threads
 from core.spec import TrainingSpec
@@ -38,6 +40,16 @@ class Arithmetic:
         if self.precision == "fp32":
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
+
+    @contextmanager
+    def autocast_to_train(self) -> Iterator[None]:
+        """The same around a forward pass that a backward pass follows, with what that has need of."""
+        with self.autocast(), DepthwiseInFloat() if self._is_slow_at_depthwise else nullcontext():
+            yield
+
+    @property
+    def _is_slow_at_depthwise(self) -> bool:
+        return self.device.type == "cpu" and self.precision == "bf16"
 
     def scaler(self) -> torch.amp.GradScaler:
         """Loss scaling, which only fp16 needs."""

@@ -183,7 +183,7 @@ class Trainer:
         torch.manual_seed(derive_seed(self.course.seed, "step", self.step, *([place] if place else [])))
         updates = self.method.updates(self.teaching.complete(batch))
         while True:
-            with self.course.arithmetic.autocast():
+            with self.course.arithmetic.autocast_to_train():
                 update = next(updates, None)
             if update is None:
                 return

@@ -46,6 +46,7 @@ def job(request: Request) -> dict[str, Any]:
 def run(request: Request, channel: Channel) -> None:
     """Train until the channel says stop. A stored teacher pass is filled before the first step."""
     import torch
+    import torch.export._trace  # what core.waiting.LATE has of all that comes before the first step
 
     from benchmarks.engine import fill_stored_pass, make_trainer, prepare_job, set_up
     from core.policy import Policy

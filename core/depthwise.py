@@ -1,0 +1,38 @@
+"""Depthwise convolutions in training on a CPU: float32 inside of bfloat16."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+
+class DepthwiseInFloat(TorchFunctionMode):
+    """Within it, and where autocast computes in bfloat16, depthwise convolutions that need a gradient do not.
+
+    oneDNN's backward pass of a depthwise convolution takes several times as long in bfloat16 as in float32: it has no
+    products for the bfloat16 instructions to gain by (docs/performance.md). What comes out is bfloat16 again, as the
+    rest of the network expects.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Every torch function that is called meanwhile goes through here."""
+        kwargs = kwargs or {}
+        if func is torch.conv2d and len(args) > 1 and _is_trained_depthwise(args[0], args[1]):
+            dtype = torch.get_autocast_dtype("cpu")
+            with torch.autocast("cpu", enabled=False):
+                return func(args[0].float(), *args[1:], **kwargs).to(dtype)
+        return func(*args, **kwargs)
+
+
+def _is_trained_depthwise(images: Tensor, weight: Tensor) -> bool:
+    """Of (N, C, H, W) images, C > 1, and (C m, 1, h, w) float32 weights, where a backward pass follows."""
+    return (
+        torch.is_grad_enabled()
+        and torch.is_autocast_enabled("cpu")
+        and weight.dtype == torch.float32
+        and weight.shape[1] == 1 < images.shape[1]
+    )
