@@ -9,7 +9,7 @@ from core.course import end_steps
 from core.errors import SpecInvalid
 from core.events import Event, Log
 from core.methods.method import Method, Needs
-from core.networks.selection import LEAST_SHARE, share_from
+from core.networks.selection import FAMILY_SHARE, share_from
 from core.prepare import Place, Prepared, PreparedRun
 from core.spec import TrainingSpec
 from core.teacher_pass.opening import layout_for
@@ -69,7 +69,7 @@ def _tell_of_weights(prepared: Prepared, method: Method, report: Callable[[Event
         report(Log(message="the student begins with weights of its teacher"))
     elif weights is None and prepared.teacher is not None:
         share = share_from(student, prepared.teacher.network)
-        if share >= LEAST_SHARE:
+        if share >= FAMILY_SHARE:
             told = f"{share:.0%} of the student has a counterpart in its teacher: student.weights: teacher begins there"
             report(Log(message=f"{told}, and learns more in as many steps"))
 

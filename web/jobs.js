@@ -20,9 +20,10 @@ export function title(job) {
 export function network(part, fallback) {
   if (!part) return fallback;
   if (part.architecture) return part.architecture;
-  if (part.weights) return part.weights.startsWith("job:") ? `job …${part.weights.slice(-6)}` : part.weights;
+  if (part.size) return part.size;
   if (part.budget) return "within a budget";
-  return part.size || fallback;
+  if (part.weights) return part.weights.startsWith("job:") ? `job …${part.weights.slice(-6)}` : part.weights;
+  return fallback;
 }
 
 export function showJobs(view, parameters, signal) {

@@ -19,6 +19,8 @@ from core.networks.network import Network
 
 # A student that shares less has little of what the teacher learned, and a random one is the honest start.
 LEAST_SHARE = 0.5
+# One that shares as much is of the teacher's family.
+FAMILY_SHARE = 0.9
 
 
 def select_weights(student: Network, teacher: Network, class_indices: Tensor | None) -> None:
