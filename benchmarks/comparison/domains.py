@@ -8,11 +8,13 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks.comparison.rows import TEACHERS_WEIGHTS
 from benchmarks.comparison.runs import Run, training_of
 
 SOURCE, TARGETS = "photo", ("art_painting", "cartoon", "sketch")
 CLASSES = ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person")
 TEACHER, STUDENT = "cifar/resnet20", "cifar/resnet8"
+BEGUN = {"architecture": STUDENT, "weights": "teacher"}
 TEACHER_WEIGHTS = "file://{data}/weights/cifar100_resnet20.pth"
 ADAPTED = "teacher.safetensors"  # among what kd_uda makes
 SIZE = 32  # pixels: at 64, which the engine would choose, all takes four times as long
@@ -40,18 +42,28 @@ def domain_runs(*, steps: int, seed: int) -> list[tuple[str, Run]]:
     given = {"architecture": TEACHER, "weights": TEACHER_WEIGHTS}
     teacher = _run("finetune", steps, seed, student=given, is_kept=True)
     small = _run("kd", steps, seed, teacher=teacher, is_kept=True)
+    begun = _run("kd", steps, seed, student=BEGUN, teacher=teacher, is_kept=True)
     rows = [
         ("the teacher, source only", teacher),
         ("source only", _run("scratch", steps, seed)),
         ("kd on the source", small),
+        (f"kd on the source, {TEACHERS_WEIGHTS}", begun),
     ]
     for target in TARGETS:
         adapted = _run(ADAPTATION_ALONE, steps, seed, teacher=teacher, target=target, moved=TEACHER, is_kept=True)
         rows += [
             ("the teacher, adapted", adapted),
             ("kd, then adapted", _run(ADAPTATION_ALONE, steps, seed, teacher=small, target=target, moved=STUDENT)),
+            (
+                f"kd, then adapted, {TEACHERS_WEIGHTS}",
+                _run(ADAPTATION_ALONE, steps, seed, teacher=begun, target=target, moved=STUDENT),
+            ),
             ("adapted, then kd", _after_adaptation(adapted, target, steps, seed)),
             ("kd_uda", _run("kd_uda", steps, seed, teacher=teacher, target=target)),
+            (
+                f"kd_uda, {TEACHERS_WEIGHTS}",
+                _run("kd_uda", steps, seed, student=BEGUN, teacher=teacher, target=target),
+            ),
             (
                 "kd_uda reversal",
                 _run({"name": "kd_uda", "adaptation": "reversal"}, steps, seed, teacher=teacher, target=target),

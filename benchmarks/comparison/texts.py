@@ -57,17 +57,20 @@ stored teacher pass, which every run does anew. *steps*: of the optimizers' sche
 *extra*: what the method holds or trains besides a plain student: adapters, memories, projectors (which simkd deploys),
 a teacher that trains along, but no frozen teacher. *peak memory*: of the process up to the end of training, torch and
 teacher included. *teacher*: run live, or read from a stored pass; frozen, it computes in 8-bit integers where the
-processor has them, unless the row says otherwise. Methods that need a second domain (kd_uda) are not
-comparable here; their table is below. rco needs a teacher's own checkpoints: its teacher is our {OWN_TEACHER},
-trained on {OWN_TEACHER_IMAGES} images a class for {OWN_TEACHER_STEPS} times as many steps, which are not counted."""
+processor has them, unless the row says otherwise. *teacher's weights*: the student begins with the first blocks of
+the teacher and the classes' rows of its head (`student.weights: teacher`); all others begin at random. Methods that need
+a second domain (kd_uda) are not comparable here; their table is below. rco needs a teacher's own checkpoints: its
+teacher is our {OWN_TEACHER}, trained on {OWN_TEACHER_IMAGES} images a class for {OWN_TEACHER_STEPS} times as many
+steps, which are not counted."""
 FEW_SHOT_TOLD = "finetune is the teacher's own network with a fresh head, eleven times the student's parameters."
 DOMAINS_TOLD = f"""\
 Labelled photographs, unlabelled images of the target domain; {domains.SIZE} x {domains.SIZE} pixels; a share of
 {domains.TEST_FRACTION} of each domain is its test split, on which the accuracy is taken; the target's test images are
 not trained on. Teacher {domains.TEACHER}, from CIFAR-100 weights fine-tuned on the photographs by each seed anew;
-student {domains.STUDENT} from random weights. *source only*: scratch. *kd, then adapted*: compress, then adapt, by
-kd_uda's teacher step alone (maximum mean discrepancy). *adapted, then kd*: that on the teacher, then kd on the
-photographs. *kd_uda*: both at once. Each training takes as many steps; those that are done one after the other add up.
+student {domains.STUDENT}, from random weights where the row does not say *teacher's weights*. *source only*:
+scratch. *kd, then adapted*: compress, then adapt, by kd_uda's teacher step alone (maximum mean discrepancy).
+*adapted, then kd*: that on the teacher, then kd on the photographs. *kd_uda*: both at once. Each training takes as many
+steps; those that are done one after the other add up.
 No label of a target image is used for training or for choosing."""
 
 

@@ -216,7 +216,7 @@ def test_domains_are_jobs_whose_needs_come_first(tmp_path):
         assert spec.dataset.uri.endswith("pacs_photo.zip") and set(run.tests) <= set(TARGETS)
         assert spec.dataset.target_uri in (None, *located(run.tests, {"data": tmp_path}).values())
         seen.add(run.key)
-    assert len(seen) == len(domain_runs(steps=5, seed=0)) == 3 + 5 * len(TARGETS)
+    assert len(seen) == len(domain_runs(steps=5, seed=0)) == 4 + 7 * len(TARGETS)
 
 
 def test_a_domain_becomes_an_archive_of_class_folders(tmp_path):
