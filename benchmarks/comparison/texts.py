@@ -58,8 +58,8 @@ stored teacher pass, which every run does anew. *steps*: of the optimizers' sche
 a teacher that trains along, but no frozen teacher. *peak memory*: of the process up to the end of training, torch and
 teacher included. *teacher*: run live, or read from a stored pass; frozen, it computes in 8-bit integers where the
 processor has them, unless the row says otherwise. *teacher's weights*: the student begins with the first blocks of
-the teacher and the classes' rows of its head (`student.weights: teacher`); all others begin at random. Methods that need
-a second domain (kd_uda) are not comparable here; their table is below. rco needs a teacher's own checkpoints: its
+the teacher and the classes' rows of its head (`student.weights: teacher`); all others begin at random. Methods that
+need a second domain (kd_uda) are not comparable here; their table is below. rco needs a teacher's own checkpoints: its
 teacher is our {OWN_TEACHER}, trained on {OWN_TEACHER_IMAGES} images a class for {OWN_TEACHER_STEPS} times as many
 steps, which are not counted."""
 FEW_SHOT_TOLD = "finetune is the teacher's own network with a fresh head, eleven times the student's parameters."
