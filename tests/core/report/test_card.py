@@ -43,6 +43,16 @@ def test_the_card_says_what_is_known_and_how_sure_we_are(make_outcome):
         assert words in card
 
 
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [(None, "random"), ("teacher", "the teacher's, by weight selection (Xu et al., ICLR 2024)"), ("published",) * 2],
+)
+def test_the_card_says_what_the_student_began_with(make_outcome, weights, told):
+    outcome = make_outcome()
+    student = {**outcome.spec["student"], "weights": weights}
+    assert f"| student.weights | {told} |" in model_card(replace(outcome, spec={**outcome.spec, "student": student}))
+
+
 def test_class_names_stay_text_in_the_card(make_outcome):
     evil = ("<img src=x onerror=alert(1)>", "a|b", "line\nbreak", "[x](javascript:alert(1))")
     body = model_card(make_outcome(evil, name="<script>*bold*")).split("---\n", 2)[2]
