@@ -11,7 +11,15 @@ from core.spec.knobs import LISTED
 TEACHER, STUDENT = "resnet56", "cifar/resnet8"
 IMAGES = 100
 FEW_SHOT_IMAGES = (10, 50, 500)
-FEW_SHOT = ("skd", "simkd", "kd", "scratch", "finetune")
+FEW_SHOT = (
+    "skd",
+    "simkd",
+    "kd",
+    "scratch",
+    "finetune",
+    "scratch, teacher's weights",
+    "pkd all taps, teacher's weights",
+)
 
 # What 8-bit teachers, where the machine has them, are to be compared with.
 PLAIN_TEACHER = "teacher not in int8"
