@@ -21,6 +21,7 @@ from core.networks.network import Network
 LEAST_SHARE = 0.5
 # One that shares as much is of the teacher's family.
 FAMILY_SHARE = 0.9
+STATISTICS = ("running_mean", "running_var")
 
 
 def select_weights(student: Network, teacher: Network, class_indices: Tensor | None) -> None:
@@ -53,10 +54,14 @@ def share_from(student: Network, teacher: Network) -> float:
 
 
 def _body(network: Network) -> dict[str, Tensor]:
-    """Weights and statistics by name, without the head and without counters."""
-    heads = _heads(network)
-    state = network.module.state_dict()
-    return {name: value for name, value in state.items() if value.is_floating_point() and name not in heads}
+    """Weights and statistics by name, without the head. What else a network holds (masks, tables of positions) follows
+    from its shape, not from training."""
+    heads, parameters = _heads(network), {name for name, _ in network.module.named_parameters()}
+    return {
+        name: value
+        for name, value in network.module.state_dict().items()
+        if name not in heads and (name in parameters or name.endswith(STATISTICS))
+    }
 
 
 def _heads(network: Network) -> set[str]:

@@ -134,3 +134,11 @@ def test_a_student_of_another_family_is_refused_and_left_alone(student):
     with pytest.raises(SpecInvalid, match=rf"'teacher': only \d+% of {student} .* cifar/resnet20, at least 50%"):
         select_weights(refused, teacher, torch.arange(10))
     assert same(state(refused), before)
+
+
+def test_what_follows_from_the_shape_alone_is_left_as_it_is():
+    teacher, student = network("cifar/resnet20"), network("cifar/resnet8", seed=1)
+    for part, value in ((teacher, 1.0), (student, 0.0)):
+        part.module.layer1[0].register_buffer("mask", torch.full((2, 2), value))
+    select_weights(student, teacher, None)
+    assert student.module.layer1[0].mask.eq(0).all() and share_from(student, teacher) == 1
