@@ -14,8 +14,8 @@ ours: it leaves the paper's case alone, and beyond it a batch that holds every i
 share of images (or classes) of no more than the median confidence, about one half; of the strong view only the instance
 term counts, and T = 2 and T = 6 take the weak view's logits. The code adds up five temperatures with 0.9, which is w =
 4.5 on a mean, and r = w. With `standardize` the instance term sees standardized logits (Sun et al., CVPR 2024: w = r =
-9 x 5, which `paper_code` keeps). These are small, the other two levels see logits as they are: r = w / 10 is ours, with
-r = 45 a student of ten classes stays at chance.
+9 x 5 on a mean, which `paper_code` keeps). At the rates of the field that is too much for a short training: ten classes
+of CIFAR-100 were told apart in 16% of the cases after 140 steps, with w = 9 and r = w / 10, which are ours, in 50%.
 """
 
 import torch
@@ -65,8 +65,11 @@ class Mlkd(Method):
     @classmethod
     def resolved(cls, knobs: MlkdKnobs) -> MlkdKnobs:
         """With the weights that suit the logits."""
-        knobs = filled(knobs, weight=45.0 if knobs.standardize else 4.5)
-        share = 0.1 if knobs.standardize and not knobs.paper_code else 1.0
+        if not knobs.standardize:
+            weight, share = 4.5, 1.0
+        else:
+            weight, share = (45.0, 1.0) if knobs.paper_code else (9.0, 0.1)
+        knobs = filled(knobs, weight=weight)
         return filled(knobs, relation_weight=share * float(knobs.weight))
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:

@@ -19,7 +19,9 @@ class MlkdKnobs(Knobs):
         False, description="true: the image-level term sees logits that are standardized image by image"
     )
     weight: Annotated[float, Field(ge=0)] | Auto = Field(
-        "auto", description="of the image level, a mean over five temperatures; auto: 4.5, or 45 with standardize"
+        "auto",
+        description="of the image level, a mean over five temperatures; auto: 4.5, with standardize 9 (our variant; "
+        "paper_code: 45)",
     )
     relation_weight: Annotated[float, Field(ge=0)] | Auto = Field(
         "auto",

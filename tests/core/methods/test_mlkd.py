@@ -151,7 +151,7 @@ def test_standardized_logits_are_for_the_image_level_alone():
     ("knobs", "weights"),
     [
         ({}, (4.5, 4.5)),
-        ({"standardize": True}, (45, 4.5)),
+        ({"standardize": True}, (9, 0.9)),
         ({"standardize": True, "paper_code": True}, (45, 45)),
         ({"weight": 2.0}, (2, 2)),
         ({"weight": 2.0, "standardize": True}, (2, 0.2)),
