@@ -135,6 +135,15 @@ class Running:
 
         wait_for(reached, 180)
 
+    def wait_for_checkpoint(self, job_id: str, step: int) -> None:
+        """Until a checkpoint of so many steps is stored: only from there does another attempt go on."""
+
+        def reached() -> bool:
+            events = self.client.get(f"/v1/jobs/{job_id}/events", params={"limit": 1000}).json()["data"]
+            return any(event["kind"] == "checkpoint" and event["data"]["step"] >= step for event in events)
+
+        wait_for(reached, 180)
+
     def download(self, job_id: str) -> dict[str, bytes]:
         """All artifacts by name, each checked against the size and sha256 that the list gives."""
         files = {}
