@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional
 
 from benchmarks.harness.document import machine, table, write_section
+from benchmarks.harness.interleaved import seconds_of
 from core.device import Arithmetic, set_up_process
 from core.networks import zoo
 from core.networks.inference import in_layout
@@ -59,16 +60,8 @@ def make_step(architecture: str, case: str) -> Callable[[], None]:
 
 def measure(architecture: str, rounds: int) -> dict[str, str]:
     """The row of a student: medians over the rounds, and the median of the ratios within each."""
-    steps = {case: make_step(architecture, case) for case in CASES}
-    for step in steps.values():
-        for _ in range(3):
-            step()
-    seconds: dict[str, list[float]] = {case: [] for case in CASES}
-    for _ in range(rounds):
-        for case, step in steps.items():
-            began = time.perf_counter()
-            step()
-            seconds[case].append(time.perf_counter() - began)
+    found_in_turn = seconds_of([make_step(architecture, case) for case in CASES], rounds)
+    seconds = dict(zip(CASES, found_in_turn, strict=True))
     gains = [low / engine for low, engine in zip(seconds["bfloat16"], seconds["the engine"], strict=True)]
     return {
         "student": architecture,

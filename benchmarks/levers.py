@@ -19,6 +19,7 @@ import torch
 from torch.nn import functional
 
 from benchmarks.harness.document import machine, table, write_section
+from benchmarks.harness.interleaved import seconds_of
 from core.device import Arithmetic, set_up_process
 from core.methods.kd import kd_loss
 from core.networks import zoo
@@ -109,16 +110,7 @@ def main() -> None:
     parser.add_argument("--document", type=Path, default=ROOT / "docs/performance.md", help="Markdown file to update")
     options = parser.parse_args()
     set_up_process(None, 1)
-    steps = [make_step(case) for case in CASES]
-    for step in steps:
-        for _ in range(3):
-            step()
-    seconds: list[list[float]] = [[] for _ in steps]
-    for _ in range(options.rounds):
-        for step, found in zip(steps, seconds, strict=True):
-            began = time.perf_counter()
-            step()
-            found.append(time.perf_counter() - began)
+    seconds = seconds_of([make_step(case) for case in CASES], options.rounds)
     plain = seconds[0]
     rows = [
         {
