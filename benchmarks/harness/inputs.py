@@ -3,8 +3,9 @@
     python -m benchmarks.harness.inputs FOLDER cifar jpeg
 
 CIFAR-100 as its authors pickle it (50,000 and 10,000 images), photographs as JPEG files of 500 x 375, quality 90, in
-folders by class. A class is a coarse pattern of its own under noise. A teacher has random weights, batch norm that is
-calibrated to the images, and a classifier that knows the classes by their mean features.
+folders by class. A class is a coarse pattern of its own under noise. A teacher has random weights, residual branches as
+strong beside their shortcuts as trained ones are, batch norm that is calibrated to the images, and a classifier that
+knows the classes by their mean features.
 """
 
 import pickle
@@ -22,6 +23,9 @@ JPEG_CLASSES, JPEG_TRAIN, JPEG_TEST = 10, 100, 5  # images of each class
 JPEG_WIDTH, JPEG_HEIGHT, JPEG_QUALITY = 500, 375, 90
 JPEG_NOISE = 13.0  # standard deviation at half resolution; gives files of about 67 KB
 PROTOCOL = 4  # the oldest that writes bytes as they are, like the published files
+# The last batch norm's weight in a residual branch. With 1, the usual start, a random resnet50 amplifies rounding as no
+# trained network does: bfloat16 moves its features by 9%, with 0.3 by 1.5%, and a trained resnet56's by 1.7%.
+BRANCH_GAIN = 0.3
 TAUGHT = {"cifar": 8, "jpeg": 8}  # images of each class from which a teacher's classifier is made
 
 
@@ -125,6 +129,7 @@ def _make_teacher(inputs: Inputs, work: Work) -> None:
     network = zoo.build(work.teacher, len(classes))
     images, labels = _examples(inputs, work, TAUGHT[work.images])
     with torch.no_grad():
+        _weaken_branches(network)
         _calibrate(network, images[: 4 * work.batch_size].split(work.batch_size))
         features = torch.cat([network.features(part, ()).pooled for part in images.split(work.batch_size)])
         means = torch.stack([features[labels == label].mean(dim=0) for label in range(len(classes))])
@@ -137,6 +142,13 @@ def _make_teacher(inputs: Inputs, work: Work) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"model": network.module.state_dict()}, path.with_suffix(".part"))
     path.with_suffix(".part").rename(path)
+
+
+def _weaken_branches(network) -> None:
+    for block in network.modules():
+        last = getattr(block, "bn3", None) or getattr(block, "bn2", None)
+        if last is not None:
+            last.weight.fill_(BRANCH_GAIN)
 
 
 def _calibrate(network, batches) -> None:
