@@ -8,6 +8,7 @@ import torch
 from core.batches import Batches
 from core.course import Course, PlannedStage, plan_stages
 from core.data.dataset import Split
+from core.device import images_at_once
 from core.methods import find
 from core.methods.method import Method, Setting
 from core.networks import zoo
@@ -78,9 +79,10 @@ def build_teaching(prepared: Prepared, run: PreparedRun, method: Method, notice:
         return Teaching(needs)
     compiled = run.spec.training.compile is True
     quantization = _quantization(run, notice) if run.spec.training.teacher_precision == "int8" else None
+    frozen = prepared.view.network if prepared.view is not None else None
     first, *others = (
-        FrozenTeacher(network, needs, prepared.arithmetic, compiled=compiled, quantization=quantization)
-        for network in (setting.teacher, *setting.more_teachers)
+        FrozenTeacher(network, needs, prepared.arithmetic, compiled=compiled, quantization=quantization, frozen=copied)
+        for network, copied in ((setting.teacher, frozen), *((each, None) for each in setting.more_teachers))
     )
     return Teaching(needs, first, tuple(others), setting.anchors)
 
@@ -88,9 +90,9 @@ def build_teaching(prepared: Prepared, run: PreparedRun, method: Method, notice:
 def _quantization(run: PreparedRun, notice: Callable[[str], None]) -> Quantization:
     """Calibrated with training images from all over the split: a dataset may be ordered by class."""
     images = run.dataset.train.images
-    some = torch.linspace(0, len(images) - 1, min(NUM_IMAGES, len(images))).long()
-    views = run.augmenter.test_views(images[some])
-    return Quantization(views, int(run.spec.training.micro_batch_size), notice)
+    count = min(NUM_IMAGES, 2 * images_at_once(images.shape[-1], torch.device("cpu")), len(images))
+    some = torch.linspace(0, len(images) - 1, count).long()
+    return Quantization(lambda: run.augmenter.test_views(images[some]), int(run.spec.training.micro_batch_size), notice)
 
 
 def build_trainer(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_IMAGES = 1000  # enough to tell a teacher from chance
 LEAST_IMAGES = 128
 AFFORDABLE_MACS = 1e11
+AT_ONCE = 32
 
 
 def class_indices(teacher: Teacher, classes: Sequence[str], *, covers: bool) -> Tensor | None:
@@ -51,7 +52,8 @@ def class_indices(teacher: Teacher, classes: Sequence[str], *, covers: bool) -> 
 
 
 def check_teacher(prepared: "Prepared", run: "PreparedRun", spec: TeacherSpec) -> float:
-    """The teacher's top-1 on validation images, restricted to the customer's classes, as a fraction.
+    """The teacher's top-1 on validation images, restricted to the customer's classes, as a fraction; in the training's
+    arithmetic.
 
     Raises TeacherLoadFailed where it is within two standard errors of guessing on validation and training images
     together (a few validation images alone could not tell): such weights belong to another architecture, other classes
@@ -59,11 +61,13 @@ def check_teacher(prepared: "Prepared", run: "PreparedRun", spec: TeacherSpec) -
     """
     most = _affordable(prepared.teacher.network)
     validation = _spread(len(run.dataset.validation.labels), most)
-    right = _hits(prepared, run, run.dataset.validation, validation)
-    train = _spread(len(run.dataset.train.labels), most - len(right))
-    all_right = torch.cat([right, _hits(prepared, run, run.dataset.train, train)]) if len(train) else right
-    count, chance = len(all_right), 1 / len(run.dataset.classes)
-    score = all_right.double().mean().item()
+    right = all_right = _hits(prepared, run, run.dataset.validation, validation)
+    chance = 1 / len(run.dataset.classes)
+    for train in _portions(len(run.dataset.train.labels), most - len(right)):
+        if _score(all_right) > chance + 2 * _margin(chance, len(all_right)):
+            break  # no more images are needed to tell
+        all_right = torch.cat([all_right, _hits(prepared, run, run.dataset.train, train)])
+    count, score = len(all_right), _score(all_right)
     if score <= chance + _margin(chance, count):
         raise TeacherLoadFailed(
             f"the teacher scores {score:.1%} on {count} of the customer's images, where guessing among "
@@ -73,7 +77,7 @@ def check_teacher(prepared: "Prepared", run: "PreparedRun", spec: TeacherSpec) -
             "teacher's outputs",
             pointer="/teacher",
         )
-    return right.double().mean().item()
+    return _score(right)
 
 
 def _affordable(network: Network) -> int:
@@ -86,8 +90,20 @@ def _spread(count: int, most: int) -> Tensor:
     return torch.linspace(0, count - 1, max(0, min(most, count))).long()
 
 
+def _portions(count: int, most: int) -> Sequence[Tensor]:
+    """The same in portions of AT_ONCE, each from all over."""
+    spread = _spread(count, most)
+    order = torch.randperm(len(spread), generator=torch.Generator().manual_seed(0))
+    return spread[order].split(AT_ONCE) if len(spread) else ()
+
+
+def _score(right: Tensor) -> float:
+    return right.double().mean().item()
+
+
 def _hits(prepared: "Prepared", run: "PreparedRun", split: Split, indices: Tensor) -> Tensor:
-    logits = prepared.view.logits(split.images[indices], run.augmenter.test_views)
+    with prepared.arithmetic.autocast():
+        logits = prepared.view.logits(split.images[indices], run.augmenter.test_views)
     return logits.argmax(dim=1) == split.labels[indices]
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.device import Arithmetic
 from core.methods.method import Batch, Needs
-from core.networks.inference import frozen_copy, in_layout, in_low_precision
+from core.networks.inference import frozen_copy, in_layout, in_low_precision, says_the_same
 from core.networks.network import Features, Network
 from core.networks.quantized import NotQuantized, quantized
 
@@ -18,8 +18,8 @@ from core.networks.quantized import NotQuantized, quantized
 class Quantization:
     """What it takes to put a teacher into 8-bit integers."""
 
-    views: Tensor
-    """(N, 3, V, V) in [0, 1]: some of what it will see."""
+    make_views: Callable[[], Tensor]
+    """Gives (N, 3, V, V) in [0, 1]: some of what it will see."""
     batch_size: int
     notice: Callable[[str], None] = lambda message: None
     """Is told where a teacher stays in floats, and why."""
@@ -39,12 +39,15 @@ class FrozenTeacher:
         *,
         compiled: bool = False,
         quantization: Quantization | None = None,
+        frozen: Network | None = None,
     ) -> None:
+        """`frozen`: a copy of the network that was made for inference already, and that others use too."""
         self._given = network
         self._needs = needs
         self._arithmetic = arithmetic
         self._compiled = compiled
         self._quantization = quantization
+        self._frozen = frozen
         self._features: Callable[[Tensor], Features] | None = None
 
     def observe(self, views: Tensor) -> Features:
@@ -58,39 +61,50 @@ class FrozenTeacher:
         """Teach with other weights of the same architecture from now on."""
         self._given = copy.deepcopy(self._given)
         self._given.module.load_state_dict(weights)
-        self._features = None
+        self._features = self._frozen = None
 
     def _prepared(self, network: Network) -> Callable[[Tensor], Features]:
         """On the device, in its fastest form."""
-        taps = self._needs.teacher_taps
-        if self._needs.teacher_batch_statistics:
-            fast = copy.deepcopy(network).requires_grad_(False)
-            for module in fast.modules():
-                # The batch's own statistics, while the running ones stay as they are.
-                module.training = isinstance(module, torch.nn.modules.batchnorm._BatchNorm)
-                if module.training:
-                    module.momentum = 0.0
-        else:
-            fast = frozen_copy(network, taps)
+        taps, own_statistics = self._needs.teacher_taps, self._needs.teacher_batch_statistics
+        fast = _with_own_statistics(network) if own_statistics else self._folded(network)
         fast = in_layout(fast.to(self._arithmetic.device))
-        if self._quantization is not None and not self._needs.teacher_batch_statistics:
+        if self._quantization is not None and not own_statistics:
             try:
                 return self._in_integers(fast, self._quantization)
             except NotQuantized as reason:
                 self._quantization.notice(f"the teacher {network.architecture} computes in floats: {reason}")
                 self._quantization = None  # nor with other weights
-        if self._arithmetic.precision != "fp32":
+        in_floats = self._arithmetic.precision == "fp32"
+        if fast is self._frozen and (self._compiled or not in_floats):
+            fast = copy.deepcopy(fast)
+        if not in_floats:
             in_low_precision(fast, self._arithmetic.dtype)
         if self._compiled:
             fast.compile_features()
         return lambda views: fast.features(views, taps)
 
+    def _folded(self, network: Network) -> Network:
+        taps = self._needs.teacher_taps
+        if self._frozen is not None and says_the_same(network, self._frozen, taps):
+            return self._frozen
+        return frozen_copy(network, taps)
+
     def _in_integers(self, network: Network, means: Quantization) -> Callable[[Tensor], Features]:
         taps, dtype = self._needs.teacher_taps, self._arithmetic.dtype
-        views = self._arithmetic.laid_out(means.views)
+        views = self._arithmetic.laid_out(means.make_views())
         with torch.no_grad(), self._arithmetic.autocast():
             made = quantized(network, taps, views, dtype=dtype, batch_size=means.batch_size)
         return made.features
+
+
+def _with_own_statistics(network: Network) -> Network:
+    """A copy that normalizes with each batch's own statistics, while the running ones stay as they are."""
+    copied = copy.deepcopy(network).requires_grad_(False)
+    for module in copied.modules():
+        module.training = isinstance(module, torch.nn.modules.batchnorm._BatchNorm)
+        if module.training:
+            module.momentum = 0.0
+    return copied
 
 
 @dataclass

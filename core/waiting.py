@@ -17,8 +17,15 @@ from core.events import EXIT_INTERNAL, EXIT_OK
 
 # A job that runs meanwhile is more urgent than the one that may come.
 NICENESS = 15
-# What torch.onnx.export would import at the end of a job: 0.8 s of the time that a short one takes.
-LATE = ("torch.export._trace", "torch.onnx._internal.exporter._compat", "onnxscript.function_libs.torch_lib.ops")
+# What is imported when it is needed: libraries of networks, and what torch.onnx.export takes at the end of a job. A
+# second and a half of the time that a short one takes.
+LATE = (
+    "core.networks.torchvision_zoo",
+    "core.networks.timm_zoo",
+    "torch.export._trace",
+    "torch.onnx._internal.exporter._compat",
+    "onnxscript.function_libs.torch_lib.ops",
+)
 
 
 def wait_for_job() -> list[str]:

@@ -49,10 +49,12 @@ def run(request: Request, channel: Channel) -> None:
     import torch.export._trace  # what core.waiting.LATE has of all that comes before the first step
 
     from benchmarks.engine import fill_stored_pass, make_trainer, prepare_job, set_up
+    from core.networks.libraries import library
     from core.policy import Policy
     from core.prepare import Place
     from core.spec import parse_job
 
+    library(request.work.teacher.partition("/")[0])
     # From here on an engine that had waited with everything loaded would do the same (core.waiting).
     loaded_at = time.time()
     spec = parse_job(job(request))

@@ -129,8 +129,12 @@ def _decode(records: list[Record], read: Read, path: Path, canvas_size: int, max
         except DatasetInvalid as error:
             problems[index] = error.message
 
+    def decode_chunk(start: int) -> None:
+        for index in range(start, min(start + CHUNK, len(records))):
+            decode_one(index)
+
     with ThreadPoolExecutor(num_threads) as pool:
-        for _ in pool.map(decode_one, range(len(records)), chunksize=CHUNK):
+        for _ in pool.map(decode_chunk, range(0, len(records), CHUNK)):  # which raises what a thread raised
             pass
     kept = [index for index in range(len(records)) if index not in problems]
     for row, index in enumerate(kept):

@@ -3,7 +3,7 @@
 import torch
 
 from core.errors import TeacherLoadFailed
-from core.networks import torchvision_zoo
+from core.networks.libraries import library
 from core.networks.network import Network
 
 # What wrappers of training programs put before the names: DataParallel, torch.compile, Lightning and the like.
@@ -56,9 +56,9 @@ def renamed(network: Network, state: dict[str, torch.Tensor]) -> dict[str, torch
     """The state without wrapper prefixes, and its classifier under the network's name for it."""
     own = network.module.state_dict()
     stripped = _stripped(state, set(own))
-    library, _, name = network.architecture.partition("/")
-    if library == "torchvision":
-        stripped = torchvision_zoo.current_names(name, stripped)
+    prefix, _, name = network.architecture.partition("/")
+    if prefix == "torchvision":
+        stripped = library(prefix).current_names(name, stripped)
     return _head_renamed(network, stripped, set(own))
 
 

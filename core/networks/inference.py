@@ -19,17 +19,15 @@ TOLERANCE = 1e-3
 
 def frozen_copy(network: Network, taps: Sequence[int | str] = ()) -> Network:
     """A copy in eval mode whose batch norms are folded away wherever that changes neither logits nor the `taps`."""
-    frozen = copy.deepcopy(network).eval().requires_grad_(False)
-    pairs = _pairs(frozen)
-    tapped = {frozen.tap(tap).path for tap in taps}
-    pairs = [(conv, norm) for conv, norm in pairs if conv not in tapped]
-    folded = _folded(frozen, pairs)
-    if _same(network, folded, taps):
+    tapped = {network.tap(tap).path for tap in taps}
+    pairs = [(conv, norm) for conv, norm in _pairs(network) if conv not in tapped]
+    folded = _folded(network, pairs)
+    if says_the_same(network, folded, taps):
         return folded
     # A convolution whose output is read elsewhere too (a pre-activation network's stem) must keep its norm apart.
-    sound = [pair for pair in pairs if _same(network, _folded(frozen, [pair]), taps)]
-    folded = _folded(frozen, sound)
-    return folded if _same(network, folded, taps) else frozen
+    sound = [pair for pair in pairs if says_the_same(network, _folded(network, [pair]), taps)]
+    folded = _folded(network, sound)
+    return folded if says_the_same(network, folded, taps) else _folded(network, [])
 
 
 def in_layout(network: Network) -> Network:
@@ -82,7 +80,7 @@ def _pairs(network: Network) -> list[tuple[str, str]]:
 
 
 def _folded(network: Network, pairs: Sequence[tuple[str, str]]) -> Network:
-    folded = copy.deepcopy(network)
+    folded = copy.deepcopy(network).eval()
     for conv_path, norm_path in pairs:
         conv, norm = folded.module.get_submodule(conv_path), folded.module.get_submodule(norm_path)
         folded.module.set_submodule(conv_path, fuse_conv_bn_eval(conv, norm))
@@ -90,7 +88,8 @@ def _folded(network: Network, pairs: Sequence[tuple[str, str]]) -> Network:
     return folded.requires_grad_(False)
 
 
-def _same(one: Network, other: Network, taps: Sequence[int | str]) -> bool:
+def says_the_same(one: Network, other: Network, taps: Sequence[int | str]) -> bool:
+    """Whether two networks on one device give the same features, up to rounding, of two images of noise."""
     with undisturbed(one), undisturbed(other):
         return _close(one.features(_pixels(one), taps), other.features(_pixels(other), taps))
 

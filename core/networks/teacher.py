@@ -10,8 +10,8 @@ from torch import Tensor
 
 from core.data.uri import fetch
 from core.errors import DatasetUnreachable, TeacherLoadFailed
-from core.networks import timm_zoo, torchvision_zoo
 from core.networks.fit import num_classes_of, projected_as_plain
+from core.networks.libraries import library
 from core.networks.network import Network
 from core.networks.weights import load_state, read_weights
 from core.networks.zoo import build, outline
@@ -64,8 +64,8 @@ def _published(spec: TeacherSpec, policy: Policy, cache: Path) -> Teacher:
 def library_classes(architecture: str) -> tuple[str, ...] | None:
     """The class names of the library's published weights in the order of the outputs, or None."""
     prefix, _, name = architecture.partition("/")
-    zoos = {"torchvision": torchvision_zoo.classes, "timm": timm_zoo.classes}
-    return zoos[prefix](name) if prefix in zoos else None
+    zoo = library(prefix)
+    return zoo.classes(name) if zoo is not None else None
 
 
 def _from_file(spec: TeacherSpec, policy: Policy, cache: Path, inputs: Path | None) -> Teacher:

@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 
 from core.errors import ArchitectureUnknown, RetortError, SpecInvalid, TeacherLoadFailed, unknown
-from core.networks import cifar, timm_zoo, torchvision_zoo
+from core.networks import cifar
 from core.networks.head import replace_head, slice_head
+from core.networks.libraries import library
 from core.networks.network import InputFormat, Network
 from core.networks.projected import project
 from core.networks.published import Published
@@ -26,8 +27,7 @@ def architectures() -> list[str]:
     """All names that can be listed; `cifar/` takes every valid depth and width besides."""
     return [
         *(f"cifar/{name}" for name in cifar.names()),
-        *(f"torchvision/{name}" for name in torchvision_zoo.names()),
-        *(f"timm/{name}" for name in timm_zoo.names()),
+        *(f"{prefix}/{name}" for prefix in ("torchvision", "timm") for name in library(prefix).names()),
     ]
 
 
@@ -60,12 +60,12 @@ def make(
 ) -> tuple[torch.nn.Module, int, InputFormat]:
     """The plain module, the number of classes that it is published with, and its input format; see `build`."""
     prefix, _, name = architecture.partition("/")
-    makers = {"cifar": _cifar, "torchvision": torchvision_zoo.make, "timm": timm_zoo.make}
-    if prefix not in makers or not is_known(architecture):
+    if not is_known(architecture):
         raise ArchitectureUnknown(unknown("architecture", architecture, architectures()))
     base, projections = split_projected(architecture)
     if not projections:
-        return makers[prefix](name, num_classes, image_size, published)
+        maker = _cifar if prefix == "cifar" else library(prefix).make
+        return maker(name, num_classes, image_size, published)
     if published:
         raise _unpublished(architecture)
     encoder = build(base, image_size=image_size)  # with as many outputs as its library gives it
@@ -94,8 +94,8 @@ def is_known(architecture: str) -> bool:
     prefix, _, name = architecture.partition("/")
     if prefix == "cifar":
         return cifar.maker(name) is not None
-    zoos = {"torchvision": torchvision_zoo.is_known, "timm": timm_zoo.is_known}
-    return prefix in zoos and zoos[prefix](name)
+    zoo = library(prefix)
+    return zoo is not None and zoo.is_known(name)
 
 
 def _wrap(module: torch.nn.Module, architecture: str, num_classes: int, input_format: InputFormat) -> Network:

@@ -63,7 +63,7 @@ def test_resnet56_in_integers_names_the_same_classes(tmp_path):
     arithmetic = Arithmetic(torch.device("cpu"), "fp32")
     plain, said = (
         FrozenTeacher(network, needs, arithmetic, quantization=quantization).observe(seen).logits.argmax(dim=1)
-        for quantization in (None, Quantization(calibrating, 64))
+        for quantization in (None, Quantization(lambda: calibrating, 64))
     )
     assert 0.95 < (plain == said).float().mean().item() < 1
     accuracies = [(each == labels).float().mean().item() for each in (plain, said)]

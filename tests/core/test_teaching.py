@@ -36,7 +36,7 @@ def test_in_integers_it_says_nearly_what_it_says_in_floats():
     network = make_teacher()
     told = []
     plain = FrozenTeacher(network, NEEDS, CPU).observe(make_views())
-    said = FrozenTeacher(network, NEEDS, CPU, quantization=Quantization(make_views(), 32, told.append)).observe(
+    said = FrozenTeacher(network, NEEDS, CPU, quantization=Quantization(make_views, 32, told.append)).observe(
         make_views()
     )
     for one, other in ((plain.logits, said.logits), (plain.pooled, said.pooled), (plain.maps[0], said.maps[0])):
@@ -47,7 +47,7 @@ def test_in_integers_it_says_nearly_what_it_says_in_floats():
 @needs_int8
 def test_other_weights_are_put_into_integers_too():
     network, other = make_teacher(0), make_teacher(1)
-    teacher = FrozenTeacher(network, NEEDS, CPU, quantization=Quantization(make_views(), 32))
+    teacher = FrozenTeacher(network, NEEDS, CPU, quantization=Quantization(make_views, 32))
     teacher.load(copy.deepcopy(other.module.state_dict()))
     plain = FrozenTeacher(other, NEEDS, CPU).observe(make_views())
     assert 0 < moved(plain.maps[0], teacher.observe(make_views()).maps[0]) < 0.1
@@ -58,7 +58,7 @@ def test_a_teacher_that_cannot_be_put_into_integers_says_so_and_teaches_in_float
     network = build("torchvision/mobilenet_v3_small", 10, image_size=32).eval().requires_grad_(False)
     told = []
     needs = replace(NEEDS, teacher_taps=())
-    teacher = FrozenTeacher(network, needs, CPU, quantization=Quantization(make_views(), 32, told.append))
+    teacher = FrozenTeacher(network, needs, CPU, quantization=Quantization(make_views, 32, told.append))
     plain = FrozenTeacher(network, needs, CPU)
     assert torch.equal(teacher.observe(make_views()).logits, plain.observe(make_views()).logits)
     (message,) = told
@@ -71,6 +71,6 @@ def test_a_teacher_with_the_batchs_own_statistics_stays_in_floats():
     needs = replace(NEEDS, teacher_batch_statistics=True)
     one, other = (
         FrozenTeacher(make_teacher(), needs, CPU, quantization=quantization).observe(make_views())
-        for quantization in (None, Quantization(make_views(), 32))
+        for quantization in (None, Quantization(make_views, 32))
     )
     assert torch.equal(one.logits, other.logits)

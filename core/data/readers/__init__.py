@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.data.archives import TarTree, ZipTree, inflate
 from core.data.listing import Listing
-from core.data.readers import builtin, cifar, class_folders, manifest, npz, parquet, webdataset
+from core.data.readers import builtin, cifar, class_folders, manifest, npz, webdataset
 from core.data.tree import Folder, Tree
 from core.errors import DatasetInvalid
 from core.policy import Policy
@@ -23,11 +23,21 @@ class Reader:
     read: Callable[[Tree, DatasetSpec], Listing]
 
 
+def _is_parquet(tree: Tree, spec: DatasetSpec) -> bool:
+    return any(path.endswith(".parquet") for path in tree.paths)
+
+
+def _read_parquet(tree: Tree, spec: DatasetSpec) -> Listing:
+    from core.data.readers import parquet  # here, for pyarrow takes 30 MB
+
+    return parquet.read(tree, spec)
+
+
 # Order matters: the first that recognizes the content reads it. Class folders come last, since they ask for least.
 READERS: dict[str, Reader] = {
     "cifar-python": Reader(lambda tree, spec: bool(cifar.python_files(tree)), cifar.read_python),
     "cifar-binary": Reader(lambda tree, spec: bool(cifar.binary_files(tree)), cifar.read_binary),
-    "parquet": Reader(parquet.recognizes, parquet.read),
+    "parquet": Reader(_is_parquet, _read_parquet),
     "webdataset": Reader(webdataset.recognizes, webdataset.read),
     "npz": Reader(npz.recognizes, npz.read),
     "csv": Reader(manifest.recognizes_csv, manifest.read_csv),

@@ -61,10 +61,6 @@ class _Images:
             return self._groups[path, group]
 
 
-def recognizes(tree: Tree, spec: DatasetSpec) -> bool:
-    return any(path.endswith(".parquet") for path in tree.paths)
-
-
 def read(tree: Tree, spec: DatasetSpec) -> Listing:
     """Labels are read at once, images when they are asked for."""
     paths = [path for path in tree.paths if path.endswith(".parquet")]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx
 
+from core.device import images_at_once
+
 LARGEST = 255
 
 
@@ -30,20 +32,23 @@ def scales(module: fx.GraphModule, values: Iterable[fx.Node], pixels: Tensor) ->
     The whole range: cutting off the largest values, for finer steps of all others, moved logits further.
     """
     watch = _Watch(module, frozenset(values))
+    # In halves of what a forward pass may take: this one is in float32, and keeps shortcuts beside what is convolved.
     with torch.no_grad():
-        watch.run(pixels)
-    return watch.found
+        for part in pixels.split(images_at_once(pixels.shape[-1], pixels.device) // 2):
+            watch.run(part)
+    return {node: Scale.of(smallest, largest) for node, (smallest, largest) in watch.ranges.items()}
 
 
 class _Watch(fx.Interpreter):
     def __init__(self, module: fx.GraphModule, values: frozenset[fx.Node]) -> None:
         super().__init__(module)
         self._values = values
-        self.found: dict[fx.Node, Scale] = {}
+        self.ranges: dict[fx.Node, tuple[float, float]] = {}
 
     def run_node(self, node: fx.Node) -> object:
         value = super().run_node(node)
         if node in self._values:
-            smallest, largest = value.aminmax()
-            self.found[node] = Scale.of(smallest.item(), largest.item())
+            smallest, largest = (each.item() for each in value.aminmax())
+            seen = self.ranges.get(node, (smallest, largest))
+            self.ranges[node] = (min(smallest, seen[0]), max(largest, seen[1]))
         return value
