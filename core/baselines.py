@@ -43,13 +43,12 @@ def plan_runs(spec: JobSpec) -> tuple[Run, ...]:
 
 def _baseline(spec: JobSpec, name: str) -> JobSpec:
     """`scratch`: the student's architecture from random weights. `finetune`: given weights of the student's
-    architecture
-    where `student.weights` names them, else the teacher's own network, which is what users do today and which stays
-    large."""
+    architecture where `student.weights` names them, else the teacher's own network, which is what users do today and
+    which stays large."""
     student = spec.student
     if name == "scratch":
         bare = StudentSpec.model_validate({**student.model_dump(), "weights": None})
         return spec.model_copy(update={"method": ScratchKnobs(), "student": bare})
-    if student.weights in (None, "teacher"):
+    if student.weights in (None, "auto", "teacher"):
         student = StudentSpec(size="same")
     return spec.model_copy(update={"method": FinetuneKnobs(), "student": student})

@@ -14,6 +14,7 @@ from core.device import Arithmetic, choose_arithmetic
 from core.errors import RetortError
 from core.events import Event, Log
 from core.networks import sizing, zoo
+from core.networks.selection import is_kin
 from core.networks.teacher import Teacher, load_teacher
 from core.networks.trajectory import load_trajectory
 from core.policy import Policy
@@ -167,13 +168,15 @@ def _prepare_run(
         image_size=min(source.native_size),
         num_classes=len(source.classes),
     )
+    outline = zoo.outline(architecture)
     spec = resolve(
         run.spec,
         native_size=source.native_size,
         num_train=source.num_train,
         architecture=architecture,
-        default_size=zoo.outline(architecture).input.size,
+        default_size=outline.input.size,
         flippable=source.flippable,
+        is_kin=teacher is not None and is_kin(outline, teacher.network),
         arithmetic=arithmetic,
     )
     size = int(spec.training.image_size)

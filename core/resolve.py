@@ -5,7 +5,7 @@ import math
 from core.device import Arithmetic, computes_in_int8
 from core.errors import SpecInvalid
 from core.methods import find
-from core.spec import JobSpec, StudentSpec, TrainingSpec
+from core.spec import JobSpec, StudentSpec, TrainingSpec, needs_of
 
 SMALL_NATIVE = 48  # pixels: up to here the CIFAR families see 32 x 32, above 64 x 64
 BATCH_SIZE = 64  # of the CIFAR protocols that the published figures come from
@@ -23,11 +23,13 @@ def resolve(
     architecture: str,
     default_size: int,
     flippable: bool,
+    is_kin: bool,
     arithmetic: Arithmetic,
 ) -> JobSpec:
     """`spec` with the student's architecture and all of `training` filled in.
 
-    `default_size`: pixels that the architecture's library feeds it; `num_train`: images of the training split.
+    `default_size`: pixels that the architecture's library feeds it; `num_train`: images of the training split;
+    `is_kin`: whether the architecture is of the teacher's family.
     Raises SpecInvalid for a batch larger than the training split.
     """
     training = spec.training
@@ -53,7 +55,7 @@ def resolve(
         "compile": _compile(training, arithmetic, steps=epochs * steps_per_epoch),
         "micro_batch_size": batch_size if training.micro_batch_size == "auto" else training.micro_batch_size,
     }
-    student = StudentSpec(architecture=architecture, weights=_initial_weights(spec))
+    student = StudentSpec(architecture=architecture, weights=_initial_weights(spec, is_kin))
     method = find(spec.method.name).resolved(spec.method)
     return spec.model_copy(
         update={"student": student, "method": method, "training": training.model_copy(update=filled)}
@@ -121,10 +123,12 @@ def _weight_decay(training: TrainingSpec) -> float:
     return 5e-4 if training.optimizer == "sgd" else 0.05
 
 
-def _initial_weights(spec: JobSpec) -> str | None:
+def _initial_weights(spec: JobSpec, is_kin: bool) -> str | None:
     """Fine-tuning needs given weights: of the student's architecture, or with `same` the teacher's own."""
-    if spec.method.name != "finetune" or spec.student.weights is not None:
-        return spec.student.weights
-    if spec.student.size == "same" and spec.teacher is not None:
-        return spec.teacher.weights or "published"
-    return "published"
+    given = spec.student.weights
+    if spec.method.name == "finetune" and given in (None, "auto"):
+        of_teacher = spec.student.size == "same" and spec.teacher is not None
+        return (spec.teacher.weights if of_teacher else None) or "published"
+    if given != "auto":
+        return given
+    return "teacher" if is_kin and "teacher" in needs_of(spec.method) else None

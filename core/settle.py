@@ -9,7 +9,6 @@ from core.course import end_steps
 from core.errors import SpecInvalid
 from core.events import Event, Log
 from core.methods.method import Method, Needs
-from core.networks.selection import FAMILY_SHARE, share_from
 from core.prepare import Place, Prepared, PreparedRun
 from core.spec import TrainingSpec
 from core.teacher_pass.opening import layout_for
@@ -54,24 +53,11 @@ def _settled(prepared: Prepared, run: PreparedRun, place: Place, report: Callabl
         report(Log(message=f"the teacher is run live: {reason}"))
     elif views:
         report(Log(message=f"the teacher sees {views} views of each image, which are stored and gone through in turn"))
-    if run is prepared.student:
-        _tell_of_weights(prepared, method, report)
+    if run is prepared.student and run.spec.student.weights == "teacher":
+        report(Log(message="the student begins with weights of its teacher"))
     filled = {"teacher_pass": "stored" if views else "live", "stored_views": views or 1}
     spec = run.spec.model_copy(update={"training": training.model_copy(update=filled)})
     return replace(run, spec=spec, steps=steps)
-
-
-def _tell_of_weights(prepared: Prepared, method: Method, report: Callable[[Event], None]) -> None:
-    """Where the student's weights came from its teacher, or could have: few know, and it is worth more than most
-    methods (docs/methods.md)."""
-    weights, student = prepared.student.spec.student.weights, method.setting.student
-    if weights == "teacher":
-        report(Log(message="the student begins with weights of its teacher"))
-    elif weights is None and prepared.teacher is not None:
-        share = share_from(student, prepared.teacher.network)
-        if share >= FAMILY_SHARE:
-            told = f"{share:.0%} of the student has a counterpart in its teacher: student.weights: teacher begins there"
-            report(Log(message=f"{told}, and learns more in as many steps"))
 
 
 def _stored_views(run: PreparedRun, method: Method, epochs: float, max_bytes: int) -> tuple[int, str]:

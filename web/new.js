@@ -92,9 +92,12 @@ function unplanned(job) {
     h("p", {}, h("a", { href: `#/jobs/${job.id}` }, "Watch the plan"))];
 }
 
-function planned({ dataset, student, teacher, teacher_validation_top1: top1, estimate }) {
+const BEGINNINGS = { teacher: "weights of its teacher", published: "published weights" };
+
+function planned({ spec, dataset, student, teacher, teacher_validation_top1: top1, estimate }) {
   const rows = [
     ["Student", student.architecture], ["", `${count(student.num_params)} params · ${count(student.macs)} MACs · ${bytes(student.bytes)}`],
+    ["", `begins with ${BEGINNINGS[spec.student.weights] ?? spec.student.weights ?? "random weights"}`],
     teacher && ["Teacher", teacher.architecture], teacher && ["", `${count(teacher.num_params)} params · ${count(teacher.macs)} MACs${top1 == null ? "" : ` · ${percent(top1)} top-1 on validation`}`],
     ["Images", `${dataset.num_train} to train, ${dataset.num_validation} to validate, ${dataset.num_test} to test`],
     ["Classes", `${dataset.classes.length}: ${dataset.classes.slice(0, 12).join(", ")}${dataset.classes.length > 12 ? ", …" : ""}`],

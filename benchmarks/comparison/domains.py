@@ -14,7 +14,7 @@ from benchmarks.comparison.runs import Run, training_of
 SOURCE, TARGETS = "photo", ("art_painting", "cartoon", "sketch")
 CLASSES = ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person")
 TEACHER, STUDENT = "cifar/resnet20", "cifar/resnet8"
-BEGUN = {"architecture": STUDENT, "weights": "teacher"}
+RANDOM, BEGUN = ({"architecture": STUDENT, "weights": weights} for weights in (None, "teacher"))
 TEACHER_WEIGHTS = "file://{data}/weights/cifar100_resnet20.pth"
 ADAPTED = "teacher.safetensors"  # among what kd_uda makes
 SIZE = 32  # pixels: at 64, which the engine would choose, all takes four times as long
@@ -77,7 +77,7 @@ def _run(
     steps: int,
     seed: int,
     *,
-    student: dict[str, Any] | None = None,
+    student: dict[str, Any] = RANDOM,
     teacher: Run | None = None,
     target: str | None = None,
     moved: str | None = None,
@@ -87,7 +87,7 @@ def _run(
     student but the teacher as the method left it is what is measured."""
     spec = {
         "dataset": {"uri": _uri(SOURCE), "test_fraction": TEST_FRACTION},
-        "student": student or {"architecture": STUDENT},
+        "student": student,
         "method": {"name": method} if isinstance(method, str) else method,
         "training": training_of(seed, steps, image_size=SIZE),
         "exports": ["safetensors"],

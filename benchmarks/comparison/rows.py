@@ -146,7 +146,7 @@ def run_of(row: Row, *, classes: Sequence[str], images: int, steps: int, seed: i
     needs_given = "initial weights" in row.needs
     spec: dict[str, Any] = {
         "dataset": _dataset(classes, images),
-        "student": {"size": "same"} if needs_given else _student(row),
+        "student": {"size": "same"} if needs_given else {"architecture": STUDENT, "weights": row.weights},
         "method": row.method,
         "training": training_of(seed, steps, **row.training),
         "exports": ["safetensors"],
@@ -156,11 +156,6 @@ def run_of(row: Row, *, classes: Sequence[str], images: int, steps: int, seed: i
     if row.more_teachers:
         spec["more_teachers"] = [_published(name, classes) for name in row.more_teachers]
     return Run(spec, after=(own,) if own is not None else ())
-
-
-def _student(row: Row) -> dict[str, Any]:
-    """Only where the row says so with initial weights: a run is known by its job."""
-    return {"architecture": STUDENT, **({"weights": row.weights} if row.weights is not None else {})}
 
 
 def own_teacher(classes: Sequence[str], steps: int) -> Run:

@@ -85,7 +85,8 @@ def job(errand: Errand) -> dict[str, Any]:
     }
     if run.variant == "stored":
         training["stored_views"] = run.views
-    parts = {"student": {"architecture": run.student}, "training": training}
+    # Random, as the textbook loop's.
+    parts = {"student": {"architecture": run.student, "weights": None}, "training": training}
     return {
         "teacher": {
             "architecture": "cifar/resnet56",

@@ -48,6 +48,7 @@ def _show_plan(plan: dict[str, Any]) -> None:
             ("classes", ", ".join(data["classes"])),
             ("method", screen.method(plan["spec"]["method"])),
             ("student", f"{student['architecture']}: {size}"),
+            ("it begins with", _initial_weights(plan["spec"]["student"].get("weights"))),
             ("teacher", (plan.get("teacher") or {}).get("architecture")),
             ("teacher val/top1", plan.get("teacher_validation_top1")),
             ("steps", estimate["steps"]),
@@ -55,3 +56,9 @@ def _show_plan(plan: dict[str, Any]) -> None:
             ("because", estimate.get("reason")),
         ]
     )
+
+
+def _initial_weights(weights: str | None) -> str:
+    if weights is None:
+        return "random weights"
+    return {"teacher": "weights of its teacher", "published": "published weights"}.get(weights, weights)

@@ -19,7 +19,8 @@ from core.networks.network import Network
 
 # A student that shares less has little of what the teacher learned, and a random one is the honest start.
 LEAST_SHARE = 0.5
-# One that shares as much is of the teacher's family.
+# One that shares as much is of the teacher's family; counted in layers too, or a plain VGG would be, whose first dense
+# layer holds most of its weights while its convolutions stand elsewhere.
 FAMILY_SHARE = 0.9
 STATISTICS = ("running_mean", "running_var")
 
@@ -51,6 +52,12 @@ def share_from(student: Network, teacher: Network) -> float:
     body = _body(student)
     found = _fitting(student, teacher)
     return sum(value.numel() for value in found.values()) / max(sum(value.numel() for value in body.values()), 1)
+
+
+def is_kin(student: Network, teacher: Network) -> bool:
+    """Whether a student is of the teacher's family: nearly all of it, in weights and in layers, has a counterpart."""
+    layers = len(_fitting(student, teacher)) / max(len(_body(student)), 1)
+    return min(layers, share_from(student, teacher)) >= FAMILY_SHARE
 
 
 def _body(network: Network) -> dict[str, Tensor]:

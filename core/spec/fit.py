@@ -9,6 +9,9 @@ from core.spec.methods import TEACHERLESS, CombinedKnobs
 if TYPE_CHECKING:
     from core.spec.job import JobSpec
 
+# What student.weights says where nobody gives any; without a teacher `auto` is the same as null.
+RANDOM = (None, "auto")
+
 
 def misfits(spec: "JobSpec") -> Iterator[tuple[str, str]]:
     """(JSON pointer, what is wrong) of every pair of parts that do not fit."""
@@ -18,7 +21,7 @@ def misfits(spec: "JobSpec") -> Iterator[tuple[str, str]]:
         yield "/student", "student 'same' needs a teacher to be the same as"
     if spec.teacher is None and spec.student.weights == "teacher":
         yield "/student/weights", "'teacher' needs a teacher to take weights from; allowed without: a URI, published"
-    given = spec.teacher is not None or spec.student.weights is not None
+    given = spec.teacher is not None or spec.student.weights not in RANDOM
     if "finetune" in spec.evaluation.baselines and not given:
         yield "/evaluation/baselines", "baseline 'finetune' needs given weights: a teacher, or student.weights"
     if spec.more_teachers and not all(knobs.takes_more_teachers for knobs in methods_of(spec.method)):
@@ -44,7 +47,7 @@ def _unmet(knobs: Knobs, spec: "JobSpec") -> Iterator[tuple[str, str]]:
     name = name_of(knobs)
     if "teacher" in knobs.needs and spec.teacher is None:
         yield "/teacher", f"method {name!r} needs a teacher; methods without: {', '.join(sorted(TEACHERLESS))}"
-    if "initial weights" in knobs.needs and spec.teacher is None and spec.student.weights is None:
+    if "initial weights" in knobs.needs and spec.teacher is None and spec.student.weights in RANDOM:
         yield (
             "/student/weights",
             f"method {name!r} needs given weights: a teacher with student 'same', or student.weights",

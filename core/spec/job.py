@@ -88,11 +88,11 @@ class StudentSpec(Part):
     )
     architecture: Architecture | None = Field(None, description="cifar/<name>, torchvision/<name> or timm/<name>")
     budget: Budget | None = Field(None, description="the engine finds the largest architecture inside it")
-    weights: Annotated[str, uri_of(WEIGHTS_SCHEMES)] | Literal["published", "teacher"] | None = Field(
-        None,
+    weights: Annotated[str, uri_of(WEIGHTS_SCHEMES)] | Literal["auto", "published", "teacher"] | None = Field(
+        "auto",
         description="initial weights: a URI, `published` for the library's, `teacher` for what fits of the teacher's "
-        "(first layers of every stage, evenly spaced channels, the classes' rows of the head: for a student of its "
-        "family), null for random; a head of another size is replaced",
+        "(first layers of every stage, evenly spaced channels, the classes' rows of the head), null for random; auto: "
+        "the teacher's for a student of its family, else random. A head of another size is replaced",
     )
 
     @model_validator(mode="after")

@@ -128,6 +128,7 @@ def test_a_plan_says_what_would_be(service, job):
     said = retort("plan", "--dataset", "builtin:digits", "--student", "nano", url=service)
     assert said.code == 0, said.err
     assert "1458 train, 160 validation, 179 test" in said.out
+    assert "random weights" in said.out
 
 
 def test_a_misspelt_knob_is_exit_2_and_named(service):

@@ -62,11 +62,14 @@ def test_the_job_trains_and_says_where_its_student_began(digits_teacher, run_job
     assert load_file(ran.out / "artifacts/model.safetensors")["fc.weight"].shape == (2, 64)
 
 
-@pytest.mark.parametrize(("student", "is_told"), [("cifar/resnet8", True), ("cifar/resnet8x4", False)])
-def test_a_random_student_of_the_teachers_family_is_told_that_it_need_not_be(digits_teacher, run_job, student, is_told):
-    ran = run_job(job(student, weights=None), inputs=digits_teacher, plan_only=True)
-    told = [event.message for event in ran.of("log") if "student.weights: teacher" in event.message]
-    assert len(told) == is_told and all("100% of the student has a counterpart" in message for message in told)
+def test_left_alone_it_is_the_teachers_for_a_student_of_its_family(digits_teacher, run_job):
+    ran = run_job(job(weights="auto"), inputs=digits_teacher, plan_only=True)
+    assert ran.of("resolved")[0].spec["student"]["weights"] == "teacher"
+
+
+def test_left_alone_it_is_random_for_any_other_student(digits_teacher, run_job):
+    ran = run_job(job("cifar/resnet8x4", weights="auto"), inputs=digits_teacher, plan_only=True)
+    assert ran.of("resolved")[0].spec["student"]["weights"] is None
 
 
 def test_another_family_is_refused_before_any_training(digits_teacher, run_job):

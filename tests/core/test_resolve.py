@@ -13,7 +13,9 @@ from core.resolve import resolve
 from core.spec import parse_job
 
 
-def resolved(training=None, *, num_train=1000, native=(32, 32), architecture="cifar/resnet8", flippable=True, **job):
+def resolved(
+    training=None, *, num_train=1000, native=(32, 32), architecture="cifar/resnet8", flippable=True, is_kin=False, **job
+):
     document = {"teacher": "torchvision/resnet50", "dataset": "builtin:digits", "student": "nano"}
     return resolve(
         parse_job({**document, "training": training or {}, **job}),
@@ -22,6 +24,7 @@ def resolved(training=None, *, num_train=1000, native=(32, 32), architecture="ci
         architecture=architecture,
         default_size=224,
         flippable=flippable,
+        is_kin=is_kin,
         arithmetic=CPU,
     )
 
@@ -39,6 +42,7 @@ def test_no_auto_is_left_and_resolving_again_changes_nothing():
         architecture=once.student.architecture,
         default_size=224,
         flippable=True,
+        is_kin=True,
         arithmetic=CPU,
     )
     assert again == once
@@ -115,6 +119,12 @@ def test_a_batch_larger_than_the_split_is_refused_at_its_place():
         ({"method": "finetune", "student": {"architecture": "timm/resnet18", "weights": "job:a"}}, "job:a"),
         ({"method": "finetune", "student": "timm/resnet18"}, "published"),
         ({"method": "skd"}, None),
+        ({"method": "skd", "is_kin": True}, "teacher"),
+        ({"method": ["kd", "skd"], "is_kin": True}, "teacher"),
+        ({"method": "kd", "is_kin": True, "student": {"size": "nano", "weights": None}}, None),
+        ({"method": "kd", "is_kin": True, "student": {"size": "nano", "weights": "published"}}, "published"),
+        ({"method": "scratch", "is_kin": True}, None),
+        ({"method": "finetune", "is_kin": True, "student": "timm/resnet18"}, "published"),
     ],
 )
 def test_the_weights_that_a_student_begins_with(job, weights):

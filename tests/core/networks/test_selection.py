@@ -9,7 +9,7 @@ from torch import nn
 
 from core.errors import SpecInvalid
 from core.networks import zoo
-from core.networks.selection import evenly_spaced, select_weights, share_from
+from core.networks.selection import evenly_spaced, is_kin, select_weights, share_from
 
 
 def network(architecture, classes=10, size=32, seed=0):
@@ -125,6 +125,25 @@ def test_the_share_counts_weights_and_statistics_without_the_head():
     body = {name: size for name, size in sizes.items() if not name.startswith("fc.")}
     missing = sum(size for name, size in body.items() if any(name.startswith(block) for block in blocks))
     assert share_from(student, teacher) == pytest.approx(1 - missing / sum(body.values()))
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "expected"),
+    [
+        ("torchvision/resnet18", "torchvision/resnet34", True),
+        ("torchvision/efficientnet_b0", "torchvision/efficientnet_b3", True),
+        ("torchvision/resnet18", "torchvision/resnet50", False),
+        ("torchvision/mobilenet_v3_small", "torchvision/resnet50", False),
+    ],
+)
+def test_a_family_shares_layers_as_well_as_weights(student, teacher, expected):
+    assert is_kin(zoo.outline(student), zoo.outline(teacher)) == expected
+
+
+def test_most_of_the_weights_in_few_of_the_layers_make_no_family():
+    small, large = zoo.outline("torchvision/vgg11"), zoo.outline("torchvision/vgg16")
+    assert share_from(small, large) > 0.9, "the dense layers, behind convolutions that stand elsewhere"
+    assert not is_kin(small, large)
 
 
 @pytest.mark.parametrize("student", ["cifar/wrn_16_2", "cifar/resnet8x4", "torchvision/mobilenet_v3_small"])
