@@ -26,8 +26,8 @@ from benchmarks.learning.runs import Outcome, Run, plan
 from benchmarks.learning.summary import Group, equal_steps, groups_of, time_to_textbook
 
 ROOT = Path(__file__).parents[1]
-# A student of the teacher's family need not begin at random, and maps teach it more in few steps than logits do.
-RECIPE = {"student": {"weights": "teacher"}, "method": {"name": "pkd", "taps": "all"}}
+# What a job gets that names neither.
+RECIPE = {"student": {"weights": "auto"}, "method": {"name": "pkd"}}
 EQUAL_COLUMNS = {
     "variant": "variant",
     "accuracy": "test top-1, mean and 95% interval over seeds",

@@ -38,14 +38,14 @@ def class_indices(teacher: Teacher, classes: Sequence[str], *, covers: bool) -> 
         raise LabelSpaceMismatch(
             f"the teacher has {teacher.network.num_classes} outputs and no class names, and this "
             f"method compares outputs class by class",
-            hint="give teacher.classes, the names in the order of its outputs; or use method skd, which needs none",
+            hint="give teacher.classes, the names in the order of its outputs; or use method pkd, which needs none",
             pointer="/teacher/classes",
         )
     guesses = {name: near_misses(name, known, most=1) for name in missing[:5]}
     listed = ", ".join(f"{name!r}" + (f" (nearest: {near[0]!r})" if near else "") for name, near in guesses.items())
     raise LabelSpaceMismatch(
         f"the teacher lacks {len(missing)} of the {len(classes)} classes: {listed}",
-        hint="rename classes with dataset.class_map, correct teacher.classes, or use method skd, which "
+        hint="rename classes with dataset.class_map, correct teacher.classes, or use method pkd, which "
         "needs no common classes",
         pointer="/dataset/classes",
     )

@@ -52,7 +52,7 @@ export function methodPicker(read, write) {
   }
   function draw(job) {
     const terms = termsOf(job.method);
-    replace(body, terms.length ? null : h("p", { class: "quiet-text" }, job.teacher ? "None named: skd." : "None named: scratch, as there is no teacher."),
+    replace(body, terms.length ? null : h("p", { class: "quiet-text" }, job.teacher ? "None named: pkd." : "None named: scratch, as there is no teacher."),
       terms.map((term, place) => termPart(job, terms, term, place)), chooser(job, terms));
   }
   function put(terms) {

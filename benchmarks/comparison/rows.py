@@ -18,7 +18,7 @@ FEW_SHOT = (
     "scratch",
     "finetune",
     "scratch, teacher's weights",
-    "pkd all taps, teacher's weights",
+    "pkd, teacher's weights",
 )
 
 # What 8-bit teachers, where the machine has them, are to be compared with.
@@ -33,7 +33,7 @@ BEGUN_FROM_THE_TEACHER = {
     "simkd": {"name": "simkd"},
     "sp": {"name": "sp"},
     "reviewkd": {"name": "reviewkd"},
-    "pkd all taps": {"name": "pkd", "taps": "all"},
+    "pkd": {"name": "pkd"},
     "simkd, data-free": {"name": "simkd", "data_free": True},
 }
 
@@ -114,7 +114,7 @@ VARIANTS = (
         Row(f"{name}, {PLAIN_TEACHER}", {"name": name}, training={"teacher_precision": "same"})
         for name in ("kd", "simkd")
     ),
-    _of("pkd", "pkd all taps", taps="all"),
+    _of("pkd", "pkd last tap", taps="last"),
     *(
         Row(f"{label}, {TEACHERS_WEIGHTS}", method, weights="teacher")
         for label, method in BEGUN_FROM_THE_TEACHER.items()

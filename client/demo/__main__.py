@@ -29,7 +29,7 @@ SPECIALIZATION = {
     "name": "demo: a small network for four digits",
     "dataset": {"uri": "builtin:digits", "classes": CLASSES, "max_per_class": IMAGES_PER_CLASS},
     "student": "nano",
-    "method": "skd",
+    "method": "pkd",
     "training": {"epochs": 60, "batch_size": 16, "image_size": IMAGE_SIZE},
     "evaluation": {"baselines": ["scratch", "finetune"]},
 }
@@ -44,7 +44,7 @@ def main() -> int:
             say("\n1. A teacher: all ten digits, trained from scratch on the real images of builtin:digits")
             teacher = _run(retort, TEACHER)
             few = f"digits {', '.join(CLASSES)}, {IMAGES_PER_CLASS} images of each"
-            say(f"\n2. A customer: {few}; student nano, method skd")
+            say(f"\n2. A customer: {few}; student nano, method pkd")
             job = _run(retort, SPECIALIZATION | {"teacher": f"job:{teacher.id}"})
             say("\n3. The files, each checked by its sha256")
             files = _download(job, FOLDER)

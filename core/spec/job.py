@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from core.errors import unknown
 from core.spec.fit import misfits
-from core.spec.knobs.skd import SkdKnobs
+from core.spec.knobs.pkd import PkdKnobs
 from core.spec.methods import MethodKnobs, TermKnobs, spelled_out
 from core.spec.names import DATASET_SCHEMES, WEIGHTS_SCHEMES, Architecture, uri_of
 from core.spec.part import Part
@@ -166,7 +166,7 @@ class JobSpec(Part):
     student: Annotated[StudentSpec, _shorthand(_student, StudentSpec)] = Field(description="the small network")
     method: Annotated[
         MethodKnobs, BeforeValidator(spelled_out, json_schema_input_type=str | list[str | TermKnobs] | MethodKnobs)
-    ] = Field(SkdKnobs(), description="how the student learns; GET /v1/methods lists them; a list adds their terms up")
+    ] = Field(PkdKnobs(), description="how the student learns; GET /v1/methods lists them; a list adds their terms up")
     training: TrainingSpec = Field(TrainingSpec(), description="optimizer, schedule, augmentation, limits")
     evaluation: EvaluationSpec = Field(EvaluationSpec(), description="what is measured beside the student")
     exports: tuple[Literal["safetensors", "onnx"], ...] = Field(

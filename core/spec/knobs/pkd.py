@@ -16,5 +16,5 @@ class PkdKnobs(Knobs):
     weight: float = Field(10.0, ge=0, description="of 1 minus the correlation, mean over channels")
     label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
     taps: Literal["last", "all"] | tuple[str, ...] = Field(
-        "last", description="which maps: the last before pooling, one per resolution, or the teacher's modules by path"
+        "all", description="which maps: one per resolution, the last before pooling, or the teacher's modules by path"
     )

@@ -11,7 +11,7 @@ from core.spec.knobs.pkd import PkdKnobs
 
 def test_the_term_is_one_minus_the_mean_correlation():
     setting = make_setting(image_size=8)
-    method = Pkd(PkdKnobs(weight=3.0), setting)
+    method = Pkd(PkdKnobs(weight=3.0, taps="last"), setting)
     assert list(method.parameters()) == [], "both maps have 64 channels"
     batch = make_batch(method)
     student = setting.student.features(batch.views, method.needs.student_taps)
@@ -25,11 +25,22 @@ def test_the_term_is_one_minus_the_mean_correlation():
 
 
 def test_other_channels_meet_through_a_convolution_that_is_learned():
-    method = Pkd(PkdKnobs(), make_setting(teacher="cifar/resnet8x4", image_size=8))
+    method = Pkd(PkdKnobs(taps="last"), make_setting(teacher="cifar/resnet8x4", image_size=8))
     (convolution,) = method.adapters
     assert convolution.weight.shape == (256, 64, 1, 1) and convolution.bias is None
     sum(next(method.updates(make_batch(method))).terms.values()).backward()
     assert convolution.weight.grad.abs().max() > 0
+
+
+def test_left_alone_it_compares_one_map_of_each_resolution_and_adds_up():
+    method = Pkd(PkdKnobs(), make_setting(image_size=8))
+    batch = make_batch(method)
+    student = method.setting.student.features(batch.views, method.needs.student_taps)
+    assert [each.shape[-1] for each in student.maps] == [8, 4, 2]
+    alone = [
+        method.distance(*each).item() for each in zip(method.adapters, student.maps, batch.teacher.maps, strict=True)
+    ]
+    assert min(alone) > 0 and method.distances(student, batch).item() == pytest.approx(sum(alone), rel=1e-5)
 
 
 def test_one_image_of_one_place_is_finite():
