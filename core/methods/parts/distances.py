@@ -32,13 +32,23 @@ def cosine_distance(student_map: Tensor, teacher_map: Tensor) -> Tensor:
 
 
 def pkd_distance(student_map: Tensor, teacher_map: Tensor, *, eps: float = 1e-6) -> Tensor:
-    """Half the mean squared difference of channels standardized over N, H, W (PKD, Cao et al., NeurIPS 2022)."""
-    return functional.mse_loss(_standardized(student_map, eps), _standardized(teacher_map, eps)) / 2
+    """Half the mean squared difference of channels standardized over N, H, W (PKD, Cao et al., NeurIPS 2022).
+
+    Multiplied out, (s / a - t / b)^2 / 2 = s^2 / 2 a^2 + t^2 / 2 b^2 - s t / a b with the deviations a and b: variances
+    and covariance of each channel are a third of the work of standardized maps.
+    """
+    student, teacher = _centred(student_map), _centred(teacher_map)
+    variances = [(each * each).mean(dim=0) for each in (student, teacher)]
+    factors = [(variance + eps**2).rsqrt() for variance in variances]
+    correlation = (student * teacher).mean(dim=0) * factors[0] * factors[1]
+    own = sum(variance * each.square() for variance, each in zip(variances, factors, strict=True)) / 2
+    return (own - correlation).mean()
 
 
-def _standardized(feature_map: Tensor, eps: float) -> Tensor:
-    channels = widen(feature_map).transpose(0, 1).flatten(1)
-    return (channels - channels.mean(dim=1, keepdim=True)) / (channels.std(dim=1, keepdim=True, correction=0) + eps)
+def _centred(feature_map: Tensor) -> Tensor:
+    """(N H W, D), which for a channels-last map moves nothing, less the mean of each channel."""
+    places = widen(feature_map).permute(0, 2, 3, 1).flatten(0, 2)
+    return places - places.mean(dim=0)
 
 
 def attention_distance(student_map: Tensor, teacher_map: Tensor) -> Tensor:
