@@ -25,7 +25,7 @@ from core.launch import launch, num_processes
 from core.micro_batches import is_out_of_memory
 from core.policy import Policy
 from core.prepare import Place
-from core.ranks import ALONE, Ranks
+from core.ranks import ALONE, FirstFailed, Ranks
 from core.reporter import reporter, tell_failure
 from core.spec import JobSpec
 from core.specialize import specialize
@@ -63,6 +63,8 @@ def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
             specialize(spec, place, report, watch=watch, resume=options.resume, plan_only=options.plan)
         except Interrupted:
             return EXIT_INTERRUPTED
+        except FirstFailed:
+            return EXIT_INTERNAL
         except Exception as error:
             failure = as_retort_error(error)
             if failure.category == "internal":

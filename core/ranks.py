@@ -19,6 +19,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 BUCKET_BYTES = 25 << 20  # gradients that are summed at once, as in DistributedDataParallel
 
 
+class FirstFailed(Exception):
+    """The first process did not get as far as this one waited for."""
+
+
 @dataclass(frozen=True)
 class Ranks:
     """This process among those of the training."""
@@ -35,12 +39,21 @@ class Ranks:
 
     @contextmanager
     def first_goes_first(self) -> Iterator[None]:
-        """Run the block in the first process, then in the others, which find what it left on disk."""
+        """Run the block in the first process, then in the others, which find what it left on disk.
+
+        Where it fails there, they raise FirstFailed: nothing else would tell them, if it was the first meeting of all.
+        """
         if not self.is_first:
-            dist.barrier()
-        yield
-        if self.is_first and self.size > 1:
-            dist.barrier()
+            if self.any(False):
+                raise FirstFailed("the first process failed, and says why")
+            yield
+            return
+        try:
+            yield
+        except BaseException:
+            self.any(True)
+            raise
+        self.any(False)
 
     def any(self, flag: bool) -> bool:
         """Whether any process says so; all must ask at the same point."""
