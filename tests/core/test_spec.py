@@ -64,7 +64,7 @@ def errors_of(**changes):
 def test_three_strings_are_a_job():
     job = parse_job(SMALLEST)
     assert (job.teacher.architecture, job.dataset.uri, job.student.size) == tuple(SMALLEST.values())
-    assert job.method.name == "skd"
+    assert job.method.name == "pkd"
 
 
 @pytest.mark.parametrize(
