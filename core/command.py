@@ -4,6 +4,7 @@ import argparse
 import errno
 import os
 import signal
+import sys
 import threading
 import traceback
 from contextlib import nullcontext
@@ -63,7 +64,9 @@ def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
             specialize(spec, place, report, watch=watch, resume=options.resume, plan_only=options.plan)
         except Interrupted:
             return EXIT_INTERRUPTED
-        except FirstFailed:
+        except FirstFailed as error:
+            if ranks.local_rank == 0:  # on another host, where nobody hears the first one
+                print(error, file=sys.stderr)
             return EXIT_INTERNAL
         except Exception as error:
             failure = as_retort_error(error)

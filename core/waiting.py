@@ -17,8 +17,8 @@ from core.events import EXIT_INTERNAL, EXIT_OK
 
 # A job that runs meanwhile is more urgent than the one that may come.
 NICENESS = 15
-# What is imported when it is needed: libraries of networks, and what torch.onnx.export takes at the end of a job. A
-# second and a half of the time that a short one takes.
+# What is imported when it is needed: libraries of networks, and what torch.onnx.export takes at the end of a job.
+# Nearly three seconds of the time that a short one takes.
 LATE = (
     "core.networks.torchvision_zoo",
     "core.networks.timm_zoo",

@@ -11,7 +11,7 @@ const EXAMPLES = {
   "train a teacher on digits": { name: "digits-teacher", dataset: "builtin:digits", student: { architecture: "cifar/resnet20" }, method: "scratch" },
   "chosen classes, baselines beside": { name: "three-digits", teacher: "job:<id of an earlier job>", dataset: { uri: "builtin:digits", classes: ["3", "5", "8"], max_per_class: 20 },
     student: "nano", method: "skd", evaluation: { baselines: ["scratch", "finetune"] } },
-  "begin with the teacher's weights": { teacher: "torchvision/resnet34", dataset: "file:///data/photos.zip", student: { architecture: "torchvision/resnet18", weights: "teacher" } },
+  "begin at random": { teacher: "torchvision/resnet34", dataset: "file:///data/photos.zip", student: { architecture: "torchvision/resnet18", weights: null } },
   "two methods added up": { ...SMALLEST, method: ["kd", "skd"] },
   "adapt to a second domain": { teacher: "torchvision/resnet50", dataset: { uri: "file:///data/photos.zip", target_uri: "file:///data/sketches.zip" }, student: "tiny", method: "kd_uda" },
 };

@@ -49,15 +49,19 @@ def select_weights(student: Network, teacher: Network, class_indices: Tensor | N
 
 def share_from(student: Network, teacher: Network) -> float:
     """The share of a student's weights, head aside, that has a counterpart in the teacher."""
-    body = _body(student)
-    found = _fitting(student, teacher)
-    return sum(value.numel() for value in found.values()) / max(sum(value.numel() for value in body.values()), 1)
+    return _shares(student, teacher)[0]
 
 
 def is_kin(student: Network, teacher: Network) -> bool:
     """Whether a student is of the teacher's family: nearly all of it, in weights and in layers, has a counterpart."""
-    layers = len(_fitting(student, teacher)) / max(len(_body(student)), 1)
-    return min(layers, share_from(student, teacher)) >= FAMILY_SHARE
+    return min(_shares(student, teacher)) >= FAMILY_SHARE
+
+
+def _shares(student: Network, teacher: Network) -> tuple[float, float]:
+    """Of the student's weights and of its tensors."""
+    body, found = _body(student), _fitting(student, teacher)
+    weights, fitting = (sum(value.numel() for value in each.values()) for each in (body, found))
+    return fitting / max(weights, 1), len(found) / max(len(body), 1)
 
 
 def _body(network: Network) -> dict[str, Tensor]:
