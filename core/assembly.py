@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -25,6 +26,7 @@ from core.teacher_pass.opening import open_pass
 from core.teaching import FrozenTeacher, Quantization, Teaching
 from core.train import Trainer
 from core.validation import Validator
+from core.winograd import load
 
 HELD_OUT = 1000  # images: enough to compare checkpoints of a teacher
 
@@ -159,11 +161,12 @@ def _comes_from_afar(run: PreparedRun, split: Split, place: Place, device: torch
 
 
 def _course(prepared: Prepared, run: PreparedRun, method: Method, teaching: Teaching, place: Place) -> Course:
+    kernel = load(place.cache) if run.spec.training.convolutions == "winograd" else None
     return Course(
         run=run.run.name,
         training=run.spec.training,
         seed=run.run.seed,
-        arithmetic=prepared.arithmetic,
+        arithmetic=replace(prepared.arithmetic, kernel=kernel),
         stages=plan(prepared, run, method, teaching, place),
     )
 

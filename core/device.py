@@ -14,6 +14,7 @@ from core.depthwise import DepthwiseInFloat
 from core.errors import SpecInvalid
 from core.pinning import pin_threads
 from core.spec import TrainingSpec
+from core.winograd import Kernel, Winograd
 
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -29,6 +30,8 @@ class Arithmetic:
 
     device: torch.device
     precision: Precision
+    kernel: Kernel | None = None
+    """For the convolutions of a training."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -44,7 +47,11 @@ class Arithmetic:
     @contextmanager
     def autocast_to_train(self) -> Iterator[None]:
         """The same around a forward pass that a backward pass follows, with what that has need of."""
-        with self.autocast(), DepthwiseInFloat() if self._is_slow_at_depthwise else nullcontext():
+        with (
+            self.autocast(),
+            DepthwiseInFloat() if self._is_slow_at_depthwise else nullcontext(),
+            Winograd(self.kernel) if self.kernel is not None else nullcontext(),
+        ):
             yield
 
     @property

@@ -6,16 +6,21 @@ from dataclasses import replace
 
 from core.assembly import build_method
 from core.course import end_steps
+from core.device import Arithmetic
 from core.errors import SpecInvalid
 from core.events import Event, Log
 from core.methods.method import Method, Needs
 from core.prepare import Place, Prepared, PreparedRun
 from core.spec import TrainingSpec
 from core.teacher_pass.opening import layout_for
+from core.winograd import KernelUnavailable, computes_winograd, load, serves
 
 # Views of each image in a stored pass, and the epochs for which storing pays: docs/performance.md has the measurement.
 AUTO_VIEWS = 8
 EPOCHS_PER_VIEW = 2
+# The kernel is compiled in two seconds once a machine; these may well take less.
+MIN_WINOGRAD_STEPS = 200
+NEEDS_OF_WINOGRAD = "training.precision bf16 on a CPU with AVX-512 BF16 and without AMX"
 
 
 def settle(prepared: Prepared, place: Place, report: Callable[[Event], None]) -> Prepared:
@@ -32,7 +37,7 @@ def settle(prepared: Prepared, place: Place, report: Callable[[Event], None]) ->
         else:
             chosen = first.spec.training
             training = run.spec.training.model_copy(
-                update={"teacher_pass": chosen.teacher_pass, "stored_views": chosen.stored_views}
+                update={name: getattr(chosen, name) for name in ("teacher_pass", "stored_views", "convolutions")}
             )
             spec = run.spec.model_copy(update={"training": training})
             settled[run.run.name] = replace(run, spec=spec, steps=first.steps)
@@ -55,9 +60,41 @@ def _settled(prepared: Prepared, run: PreparedRun, place: Place, report: Callabl
         report(Log(message=f"the teacher sees {views} views of each image, which are stored and gone through in turn"))
     if run is prepared.student and run.spec.student.weights == "teacher":
         report(Log(message="the student begins with weights of its teacher"))
-    filled = {"teacher_pass": "stored" if views else "live", "stored_views": views or 1}
+    convolutions, reason = _convolutions(run, method, prepared.arithmetic, steps, place)
+    if reason and training.convolutions == "winograd":
+        detail = f"'winograd' cannot serve this job: {reason}; allowed: auto, torch"
+        raise SpecInvalid([("/training/convolutions", detail)])
+    if reason and run is prepared.student:
+        report(Log(message=f"convolutions are torch's own: {reason}"))
+    filled = {
+        "teacher_pass": "stored" if views else "live",
+        "stored_views": views or 1,
+        "convolutions": convolutions,
+    }
     spec = run.spec.model_copy(update={"training": training.model_copy(update=filled)})
     return replace(run, spec=spec, steps=steps)
+
+
+def _convolutions(
+    run: PreparedRun, method: Method, arithmetic: Arithmetic, steps: int, place: Place
+) -> tuple[str, str]:
+    """(who computes them, why not the kernel). The reason is empty where nobody would expect it."""
+    training = run.spec.training
+    if training.convolutions == "torch":
+        return "torch", ""
+    insists = training.convolutions == "winograd"
+    if arithmetic.precision != "bf16" or not computes_winograd(arithmetic.device):
+        return "torch", f"it needs {NEEDS_OF_WINOGRAD}" if insists else ""
+    if not any(serves(module) for part in (method, method.setting.student) for module in part.modules()):
+        return "torch", "no 3x3 convolution of stride 1 has multiples of 32 channels" if insists else ""
+    if not insists and (steps < MIN_WINOGRAD_STEPS or training.compile is True):
+        return "torch", ""
+    try:
+        with place.ranks.first_goes_first():
+            load(place.cache)
+    except KernelUnavailable as error:
+        return "torch", str(error)
+    return "winograd", ""
 
 
 def _stored_views(run: PreparedRun, method: Method, epochs: float, max_bytes: int) -> tuple[int, str]:
