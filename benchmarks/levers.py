@@ -11,7 +11,7 @@ import copy
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,8 +25,10 @@ from core.methods.kd import kd_loss
 from core.networks import zoo
 from core.networks.inference import frozen_copy, in_layout, in_low_precision
 from core.networks.quantized import NUM_IMAGES, quantized
+from core.winograd import load
 
 ROOT = Path(__file__).parents[1]
+CACHE = ROOT / "runs" / "cache"
 BATCH, CLASSES, SIZE = 64, 100, 32
 
 
@@ -40,24 +42,27 @@ class Levers:
     teacher_bf16: bool = False
     teacher_int8: bool = False
     student_bf16: bool = False
+    student_winograd: bool = False
     compiled: bool = False
     stored: bool = False
 
 
 FLOATS = {"channels_last": True, "folded": True, "teacher_bf16": True, "student_bf16": True}
-INTEGERS = {**FLOATS, "teacher_int8": True}
+OWN = {**FLOATS, "student_winograd": True}
 CASES = (
     Levers("none: float32, as libraries do it"),
     Levers("channels_last", channels_last=True),
     Levers("teacher folded", folded=True),
     Levers("teacher in bfloat16", teacher_bf16=True),
     Levers("student in bfloat16", student_bf16=True),
+    Levers("student in bfloat16 by Winograd", channels_last=True, student_bf16=True, student_winograd=True),
     Levers("both in bfloat16", teacher_bf16=True, student_bf16=True),
     Levers("teacher's pass stored", stored=True),
     Levers("all of these in floats", **FLOATS),
     Levers("the same, compiled", **FLOATS, compiled=True),
-    Levers("the teacher in 8-bit integers: the engine, live", **INTEGERS),
-    Levers("all: the engine, stored", **FLOATS, stored=True),
+    Levers("floats, the student's convolutions by Winograd", **OWN),
+    Levers("besides, the teacher in 8-bit integers: the engine, live", **OWN, teacher_int8=True),
+    Levers("the same with the pass stored: the engine, stored", **OWN, stored=True),
 )
 
 
@@ -65,6 +70,9 @@ def make_step(levers: Levers) -> Callable[[], None]:
     """One training step with these levers."""
     device = torch.device("cpu")
     low, full = Arithmetic(device, "bf16"), Arithmetic(device, "fp32")
+    trained = low if levers.student_bf16 else full
+    if levers.student_winograd:
+        trained = replace(trained, kernel=load(CACHE))
     torch.manual_seed(0)
     teacher = zoo.build("cifar/resnet32x4", CLASSES, image_size=SIZE).eval().requires_grad_(False)
     student = zoo.build("cifar/resnet8x4", CLASSES, image_size=SIZE).train()
@@ -93,7 +101,7 @@ def make_step(levers: Levers) -> Callable[[], None]:
         if not levers.stored:
             with torch.no_grad(), (low if levers.teacher_bf16 else full).autocast():
                 said = observe(images).logits.float()
-        with (low if levers.student_bf16 else full).autocast():
+        with trained.autocast_to_train():
             logits = student.features(images, ()).logits.float()
         loss = 0.1 * functional.cross_entropy(logits, labels) + 0.9 * kd_loss(logits, said, temperature=4.0)
         optimizer.zero_grad()

@@ -87,7 +87,9 @@ def _convolutions(
         return "torch", f"it needs {NEEDS_OF_WINOGRAD}" if insists else ""
     if not any(serves(module) for part in (method, method.setting.student) for module in part.modules()):
         return "torch", "no 3x3 convolution of stride 1 has multiples of 32 channels" if insists else ""
-    if not insists and (steps < MIN_WINOGRAD_STEPS or training.compile is True):
+    if training.compile is True:
+        return "torch", "training.compile has torch compile them" if insists else ""
+    if steps < MIN_WINOGRAD_STEPS and not insists:
         return "torch", ""
     try:
         with place.ranks.first_goes_first():

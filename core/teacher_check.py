@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.prepare import Prepared, PreparedRun
 
 MOST_IMAGES = 1000  # enough to tell a teacher from chance
-LEAST_IMAGES = 128
+LEAST_IMAGES = 64
 AFFORDABLE_MACS = 1e11
 AT_ONCE = 32
 

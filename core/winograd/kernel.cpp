@@ -2,12 +2,14 @@
 // gradients of images and weights. Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (CVPR 2016),
 // section 4.
 //
-// Images are bfloat16 (N, H, W, C), weights float32 (K, 3, 3, C), C and K multiples of 32. A tile of 2 x 2 outputs takes
-// 16 products for each pair of channels instead of 36. Transforms are computed in float32 and rounded to bfloat16 once;
-// products are added up in float32. Few tiles are transformed at once, so that they stay in the caches: through memory,
-// the 16 values a tile would cost more than the products save. Every sum has one order, whatever the number of threads.
+// Images are bfloat16 (N, H, W, C), weights float32 (K, 3, 3, C), C and K multiples of 32. A tile of 2 x 2 outputs
+// takes 16 products for each pair of channels instead of 36. Transforms are computed in float32 and rounded to bfloat16
+// once; products are added up in float32. Few tiles are transformed at once, so that they stay in the caches: through
+// memory, the 16 values a tile would cost more than the products save. Every sum has one order, whatever the number of
+// threads.
+#include <omp.h>
+
 #include <algorithm>
-#include <cstdlib>
 
 #include "transforms.h"
 
@@ -18,24 +20,6 @@ constexpr int CHUNK = 512;  // tiles that a gradient adds up at once
 constexpr int64_t PAD = 32;
 constexpr int64_t ROW_PANEL = CHUNK / 2 * ROWS * 2 + PAD;
 constexpr int64_t WIDE_PANEL = CHUNK / 2 * WIDTH * 2 + PAD;
-
-// Memory that grows and is kept for the next call.
-struct Buffer {
-    void* memory = nullptr;
-    size_t size = 0;
-    ~Buffer() { free(memory); }
-    template <typename T>
-    T* of(size_t count) {
-        size_t bytes = (count * sizeof(T) + 63) / 64 * 64;
-        if (bytes > size) {
-            free(memory);
-            memory = aligned_alloc(64, bytes);
-            size = bytes;
-            if (memory == nullptr) abort();
-        }
-        return static_cast<T*>(memory);
-    }
-};
 
 // sums (ROWS, WIDTH) += rows x wide over `pairs` pairs; a row's pairs lie `step` apart, a pair's rows `next`.
 inline void multiply(const uint32_t* rows, int64_t next, int64_t step, const bf16* wide, int64_t pairs, float* sums,
@@ -91,9 +75,9 @@ using namespace winograd;
 extern "C" {
 
 // u (K / 32, 16, C / 2, 32, 2): the transformed weights, input channels in pairs.
-void winograd_weights(const float* weights, int64_t outputs, int64_t inputs, bf16* u) {
+void winograd_weights(const float* weights, int64_t outputs, int64_t inputs, bf16* u, int threads) {
     const __m512i column = _mm512_setr_epi32(0, 16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240);
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
     for (int64_t k = 0; k < outputs; k += 16)
         for (int64_t c = 0; c < inputs; c += 32) {
             alignas(64) uint32_t pairs[POINTS][16][16];
@@ -112,11 +96,11 @@ void winograd_weights(const float* weights, int64_t outputs, int64_t inputs, bf1
         }
 }
 
-// u (C / 32, 16, K / 2, 32, 2): the weights turned by 180 degrees, outputs and inputs exchanged. With these the gradients
-// of images are a convolution too.
-void winograd_weights_turned(const float* weights, int64_t outputs, int64_t inputs, bf16* u) {
+// u (C / 32, 16, K / 2, 32, 2): the weights turned by 180 degrees, outputs and inputs exchanged. With these the
+// gradients of images are a convolution too.
+void winograd_weights_turned(const float* weights, int64_t outputs, int64_t inputs, bf16* u, int threads) {
     __m512i order = interleaving();
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) num_threads(threads)
     for (int64_t c = 0; c < inputs; c += 16)
         for (int64_t k = 0; k < outputs; k += 2) {
             Lanes v[2][POINTS];
@@ -128,18 +112,26 @@ void winograd_weights_turned(const float* weights, int64_t outputs, int64_t inpu
         }
 }
 
+// Bytes that each thread of winograd_convolve writes to.
+int64_t winograd_convolve_bytes(int64_t channels) {
+    return POINTS * BLOCK * (channels * sizeof(bf16) + WIDTH * sizeof(float));
+}
+
 // to (N, H, W, outputs) bfloat16 from images (N, H, W, channels) and transformed weights; bias (outputs) or null.
 void winograd_convolve(const bf16* images, int64_t n, int64_t height, int64_t width, int64_t channels, const bf16* u,
-                       const float* bias, int64_t outputs, bf16* to) {
+                       const float* bias, int64_t outputs, bf16* to, char* scratch, int threads) {
     Shape s{n, height, width, channels};
-#pragma omp parallel
+#pragma omp parallel num_threads(threads)
     {
-        static thread_local Buffer transformed, products;
-        bf16* v = transformed.of<bf16>(POINTS * BLOCK * channels);
-        float* m = products.of<float>(POINTS * BLOCK * WIDTH);
-#pragma omp for schedule(static)
-        for (int64_t first = 0; first < s.tiles(); first += BLOCK) {
-            int count = static_cast<int>(std::min<int64_t>(BLOCK, s.tiles() - first));
+        int64_t thread = omp_get_thread_num();
+        char* own = scratch + thread * winograd_convolve_bytes(channels);
+        float* m = reinterpret_cast<float*>(own);
+        bf16* v = reinterpret_cast<bf16*>(own + POINTS * BLOCK * WIDTH * sizeof(float));
+        // Each thread its share of the tiles, of whole rows, rather than of blocks: small maps have few of these.
+        int64_t groups = (s.tiles() + ROWS - 1) / ROWS, parts = omp_get_num_threads();
+        int64_t last = std::min(groups * (thread + 1) / parts * ROWS, s.tiles());
+        for (int64_t first = groups * thread / parts * ROWS; first < last; first += BLOCK) {
+            int count = static_cast<int>(std::min<int64_t>(BLOCK, last - first));
             for (int b = 0; b < count; b++) {
                 const bf16* patch[16];
                 find_pixels<4, 1>(s, images, first + b, patch);
@@ -162,17 +154,22 @@ void winograd_convolve(const bf16* images, int64_t n, int64_t height, int64_t wi
     }
 }
 
+// Bytes that winograd_gradient writes to.
+int64_t winograd_gradient_bytes(int64_t channels, int64_t outputs) {
+    int64_t panels = POINTS * (channels / WIDTH * WIDE_PANEL + outputs / ROWS * ROW_PANEL);
+    return panels * sizeof(bf16) + POINTS * channels * outputs * sizeof(float);
+}
+
 // to (K, 3, 3, C) float32: the gradients of the weights from images (N, H, W, C) and gradients (N, H, W, K).
 void winograd_gradient(const bf16* images, const bf16* gradients, int64_t n, int64_t height, int64_t width,
-                       int64_t channels, int64_t outputs, float* to) {
-    static thread_local Buffer transformed_images, transformed_gradients, partial;
+                       int64_t channels, int64_t outputs, float* to, char* scratch, int threads) {
     Shape x{n, height, width, channels}, y{n, height, width, outputs};
     int64_t tiles = x.tiles();
-    bf16* wide = transformed_images.of<bf16>(POINTS * (channels / WIDTH) * WIDE_PANEL);
-    bf16* rows = transformed_gradients.of<bf16>(POINTS * (outputs / ROWS) * ROW_PANEL);
-    float* sums = partial.of<float>(tiles > CHUNK ? POINTS * outputs * channels : 0);
+    float* sums = reinterpret_cast<float*>(scratch);
+    bf16* wide = reinterpret_cast<bf16*>(sums + POINTS * channels * outputs);
+    bf16* rows = wide + POINTS * (channels / WIDTH) * WIDE_PANEL;
     __m512i order = interleaving();
-#pragma omp parallel
+#pragma omp parallel num_threads(threads)
     for (int64_t first = 0; first < tiles; first += CHUNK) {
         int64_t count = std::min<int64_t>(CHUNK, tiles - first), pairs = (count + 1) / 2;
 #pragma omp for schedule(static)

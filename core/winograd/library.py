@@ -23,17 +23,19 @@ SOURCES = (Path(__file__).with_name("transforms.h"), Path(__file__).with_name("k
 FLAGS = ("-O3", "-std=c++17", "-fPIC", "-fopenmp", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512bf16", "-mfma")
 COMPILERS = ("c++", "g++", "clang++")
 TIMEOUT_SECONDS = 120
-# MAX_CHANNELS and WIDTH of transforms.h.
-MOST_CHANNELS, CHANNELS_AT_ONCE = 4096, 32
+# MAX_CHANNELS, WIDTH and POINTS of transforms.h.
+MOST_CHANNELS, CHANNELS_AT_ONCE, POINTS = 4096, 32, 16
 # Relative L2 norm. One rounding of the transformed values to bfloat16 gives 0.004.
 TOLERANCE = 0.01
 
-_Pointer, _Size = ctypes.c_void_p, ctypes.c_int64
+_Pointer, _Size, _Threads = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
 SIGNATURES = {
-    "winograd_weights": (_Pointer, _Size, _Size, _Pointer),
-    "winograd_weights_turned": (_Pointer, _Size, _Size, _Pointer),
-    "winograd_convolve": (_Pointer, _Size, _Size, _Size, _Size, _Pointer, _Pointer, _Size, _Pointer),
-    "winograd_gradient": (_Pointer, _Pointer, _Size, _Size, _Size, _Size, _Size, _Pointer),
+    "winograd_weights": ([_Pointer, _Size, _Size, _Pointer, _Threads], None),
+    "winograd_weights_turned": ([_Pointer, _Size, _Size, _Pointer, _Threads], None),
+    "winograd_convolve_bytes": ([_Size], _Size),
+    "winograd_convolve": ([_Pointer, *[_Size] * 4, _Pointer, _Pointer, _Size, _Pointer, _Pointer, _Threads], None),
+    "winograd_gradient_bytes": ([_Size, _Size], _Size),
+    "winograd_gradient": ([_Pointer, _Pointer, *[_Size] * 5, _Pointer, _Pointer, _Threads], None),
 }
 
 
@@ -55,9 +57,12 @@ def load(cache: Path) -> "Kernel":
     try:
         if not path.exists():
             _compile(path, runtime)
+    except OSError as error:
+        raise KernelUnavailable(f"the kernel cannot be compiled: {error}") from error
+    try:
         kernel = Kernel(ctypes.CDLL(os.fspath(path)))
     except OSError as error:
-        path.unlink(missing_ok=True)  # damaged, or of another machine: the next job compiles it anew
+        path.unlink()  # damaged, or for another machine: the next job compiles it anew
         raise KernelUnavailable(f"the compiled kernel cannot be loaded: {error}") from error
     if not kernel.agrees():
         raise KernelUnavailable("what the compiled kernel computes differs from what torch does")
@@ -112,9 +117,9 @@ class Kernel:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
-        for name, signature in SIGNATURES.items():
+        for name, (arguments, result) in SIGNATURES.items():
             function = getattr(library, name)
-            function.argtypes, function.restype = signature, None
+            function.argtypes, function.restype = arguments, result
 
     def convolve(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """(N, K, H, W): what conv2d with padding 1 gives. `bias` is float32 (K,)."""
@@ -129,9 +134,11 @@ class Kernel:
         count, inputs, height, width = images.shape
         outputs = gradient.shape[1]
         weight = torch.empty(outputs, inputs, 3, 3, memory_format=torch.channels_last)
+        scratch = _memory(self._library.winograd_gradient_bytes(inputs, outputs))
         self._library.winograd_gradient(
-            images.data_ptr(), gradient.data_ptr(), count, height, width, inputs, outputs, weight.data_ptr()
-        )
+            images.data_ptr(), gradient.data_ptr(), count, height, width, inputs, outputs, weight.data_ptr(),
+            scratch.data_ptr(), torch.get_num_threads(),
+        )  # fmt: skip
         return weight
 
     def agrees(self) -> bool:
@@ -156,13 +163,20 @@ class Kernel:
     def _convolve(
         self, transform: Callable[..., None], images: Tensor, weight: Tensor, bias: Tensor | None, made: int
     ) -> Tensor:
-        count, _, height, width = images.shape
+        count, channels, height, width = images.shape
         outputs, inputs = weight.shape[:2]
-        transformed = torch.empty(16 * outputs * inputs, dtype=torch.bfloat16)
-        transform(weight.data_ptr(), outputs, inputs, transformed.data_ptr())
+        threads = torch.get_num_threads()
+        transformed = torch.empty(POINTS * outputs * inputs, dtype=torch.bfloat16)
+        transform(weight.data_ptr(), outputs, inputs, transformed.data_ptr(), threads)
         result = torch.empty(count, made, height, width, dtype=torch.bfloat16, memory_format=torch.channels_last)
+        scratch = _memory(threads * self._library.winograd_convolve_bytes(channels))
         self._library.winograd_convolve(
-            images.data_ptr(), count, height, width, images.shape[1], transformed.data_ptr(),
-            bias.data_ptr() if bias is not None else None, made, result.data_ptr(),
+            images.data_ptr(), count, height, width, channels, transformed.data_ptr(),
+            bias.data_ptr() if bias is not None else None, made, result.data_ptr(), scratch.data_ptr(), threads,
         )  # fmt: skip
         return result
+
+
+def _memory(size: int) -> Tensor:
+    """Bytes for the kernel to write to: torch's, which raises where there are no more, and keeps what is freed."""
+    return torch.empty(size, dtype=torch.uint8)

@@ -1,9 +1,9 @@
-"""Milliseconds of a student's training step by arithmetic, interleaved in one process: where bfloat16 pays on a CPU.
+"""Milliseconds of a student's training step on a CPU by arithmetic and convolutions, interleaved in one process.
 
-    python benchmarks/depthwise.py
+    python benchmarks/students.py
 
-Students with random weights on 16 random images of 224 x 224; cross-entropy, SGD. Needs a machine with nothing else to
-do. The table goes between markers into docs/performance.md.
+Students with random weights on random images; cross-entropy, SGD. Needs a machine with nothing else to do. The table
+goes between markers into docs/performance.md.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -21,21 +22,42 @@ from benchmarks.harness.interleaved import seconds_of
 from core.device import Arithmetic, set_up_process
 from core.networks import zoo
 from core.networks.inference import in_layout
+from core.winograd import load
 
 ROOT = Path(__file__).parents[1]
-BATCH, CLASSES, SIZE = 16, 10, 224
-STUDENTS = (
-    "torchvision/mobilenet_v2",
-    "torchvision/mobilenet_v3_small",
-    "torchvision/efficientnet_b0",
-    "torchvision/convnext_tiny",
-    "torchvision/resnet18",
-)
+CACHE = ROOT / "runs" / "cache"
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images of a step, and their height and width in pixels."""
+
+    images: int
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.images} of {self.size} x {self.size}"
+
+
+SMALL, LARGE = Batch(64, 32), Batch(16, 224)
+STUDENTS = {
+    "cifar/resnet8": SMALL,
+    "cifar/resnet8x4": SMALL,
+    "cifar/wrn_16_2": SMALL,
+    "cifar/vgg8": SMALL,
+    "torchvision/resnet18": LARGE,
+    "torchvision/vgg11_bn": LARGE,
+    "torchvision/mobilenet_v2": LARGE,
+    "torchvision/mobilenet_v3_small": LARGE,
+    "torchvision/efficientnet_b0": LARGE,
+    "torchvision/convnext_tiny": LARGE,
+}
 CPU = torch.device("cpu")
 CASES: dict[str, tuple[Arithmetic, Callable[[Arithmetic], AbstractContextManager[object]]]] = {
     "float32": (Arithmetic(CPU, "fp32"), Arithmetic.autocast),
     "bfloat16": (Arithmetic(CPU, "bf16"), Arithmetic.autocast),
-    "the engine": (Arithmetic(CPU, "bf16"), Arithmetic.autocast_to_train),
+    "the engine": (Arithmetic(CPU, "bf16", load(CACHE)), Arithmetic.autocast_to_train),
 }
 
 
@@ -43,9 +65,10 @@ def make_step(architecture: str, case: str) -> Callable[[], None]:
     """One training step of a student in one of the arithmetics."""
     arithmetic, mixed = CASES[case]
     torch.manual_seed(0)
-    student = in_layout(zoo.build(architecture, CLASSES, image_size=SIZE).train())
-    images = arithmetic.laid_out(torch.rand(BATCH, 3, SIZE, SIZE))
-    labels = torch.randint(0, CLASSES, (BATCH,))
+    batch = STUDENTS[architecture]
+    student = in_layout(zoo.build(architecture, CLASSES, image_size=batch.size).train())
+    images = arithmetic.laid_out(torch.rand(batch.images, 3, batch.size, batch.size))
+    labels = torch.randint(0, CLASSES, (batch.images,))
     optimizer = torch.optim.SGD(student.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
 
     def step() -> None:
@@ -65,6 +88,7 @@ def measure(architecture: str, rounds: int) -> dict[str, str]:
     gains = [low / engine for low, engine in zip(seconds["bfloat16"], seconds["the engine"], strict=True)]
     return {
         "student": architecture,
+        "batch": str(STUDENTS[architecture]),
         **{case: f"{1e3 * statistics.median(found):.0f}" for case, found in seconds.items()},
         "gain": f"{statistics.median(gains):.2f}",
     }
@@ -80,21 +104,22 @@ def main() -> None:
     rows = [measure(architecture, options.rounds) for architecture in STUDENTS]
     columns = {
         "student": "student",
+        "batch": "images",
         **{case: f"{case}, ms a step" for case in CASES},
         "gain": "the engine against bfloat16, times faster",
     }
     text = "\n\n".join(
         [
-            "## Depthwise convolutions",
+            "## The student's convolutions",
             f"{time.strftime('%B %Y')}, {machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads; "
-            f"{BATCH} images of {SIZE} x {SIZE}; {options.rounds} rounds. The engine: bfloat16, but depthwise "
-            "convolutions in float32.",
+            f"{options.rounds} rounds. The engine: bfloat16, but depthwise convolutions in float32, and 3x3 ones of "
+            "stride 1 by Winograd's algorithm.",
             table(rows, columns),
-            "```\npython benchmarks/depthwise.py\n```",
+            "```\npython benchmarks/students.py\n```",
         ]
     )
     print(text)
-    write_section(options.document, "depthwise", text)
+    write_section(options.document, "students", text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,119 @@
+"""Compiled once, kept, refused with a reason where that cannot be."""
+
+import os
+import shutil
+import stat
+import time
+
+import pytest
+import torch
+
+from core.winograd import KernelUnavailable, computes_winograd, library
+
+pytestmark = pytest.mark.skipif(
+    not computes_winograd(torch.device("cpu")),
+    reason="this CPU has no AVX-512 BF16, or has AMX: the kernel is for others",
+)
+
+
+@pytest.fixture(autouse=True)
+def forgotten():
+    """A process remembers the kernel of each cache."""
+    library.load.cache_clear()
+    yield
+    library.load.cache_clear()
+
+
+def compiler_that(folder, does):
+    """A PATH with nothing but a C++ compiler that does so."""
+    folder.mkdir()
+    program = folder / "c++"
+    program.write_text(f"#!/bin/sh\n{does}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return os.fspath(folder)
+
+
+def files(cache):
+    return [path.name for path in (cache / "kernels").iterdir()] if (cache / "kernels").exists() else []
+
+
+def test_it_is_compiled_once(tmp_path, monkeypatch):
+    library.load(tmp_path)
+    (name,) = files(tmp_path)
+    written = (tmp_path / "kernels" / name).stat().st_mtime_ns
+    library.load.cache_clear()
+    monkeypatch.setenv("PATH", "")  # a second process needs no compiler
+    assert library.load(tmp_path).agrees()
+    assert files(tmp_path) == [name] and (tmp_path / "kernels" / name).stat().st_mtime_ns == written
+
+
+def test_it_runs_on_the_openmp_library_that_torch_has(tmp_path):
+    def loaded():
+        with open("/proc/self/maps") as maps:
+            return {line.split()[-1] for line in maps if "omp" in line.split()[-1].rpartition("/")[2]}
+
+    before = loaded()
+    library.load(tmp_path)
+    assert loaded() == before
+
+
+def test_other_sources_or_flags_are_another_file(tmp_path, monkeypatch):
+    library.load(tmp_path)
+    monkeypatch.setattr(library, "FLAGS", (*library.FLAGS, "-g"))
+    library.load.cache_clear()
+    library.load(tmp_path)
+    assert len(files(tmp_path)) == 2
+
+
+def test_without_a_compiler_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", os.fspath(tmp_path))
+    with pytest.raises(KernelUnavailable, match=r"no C\+\+ compiler is installed \(c\+\+, g\+\+, clang\+\+\)"):
+        library.load(tmp_path)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("does", "said"),
+    [
+        ("echo 'kernel.cpp:1: error: no such option' >&2; exit 1", "c++ failed: kernel.cpp:1: error: no such option"),
+        ("exit 3", "c++ failed: exit status 3"),
+    ],
+)
+def test_what_a_compiler_complains_of_is_told_and_nothing_stays(tmp_path, monkeypatch, does, said):
+    monkeypatch.setenv("PATH", compiler_that(tmp_path / "bin", does))
+    with pytest.raises(KernelUnavailable) as caught:
+        library.load(tmp_path)
+    assert said in str(caught.value)
+    assert files(tmp_path) == []
+
+
+def test_a_compiler_that_hangs_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", compiler_that(tmp_path / "bin", f"exec {shutil.which('sleep')} 60"))
+    monkeypatch.setattr(library, "TIMEOUT_SECONDS", 0.2)
+    started = time.monotonic()
+    with pytest.raises(KernelUnavailable, match=r"took more than 0\.2 seconds"):
+        library.load(tmp_path)
+    assert time.monotonic() - started < 30
+    assert files(tmp_path) == []
+
+
+def test_a_damaged_file_is_refused_and_made_anew_the_next_time(tmp_path):
+    library.load(tmp_path / "elsewhere")
+    (name,) = files(tmp_path / "elsewhere")
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "kernels" / name).write_bytes(b"\x7fELF, but no more")
+    with pytest.raises(KernelUnavailable, match="cannot be loaded"):
+        library.load(tmp_path)
+    assert library.load(tmp_path).agrees()
+
+
+def test_a_kernel_that_computes_something_else_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(library.Kernel, "agrees", lambda self: False)
+    with pytest.raises(KernelUnavailable, match="differs from what torch does"):
+        library.load(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_a_reason(tmp_path):
+    (tmp_path / "kernels").write_text("a file stands where the folder should be")
+    with pytest.raises(KernelUnavailable, match="cannot be compiled"):
+        library.load(tmp_path)
