@@ -53,12 +53,14 @@ class Run:
 class Outcome:
     """What came of a run. `curve`: (seconds of training, steps, test top-1), the last one after all steps.
 
-    `before_seconds`: from the start of the process to the first step. The engine's seconds of training include its own
+    `before_seconds`: from the start of the process to the first step; `loading_seconds`: what of them imports took,
+    which an engine that waits for a job has behind it (core.waiting). The engine's seconds of training include its own
     validations and the filling of a stored pass; those of the textbook loop are training alone.
     """
 
     run: Run
     before_seconds: float
+    loading_seconds: float
     curve: tuple[tuple[float, int, float], ...]
 
     @property
@@ -82,7 +84,7 @@ class Outcome:
         """What `save` wrote."""
         content = json.loads(path.read_text())
         curve = tuple((seconds, steps, top1) for seconds, steps, top1 in content["curve"])
-        return cls(Run(**content["run"]), content["before_seconds"], curve)
+        return cls(Run(**content["run"]), content["before_seconds"], content["loading_seconds"], curve)
 
 
 def plan(

@@ -16,7 +16,7 @@ from core.spec import parse_job
 
 def outcome(variant, accuracy, *, views=0, steps=100, seed=0, seconds=100.0, before=5.0):
     return Outcome(
-        Run(variant, views, steps, seed), before, ((seconds / 2, steps // 2, 0.1), (seconds, steps, accuracy))
+        Run(variant, views, steps, seed), before, 2.0, ((seconds / 2, steps // 2, 0.1), (seconds, steps, accuracy))
     )
 
 
@@ -53,8 +53,12 @@ def test_equal_steps_are_compared_with_the_textbooks_own_interval(groups):
 def test_the_time_to_the_textbooks_accuracy_is_that_of_the_whole_process(groups):
     rows = {row["variant"]: row for row in time_to_textbook(groups)}
     assert rows["live"]["steps"] == 100 and rows["live"]["times_faster"] == pytest.approx(100 / 45)
+    assert rows["live"]["times_faster_loaded"] == pytest.approx(100 / 43)
     assert rows["stored, 4 views"]["steps"] == 50 and rows["stored, 4 views"]["times_faster"] == pytest.approx(100 / 16)
-    assert rows["stored, 1 view"]["times_faster"] is None and "textbook" not in rows
+    assert (
+        rows["stored, 1 view"]["times_faster"] is None is rows["stored, 1 view"]["times_faster_loaded"]
+        and "textbook" not in rows
+    )
 
 
 def test_one_seed_has_no_interval():
