@@ -20,12 +20,12 @@ from torch.nn import functional
 
 from benchmarks.harness.document import machine, table, write_section
 from benchmarks.harness.interleaved import seconds_of
+from core.convolutions import load
 from core.device import Arithmetic, set_up_process
 from core.methods.kd import kd_loss
 from core.networks import zoo
 from core.networks.inference import frozen_copy, in_layout, in_low_precision
 from core.networks.quantized import NUM_IMAGES, quantized
-from core.winograd import load
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / "runs" / "cache"
@@ -42,25 +42,25 @@ class Levers:
     teacher_bf16: bool = False
     teacher_int8: bool = False
     student_bf16: bool = False
-    student_winograd: bool = False
+    student_kernel: bool = False
     compiled: bool = False
     stored: bool = False
 
 
 FLOATS = {"channels_last": True, "folded": True, "teacher_bf16": True, "student_bf16": True}
-OWN = {**FLOATS, "student_winograd": True}
+OWN = {**FLOATS, "student_kernel": True}
 CASES = (
     Levers("none: float32, as libraries do it"),
     Levers("channels_last", channels_last=True),
     Levers("teacher folded", folded=True),
     Levers("teacher in bfloat16", teacher_bf16=True),
     Levers("student in bfloat16", student_bf16=True),
-    Levers("student in bfloat16 by Winograd", channels_last=True, student_bf16=True, student_winograd=True),
+    Levers("student in bfloat16 by the kernel", channels_last=True, student_bf16=True, student_kernel=True),
     Levers("both in bfloat16", teacher_bf16=True, student_bf16=True),
     Levers("teacher's pass stored", stored=True),
     Levers("all of these in floats", **FLOATS),
     Levers("the same, compiled", **FLOATS, compiled=True),
-    Levers("floats, the student's convolutions by Winograd", **OWN),
+    Levers("floats, the student's convolutions by the kernel", **OWN),
     Levers("besides, the teacher in 8-bit integers: the engine, live", **OWN, teacher_int8=True),
     Levers("the same with the pass stored: the engine, stored", **OWN, stored=True),
 )
@@ -71,7 +71,7 @@ def make_step(levers: Levers) -> Callable[[], None]:
     device = torch.device("cpu")
     low, full = Arithmetic(device, "bf16"), Arithmetic(device, "fp32")
     trained = low if levers.student_bf16 else full
-    if levers.student_winograd:
+    if levers.student_kernel:
         trained = replace(trained, kernel=load(CACHE))
     torch.manual_seed(0)
     teacher = zoo.build("cifar/resnet32x4", CLASSES, image_size=SIZE).eval().requires_grad_(False)

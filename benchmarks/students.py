@@ -19,10 +19,10 @@ from torch.nn import functional
 
 from benchmarks.harness.document import machine, table, write_section
 from benchmarks.harness.interleaved import seconds_of
+from core.convolutions import load
 from core.device import Arithmetic, set_up_process
 from core.networks import zoo
 from core.networks.inference import in_layout
-from core.winograd import load
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / "runs" / "cache"
@@ -113,7 +113,7 @@ def main() -> None:
             "## The student's convolutions",
             f"{time.strftime('%B %Y')}, {machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads; "
             f"{options.rounds} rounds. The engine: bfloat16, but depthwise convolutions in float32, and 3x3 ones of "
-            "stride 1 by Winograd's algorithm.",
+            "stride 1 by Winograd's algorithm, with the gradients of weights of stride 2 by the same kernel.",
             table(rows, columns),
             "```\npython benchmarks/students.py\n```",
         ]

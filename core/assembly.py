@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 
 from core.batches import Batches
+from core.convolutions import load
 from core.course import Course, PlannedStage, plan_stages
 from core.data.dataset import Split
 from core.device import images_at_once
@@ -26,7 +27,6 @@ from core.teacher_pass.opening import open_pass
 from core.teaching import FrozenTeacher, Quantization, Teaching
 from core.train import Trainer
 from core.validation import Validator
-from core.winograd import load
 
 HELD_OUT = 1000  # images: enough to compare checkpoints of a teacher
 
@@ -161,7 +161,7 @@ def _comes_from_afar(run: PreparedRun, split: Split, place: Place, device: torch
 
 
 def _course(prepared: Prepared, run: PreparedRun, method: Method, teaching: Teaching, place: Place) -> Course:
-    kernel = load(place.cache) if run.spec.training.convolutions == "winograd" else None
+    kernel = load(place.cache) if run.spec.training.convolutions == "kernel" else None
     return Course(
         run=run.run.name,
         training=run.spec.training,

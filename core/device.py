@@ -11,11 +11,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from core.convolutions import ByKernel, Kernel
 from core.depthwise import DepthwiseInFloat
 from core.errors import SpecInvalid
 from core.pinning import pin_threads
 from core.spec import TrainingSpec
-from core.winograd import Kernel, Winograd
 
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -51,7 +51,7 @@ class Arithmetic:
         with (
             self.autocast(),
             DepthwiseInFloat() if self._is_slow_at_depthwise else nullcontext(),
-            Winograd(self.kernel) if self.kernel is not None else nullcontext(),
+            ByKernel(self.kernel) if self.kernel is not None else nullcontext(),
         ):
             yield
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from core.assembly import build_method
+from core.convolutions import KernelUnavailable, has_instructions, load, serves
 from core.course import end_steps
 from core.device import Arithmetic
 from core.errors import SpecInvalid
@@ -13,14 +14,13 @@ from core.methods.method import Method, Needs
 from core.prepare import Place, Prepared, PreparedRun
 from core.spec import TrainingSpec
 from core.teacher_pass.opening import layout_for
-from core.winograd import KernelUnavailable, computes_winograd, load, serves
 
 # Views of each image in a stored pass, and the epochs for which storing pays: docs/performance.md has the measurement.
 AUTO_VIEWS = 8
 EPOCHS_PER_VIEW = 2
 # The kernel is compiled in two seconds once a machine; these may well take less.
-MIN_WINOGRAD_STEPS = 200
-NEEDS_OF_WINOGRAD = "training.precision bf16 on a CPU with AVX-512 BF16 and without AMX"
+MIN_KERNEL_STEPS = 200
+NEEDS_OF_KERNEL = "training.precision bf16 on a CPU with AVX-512 BF16 and without AMX"
 
 
 def settle(prepared: Prepared, place: Place, report: Callable[[Event], None]) -> Prepared:
@@ -61,8 +61,8 @@ def _settled(prepared: Prepared, run: PreparedRun, place: Place, report: Callabl
     if run is prepared.student and run.spec.student.weights == "teacher":
         report(Log(message="the student begins with weights of its teacher"))
     convolutions, reason = _convolutions(run, method, prepared.arithmetic, steps, place)
-    if reason and training.convolutions == "winograd":
-        detail = f"'winograd' cannot serve this job: {reason}; allowed: auto, torch"
+    if reason and training.convolutions == "kernel":
+        detail = f"'kernel' cannot serve this job: {reason}; allowed: auto, torch"
         raise SpecInvalid([("/training/convolutions", detail)])
     if reason and run is prepared.student:
         report(Log(message=f"convolutions are torch's own: {reason}"))
@@ -82,21 +82,21 @@ def _convolutions(
     training = run.spec.training
     if training.convolutions == "torch":
         return "torch", ""
-    insists = training.convolutions == "winograd"
-    if arithmetic.precision != "bf16" or not computes_winograd(arithmetic.device):
-        return "torch", f"it needs {NEEDS_OF_WINOGRAD}" if insists else ""
+    insists = training.convolutions == "kernel"
+    if arithmetic.precision != "bf16" or not has_instructions(arithmetic.device):
+        return "torch", f"it needs {NEEDS_OF_KERNEL}" if insists else ""
     if not any(serves(module) for part in (method, method.setting.student) for module in part.modules()):
-        return "torch", "no 3x3 convolution of stride 1 has multiples of 32 channels" if insists else ""
+        return "torch", "no 3x3 convolution has multiples of 32 channels" if insists else ""
     if training.compile is True:
         return "torch", "training.compile has torch compile them" if insists else ""
-    if steps < MIN_WINOGRAD_STEPS and not insists:
+    if steps < MIN_KERNEL_STEPS and not insists:
         return "torch", ""
     try:
         with place.ranks.first_goes_first():
             load(place.cache)
     except KernelUnavailable as error:
         return "torch", str(error)
-    return "winograd", ""
+    return "kernel", ""
 
 
 def _stored_views(run: PreparedRun, method: Method, epochs: float, max_bytes: int) -> tuple[int, str]:

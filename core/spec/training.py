@@ -67,11 +67,11 @@ class TrainingSpec(Part):
         "where they gain and what the teacher says hardly moves, else same; needs a CPU with AVX-512 VNNI; auto: int8 "
         "where the CPU has it and `precision` is auto, else same",
     )
-    convolutions: Literal["auto", "torch", "winograd"] = Field(
+    convolutions: Literal["auto", "torch", "kernel"] = Field(
         "auto",
-        description="3x3 ones of stride 1 in what is trained. winograd: by the engine's own kernel, with 2.25 times "
-        "fewer products, compiled when it is first used; needs precision bf16, a CPU with AVX-512 BF16 and a C++ "
-        "compiler; auto: winograd where that is so and the training is not very short, else torch",
+        description="3x3 ones in what is trained. kernel: by the engine's own, with 2.25 times fewer products at "
+        "stride 1, compiled when it is first used; needs precision bf16, a CPU with AVX-512 BF16 and a C++ compiler; "
+        "auto: kernel where that is so and the training is not very short, else torch",
     )
     compile: Auto | bool = Field(
         "auto",

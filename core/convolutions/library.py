@@ -36,6 +36,8 @@ SIGNATURES = {
     "winograd_convolve": ([_Pointer, *[_Size] * 4, _Pointer, _Pointer, _Size, _Pointer, _Pointer, _Threads], None),
     "winograd_gradient_bytes": ([_Size, _Size], _Size),
     "winograd_gradient": ([_Pointer, _Pointer, *[_Size] * 5, _Pointer, _Pointer, _Threads], None),
+    "filter_gradient_bytes": ([_Size, _Size, _Size], _Size),
+    "filter_gradient": ([_Pointer, _Pointer, *[_Size] * 10, _Pointer, _Pointer, _Threads], None),
 }
 
 
@@ -43,9 +45,9 @@ class KernelUnavailable(Exception):
     """Why this machine computes without the kernel, in half a sentence."""
 
 
-def computes_winograd(device: torch.device) -> bool:
-    """Whether the kernel can run on the device and pays there: a CPU with AVX-512 BF16 and without AMX, whose own
-    products of matrices are faster still."""
+def has_instructions(device: torch.device) -> bool:
+    """Whether the kernel can run on the device and pays there: a CPU with AVX-512 BF16 and without AMX, with which
+    torch's convolutions are faster still."""
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported() and not torch.cpu._is_amx_tile_supported()
 
 
@@ -53,7 +55,7 @@ def computes_winograd(device: torch.device) -> bool:
 def load(cache: Path) -> "Kernel":
     """The kernel, compiled into `cache` where it is not there yet. Raises KernelUnavailable."""
     runtime = _openmp()
-    path = cache / "kernels" / f"winograd-{_key(runtime)}.so"
+    path = cache / "kernels" / f"convolutions-{_key(runtime)}.so"
     try:
         if not path.exists():
             _compile(path, runtime)
@@ -113,7 +115,11 @@ def _run(*command: str | Path) -> None:
 
 class Kernel:
     """What the library computes, with tensors. Images and gradients are bfloat16 (N, C, H, W), channels last; weights
-    float32 (K, C, 3, 3), channels last; C and K multiples of CHANNELS_AT_ONCE up to MOST_CHANNELS."""
+    float32 (K, C, size, size), channels last; C and K multiples of CHANNELS_AT_ONCE up to MOST_CHANNELS.
+
+    By Winograd's algorithm: convolutions of size 3, stride 1 and padding 1, and their gradients. As they are defined:
+    the gradients of weights of any size and stride.
+    """
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
@@ -122,15 +128,15 @@ class Kernel:
             function.argtypes, function.restype = arguments, result
 
     def convolve(self, images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """(N, K, H, W): what conv2d with padding 1 gives. `bias` is float32 (K,)."""
+        """(N, K, H, W) by Winograd's algorithm. `bias` is float32 (K,)."""
         return self._convolve(self._library.winograd_weights, images, weight, bias, weight.shape[0])
 
     def gradient_of_images(self, gradient: Tensor, weight: Tensor) -> Tensor:
-        """(N, C, H, W) from (N, K, H, W)."""
+        """(N, C, H, W) from (N, K, H, W), by Winograd's algorithm."""
         return self._convolve(self._library.winograd_weights_turned, gradient, weight, None, weight.shape[1])
 
     def gradient_of_weight(self, images: Tensor, gradient: Tensor) -> Tensor:
-        """(K, C, 3, 3) float32, channels last."""
+        """(K, C, 3, 3) by Winograd's algorithm."""
         count, inputs, height, width = images.shape
         outputs = gradient.shape[1]
         weight = torch.empty(outputs, inputs, 3, 3, memory_format=torch.channels_last)
@@ -138,6 +144,18 @@ class Kernel:
         self._library.winograd_gradient(
             images.data_ptr(), gradient.data_ptr(), count, height, width, inputs, outputs, weight.data_ptr(),
             scratch.data_ptr(), torch.get_num_threads(),
+        )  # fmt: skip
+        return weight
+
+    def gradient_of_filter(self, images: Tensor, gradient: Tensor, *, size: int, stride: int, padding: int) -> Tensor:
+        """(K, C, size, size) from images (N, C, H, W) and the gradients of what they became."""
+        count, inputs, height, width = images.shape
+        outputs, high, wide = gradient.shape[1:]
+        weight = torch.empty(outputs, inputs, size, size, memory_format=torch.channels_last)
+        scratch = _memory(self._library.filter_gradient_bytes(inputs, outputs, size))
+        self._library.filter_gradient(
+            images.data_ptr(), gradient.data_ptr(), count, height, width, inputs, high, wide, outputs, size, stride,
+            padding, weight.data_ptr(), scratch.data_ptr(), torch.get_num_threads(),
         )  # fmt: skip
         return weight
 
@@ -153,11 +171,13 @@ class Kernel:
             self.convolve(low, weight, None),
             self.gradient_of_images(low_gradient, weight),
             self.gradient_of_weight(low, low_gradient),
+            self.gradient_of_filter(low, low_gradient, size=3, stride=1, padding=1),
         )
         images.requires_grad_(), weight.requires_grad_()
         with torch.enable_grad(), torch.autocast("cpu", enabled=False):
             output = torch.nn.functional.conv2d(images, weight, padding=1)
-            theirs = (output.detach(), *torch.autograd.grad(output, (images, weight), gradient))
+            for_images, for_weight = torch.autograd.grad(output, (images, weight), gradient)
+        theirs = (output.detach(), for_images, for_weight, for_weight)
         return all(bool((a.float() - b).norm() <= TOLERANCE * b.norm()) for a, b in zip(ours, theirs, strict=True))
 
     def _convolve(

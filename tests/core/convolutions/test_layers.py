@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from core.convolutions import ByKernel, Kernel, has_instructions, load, serves
 from core.device import Arithmetic
-from core.winograd import Kernel, Winograd, computes_winograd, load, serves
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.skipif(
-    not computes_winograd(CPU), reason="this CPU has no AVX-512 BF16, or has AMX: the kernel is for others"
+    not has_instructions(CPU), reason="this CPU has no AVX-512 BF16, or has AMX: the kernel is for others"
 )
 # (images, input channels, output channels, height, width): odd and even, one tile of a row, more tiles than a gradient
 # adds up at once, more than a thread convolves at once, a number of tiles that is not a multiple of eight.
@@ -64,6 +64,21 @@ def test_it_computes_a_convolution_and_its_gradients(kernel, shape):
     assert_close(kernel.convolve(low, weight, bias), expected + bias.double().view(1, -1, 1, 1))
     assert_close(kernel.gradient_of_images(low_gradient, weight), for_images)
     assert_close(kernel.gradient_of_weight(low, low_gradient), for_weight)
+    assert_close(kernel.gradient_of_filter(low, low_gradient, size=3, stride=1, padding=1), for_weight)
+
+
+@pytest.mark.parametrize("form", [(3, 2, 1), (1, 2, 0), (1, 1, 0), (5, 3, 2), (2, 2, 0)], ids=str)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_it_computes_the_gradients_of_weights_of_any_size_and_stride(kernel, shape, form):
+    count, inputs, outputs, height, width = shape
+    size, stride, padding = form
+    images = draw(count, inputs, height, width)
+    weight = draw(outputs, inputs, size, size, seed=1).double().requires_grad_()
+    output = nn.functional.conv2d(images.double(), weight, None, stride, padding)
+    gradient = draw(*output.shape, seed=2)
+    (expected,) = torch.autograd.grad(output, weight, gradient.double())
+    found = kernel.gradient_of_filter(images.bfloat16(), gradient.bfloat16(), size=size, stride=stride, padding=padding)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-3)  # nothing is rounded but sums
 
 
 def test_whole_numbers_come_out_exactly(kernel):
@@ -89,13 +104,14 @@ def test_the_number_of_threads_changes_nothing(kernel):
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            found.append((kernel.convolve(images, weight, None), kernel.gradient_of_weight(images, gradient)))
+            strided = kernel.gradient_of_filter(images, gradient, size=3, stride=1, padding=1)
+            found.append((kernel.convolve(images, weight, None), kernel.gradient_of_weight(images, gradient), strided))
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(a, b) for other in found[1:] for a, b in zip(found[0], other, strict=True))
 
 
-class Counted(Winograd):
+class Counted(ByKernel):
     """Counts the convolutions that go to the kernel."""
 
     count = 0
@@ -127,9 +143,10 @@ def plain(layer, images):
 @pytest.mark.parametrize("last", [True, False], ids=["channels last", "channels first"])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("trained", [True, False], ids=["trained", "frozen"])
-def test_a_layer_that_it_serves_goes_to_it(kernel, last, bias, trained):
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_layer_that_it_serves_goes_to_it(kernel, stride, last, bias, trained):
     torch.manual_seed(0)
-    layer = nn.Conv2d(64, 32, 3, padding=1, bias=bias).requires_grad_(trained)
+    layer = nn.Conv2d(64, 32, 3, stride, padding=1, bias=bias).requires_grad_(trained)
     images = draw(4, 64, 10, 7)
     if last:
         layer = layer.to(memory_format=torch.channels_last)
@@ -149,7 +166,8 @@ def test_a_layer_that_it_serves_goes_to_it(kernel, last, bias, trained):
     "form",
     [
         {"kernel_size": 1}, {"kernel_size": 5, "padding": 2}, {"kernel_size": (3, 1), "padding": (1, 0)},
-        {"stride": 2}, {"padding": 0}, {"padding": 2, "dilation": 2}, {"padding": "same"}, {"padding_mode": "reflect"},
+        {"stride": 3}, {"stride": (1, 2)}, {"stride": 2, "padding": 0},
+        {"padding": 0}, {"padding": 2, "dilation": 2}, {"padding": "same"}, {"padding_mode": "reflect"},
         {"groups": 2}, {"in_channels": 48}, {"out_channels": 40},
     ],
     ids=str,
@@ -196,8 +214,8 @@ def test_an_arithmetic_with_the_kernel_uses_it_to_train_alone(kernel):
 
 def test_a_kernel_that_computes_something_else_is_refused(kernel, monkeypatch):
     assert kernel.agrees()
-    for wrong in ("convolve", "gradient_of_images", "gradient_of_weight"):
+    for wrong in ("convolve", "gradient_of_images", "gradient_of_weight", "gradient_of_filter"):
         right = getattr(Kernel, wrong)
         with monkeypatch.context() as patch:
-            patch.setattr(Kernel, wrong, lambda self, *args, right=right: right(self, *args) * 1.02)
+            patch.setattr(Kernel, wrong, lambda *args, right=right, **how: right(*args, **how) * 1.02)
             assert not kernel.agrees()

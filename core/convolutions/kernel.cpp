@@ -1,6 +1,6 @@
-// Convolutions of 3 x 3, stride 1 and padding 1 by Winograd's minimal filtering F(2 x 2, 3 x 3): forward, and the
-// gradients of images and weights. Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (CVPR 2016),
-// section 4.
+// Convolutions for training. Of 3 x 3, stride 1 and padding 1 by Winograd's minimal filtering F(2 x 2, 3 x 3): forward,
+// and the gradients of images and weights (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, CVPR
+// 2016, section 4). Of any size and stride: the gradients of weights.
 //
 // Images are bfloat16 (N, H, W, C), weights float32 (K, 3, 3, C), C and K multiples of 32. A tile of 2 x 2 outputs
 // takes 16 products for each pair of channels instead of 36. Transforms are computed in float32 and rounded to bfloat16
@@ -39,6 +39,19 @@ inline void multiply(const uint32_t* rows, int64_t next, int64_t step, const bf1
         for (int n = 0; n < 2; n++) _mm512_store_ps(sums + r * WIDTH + n * 16, sum[r][n]);
 }
 
+// first[0] second[0] first[1] second[1] ... of 16 values each
+inline __m512i zip(const bf16* first, const bf16* second, __m512i order) {
+    __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(first));
+    __m256i high = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(second));
+    return _mm512_permutexvar_epi16(order, _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1));
+}
+
+// Sixteen channels of two pixels into the panels of ROWS channels each that begin at `to`.
+inline void store_rows(bf16* to, __m512i pairs) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(to), _mm512_castsi512_si256(pairs));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(to + ROW_PANEL), _mm512_extracti64x4_epi64(pairs, 1));
+}
+
 // The transformed patches of two tiles (`second` or zeros), pairwise, in wide panels of the images' channels; the
 // transformed gradients in panels of ROWS channels.
 void transform_pair(const Shape& x, const bf16* images, const Shape& y, const bf16* gradients, int64_t tile,
@@ -60,12 +73,39 @@ void transform_pair(const Shape& x, const bf16* images, const Shape& y, const bf
     for (int64_t k = 0; k < y.channels; k += 16) {
         for (int n = 0; n < 2; n++) transform_tile(pixels[n], k, v[n]);
         bf16* to = rows + k / ROWS * ROW_PANEL;
-        for (int i = 0; i < POINTS; i++, to += y.channels / ROWS * ROW_PANEL) {
-            __m512i pairs = interleave(v[0][i], v[1][i], order);
-            _mm256_store_si256(reinterpret_cast<__m256i*>(to), _mm512_castsi512_si256(pairs));
-            _mm256_store_si256(reinterpret_cast<__m256i*>(to + ROW_PANEL), _mm512_extracti64x4_epi64(pairs, 1));
-        }
+        for (int i = 0; i < POINTS; i++, to += y.channels / ROWS * ROW_PANEL)
+            store_rows(to, interleave(v[0][i], v[1][i], order));
     }
+}
+
+// A convolution of size x size whose outputs are high x wide.
+struct Filter {
+    int64_t size, stride, padding, high, wide;
+    int64_t taps() const { return size * size; }
+};
+
+// Where the pixel begins that output `output` (of all images) multiplies by `tap`.
+inline const bf16* find_pixel(const Shape& x, const Filter& f, const bf16* images, int64_t output, int64_t tap) {
+    int64_t inside = output % (f.high * f.wide);
+    int64_t down = inside / f.wide * f.stride + tap / f.size - f.padding;
+    int64_t right = inside % f.wide * f.stride + tap % f.size - f.padding;
+    if (down < 0 || down >= x.height || right < 0 || right >= x.width) return ZEROS;
+    return images + ((output / (f.high * f.wide) * x.height + down) * x.width + right) * x.channels;
+}
+
+// What two neighbouring outputs (`second` or zeros) multiply, pairwise, in wide panels, tap after tap; their gradients
+// in panels of ROWS channels.
+void copy_pair(const Shape& x, const Filter& f, const bf16* images, const bf16* gradients, int64_t outputs,
+               int64_t output, bool second, bf16* wide, bf16* rows, __m512i order) {
+    for (int64_t tap = 0; tap < f.taps(); tap++, wide += x.channels / WIDTH * WIDE_PANEL) {
+        const bf16* from = find_pixel(x, f, images, output, tap);
+        const bf16* next = second ? find_pixel(x, f, images, output + 1, tap) : ZEROS;
+        for (int64_t c = 0; c < x.channels; c += 16)
+            _mm512_store_si512(wide + c / WIDTH * WIDE_PANEL + c % WIDTH * 2, zip(from + c, next + c, order));
+    }
+    const bf16* from = gradients + output * outputs;
+    const bf16* next = second ? from + outputs : ZEROS;
+    for (int64_t k = 0; k < outputs; k += 16) store_rows(rows + k / ROWS * ROW_PANEL, zip(from + k, next + k, order));
 }
 
 }  // namespace winograd
@@ -188,6 +228,46 @@ void winograd_gradient(const bf16* images, const bf16* gradients, int64_t n, int
                 }
                 if (first + CHUNK >= tiles) untransform_filters(m, channels, to + k * ROWS * 9 * channels + c * WIDTH);
             }
+    }
+}
+
+// Bytes that filter_gradient writes to.
+int64_t filter_gradient_bytes(int64_t channels, int64_t outputs, int64_t size) {
+    int64_t panels = size * size * (channels / WIDTH) * WIDE_PANEL + outputs / ROWS * ROW_PANEL;
+    return panels * sizeof(bf16) + size * size * channels * outputs * sizeof(float);
+}
+
+// to (K, size, size, C) float32: the gradients of the weights of a convolution of any size and stride from images
+// (N, H, W, C) and gradients (N, high, wide, K), as they are defined: tap by tap.
+void filter_gradient(const bf16* images, const bf16* gradients, int64_t n, int64_t height, int64_t width,
+                     int64_t channels, int64_t high, int64_t wide, int64_t outputs, int64_t size, int64_t stride,
+                     int64_t padding, float* to, char* scratch, int threads) {
+    Shape x{n, height, width, channels};
+    Filter f{size, stride, padding, high, wide};
+    int64_t pixels = n * high * wide, taps = f.taps();
+    float* sums = reinterpret_cast<float*>(scratch);
+    bf16* columns = reinterpret_cast<bf16*>(sums + taps * channels * outputs);
+    bf16* rows = columns + taps * (channels / WIDTH) * WIDE_PANEL;
+    __m512i order = interleaving();
+#pragma omp parallel num_threads(threads)
+    for (int64_t first = 0; first < pixels; first += CHUNK) {
+        int64_t count = std::min<int64_t>(CHUNK, pixels - first), pairs = (count + 1) / 2;
+#pragma omp for schedule(static)
+        for (int64_t p = 0; p < pairs; p++)
+            copy_pair(x, f, images, gradients, outputs, first + p * 2, p * 2 + 1 < count, columns + p * WIDTH * 2,
+                      rows + p * ROWS * 2, order);
+#pragma omp for collapse(2) schedule(static)
+        for (int64_t c = 0; c < channels / WIDTH; c++)
+            for (int64_t k = 0; k < outputs / ROWS; k++)
+                for (int64_t tap = 0; tap < taps; tap++) {
+                    float* m = sums + ((c * (outputs / ROWS) + k) * taps + tap) * ROWS * WIDTH;
+                    auto panel = reinterpret_cast<const uint32_t*>(rows + k * ROW_PANEL);
+                    const bf16* pixel = columns + (tap * (channels / WIDTH) + c) * WIDE_PANEL;
+                    multiply(panel, 1, ROWS, pixel, pairs, m, first == 0);
+                    if (first + CHUNK < pixels) continue;
+                    for (int r = 0; r < ROWS; r++)
+                        std::copy_n(m + r * WIDTH, WIDTH, to + ((k * ROWS + r) * taps + tap) * channels + c * WIDTH);
+                }
     }
 }
 

@@ -8,10 +8,10 @@ import time
 import pytest
 import torch
 
-from core.winograd import KernelUnavailable, computes_winograd, library
+from core.convolutions import KernelUnavailable, has_instructions, library
 
 pytestmark = pytest.mark.skipif(
-    not computes_winograd(torch.device("cpu")),
+    not has_instructions(torch.device("cpu")),
     reason="this CPU has no AVX-512 BF16, or has AMX: the kernel is for others",
 )
 
