@@ -1,7 +1,6 @@
 """Where and in which arithmetic the engine computes, and how its process uses the machine."""
 
 import ctypes
-import gc
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -113,7 +112,6 @@ def set_up_process(num_threads: int | None, num_processes: int) -> None:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     keep_freed_memory()
-    gc.freeze()  # a million objects of libraries, which every full collection would look at again
     if num_processes == 1:
         pin_threads()
 

@@ -2,11 +2,10 @@
 
 import pytest
 import torch
+from compiling import HAS_INSTRUCTIONS, needs_kernel
 
 from core.convolutions import has_instructions, library
 
-HAS_IT = has_instructions(torch.device("cpu"))
-needs_it = pytest.mark.skipif(not HAS_IT, reason="this CPU has no AVX-512 BF16, or has AMX: the kernel is for others")
 # Its second stage has 32 channels, at 8 x 8 pixels in maps of 4 x 4; the third's maps of 2 x 2 are too small.
 STUDENT = "cifar/resnet8"
 
@@ -43,7 +42,7 @@ def logs(ran):
     return [event.message for event in ran.of("log")]
 
 
-@needs_it
+@needs_kernel
 def test_a_training_of_some_length_uses_it(run_job):
     assert chosen(run_job(job(), plan_only=True)) == "torch"
     for insisting in (job(max_steps=200), job(convolutions="kernel")):
@@ -53,7 +52,7 @@ def test_a_training_of_some_length_uses_it(run_job):
     assert chosen(run_job(job(max_steps=200, convolutions="torch"), plan_only=True)) == "torch"
 
 
-@needs_it
+@needs_kernel
 def test_it_learns_what_torch_would(run_job):
     losses = {}
     for who in ("torch", "kernel"):
@@ -66,7 +65,7 @@ def test_it_learns_what_torch_would(run_job):
     assert losses["kernel"][-1] < 0.85 * losses["kernel"][0]
 
 
-@needs_it
+@needs_kernel
 def test_without_a_compiler_a_job_says_so_and_trains_with_torch(run_job, monkeypatch):
     monkeypatch.setattr(library, "COMPILERS", ("no-such-compiler",))
     ran = run_job(job(max_steps=200), plan_only=True)
@@ -77,7 +76,7 @@ def test_without_a_compiler_a_job_says_so_and_trains_with_torch(run_job, monkeyp
     assert pointer == "/training/convolutions" and "no C++ compiler is installed" in detail
 
 
-@needs_it
+@needs_kernel
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -92,7 +91,7 @@ def test_a_job_that_insists_is_refused_where_it_cannot_serve(run_job, changes, w
     assert why in detail and "allowed: auto, torch" in detail
 
 
-@pytest.mark.skipif(HAS_IT, reason="says what a CPU without AVX-512 BF16 answers")
+@pytest.mark.skipif(HAS_INSTRUCTIONS, reason="says what a CPU without AVX-512 BF16 answers")
 def test_a_processor_without_the_instructions_is_a_reason(run_job):
     assert chosen(run_job(job(max_steps=200), plan_only=True)) == "torch"
     pointer, detail = refusal(run_job(job(convolutions="kernel"), plan_only=True))

@@ -4,15 +4,14 @@ import itertools
 
 import pytest
 import torch
+from compiling import needs_kernel
 from torch import nn
 
-from core.convolutions import ByKernel, Kernel, has_instructions, load, serves
+from core.convolutions import ByKernel, Kernel, load, serves
 from core.device import Arithmetic
 
 CPU = torch.device("cpu")
-pytestmark = pytest.mark.skipif(
-    not has_instructions(CPU), reason="this CPU has no AVX-512 BF16, or has AMX: the kernel is for others"
-)
+pytestmark = needs_kernel
 # (images, input channels, output channels, height, width): odd and even, one tile of a row, more tiles than a gradient
 # adds up at once, more than a thread convolves at once, a number of tiles that is not a multiple of eight.
 SHAPES = [

@@ -6,14 +6,11 @@ import stat
 import time
 
 import pytest
-import torch
+from compiling import needs_kernel
 
-from core.convolutions import KernelUnavailable, has_instructions, library
+from core.convolutions import KernelUnavailable, library
 
-pytestmark = pytest.mark.skipif(
-    not has_instructions(torch.device("cpu")),
-    reason="this CPU has no AVX-512 BF16, or has AMX: the kernel is for others",
-)
+pytestmark = needs_kernel
 
 
 @pytest.fixture(autouse=True)
