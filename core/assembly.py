@@ -74,13 +74,15 @@ def _student(prepared: Prepared, run: PreparedRun, place: Place) -> Network:
     return student
 
 
-def build_teaching(prepared: Prepared, run: PreparedRun, method: Method, notice: Callable[[str], None]) -> Teaching:
+def build_teaching(
+    prepared: Prepared, run: PreparedRun, method: Method, place: Place, notice: Callable[[str], None]
+) -> Teaching:
     """The frozen teachers that the method learns from, ready to be run."""
     needs, setting = method.needs, method.setting
     if not (needs.teacher_output or needs.surveys_teacher):
         return Teaching(needs)
     compiled = run.spec.training.compile is True
-    quantization = _quantization(run, notice) if run.spec.training.teacher_precision == "int8" else None
+    quantization = _quantization(run, place, notice) if run.spec.training.teacher_precision == "int8" else None
     frozen = prepared.view.network if prepared.view is not None else None
     first, *others = (
         FrozenTeacher(network, needs, prepared.arithmetic, compiled=compiled, quantization=quantization, frozen=copied)
@@ -89,12 +91,13 @@ def build_teaching(prepared: Prepared, run: PreparedRun, method: Method, notice:
     return Teaching(needs, first, tuple(others), setting.anchors)
 
 
-def _quantization(run: PreparedRun, notice: Callable[[str], None]) -> Quantization:
+def _quantization(run: PreparedRun, place: Place, notice: Callable[[str], None]) -> Quantization:
     """Calibrated with training images from all over the split: a dataset may be ordered by class."""
     images = run.dataset.train.images
     count = min(NUM_IMAGES, 2 * images_at_once(images.shape[-1], torch.device("cpu")), len(images))
     some = torch.linspace(0, len(images) - 1, count).long()
-    return Quantization(lambda: run.augmenter.test_views(images[some]), int(run.spec.training.micro_batch_size), notice)
+    batch_size = int(run.spec.training.micro_batch_size)
+    return Quantization(lambda: run.augmenter.test_views(images[some]), batch_size, notice, place.findings)
 
 
 def build_trainer(
@@ -109,7 +112,7 @@ def build_trainer(
     """A trainer at step 0; `calls` are more of its callbacks."""
     dataset = run.dataset
     notice = calls.get("notice", lambda message: None)
-    teaching = build_teaching(prepared, run, method, notice)
+    teaching = build_teaching(prepared, run, method, place, notice)
     validator = Validator(
         split=dataset.validation,
         classes=dataset.classes,

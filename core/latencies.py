@@ -3,9 +3,7 @@
 Most of what this costs is writing ONNX files; the student's is published later on.
 """
 
-import hashlib
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +11,22 @@ import onnxruntime
 
 from core.errors import InternalError
 from core.events import NetworkFacts
+from core.findings import Findings, content_address
 from core.latency import measure_latency
 from core.networks.facts import measure_network
 from core.networks.network import Network
 from core.onnx_file import write_onnx
-from core.whole_file import write_whole
 
-FOLDER = "latency"
-_log = logging.getLogger(__name__)
+KIND = "latency"
 
 
 class Latencies:
     """Of one job. Latency depends on a network's architecture, not on its weights."""
 
-    def __init__(self, scratch: Path, cache: Path) -> None:
-        """`scratch`: a folder that lasts as long as this; `cache`: the engine's, for what later jobs of the same
-        machine need not measure."""
+    def __init__(self, scratch: Path, findings: Findings) -> None:
+        """`scratch`: a folder that lasts as long as this; `findings`: what earlier jobs measured."""
         self._scratch = scratch
-        self._cache = cache / FOLDER
+        self._findings = findings
         self._known: dict[NetworkFacts, dict[str, Any] | None] = {}
         self._written: list[tuple[Network, Path]] = []
 
@@ -46,16 +42,13 @@ class Latencies:
 
     def remembered(self, network: Network) -> dict[str, Any] | None:
         """The same, from an earlier job where one measured it on this machine."""
-        path = self._cache / f"{_key(measure_network(network))}.json"
-        try:
-            return json.loads(path.read_text())
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError):
-            _log.warning("the latency in %s cannot be read and is measured anew", path.name)
+        address = _address(measure_network(network))
+        content = self._findings.recall(KIND, address)
+        if content is not None:
+            return json.loads(content)
         found = self.measured(network)
         if found is not None:
-            _keep(path, found)
+            self._findings.keep(KIND, address, json.dumps(found).encode())
         return found
 
     def onnx_of(self, network: Network) -> Path | None:
@@ -72,18 +65,8 @@ class Latencies:
         return measure_latency(path)
 
 
-def _keep(path: Path, latency: dict[str, Any]) -> None:
-    """For later jobs; one that is trained and measured does not fail for want of room for that."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(latency))
-    except OSError as error:
-        _log.warning("the latency of a teacher is not kept for later jobs: %s", error)
-
-
-def _key(facts: NetworkFacts) -> str:
-    content = {**facts.model_dump(), "runtime": onnxruntime.__version__, "processor": _processor()}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+def _address(facts: NetworkFacts) -> str:
+    return content_address({**facts.model_dump(), "runtime": onnxruntime.__version__, "processor": _processor()})
 
 
 def _processor() -> str:

@@ -13,6 +13,7 @@ from core.data.dataset import Dataset, Source, Split, open_dataset, open_unlabel
 from core.device import Arithmetic, choose_arithmetic
 from core.errors import RetortError
 from core.events import Event, Log
+from core.findings import Findings
 from core.networks import sizing, zoo
 from core.networks.selection import is_kin
 from core.networks.teacher import Teacher, load_teacher
@@ -34,6 +35,11 @@ class Place:
     inputs: Path | None
     policy: Policy
     ranks: Ranks = ALONE
+
+    @property
+    def findings(self) -> Findings:
+        """What jobs of this cache have found out."""
+        return Findings(self.cache)
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,7 @@ class Prepared:
         """(N, K) float32 on the CPU: the teacher's view of a split, over the customer's classes; None without cover."""
         if self.view is None:
             return None
-        size = int(run.spec.training.image_size)
-        return self.view.remembered(split.images, run.augmenter.test_views, size)
+        return self.view.remembered(split.images, run.augmenter)
 
 
 def prepare(spec: JobSpec, place: Place, report: Callable[[Event], None]) -> Prepared:
@@ -127,7 +132,7 @@ def _prepare(spec: JobSpec, place: Place, report: Callable[[Event], None], arith
     )
     if indices is None:
         return prepared
-    prepared = replace(prepared, view=TeacherView(teacher.network, indices, arithmetic.device))
+    prepared = replace(prepared, view=TeacherView(teacher.network, indices, arithmetic.device, place.findings))
     return replace(prepared, teacher_validation_top1=check_teacher(prepared, prepared.student, spec.teacher))
 
 

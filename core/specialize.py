@@ -51,7 +51,7 @@ def specialize(
         return None
     watch.check_deadline()
     with tempfile.TemporaryDirectory() as scratch:
-        latencies = Latencies(Path(scratch), place.cache)
+        latencies = Latencies(Path(scratch), place.findings)
         report(Phase(phase="evaluating"))
         assessments = {}
         for run in prepared.runs:

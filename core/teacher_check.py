@@ -52,8 +52,8 @@ def class_indices(teacher: Teacher, classes: Sequence[str], *, covers: bool) -> 
 
 
 def check_teacher(prepared: "Prepared", run: "PreparedRun", spec: TeacherSpec) -> float:
-    """The teacher's top-1 on validation images, restricted to the customer's classes, as a fraction; in the training's
-    arithmetic.
+    """The teacher's top-1 on validation images, restricted to the customer's classes, as a fraction; of some of them in
+    the training's arithmetic, where all are more than can be afforded.
 
     Raises TeacherLoadFailed where it is within two standard errors of guessing on validation and training images
     together (a few validation images alone could not tell): such weights belong to another architecture, other classes
@@ -102,8 +102,11 @@ def _score(right: Tensor) -> float:
 
 
 def _hits(prepared: "Prepared", run: "PreparedRun", split: Split, indices: Tensor) -> Tensor:
-    with prepared.arithmetic.autocast():
-        logits = prepared.view.logits(split.images[indices], run.augmenter.test_views)
+    if len(indices) == len(split.labels):
+        # In float32, for these are asked for again when students are validated.
+        logits = prepared.teacher_logits(run, split)[indices]
+    else:
+        logits = prepared.view.logits(split.images[indices], run.augmenter, prepared.arithmetic)
     return logits.argmax(dim=1) == split.labels[indices]
 
 

@@ -1,32 +1,68 @@
 """What the teacher says of test views, over the customer's classes: for its own accuracy and for agreement with it."""
 
+import contextlib
+from dataclasses import asdict
+
+import numpy as np
 import torch
 from torch import Tensor
 
-from core.evaluate import Views, predict
+from core.data.augment import Augmenter
+from core.device import Arithmetic
+from core.evaluate import predict
+from core.findings import Findings, content_address
 from core.methods.method import select_classes
 from core.networks.inference import frozen_copy, in_layout
 from core.networks.network import Network
 
+KIND = "teacher-logits"
+_FORM = 1  # raised whenever the same inputs would give other logits: part of every address
+
 
 class TeacherView:
-    """In float32, as accuracies are told; every split is looked at once, whoever asks."""
+    """All images are looked at once, whoever asks, a later job of the same teacher included."""
 
-    def __init__(self, network: Network, class_indices: Tensor, device: torch.device) -> None:
+    def __init__(self, network: Network, class_indices: Tensor, device: torch.device, findings: Findings) -> None:
         self.network = in_layout(frozen_copy(network).to(device))
         """Made for inference; not to be changed."""
         self._indices = class_indices
         self._device = device
+        self._findings = findings
+        told = {"architecture": network.architecture, "input": asdict(network.input)}
+        self._teacher = content_address(told, self.network.state_dict())
         self._said: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
 
-    def logits(self, images: Tensor, views: Views) -> Tensor:
-        """(N, K) float32 on the CPU, of uint8 (N, 3, S, S) images."""
-        return select_classes(predict(self.network, images, views=views, device=self._device), self._indices)
+    def logits(self, images: Tensor, augmenter: Augmenter, arithmetic: Arithmetic | None = None) -> Tensor:
+        """(N, K) float32 on the CPU, of the test views of uint8 (N, 3, S, S) images.
 
-    def remembered(self, images: Tensor, views: Views, image_size: int) -> Tensor:
-        """The same, for a whole split that may be asked for again; `image_size` is that of the views."""
-        place = (id(images), image_size)
+        In float32, as accuracies are told, or in the floats of an arithmetic.
+        """
+        precision = arithmetic.precision if arithmetic is not None else "fp32"
+        address = self._address(images, augmenter.image_size, precision)
+        content = self._findings.recall(KIND, address)
+        if content is not None:
+            return torch.from_numpy(np.frombuffer(content, dtype=np.float32).reshape(len(images), -1).copy())
+        with arithmetic.autocast() if arithmetic is not None else contextlib.nullcontext():
+            said = predict(self.network, images, views=augmenter.test_views, device=self._device)
+        said = select_classes(said, self._indices)
+        self._findings.keep(KIND, address, said.contiguous().numpy().tobytes())
+        return said
+
+    def remembered(self, images: Tensor, augmenter: Augmenter) -> Tensor:
+        """The same in float32, for a whole split that may be asked for again."""
+        place = (id(images), augmenter.image_size)
         if place not in self._said:
             # The images are kept with the answer, or their id might be given to others.
-            self._said[place] = (images, self.logits(images, views))
+            self._said[place] = (images, self.logits(images, augmenter))
         return self._said[place][1]
+
+    def _address(self, images: Tensor, image_size: int, precision: str) -> str:
+        facts = {
+            "form": _FORM,
+            "teacher": self._teacher,
+            "image_size": image_size,
+            "precision": precision,
+            "device": self._device.type,
+            "torch": torch.__version__,
+        }
+        return content_address(facts, {"classes": self._indices, "images": images})

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from core.device import Arithmetic
+from core.findings import Findings
 from core.methods.method import Batch, Needs
 from core.networks.inference import frozen_copy, in_layout, in_low_precision, says_the_same
 from core.networks.network import Features, Network
@@ -23,6 +24,8 @@ class Quantization:
     batch_size: int
     notice: Callable[[str], None] = lambda message: None
     """Is told where a teacher stays in floats, and why."""
+    findings: Findings | None = None
+    """Where the outcome is kept for later jobs."""
 
 
 class FrozenTeacher:
@@ -93,7 +96,7 @@ class FrozenTeacher:
         taps, dtype = self._needs.teacher_taps, self._arithmetic.dtype
         views = self._arithmetic.laid_out(means.make_views())
         with torch.no_grad(), self._arithmetic.autocast():
-            made = quantized(network, taps, views, dtype=dtype, batch_size=means.batch_size)
+            made = quantized(network, taps, views, dtype=dtype, batch_size=means.batch_size, findings=means.findings)
         return made.features
 
 

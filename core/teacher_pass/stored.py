@@ -1,7 +1,6 @@
 """A stored teacher pass in use: views are filled when an epoch first wants them, then read."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor
 from core.data.augment import Augmenter
 from core.data.dataset import Split
 from core.device import Arithmetic, images_at_once
+from core.findings import content_address
 from core.networks.network import Features
 from core.seeds import generator
 from core.teacher_pass.record import Layout
@@ -71,10 +71,6 @@ def address_of(
     taps: tuple[int | str, ...], layout: Layout, arithmetic: Arithmetic, teacher_precision: str,
 ) -> str:  # fmt: skip
     """The content address of a pass: everything that its records depend on, hashed."""
-    digest = hashlib.sha256()
-    for name, value in sorted(weights.items()):
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     facts = {
         "form": _FORM,
         "architecture": architecture,
@@ -89,8 +85,7 @@ def address_of(
         "device": arithmetic.device.type,
         "batch": images_at_once(layout.image_size, arithmetic.device),
     }
-    digest.update(json.dumps(facts, sort_keys=True).encode())
-    return digest.hexdigest()
+    return content_address(facts, weights)
 
 
 def shelf_root(cache: Path) -> Path:

@@ -1,13 +1,12 @@
 """Each kind of network is measured once a job, a teacher once a machine; the file it was measured with can be had."""
 
-import json
-
 import pytest
 import torch
 
 from core import latencies as module
 from core.errors import InternalError
-from core.latencies import FOLDER, Latencies
+from core.findings import Findings
+from core.latencies import Latencies
 from core.networks.zoo import build
 
 
@@ -30,7 +29,7 @@ def networks():
 
 
 def test_the_same_architecture_is_measured_once(counted, networks, tmp_path):
-    known = Latencies(tmp_path, tmp_path / "cache")
+    known = Latencies(tmp_path, Findings(tmp_path / "cache"))
     assert [known.measured(network)["p50_ms"] for network in networks] == [1, 1, 2]
     assert known.measured(build("cifar/resnet8", 4))["p50_ms"] == 3
     assert not (tmp_path / "cache").exists()
@@ -38,7 +37,7 @@ def test_the_same_architecture_is_measured_once(counted, networks, tmp_path):
 
 def test_the_file_of_the_network_that_was_measured_and_of_no_other(counted, networks, tmp_path):
     first, alike, _ = networks
-    known = Latencies(tmp_path, tmp_path / "cache")
+    known = Latencies(tmp_path, Findings(tmp_path / "cache"))
     known.measured(first)
     known.measured(alike)
     assert known.onnx_of(first) == counted[0] and counted[0].stat().st_size > 100_000
@@ -48,24 +47,8 @@ def test_the_file_of_the_network_that_was_measured_and_of_no_other(counted, netw
 def test_a_teacher_is_remembered_by_later_jobs(counted, networks, tmp_path):
     for job in ("one", "two"):
         (tmp_path / job).mkdir()
-        assert Latencies(tmp_path / job, tmp_path / "cache").remembered(networks[2]) == {"p50_ms": 1}
+        assert Latencies(tmp_path / job, Findings(tmp_path / "cache")).remembered(networks[2]) == {"p50_ms": 1}
     assert len(counted) == 1
-
-
-def test_a_damaged_figure_is_measured_anew(counted, networks, tmp_path, caplog):
-    for job in range(2):
-        (tmp_path / str(job)).mkdir()
-        Latencies(tmp_path / str(job), tmp_path / "cache").remembered(networks[0])
-        (kept,) = (tmp_path / "cache" / FOLDER).iterdir()
-        assert json.loads(kept.read_text()) == {"p50_ms": job + 1}
-        kept.write_text("{")
-    assert "measured anew" in caplog.text
-
-
-def test_a_cache_that_cannot_be_written_fails_no_job(counted, networks, tmp_path, caplog):
-    (tmp_path / "cache").write_text("a file where a folder should be")
-    assert Latencies(tmp_path, tmp_path / "cache").remembered(networks[0]) == {"p50_ms": 1}
-    assert "not kept for later jobs" in caplog.text
 
 
 def test_a_network_that_cannot_be_written_has_no_latency(networks, tmp_path, monkeypatch):
@@ -73,7 +56,7 @@ def test_a_network_that_cannot_be_written_has_no_latency(networks, tmp_path, mon
         raise InternalError("no")
 
     monkeypatch.setattr(module, "write_onnx", fail)
-    known = Latencies(tmp_path, tmp_path / "cache")
+    known = Latencies(tmp_path, Findings(tmp_path / "cache"))
     assert known.measured(networks[0]) is None
     assert known.remembered(networks[0]) is None
     assert not (tmp_path / "cache").exists()
@@ -81,5 +64,5 @@ def test_a_network_that_cannot_be_written_has_no_latency(networks, tmp_path, mon
 
 def test_the_real_thing_is_milliseconds(tmp_path):
     torch.manual_seed(0)
-    latency = Latencies(tmp_path, tmp_path / "cache").measured(build("cifar/resnet8", 3))
+    latency = Latencies(tmp_path, Findings(tmp_path / "cache")).measured(build("cifar/resnet8", 3))
     assert 0 < latency["p50_ms"] <= latency["p95_ms"] < 1000

@@ -46,7 +46,9 @@ class Group:
         return tuple(inner)
 
 
-class _Observed(nn.Module):
+class Observed(nn.Module):
+    """A network as (N, 3, V, V) pixels -> (logits, pooled, *maps at the points)."""
+
     def __init__(self, network: Network, points: Sequence[TapPoint]) -> None:
         super().__init__()
         self.network, self.points = network, tuple(points)
@@ -56,14 +58,14 @@ class _Observed(nn.Module):
         return (features.logits, features.pooled, *features.maps)
 
 
-def exported(network: Network, points: Sequence[TapPoint], pixels: Tensor) -> fx.GraphModule:
-    """A graph of (N, 3, V, V) pixels -> (logits, pooled, *maps) for any N; `pixels` are an example with N > 1.
+def exported(observed: Observed, pixels: Tensor) -> fx.GraphModule:
+    """The same as a graph, for any N; `pixels` are an example with N > 1.
 
     What torch.export cannot follow raises whatever it raises.
     """
     batch = torch.export.Dim("batch", min=1)
     with torch.no_grad():
-        program = torch.export.export(_Observed(network, points), (pixels,), dynamic_shapes=({0: batch},), strict=False)
+        program = torch.export.export(observed, (pixels,), dynamic_shapes=({0: batch},), strict=False)
     module = program.module()
     for node in list(module.graph.nodes):
         if node.op == "call_module" and node.name == "_guards_fn":

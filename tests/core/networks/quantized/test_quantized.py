@@ -12,7 +12,7 @@ from core.networks.inference import frozen_copy, in_layout
 from core.networks.network import InputFormat, Network
 from core.networks.quantized import NUM_IMAGES, NotQuantized, quantized
 from core.networks.quantized.calibration import Scale, scales
-from core.networks.quantized.graph import exported
+from core.networks.quantized.graph import Observed, exported
 from core.networks.quantized.plan import plan
 from core.networks.zoo import build
 
@@ -126,7 +126,7 @@ def test_every_form_of_convolution_is_what_rounding_by_hand_gives():
     module = Block()
     network = of_module(module)
     views = images(network)
-    graph = exported(network, [], views[:2])
+    graph = exported(Observed(network, []), views[:2])
     chosen = plan(graph.graph)
     assert {group.conv.name for group in chosen.groups.values()} == {f"conv2d_{place}" for place in range(1, 6)}
     found = {node.name: scale for node, scale in scales(graph, chosen.integers, views[::2]).items()}
