@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,9 @@ TIME_COLUMNS = {
 LEGEND = """\
 *training*: the engine's includes its own validations and the filling of a stored pass, which every run does anew; the
 textbook loop's has neither. *whole process*: from its start to the last step. *times faster*: the textbook loop's
-training alone over the engine's whole process; *code loaded*: as in an engine that waited for the job. Empty where no
-training reached the textbook loop's accuracy, and then the best one stands there."""
+training alone over the engine's whole process; *code loaded*: as in an engine that waited for the job; *second job*:
+the same job a second time, which finds images, teacher and kernel in the engine's cache. Empty where no training reached
+the textbook loop's accuracy, and then the best one stands there."""
 
 
 def main() -> None:
@@ -82,8 +84,10 @@ def _outcome(run: Run, data: Path, classes: list[str], options: argparse.Namespa
     if not result.exists():
         with tempfile.TemporaryDirectory(prefix="accuracy-") as scratch:
             errand = Errand(run, str(data), classes, scratch, str(result.resolve()), time.time(), options.threads)
-            command = [sys.executable, "-m", "benchmarks.learning.child", errand.to_json()]
-            subprocess.run(command, cwd=ROOT, check=True)
+            for _ in range(2 if run.is_second else 1):
+                errand = replace(errand, started_at=time.time())
+                command = [sys.executable, "-m", "benchmarks.learning.child", errand.to_json()]
+                subprocess.run(command, cwd=ROOT, check=True)
         outcome = Outcome.load(result)
         told = f"{outcome.before_seconds:.1f} + {outcome.seconds:.1f} s, {outcome.accuracy:.1%}"
         print(f"{run.name}: {told}", file=sys.stderr, flush=True)

@@ -12,15 +12,12 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.export._trace  # of core.waiting.LATE what comes before the first step
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
-from torchvision import transforms
 
-from benchmarks import textbook
 from benchmarks.cifar100 import every_tenth
 from benchmarks.engine import make_trainer, prepare_job, set_up
 from benchmarks.learning.measuring import Meter, top1
@@ -32,6 +29,9 @@ from core.networks.teacher import load_teacher
 from core.policy import Policy
 from core.prepare import Place
 from core.spec import JobSpec, parse_job
+
+if TYPE_CHECKING:
+    from benchmarks import textbook
 
 BATCH_SIZE = 64
 # So many that max_steps decides.
@@ -140,6 +140,11 @@ class _Enough(Exception):
 
 def train_plainly(run: Run, spec: JobSpec, place: Place) -> Meter:
     """The textbook loop, with the images that the engine's training would get."""
+    from torch.optim.lr_scheduler import LambdaLR
+    from torchvision import transforms
+
+    from benchmarks import textbook  # here, for the engine's training has no need of it
+
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     source = open_dataset(spec.dataset, policy=place.policy, cache=place.cache, inputs=None, seed=run.seed)
     data = source.decode(32)
@@ -183,8 +188,10 @@ def _sliced(classifier: nn.Linear, rows: list[int]) -> nn.Linear:
 
 def _plain_step(
     run: Run, teacher: nn.Module, student: nn.Module, device: torch.device
-) -> tuple[list[nn.Module], textbook.Step, Callable[[Tensor], Tensor]]:
+) -> tuple[list[nn.Module], "textbook.Step", Callable[[Tensor], Tensor]]:
     """(what learns, the step, normalized images -> logits of what is deployed)"""
+    from benchmarks import textbook
+
     if run.method == "kd":
         return [student], textbook.kd_step(teacher, student), student
     projector = textbook.make_projector(student.fc.in_features, teacher.fc.in_features).to(device)

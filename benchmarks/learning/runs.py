@@ -15,7 +15,8 @@ class Run:
     """One training. `views`: of the stored teacher pass; 0 for the others.
 
     `recipe`: the parts of the job that differ from the textbook loop's, as a job has them: fields of `training` and
-    `student`, a whole `method`. Only the engine takes them.
+    `student`, a whole `method`. Only the engine takes them. `is_second`: the same job was run before, and left in the
+    engine's cache what it found out of dataset and teacher.
     """
 
     variant: Variant
@@ -25,18 +26,20 @@ class Run:
     method: str = "kd"
     student: str = "cifar/resnet8x4"
     recipe: dict[str, Any] = field(default_factory=dict)
+    is_second: bool = False
 
     @property
     def label(self) -> str:
         """What it is called in tables and curves, whatever the seed and the number of steps."""
         name = f"stored, {self.views} view{'s' * (self.views != 1)}" if self.variant == "stored" else self.variant
-        return f"{name}, own recipe" if self.recipe else name
+        return name + ", own recipe" * bool(self.recipe) + ", second job" * self.is_second
 
     @property
     def name(self) -> str:
         """Of its files: every field that could differ."""
         recipe = hashlib.sha256(json.dumps(self.recipe, sort_keys=True).encode()).hexdigest()[:8] if self.recipe else ""
         words = [self.method, self.student, self.variant, self.views, self.steps, self.seed, recipe]
+        words += ["second"] if self.is_second else []
         return "-".join(str(word) for word in words if word != "").replace("/", "_").replace(" ", "")
 
     def to_json(self) -> str:
@@ -98,8 +101,8 @@ def plan(
     student: str,
 ) -> list[Run]:
     """All trainings: the textbook loop, live and each number of stored views for `steps` steps; then the engine's for
-    each share of those steps, with `recipe`, to find how few reach what the textbook loop reached: live, and with the
-    fewest views, since a short training sees few.
+    each share of those steps, with `recipe`, to find how few reach what the textbook loop reached: live, as a second
+    job, and with the fewest views, since a short training sees few.
     """
     equal: list[tuple[Variant, int]] = [("textbook", 0), ("live", 0), *(("stored", count) for count in views)]
     fewer: list[tuple[Variant, int]] = [("live", 0), *(("stored", count) for count in sorted(views)[:1])]
@@ -110,4 +113,5 @@ def plan(
         for share in shares:
             its_steps = max(1, round(steps * share))
             runs += [Run(variant, count, its_steps, seed, recipe=recipe, **shared) for variant, count in fewer]
+            runs.append(Run("live", 0, its_steps, seed, recipe=recipe, is_second=True, **shared))
     return runs

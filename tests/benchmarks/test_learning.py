@@ -69,10 +69,14 @@ def test_one_seed_has_no_interval():
 def test_every_training_is_planned_once_and_has_a_file_of_its_own():
     shared = {"recipe": {"training": {"schedule": "onecycle"}}, "method": "kd", "student": "cifar/resnet20"}
     runs = plan(steps=100, seeds=2, views=[1, 8], shares=[0.5, 0.1], **shared)
-    assert len(runs) == 2 * (4 + 2 * 2) and len({run.name for run in runs}) == len(runs)
+    assert len(runs) == 2 * (4 + 2 * 3) and len({run.name for run in runs}) == len(runs)
     assert {run.steps for run in runs} == {100, 50, 10}
     assert all(bool(run.recipe) == (run.steps < 100) for run in runs), "equal steps are of equal recipes"
-    assert {run.label for run in runs if run.recipe} == {"live, own recipe", "stored, 1 view, own recipe"}
+    assert {run.label for run in runs if run.recipe} == {
+        "live, own recipe",
+        "stored, 1 view, own recipe",
+        "live, own recipe, second job",
+    }
 
 
 def test_an_outcome_survives_its_file(tmp_path):
