@@ -50,8 +50,8 @@ LEGEND = """\
 *training*: the engine's includes its own validations and the filling of a stored pass, which every run does anew; the
 textbook loop's has neither. *whole process*: from its start to the last step. *times faster*: the textbook loop's
 training alone over the engine's whole process; *code loaded*: as in an engine that waited for the job; *second job*:
-the same job a second time, which finds images, teacher and kernel in the engine's cache. Empty where no training reached
-the textbook loop's accuracy, and then the best one stands there."""
+the same job a second time, which finds in the engine's cache what the first found out of images and teacher. Empty
+where no training reached the textbook loop's accuracy, and then the best one stands there."""
 
 
 def main() -> None:
