@@ -27,8 +27,13 @@ from benchmarks.learning.runs import Outcome, Run, plan
 from benchmarks.learning.summary import Group, equal_steps, groups_of, time_to_textbook
 
 ROOT = Path(__file__).parents[1]
-# What a job gets that names neither, but that so short a training learns more with less weight on the maps.
-RECIPE = {"student": {"weights": "auto"}, "method": {"name": "pkd", "weight": 3.0}}
+# What a job gets that names none of it, but that so short a training learns more with less weight on the maps and from
+# smaller batches (benchmarks/short_trainings.py).
+RECIPE = {
+    "student": {"weights": "auto"},
+    "method": {"name": "pkd", "weight": 3.0},
+    "training": {"batch_size": 32, "augmentation": "auto"},
+}
 EQUAL_COLUMNS = {
     "variant": "variant",
     "accuracy": "test top-1, mean and 95% interval over seeds",

@@ -12,6 +12,9 @@ BATCH_SIZE = 64  # of the CIFAR protocols that the published figures come from
 MIN_STEPS = 1500  # a few hundred images need more than 100 passes to fit; about a minute of resnet8 on two cores
 # Compiling takes from ten seconds to a minute. On a CPU it gains a few percent (docs/performance.md), never worth that.
 MIN_COMPILED_STEPS = 5000
+# Over the training split. So few do not wear an image out: what augmentation takes from them it does not give back
+# (docs/performance.md).
+FEW_PASSES = 4
 DELICATE = ("mobilenet", "shufflenet")  # depthwise networks train at a fifth of the rate (RepDistiller, mdistiller)
 
 
@@ -39,16 +42,13 @@ def resolve(
     image_size = training.image_size
     if image_size == "auto":
         image_size = _image_size(architecture, native_size, default_size)
-    augmentation = training.augmentation
-    if augmentation == "auto":
-        augmentation = "light" if flippable else "crop"
     filled = {
         "batch_size": batch_size,
         "epochs": epochs,
         "learning_rate": _learning_rate(training, spec.method.name, architecture, batch_size),
         "weight_decay": _weight_decay(training),
         "image_size": image_size,
-        "augmentation": augmentation,
+        "augmentation": _augmentation(training, epochs, steps_per_epoch, flippable=flippable),
         "precision": arithmetic.precision,
         "teacher_precision": _teacher_precision(training, arithmetic),
         "devices": _devices(training, arithmetic, batch_size),
@@ -106,6 +106,15 @@ def _epochs(training: TrainingSpec, num_train: int, steps_per_epoch: int) -> int
         return training.epochs
     by_size = 240 if num_train > 5000 else 100  # methods.md 1(d)
     return max(by_size, math.ceil(MIN_STEPS / steps_per_epoch))
+
+
+def _augmentation(training: TrainingSpec, epochs: int, steps_per_epoch: int, *, flippable: bool) -> str:
+    if training.augmentation != "auto":
+        return training.augmentation
+    steps = min(epochs * steps_per_epoch, training.max_steps or math.inf)
+    if steps <= FEW_PASSES * steps_per_epoch:
+        return "none"
+    return "light" if flippable else "crop"
 
 
 def _learning_rate(training: TrainingSpec, method: str, architecture: str, batch_size: int) -> float:

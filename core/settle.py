@@ -57,7 +57,7 @@ def _settled(prepared: Prepared, run: PreparedRun, place: Place, report: Callabl
     if reason and run is prepared.student:
         report(Log(message=f"the teacher is run live: {reason}"))
     elif views:
-        report(Log(message=f"the teacher sees {views} views of each image, which are stored and gone through in turn"))
+        report(Log(message=_stored_message(views)))
     if run is prepared.student and run.spec.student.weights == "teacher":
         report(Log(message="the student begins with weights of its teacher"))
     convolutions, reason = _convolutions(run, method, prepared.arithmetic, steps, place)
@@ -73,6 +73,12 @@ def _settled(prepared: Prepared, run: PreparedRun, place: Place, report: Callabl
     }
     spec = run.spec.model_copy(update={"training": training.model_copy(update=filled)})
     return replace(run, spec=spec, steps=steps)
+
+
+def _stored_message(views: int) -> str:
+    if views == 1:
+        return "the teacher sees each image once, and what it says is stored for all epochs"
+    return f"the teacher sees {views} views of each image, which are stored and gone through in turn"
 
 
 def _convolutions(
@@ -110,7 +116,7 @@ def _stored_views(run: PreparedRun, method: Method, epochs: float, max_bytes: in
     view_bytes = layout_for(run, method).record_bytes * len(run.dataset.train.labels)
     fitting = max_bytes // view_bytes
     if training.teacher_pass == "stored":
-        wanted = AUTO_VIEWS if training.stored_views == "auto" else training.stored_views
+        wanted = _wanted_views(training)
         if wanted <= fitting:
             return wanted, ""
         return 0, f"{wanted} views take {wanted * view_bytes:,} bytes, and the operator allows {max_bytes:,}"
@@ -118,12 +124,19 @@ def _stored_views(run: PreparedRun, method: Method, epochs: float, max_bytes: in
 
 
 def _auto_views(training: TrainingSpec, epochs: float, fitting: int) -> tuple[int, str]:
-    wanted = AUTO_VIEWS if training.stored_views == "auto" else training.stored_views
+    wanted = _wanted_views(training)
+    views = "1 view" if wanted == 1 else f"{wanted} views"
     if fitting < wanted:
-        return 0, f"{wanted} views of its output do not fit into the operator's limit"
+        return 0, f"{views} of its output do not fit into the operator's limit"
     if epochs < wanted * EPOCHS_PER_VIEW:
-        return 0, f"{math.ceil(epochs)} epochs are too few for storing {wanted} views of its output to pay"
+        return 0, f"{math.ceil(epochs)} epochs are too few for storing {views} of its output to pay"
     return wanted, ""
+
+
+def _wanted_views(training: TrainingSpec) -> int:
+    if training.stored_views != "auto":
+        return training.stored_views
+    return AUTO_VIEWS if training.augmentation != "none" else 1  # without augmentation every view is the same
 
 
 def _live_reason(training: TrainingSpec, needs: Needs, method: Method) -> str:

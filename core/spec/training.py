@@ -47,7 +47,7 @@ class TrainingSpec(Part):
     augmentation: Literal["auto", "none", "crop", "light", "strong"] = Field(
         "auto",
         description="crop: random crops; light: crop and flip; strong: RandAugment besides; auto: light, but "
-        "crop for builtin:digits",
+        "crop for builtin:digits, and none for up to four passes over the training split",
     )
     mixup_alpha: float = Field(0.0, ge=0, description="Beta(alpha, alpha) of mixup; 0: off")
     cutmix_alpha: float = Field(
@@ -83,7 +83,9 @@ class TrainingSpec(Part):
         "what it said is read from disk, also by later jobs; auto: stored where the method allows it and it pays",
     )
     stored_views: Annotated[int, Field(ge=1, le=1024)] | Auto = Field(
-        "auto", description="views of each image in a stored teacher pass; an epoch takes the next one"
+        "auto",
+        description="views of each image in a stored teacher pass; an epoch takes the next one; auto: 8, without "
+        "augmentation 1",
     )
     stored_precision: Literal["fp16", "int8"] = Field("fp16", description="of what a stored teacher pass keeps")
     seed: int = Field(0, ge=0, lt=2**31, description="of weights, splits, order and augmentation")

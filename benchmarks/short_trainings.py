@@ -1,0 +1,129 @@
+"""Test accuracy after a few passes over the images: what augmentation and batch size are worth there.
+
+    python benchmarks/short_trainings.py --data ../shared/data
+
+Ten classes of CIFAR-100 with 500 images each (a tenth held out), resnet56 to resnet8, which begins with its teacher's
+weights and learns by pkd; a peak rate of 0.05 for every batch size. The table goes between markers into
+docs/performance.md. About ten minutes on two cores.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks.cifar100 import class_names, joined
+from benchmarks.engine import make_trainer, prepare_job, set_up
+from benchmarks.harness.document import machine, table, write_section
+from benchmarks.learning.child import Errand, job
+from benchmarks.learning.measuring import top1
+from benchmarks.learning.runs import Run
+from core.evaluate import evaluating
+from core.policy import Policy
+from core.prepare import Place
+from core.spec import parse_job
+
+ROOT = Path(__file__).parents[1]
+IMAGES = 4480  # of 4,500 in the training split: whole batches
+FIRST_SEED = 10  # of none that accuracy_per_second.py trains with
+METHOD = {"name": "pkd", "weight": 3.0}
+COLUMNS = {
+    "passes": "passes",
+    "batch_size": "batch",
+    "steps": "steps",
+    "light": "top-1, light augmentation",
+    "none": "top-1, none",
+    "seconds": "training without augmentation, s",
+}
+
+
+@dataclass(frozen=True)
+class Course:
+    """How long, in which batches, of which views."""
+
+    passes: int
+    batch_size: int
+    augmentation: str
+
+    @property
+    def steps(self) -> int:
+        """Of the optimizer."""
+        return self.passes * IMAGES // self.batch_size
+
+
+def main() -> None:
+    """Train, print, write."""
+    options = _options()
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="short-") as scratch:
+        place = Place(Path(scratch) / "out", Path(scratch) / "cache", None, Policy())
+        place.out.mkdir()
+        set_up(place)
+        rows = [
+            _row(passes, batch_size, place, options) for passes in options.passes for batch_size in options.batch_sizes
+        ]
+    text = _report(rows, options)
+    print(text)
+    write_section(options.document, "short-trainings", text)
+
+
+def _row(passes: int, batch_size: int, place: Place, options: argparse.Namespace) -> dict[str, object]:
+    row: dict[str, object] = {"passes": passes, "batch_size": batch_size}
+    for augmentation in ("light", "none"):
+        course = Course(passes, batch_size, augmentation)
+        found = [_trained(course, FIRST_SEED + number, place, options) for number in range(options.seeds)]
+        row["steps"] = course.steps
+        row[augmentation] = " ".join(f"{100 * accuracy:.1f}" for accuracy, _ in found)
+        row["seconds"] = f"{statistics.fmean(seconds for _, seconds in found):.1f}"
+    return row
+
+
+def _trained(course: Course, seed: int, place: Place, options: argparse.Namespace) -> tuple[float, float]:
+    """(test top-1, seconds of training)"""
+    training = {"batch_size": course.batch_size, "augmentation": course.augmentation}
+    recipe = {"student": {"weights": "auto"}, "method": METHOD, "training": training}
+    run = Run("live", 0, course.steps, seed, student="cifar/resnet8", recipe=recipe)
+    data, (classes, _) = joined(options.data.resolve(), options.out.resolve()), class_names(options.data)
+    torch.manual_seed(seed)
+    prepared = prepare_job(parse_job(job(Errand(run, str(data), classes, str(place.out), "", time.time()))), place)
+    trainer = make_trainer(prepared, place, lambda trainer: None)
+    trainer.run()
+    network, test = trainer.method.deployed(), prepared.student.dataset.test
+    with evaluating(network):
+        return top1(network, test.images, test.labels), trainer.seconds
+
+
+def _report(rows: list[dict[str, object]], options: argparse.Namespace) -> str:
+    command = f"python benchmarks/short_trainings.py --data ../shared/data --seeds {options.seeds}"
+    command += f" --passes {' '.join(map(str, options.passes))}"
+    command += f" --batch-sizes {' '.join(map(str, options.batch_sizes))}"
+    return "\n\n".join(
+        [
+            "## Short trainings",
+            f"{time.strftime('%B %Y')}, {machine()}, torch {torch.__version__}, {len(os.sched_getaffinity(0))} "
+            f"threads; ten classes of CIFAR-100, 4,500 images, resnet56 to resnet8 by pkd with its teacher's weights; "
+            "every seed's test top-1, %:",
+            table(rows, COLUMNS),
+            f"```\n{command}\n```",
+        ]
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=ROOT / "../shared/data", help="folder with the CIFAR-100 archives")
+    parser.add_argument("--out", type=Path, default=ROOT / "runs/accuracy_per_second", help="folder of inputs")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--passes", type=int, nargs="+", default=[1, 2, 4], help="over the training images")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 64])
+    parser.add_argument("--document", type=Path, default=ROOT / "docs/performance.md", help="Markdown file to update")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
