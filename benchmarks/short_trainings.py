@@ -64,9 +64,7 @@ def main() -> None:
         place = Place(Path(scratch) / "out", Path(scratch) / "cache", None, Policy())
         place.out.mkdir()
         set_up(place)
-        rows = [
-            _row(passes, batch_size, place, options) for passes in options.passes for batch_size in options.batch_sizes
-        ]
+        rows = [_row(passes, batch_size, place, options) for passes, batch_size in options.courses]
     text = _report(rows, options)
     print(text)
     write_section(options.document, "short-trainings", text)
@@ -100,8 +98,7 @@ def _trained(course: Course, seed: int, place: Place, options: argparse.Namespac
 
 def _report(rows: list[dict[str, object]], options: argparse.Namespace) -> str:
     command = f"python benchmarks/short_trainings.py --data ../shared/data --seeds {options.seeds}"
-    command += f" --passes {' '.join(map(str, options.passes))}"
-    command += f" --batch-sizes {' '.join(map(str, options.batch_sizes))}"
+    command += f" --courses {' '.join(f'{passes}:{batch_size}' for passes, batch_size in options.courses)}"
     return "\n\n".join(
         [
             "## Short trainings",
@@ -114,13 +111,24 @@ def _report(rows: list[dict[str, object]], options: argparse.Namespace) -> str:
     )
 
 
+def _course(text: str) -> tuple[int, int]:
+    passes, _, batch_size = text.partition(":")
+    return int(passes), int(batch_size)
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data", help="folder with the CIFAR-100 archives")
     parser.add_argument("--out", type=Path, default=ROOT / "runs/accuracy_per_second", help="folder of inputs")
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--passes", type=int, nargs="+", default=[1, 2, 4], help="over the training images")
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[32, 64])
+    parser.add_argument(
+        "--courses",
+        type=_course,
+        nargs="+",
+        default=[(1, 64), (1, 32), (2, 64), (2, 32), (4, 64), (8, 64)],
+        metavar="PASSES:BATCH",
+        help="passes over the training images, and images a batch",
+    )
     parser.add_argument("--document", type=Path, default=ROOT / "docs/performance.md", help="Markdown file to update")
     return parser.parse_args()
 

@@ -26,17 +26,11 @@ Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def cifar_transform(
-    mean: tuple[float, ...] = CIFAR_MEAN, std: tuple[float, ...] = CIFAR_STD
+    mean: tuple[float, ...] = CIFAR_MEAN, std: tuple[float, ...] = CIFAR_STD, *, augmented: bool = True
 ) -> Callable[[Image.Image], Tensor]:
     """A PIL image of 32 x 32 -> float32 (3, 32, 32): shifted by up to 4 pixels, maybe mirrored, normalized."""
-    return transforms.Compose(
-        [
-            transforms.RandomCrop(32, padding=4),
-            transforms.RandomHorizontalFlip(),
-            transforms.ToTensor(),
-            transforms.Normalize(mean, std),
-        ]
-    )
+    random = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()] if augmented else []
+    return transforms.Compose([*random, transforms.ToTensor(), transforms.Normalize(mean, std)])
 
 
 def cifar_dataset(root: Path) -> Dataset:

@@ -2,6 +2,7 @@
 
 Both kinds of loop train on the same images, test on the same images, with the same recipe: KD or SimKD, SGD with
 Nesterov momentum 0.9, weight decay 5e-4, batches of 64, a peak rate of 0.05 that falls along a cosine, step by step.
+Images are shifted and mirrored, unless the run's recipe says otherwise.
 """
 
 import json
@@ -156,7 +157,8 @@ def train_plainly(run: Run, spec: JobSpec, place: Place) -> Meter:
     learners, step, predict = _plain_step(run, teacher, student, device)
     look = known.network.input
     pixels = data.train.images.permute(0, 2, 3, 1).numpy()
-    images = textbook.ArrayDataset(pixels, data.train.labels.tolist(), textbook.cifar_transform(look.mean, look.std))
+    transform = textbook.cifar_transform(look.mean, look.std, augmented=spec.training.augmentation == "light")
+    images = textbook.ArrayDataset(pixels, data.train.labels.tolist(), transform)
     loader = textbook.make_loader(images, BATCH_SIZE)
     optimizer = textbook.make_optimizer(learners, nesterov=True)
     schedule = LambdaLR(optimizer, lambda done: 0.5 * (1 + math.cos(math.pi * done / run.steps)))

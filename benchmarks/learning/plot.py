@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from benchmarks.learning.summary import REFERENCE, Group
+from benchmarks.learning.summary import Group, best_textbook
 
 COLORS = ("#1d2433", "#3157d5", "#0f8a6d", "#b4690e", "#a23b72", "#5b6475", "#7a5cd6")
 
@@ -25,8 +25,7 @@ def draw(groups: Sequence[Group], path: Path) -> None:
             shares = [100 * point[2] for point in outcome.curve]
             named = group.label if number == 0 and group.steps == most else None
             axes.plot(seconds, shares, color=color, linewidth=1.8 if group.steps == most else 0.8, label=named)
-    reference = next(group for group in groups if group.label == REFERENCE)
-    axes.axhline(100 * reference.accuracy, color=COLORS[0], linestyle="--", linewidth=1)
+    axes.axhline(100 * best_textbook(groups).accuracy, color=COLORS[0], linestyle="--", linewidth=1)
     axes.set_xscale("log")
     axes.set_xlabel("seconds from the start of the process")
     axes.set_ylabel("test top-1, %")

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 Variant = Literal["textbook", "live", "stored"]
+# The textbook loop's other recipe: with so few passes over the images it learns more from them as they are.
+TUNED = {"training": {"augmentation": "none"}}
 
 
 @dataclass(frozen=True)
@@ -15,8 +17,8 @@ class Run:
     """One training. `views`: of the stored teacher pass; 0 for the others.
 
     `recipe`: the parts of the job that differ from the textbook loop's, as a job has them: fields of `training` and
-    `student`, a whole `method`. Only the engine takes them. `is_second`: the same job was run before, and left in the
-    engine's cache what it found out of dataset and teacher.
+    `student`, a whole `method`. The textbook loop takes none but TUNED. `is_second`: the same job was run before, and
+    left in the engine's cache what it found out of dataset and teacher.
     """
 
     variant: Variant
@@ -32,7 +34,8 @@ class Run:
     def label(self) -> str:
         """What it is called in tables and curves, whatever the seed and the number of steps."""
         name = f"stored, {self.views} view{'s' * (self.views != 1)}" if self.variant == "stored" else self.variant
-        return name + ", own recipe" * bool(self.recipe) + ", second job" * self.is_second
+        recipe = ", tuned" if self.variant == "textbook" else ", own recipe"
+        return name + recipe * bool(self.recipe) + ", second job" * self.is_second
 
     @property
     def name(self) -> str:
@@ -100,18 +103,20 @@ def plan(
     method: str,
     student: str,
 ) -> list[Run]:
-    """All trainings: the textbook loop, live and each number of stored views for `steps` steps; then the engine's for
-    each share of those steps, with `recipe`, to find how few reach what the textbook loop reached: live, as a second
-    job, and with the fewest views, since a short training sees few.
+    """All trainings: the textbook loop, live and each number of stored views for `steps` steps, and the textbook loop
+    once more with TUNED; then the engine's for each share of those steps, with `recipe`, to find how few reach what the
+    textbook loop reached: alone, and as a second job.
     """
     equal: list[tuple[Variant, int]] = [("textbook", 0), ("live", 0), *(("stored", count) for count in views)]
-    fewer: list[tuple[Variant, int]] = [("live", 0), *(("stored", count) for count in sorted(views)[:1])]
     shared = {"method": method, "student": student}
     runs = []
     for seed in range(seeds):
         runs += [Run(variant, count, steps, seed, **shared) for variant, count in equal]
+        runs.append(Run("textbook", 0, steps, seed, recipe=TUNED, **shared))
         for share in shares:
             its_steps = max(1, round(steps * share))
-            runs += [Run(variant, count, its_steps, seed, recipe=recipe, **shared) for variant, count in fewer]
-            runs.append(Run("live", 0, its_steps, seed, recipe=recipe, is_second=True, **shared))
+            runs += [
+                Run("live", 0, its_steps, seed, recipe=recipe, is_second=is_second, **shared)
+                for is_second in (False, True)
+            ]
     return runs

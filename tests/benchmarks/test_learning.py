@@ -1,6 +1,7 @@
 """What is said of trainings: accuracy after equal steps, the time to the textbook loop's accuracy, the clock."""
 
 import statistics
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from benchmarks.harness.pacing import Stopped
 from benchmarks.learning.child import Errand, job
 from benchmarks.learning.measuring import NUM_POINTS, Meter, top1
 from benchmarks.learning.plot import draw
-from benchmarks.learning.runs import Outcome, Run, plan
+from benchmarks.learning.runs import TUNED, Outcome, Run, plan
 from benchmarks.learning.summary import equal_steps, groups_of, time_to_textbook
 from core.spec import parse_job
 
@@ -61,6 +62,15 @@ def test_the_time_to_the_textbooks_accuracy_is_that_of_the_whole_process(groups)
     )
 
 
+def test_the_time_is_told_against_the_better_textbook(groups):
+    tuned = Outcome(Run("textbook", 0, 100, 0, recipe=TUNED), 5.0, 2.0, ((90.0, 100, 0.815),))
+    rows = {row["variant"]: row for row in time_to_textbook([*groups, *groups_of([tuned])])}
+    assert rows["live"]["times_faster"] is None and "textbook, tuned" not in rows
+    easier = replace(tuned, curve=((90.0, 100, 0.805),))
+    rows = {row["variant"]: row for row in time_to_textbook([*groups, *groups_of([easier])])}
+    assert rows["live"]["times_faster"] == pytest.approx(90 / 45)
+
+
 def test_one_seed_has_no_interval():
     (row,) = equal_steps(groups_of([outcome("textbook", 0.5)]))
     assert row["half_interval"] is None and row["within_interval"] is None
@@ -69,12 +79,13 @@ def test_one_seed_has_no_interval():
 def test_every_training_is_planned_once_and_has_a_file_of_its_own():
     shared = {"recipe": {"training": {"schedule": "onecycle"}}, "method": "kd", "student": "cifar/resnet20"}
     runs = plan(steps=100, seeds=2, views=[1, 8], shares=[0.5, 0.1], **shared)
-    assert len(runs) == 2 * (4 + 2 * 3) and len({run.name for run in runs}) == len(runs)
+    assert len(runs) == 2 * (4 + 1 + 2 * 2) and len({run.name for run in runs}) == len(runs)
     assert {run.steps for run in runs} == {100, 50, 10}
-    assert all(bool(run.recipe) == (run.steps < 100) for run in runs), "equal steps are of equal recipes"
+    of_engine = [run for run in runs if run.variant != "textbook"]
+    assert all(bool(run.recipe) == (run.steps < 100) for run in of_engine), "equal steps are of equal recipes"
     assert {run.label for run in runs if run.recipe} == {
+        "textbook, tuned",
         "live, own recipe",
-        "stored, 1 view, own recipe",
         "live, own recipe, second job",
     }
 
