@@ -14,7 +14,7 @@ MIN_STEPS = 1500  # a few hundred images need more than 100 passes to fit; about
 MIN_COMPILED_STEPS = 5000
 # Over the training split. So few do not wear an image out: what augmentation takes from them it does not give back
 # (docs/performance.md).
-FEW_PASSES = 4
+FEW_PASSES = 8
 DELICATE = ("mobilenet", "shufflenet")  # depthwise networks train at a fifth of the rate (RepDistiller, mdistiller)
 
 

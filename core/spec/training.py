@@ -47,7 +47,7 @@ class TrainingSpec(Part):
     augmentation: Literal["auto", "none", "crop", "light", "strong"] = Field(
         "auto",
         description="crop: random crops; light: crop and flip; strong: RandAugment besides; auto: light, but "
-        "crop for builtin:digits, and none for up to four passes over the training split",
+        "crop for builtin:digits, and none for up to eight passes over the training split",
     )
     mixup_alpha: float = Field(0.0, ge=0, description="Beta(alpha, alpha) of mixup; 0: off")
     cutmix_alpha: float = Field(

@@ -31,8 +31,8 @@ def ask(run_job, digits_teacher):
     [
         (1, "none", "live", 1, "1 epochs are too few for storing 1 view"),
         (2, "none", "stored", 1, "sees each image once"),
-        (4, "none", "stored", 1, "sees each image once"),
-        (5, "crop", "live", 1, "5 epochs are too few for storing 8 views"),
+        (8, "none", "stored", 1, "sees each image once"),
+        (9, "crop", "live", 1, "9 epochs are too few for storing 8 views"),
         (16, "crop", "stored", 8, "sees 8 views of each image"),
     ],
 )
@@ -47,9 +47,9 @@ def test_by_the_number_of_epochs(epochs, augmentation, teacher_pass, views, says
 
 
 def test_the_last_step_counts_and_not_the_epochs_alone(ask):
-    _, training, _ = ask(100, max_steps=4 * STEPS_OF_AN_EPOCH)
+    _, training, _ = ask(100, max_steps=8 * STEPS_OF_AN_EPOCH)
     assert (training["augmentation"], training["stored_views"]) == ("none", 1)
-    _, training, _ = ask(100, max_steps=4 * STEPS_OF_AN_EPOCH + 1)
+    _, training, _ = ask(100, max_steps=8 * STEPS_OF_AN_EPOCH + 1)
     assert training["augmentation"] == "crop"
 
 
