@@ -19,7 +19,7 @@ from core.assess import versions
 from core.data.dataset import Split, open_dataset
 from core.evaluate import Views, predict
 from core.events import Event, Metric, Phase, Resolved
-from core.latencies import FOLDER as LATENCIES
+from core.findings import FOLDER as FINDINGS
 from core.methods.method import Method, Needs
 from core.networks.network import Network
 from core.networks.teacher import load_teacher
@@ -71,7 +71,7 @@ def main() -> None:
     scratch = Path(errand.scratch)
     place = Place(scratch / "out", scratch / "cache", Path(errand.kept), Policy(num_threads=THREADS))
     place.out.mkdir(parents=True, exist_ok=True)
-    _share_latencies(errand, place)
+    _share_findings(errand, place)
     set_up(place)
     spec = parse_job(errand.spec)
     heard = Heard()
@@ -99,12 +99,12 @@ def main() -> None:
     Path(errand.result).write_text(json.dumps(outcome))
 
 
-def _share_latencies(errand: Errand, place: Place) -> None:
-    """The teacher's latency is in no table: one run measures it for all."""
-    shared = Path(errand.kept) / LATENCIES
+def _share_findings(errand: Errand, place: Place) -> None:
+    """What the engine finds out of a teacher, one run finds out for all: it is in no table."""
+    shared = Path(errand.kept) / FINDINGS
     shared.mkdir(parents=True, exist_ok=True)
     place.cache.mkdir(parents=True, exist_ok=True)
-    (place.cache / LATENCIES).symlink_to(shared)
+    (place.cache / FINDINGS).symlink_to(shared)
 
 
 def curve(prepared: Prepared, place: Place, heard: Heard, steps: int) -> list[tuple[float, int, float]]:

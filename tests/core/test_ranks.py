@@ -18,7 +18,14 @@ SPEC = {
     "dataset": "builtin:digits",
     "student": "cifar/resnet8",
     "method": "scratch",
-    "training": {"batch_size": 31, "precision": "fp32", "learning_rate": 0.01, "max_steps": 8, "epochs": 1},
+    "training": {
+        "batch_size": 31,
+        "precision": "fp32",
+        "learning_rate": 0.01,
+        "max_steps": 8,
+        "epochs": 1,
+        "augmentation": "crop",
+    },
     "exports": ["safetensors"],
 }
 
