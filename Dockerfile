@@ -46,7 +46,7 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
 CMD ["python", "-m", "api", "--host", "0.0.0.0", "--port", "8000"]
 
 FROM runtime AS worker
-# For what is compiled where it runs: the engine's kernel on a CPU, torch.compile on a GPU.
+# For what is compiled where it runs: the engine's kernels on a CPU, torch.compile on a GPU.
 USER root
 RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 USER 10001:10001

@@ -20,8 +20,8 @@ from torch.nn import functional
 
 from benchmarks.harness.document import machine, table, write_section
 from benchmarks.harness.interleaved import seconds_of
-from core.convolutions import load
 from core.device import Arithmetic, set_up_process
+from core.kernels import load
 from core.methods.kd import kd_loss
 from core.networks import zoo
 from core.networks.inference import frozen_copy, in_layout, in_low_precision
@@ -42,25 +42,25 @@ class Levers:
     teacher_bf16: bool = False
     teacher_int8: bool = False
     student_bf16: bool = False
-    student_kernel: bool = False
+    student_kernels: bool = False
     compiled: bool = False
     stored: bool = False
 
 
 FLOATS = {"channels_last": True, "folded": True, "teacher_bf16": True, "student_bf16": True}
-OWN = {**FLOATS, "student_kernel": True}
+OWN = {**FLOATS, "student_kernels": True}
 CASES = (
     Levers("none: float32, as libraries do it"),
     Levers("channels_last", channels_last=True),
     Levers("teacher folded", folded=True),
     Levers("teacher in bfloat16", teacher_bf16=True),
     Levers("student in bfloat16", student_bf16=True),
-    Levers("student in bfloat16 by the kernel", channels_last=True, student_bf16=True, student_kernel=True),
+    Levers("student in bfloat16 by the engine's kernels", channels_last=True, student_bf16=True, student_kernels=True),
     Levers("both in bfloat16", teacher_bf16=True, student_bf16=True),
     Levers("teacher's pass stored", stored=True),
     Levers("all of these in floats", **FLOATS),
     Levers("the same, compiled", **FLOATS, compiled=True),
-    Levers("floats, the student's convolutions by the kernel", **OWN),
+    Levers("floats, the student by the engine's kernels", **OWN),
     Levers("besides, the teacher in 8-bit integers: the engine, live", **OWN, teacher_int8=True),
     Levers("the same with the pass stored: the engine, stored", **OWN, stored=True),
 )
@@ -71,8 +71,8 @@ def make_step(levers: Levers) -> Callable[[], None]:
     device = torch.device("cpu")
     low, full = Arithmetic(device, "bf16"), Arithmetic(device, "fp32")
     trained = low if levers.student_bf16 else full
-    if levers.student_kernel:
-        trained = replace(trained, kernel=load(CACHE))
+    if levers.student_kernels:
+        trained = replace(trained, kernels=load(CACHE))
     torch.manual_seed(0)
     teacher = zoo.build("cifar/resnet32x4", CLASSES, image_size=SIZE).eval().requires_grad_(False)
     student = zoo.build("cifar/resnet8x4", CLASSES, image_size=SIZE).train()

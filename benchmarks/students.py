@@ -19,8 +19,8 @@ from torch.nn import functional
 
 from benchmarks.harness.document import machine, table, write_section
 from benchmarks.harness.interleaved import seconds_of
-from core.convolutions import load
 from core.device import Arithmetic, set_up_process
+from core.kernels import load
 from core.networks import zoo
 from core.networks.inference import in_layout
 
@@ -110,10 +110,10 @@ def main() -> None:
     }
     text = "\n\n".join(
         [
-            "## The student's convolutions",
+            "## The student's step",
             f"{time.strftime('%B %Y')}, {machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads; "
-            f"{options.rounds} rounds. The engine: bfloat16, but depthwise convolutions in float32, and 3x3 ones of "
-            "stride 1 by Winograd's algorithm, with the gradients of weights of stride 2 by the same kernel.",
+            f"{options.rounds} rounds. The engine: bfloat16, but depthwise convolutions in float32; by its own kernels "
+            "3x3 ones of stride 1 (Winograd's algorithm), the gradients of weights of stride 2, and batch norms.",
             table(rows, columns),
             "```\npython benchmarks/students.py\n```",
         ]

@@ -7,10 +7,10 @@ from dataclasses import replace
 import torch
 
 from core.batches import Batches
-from core.convolutions import load
 from core.course import Course, PlannedStage, plan_stages
 from core.data.dataset import Split
 from core.device import images_at_once
+from core.kernels import load
 from core.methods import find
 from core.methods.method import Method, Setting
 from core.networks import zoo
@@ -164,12 +164,12 @@ def _comes_from_afar(run: PreparedRun, split: Split, place: Place, device: torch
 
 
 def _course(prepared: Prepared, run: PreparedRun, method: Method, teaching: Teaching, place: Place) -> Course:
-    kernel = load(place.cache) if run.spec.training.convolutions == "kernel" else None
+    kernels = load(place.cache) if run.spec.training.kernels == "own" else None
     return Course(
         run=run.run.name,
         training=run.spec.training,
         seed=run.run.seed,
-        arithmetic=replace(prepared.arithmetic, kernel=kernel),
+        arithmetic=replace(prepared.arithmetic, kernels=kernels),
         stages=plan(prepared, run, method, teaching, place),
     )
 

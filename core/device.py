@@ -10,9 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.convolutions import ByKernel, Kernel
 from core.depthwise import DepthwiseInFloat
 from core.errors import SpecInvalid
+from core.kernels import ByKernels, Kernels
 from core.pinning import pin_threads
 from core.spec import TrainingSpec
 
@@ -30,8 +30,8 @@ class Arithmetic:
 
     device: torch.device
     precision: Precision
-    kernel: Kernel | None = None
-    """For the convolutions of a training."""
+    kernels: Kernels | None = None
+    """For a training."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -50,7 +50,7 @@ class Arithmetic:
         with (
             self.autocast(),
             DepthwiseInFloat() if self._is_slow_at_depthwise else nullcontext(),
-            ByKernel(self.kernel) if self.kernel is not None else nullcontext(),
+            ByKernels(self.kernels) if self.kernels is not None else nullcontext(),
         ):
             yield
 

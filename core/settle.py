@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from core.assembly import build_method
-from core.convolutions import KernelUnavailable, has_instructions, load, serves
 from core.course import end_steps
 from core.device import Arithmetic
 from core.errors import SpecInvalid
 from core.events import Event, Log
+from core.kernels import KernelsUnavailable, has_instructions, load, serves
 from core.methods.method import Method, Needs
 from core.prepare import Place, Prepared, PreparedRun
 from core.spec import TrainingSpec
@@ -18,9 +18,9 @@ from core.teacher_pass.opening import layout_for
 # Views of each image in a stored pass, and the epochs for which storing pays: docs/performance.md has the measurement.
 AUTO_VIEWS = 8
 EPOCHS_PER_VIEW = 2
-# The kernel is compiled in two seconds once a machine; these may well take less.
-MIN_KERNEL_STEPS = 200
-NEEDS_OF_KERNEL = "training.precision bf16 on a CPU with AVX-512 BF16 and without AMX"
+# The kernels are compiled in two seconds once a machine; these may well take less.
+MIN_STEPS_FOR_KERNELS = 50
+NEEDS_OF_KERNELS = "training.precision bf16 on a CPU with AVX-512 BF16 and without AMX"
 
 
 def settle(prepared: Prepared, place: Place, report: Callable[[Event], None]) -> Prepared:
@@ -37,7 +37,7 @@ def settle(prepared: Prepared, place: Place, report: Callable[[Event], None]) ->
         else:
             chosen = first.spec.training
             training = run.spec.training.model_copy(
-                update={name: getattr(chosen, name) for name in ("teacher_pass", "stored_views", "convolutions")}
+                update={name: getattr(chosen, name) for name in ("teacher_pass", "stored_views", "kernels")}
             )
             spec = run.spec.model_copy(update={"training": training})
             settled[run.run.name] = replace(run, spec=spec, steps=first.steps)
@@ -60,16 +60,15 @@ def _settled(prepared: Prepared, run: PreparedRun, place: Place, report: Callabl
         report(Log(message=_stored_message(views)))
     if run is prepared.student and run.spec.student.weights == "teacher":
         report(Log(message="the student begins with weights of its teacher"))
-    convolutions, reason = _convolutions(run, method, prepared.arithmetic, steps, place)
-    if reason and training.convolutions == "kernel":
-        detail = f"'kernel' cannot serve this job: {reason}; allowed: auto, torch"
-        raise SpecInvalid([("/training/convolutions", detail)])
+    kernels, reason = _kernels(run, method, prepared.arithmetic, steps, place)
+    if reason and training.kernels == "own":
+        raise SpecInvalid([("/training/kernels", f"'own' cannot serve this job: {reason}; allowed: auto, torch")])
     if reason and run is prepared.student:
-        report(Log(message=f"convolutions are torch's own: {reason}"))
+        report(Log(message=f"the kernels are torch's: {reason}"))
     filled = {
         "teacher_pass": "stored" if views else "live",
         "stored_views": views or 1,
-        "convolutions": convolutions,
+        "kernels": kernels,
     }
     spec = run.spec.model_copy(update={"training": training.model_copy(update=filled)})
     return replace(run, spec=spec, steps=steps)
@@ -81,28 +80,26 @@ def _stored_message(views: int) -> str:
     return f"the teacher sees {views} views of each image, which are stored and gone through in turn"
 
 
-def _convolutions(
-    run: PreparedRun, method: Method, arithmetic: Arithmetic, steps: int, place: Place
-) -> tuple[str, str]:
-    """(who computes them, why not the kernel). The reason is empty where nobody would expect it."""
+def _kernels(run: PreparedRun, method: Method, arithmetic: Arithmetic, steps: int, place: Place) -> tuple[str, str]:
+    """(whose, why not the engine's own). The reason is empty where nobody would expect them."""
     training = run.spec.training
-    if training.convolutions == "torch":
+    if training.kernels == "torch":
         return "torch", ""
-    insists = training.convolutions == "kernel"
+    insists = training.kernels == "own"
     if arithmetic.precision != "bf16" or not has_instructions(arithmetic.device):
-        return "torch", f"it needs {NEEDS_OF_KERNEL}" if insists else ""
+        return "torch", f"they need {NEEDS_OF_KERNELS}" if insists else ""
     if not any(serves(module) for part in (method, method.setting.student) for module in part.modules()):
-        return "torch", "no 3x3 convolution has multiples of 32 channels" if insists else ""
+        return "torch", "no 3x3 convolution has multiples of 32 channels, no batch norm of 16" if insists else ""
     if training.compile is True:
-        return "torch", "training.compile has torch compile them" if insists else ""
-    if steps < MIN_KERNEL_STEPS and not insists:
+        return "torch", "training.compile has torch compile what is trained" if insists else ""
+    if steps < MIN_STEPS_FOR_KERNELS and not insists:
         return "torch", ""
     try:
         with place.ranks.first_goes_first():
             load(place.cache)
-    except KernelUnavailable as error:
+    except KernelsUnavailable as error:
         return "torch", str(error)
-    return "kernel", ""
+    return "own", ""
 
 
 def _stored_views(run: PreparedRun, method: Method, epochs: float, max_bytes: int) -> tuple[int, str]:

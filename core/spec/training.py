@@ -67,11 +67,11 @@ class TrainingSpec(Part):
         "where they gain and what the teacher says hardly moves, else same; needs a CPU with AVX-512 VNNI; auto: int8 "
         "where the CPU has it and `precision` is auto, else same",
     )
-    convolutions: Literal["auto", "torch", "kernel"] = Field(
+    kernels: Literal["auto", "torch", "own"] = Field(
         "auto",
-        description="3x3 ones in what is trained. kernel: by the engine's own, with 2.25 times fewer products at "
-        "stride 1, compiled when it is first used; needs precision bf16, a CPU with AVX-512 BF16 and a C++ compiler; "
-        "auto: kernel where that is so and the training is not very short, else torch",
+        description="for 3x3 convolutions and batch norms in what is trained on a CPU. own: the engine's, faster, "
+        "compiled when they are first used; they need precision bf16, a CPU with AVX-512 BF16 and a C++ compiler; "
+        "auto: own where that is so and the training is not very short, else torch",
     )
     compile: Auto | bool = Field(
         "auto",

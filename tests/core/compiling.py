@@ -1,4 +1,4 @@
-"""Whether the kernel of core.convolutions can be compiled and run here."""
+"""Whether the kernels of core.kernels can be compiled and run here."""
 
 import os
 import shutil
@@ -6,19 +6,19 @@ import shutil
 import pytest
 import torch
 
-from core.convolutions import has_instructions
-from core.convolutions.library import COMPILERS
+from core.kernels import has_instructions
+from core.kernels.library import COMPILERS
 
 HAS_INSTRUCTIONS = has_instructions(torch.device("cpu"))
 
 
 def _why_not() -> str:
     if not HAS_INSTRUCTIONS:
-        return "this CPU has no AVX-512 BF16, or has AMX: the kernel is for others"
+        return "this CPU has no AVX-512 BF16, or has AMX: the kernels are for others"
     # CI installs a compiler, and must not skip where it failed to.
     if "RETORT_TEST_REQUIRE_SERVERS" in os.environ or any(map(shutil.which, COMPILERS)):
         return ""
-    return f"no C++ compiler is installed ({', '.join(COMPILERS)}), which the kernel is made by"
+    return f"no C++ compiler is installed ({', '.join(COMPILERS)}), which makes the kernels"
 
 
-needs_kernel = pytest.mark.skipif(bool(_why_not()), reason=_why_not() or "it can be made here")
+needs_kernels = pytest.mark.skipif(bool(_why_not()), reason=_why_not() or "they can be made here")

@@ -34,7 +34,7 @@ def test_no_auto_is_left_and_resolving_again_changes_nothing():
     dumped = once.model_dump(mode="json")
     # How the teacher is asked and who convolves depends on the method as built: core.settle fills it in.
     left = {name for name, value in dumped["training"].items() if value == "auto"}
-    assert left == {"teacher_pass", "stored_views", "convolutions"} and "auto" not in json.dumps(dumped["method"])
+    assert left == {"teacher_pass", "stored_views", "kernels"} and "auto" not in json.dumps(dumped["method"])
     again = resolve(
         parse_job(dumped),
         native_size=(32, 32),

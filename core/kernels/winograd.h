@@ -1,37 +1,18 @@
 // Patches, tiles and filters into the form in which F(2 x 2, 3 x 3) multiplies them, and back, 16 channels a register.
 #pragma once
-#include <immintrin.h>
-
-#include <cstdint>
+#include "lanes.h"
+#include "products.h"
 
 namespace winograd {
 
-using bf16 = uint16_t;
-using Lanes = __m512;
-
 constexpr int POINTS = 16;  // values of a transformed tile, 4 x 4
-constexpr int WIDTH = 32;   // channels that a panel holds side by side: two registers of float32
-constexpr int ROWS = 8;     // of a product in registers; with WIDTH they fill 16 of 32
 constexpr int BLOCK = 48;   // tiles that a thread convolves at once: 16 x 48 x 64 channels fit its level-2 cache
 constexpr int MAX_CHANNELS = 4096;
 
 alignas(64) const bf16 ZEROS[MAX_CHANNELS] = {};  // what lies outside of an image
 
-inline Lanes plus(Lanes a, Lanes b) { return _mm512_add_ps(a, b); }
-inline Lanes minus(Lanes a, Lanes b) { return _mm512_sub_ps(a, b); }
-inline Lanes half(Lanes a) { return _mm512_mul_ps(a, _mm512_set1_ps(0.5f)); }
+inline Lanes half(Lanes a) { return times(a, all(0.5f)); }
 
-inline Lanes widen(const bf16* p) {
-    __m256i low = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(low), 16));
-}
-inline void narrow(bf16* p, Lanes v) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), (__m256i)_mm512_cvtneps_pbh(v));
-}
-// Two products a lane: `pair` holds two neighbouring bfloat16, `wide` two for every lane.
-inline Lanes dot(Lanes sum, uint32_t pair, __m512i wide) {
-    return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(static_cast<int>(pair)), (__m512bh)wide);
-}
 // even[0] odd[0] even[1] odd[1] ... in bfloat16
 inline __m512i interleave(Lanes even, Lanes odd, __m512i order) {
     return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(odd, even));
@@ -113,8 +94,8 @@ inline void transform_filter(const float* g, int64_t down, int64_t right, Lanes 
 }
 
 // A^T m A: the tiles' pixels from their products m (16, BLOCK, WIDTH), in the WIDTH channels from `channel` on.
-void untransform_tiles(const Shape& s, const float* m, int64_t first, int count, const float* bias, int64_t channels,
-                       int64_t channel, bf16* to) {
+inline void untransform_tiles(const Shape& s, const float* m, int64_t first, int count, const float* bias,
+                              int64_t channels, int64_t channel, bf16* to) {
     for (int b = 0; b < count; b++) {
         Tile t = place(s, first + b);
         for (int n = 0; n < WIDTH; n += 16) {
@@ -136,7 +117,7 @@ void untransform_tiles(const Shape& s, const float* m, int64_t first, int count,
 }
 
 // G^T m G: the gradients of ROWS x WIDTH filters from their sums m (16, ROWS, WIDTH).
-void untransform_filters(const float* m, int64_t channels, float* to) {
+inline void untransform_filters(const float* m, int64_t channels, float* to) {
     for (int r = 0; r < ROWS; r++)
         for (int n = 0; n < WIDTH; n += 16) {
             Lanes e[3][4];

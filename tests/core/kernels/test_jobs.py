@@ -1,10 +1,10 @@
-"""Which jobs use the kernel, and what they say of it: whole jobs on the real digits."""
+"""Which jobs use the kernels, and what they say of them: whole jobs on the real digits."""
 
 import pytest
 import torch
-from compiling import HAS_INSTRUCTIONS, needs_kernel
+from compiling import HAS_INSTRUCTIONS, needs_kernels
 
-from core.convolutions import has_instructions, library
+from core.kernels import has_instructions, library
 
 # Its second stage has 32 channels, at 8 x 8 pixels in maps of 4 x 4; the third's maps of 2 x 2 are too small.
 STUDENT = "cifar/resnet8"
@@ -29,7 +29,7 @@ def job(student=STUDENT, **training):
 def chosen(ran):
     """What the resolved spec says."""
     assert ran.error is None, ran.error
-    return ran.of("resolved")[0].spec["training"]["convolutions"]
+    return ran.of("resolved")[0].spec["training"]["kernels"]
 
 
 def refusal(ran):
@@ -42,60 +42,60 @@ def logs(ran):
     return [event.message for event in ran.of("log")]
 
 
-@needs_kernel
+@needs_kernels
 def test_a_training_of_some_length_uses_it(run_job):
     assert chosen(run_job(job(), plan_only=True)) == "torch"
-    for insisting in (job(max_steps=200), job(convolutions="kernel")):
+    for insisting in (job(max_steps=50), job(kernels="own")):
         ran = run_job(insisting, plan_only=True)
-        assert chosen(ran) == "kernel"
-        assert not any("convolutions" in message for message in logs(ran))
-    assert chosen(run_job(job(max_steps=200, convolutions="torch"), plan_only=True)) == "torch"
+        assert chosen(ran) == "own"
+        assert not any("kernels" in message for message in logs(ran))
+    assert chosen(run_job(job(max_steps=50, kernels="torch"), plan_only=True)) == "torch"
 
 
-@needs_kernel
+@needs_kernels
 def test_it_learns_what_torch_would(run_job):
     losses = {}
-    for who in ("torch", "kernel"):
-        ran = run_job(job(max_steps=40, convolutions=who))
+    for who in ("torch", "own"):
+        ran = run_job(job(max_steps=40, kernels=who))
         assert chosen(ran) == who
         losses[who] = [event.values["train/loss"] for event in ran.of("metric") if "train/loss" in event.values]
-    assert len(losses["torch"]) == len(losses["kernel"]) > 5
-    assert losses["torch"] != losses["kernel"]  # or it was not used
-    assert losses["kernel"] == pytest.approx(losses["torch"], rel=0.05)
-    assert losses["kernel"][-1] < 0.85 * losses["kernel"][0]
+    assert len(losses["torch"]) == len(losses["own"]) > 5
+    assert losses["torch"] != losses["own"]  # or it was not used
+    assert losses["own"] == pytest.approx(losses["torch"], rel=0.05)
+    assert losses["own"][-1] < 0.85 * losses["own"][0]
 
 
-@needs_kernel
+@needs_kernels
 def test_without_a_compiler_a_job_says_so_and_trains_with_torch(run_job, monkeypatch):
     monkeypatch.setattr(library, "COMPILERS", ("no-such-compiler",))
-    ran = run_job(job(max_steps=200), plan_only=True)
+    ran = run_job(job(max_steps=50), plan_only=True)
     assert chosen(ran) == "torch"
-    (told,) = (message for message in logs(ran) if "convolutions" in message)
-    assert told == "convolutions are torch's own: no C++ compiler is installed (no-such-compiler)"
-    pointer, detail = refusal(run_job(job(convolutions="kernel"), plan_only=True))
-    assert pointer == "/training/convolutions" and "no C++ compiler is installed" in detail
+    (told,) = (message for message in logs(ran) if "kernels" in message)
+    assert told == "the kernels are torch's: no C++ compiler is installed (no-such-compiler)"
+    pointer, detail = refusal(run_job(job(kernels="own"), plan_only=True))
+    assert pointer == "/training/kernels" and "no C++ compiler is installed" in detail
 
 
-@needs_kernel
+@needs_kernels
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"precision": "fp32"}, "needs training.precision bf16 on a CPU with AVX-512 BF16"),
+        ({"precision": "fp32"}, "need training.precision bf16 on a CPU with AVX-512 BF16"),
         ({"compile": True}, "training.compile"),
-        ({"student": "cifar/mobilenetv2"}, "no 3x3 convolution has multiples of 32 channels"),
+        ({"student": "torchvision/convnext_tiny", "image_size": 32}, "no 3x3 convolution has multiples of 32 channels"),
     ],
 )
 def test_a_job_that_insists_is_refused_where_it_cannot_serve(run_job, changes, why):
-    pointer, detail = refusal(run_job(job(convolutions="kernel", **changes), plan_only=True))
-    assert pointer == "/training/convolutions"
+    pointer, detail = refusal(run_job(job(kernels="own", **changes), plan_only=True))
+    assert pointer == "/training/kernels"
     assert why in detail and "allowed: auto, torch" in detail
 
 
 @pytest.mark.skipif(HAS_INSTRUCTIONS, reason="says what a CPU without AVX-512 BF16 answers")
 def test_a_processor_without_the_instructions_is_a_reason(run_job):
-    assert chosen(run_job(job(max_steps=200), plan_only=True)) == "torch"
-    pointer, detail = refusal(run_job(job(convolutions="kernel"), plan_only=True))
-    assert pointer == "/training/convolutions" and "AVX-512 BF16" in detail
+    assert chosen(run_job(job(max_steps=50), plan_only=True)) == "torch"
+    pointer, detail = refusal(run_job(job(kernels="own"), plan_only=True))
+    assert pointer == "/training/kernels" and "AVX-512 BF16" in detail
 
 
 def test_a_processor_is_asked_for_its_instructions(monkeypatch):

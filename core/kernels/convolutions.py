@@ -1,15 +1,16 @@
-"""The kernel in a network's forward pass: it takes the convolutions that it can, and torch the others."""
+"""Convolutions by the kernels, as autograd has them.
 
-from collections.abc import Callable
+Weights stay in float32 until they are transformed, and their gradients come in float32.
+"""
+
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.overrides import TorchFunctionMode
 
-from core.convolutions.library import CHANNELS_AT_ONCE, MOST_CHANNELS, Kernel
+from core.kernels.calls import CHANNELS_AT_ONCE, MOST_CHANNELS, Kernels
 
 # Pixels. In smaller maps most of a tile would lie outside.
 LEAST_SIZE = 4
@@ -25,7 +26,7 @@ class Form:
 
     @classmethod
     def of(cls, weight: Tensor, stride: Any, padding: Any, dilation: Any, groups: int) -> "Form | None":
-        """None for one that the kernel does not serve, whatever its images are."""
+        """None for one that the kernels do not serve, whatever its images are."""
         numbers = [_number(value) for value in (weight.shape[2:], stride, padding)]
         if None in numbers or _number(dilation) != 1 or groups != 1 or weight.dtype != torch.float32:
             return None
@@ -36,7 +37,7 @@ class Form:
 
     @property
     def by_winograd(self) -> bool:
-        """Whether the kernel computes all of it; else the gradients of its weights alone."""
+        """Whether the kernels compute all of it; else the gradients of its weights alone."""
         return self == Form(3, 1, 1)
 
 
@@ -46,37 +47,16 @@ def _number(value: Any) -> int | None:
     return values[0] if len(set(values)) == 1 and isinstance(values[0], int) else None
 
 
-class ByKernel(TorchFunctionMode):
-    """Within it, and where autocast computes in bfloat16, convolutions that need a gradient go to the kernel.
-
-    Of 3x3 ones of stride 1 all; of stride 2 the gradients of weights. Weights stay in float32 until they are
-    transformed, and their gradients come in float32.
-    """
-
-    def __init__(self, kernel: Kernel) -> None:
-        super().__init__()
-        self._kernel = kernel
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Every torch function that is called meanwhile goes through here."""
-        kwargs = kwargs or {}
-        if func is torch.conv2d and not torch.compiler.is_compiling():
-            form = _served(*args, **kwargs)
-            if form is not None:
-                return self._convolve(form, *args, **kwargs)
-        return func(*args, **kwargs)
-
-    def _convolve(
-        self, form: Form, input: Tensor, weight: Tensor, bias: Tensor | None = None, *_: Any, **__: Any
-    ) -> Tensor:
-        function = _Winograd if form.by_winograd else _Strided
-        return function.apply(input.bfloat16(), weight, bias, self._kernel, form)
+def convolve(
+    kernels: Kernels, form: Form, input: Tensor, weight: Tensor, bias: Tensor | None = None, *_: Any, **__: Any
+) -> Tensor:
+    """What torch.conv2d would make of these arguments, in bfloat16; `form` is what `form_of_call` says of them."""
+    function = _Winograd if form.by_winograd else _Strided
+    return function.apply(input.bfloat16(), weight, bias, kernels, form)
 
 
 def serves(module: nn.Module) -> bool:
-    """Whether the kernel computes this layer, where its images are not tiny."""
+    """Whether the kernels compute this layer, where its images are not tiny."""
     return (
         isinstance(module, nn.Conv2d)
         and module.padding_mode == "zeros"
@@ -84,39 +64,32 @@ def serves(module: nn.Module) -> bool:
     )
 
 
-def _served(
+def form_of_call(
     input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
     groups: int = 1,
 ) -> Form | None:  # fmt: skip
-    """The form of a convolution that the kernel serves, with a backward pass to come; arguments as torch.conv2d's."""
-    fits = (
-        input.ndim == 4
-        and input.device.type == "cpu"
-        and min(input.shape[2:]) >= LEAST_SIZE
-        and torch.is_grad_enabled()
-        and torch.is_autocast_enabled("cpu")
-        and torch.get_autocast_dtype("cpu") == torch.bfloat16
-    )
+    """The form of a convolution that the kernels serve; arguments as torch.conv2d's."""
+    fits = input.ndim == 4 and input.device.type == "cpu" and min(input.shape[2:]) >= LEAST_SIZE
     return Form.of(weight, stride, padding, dilation, groups) if fits else None
 
 
 class _Winograd(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None, kernel: Kernel, form: Form) -> Tensor:
-        images, weight = _laid_out(images), _laid_out(weight)
+    def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None, kernels: Kernels, form: Form) -> Tensor:
+        images, weight = laid_out(images), laid_out(weight)
         ctx.save_for_backward(images, weight)
-        ctx.kernel = kernel
-        return kernel.convolve(images, weight, bias)
+        ctx.kernels = kernels
+        return kernels.convolve(images, weight, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         images, weight = ctx.saved_tensors
-        gradient = _laid_out(gradient)
+        gradient = laid_out(gradient)
         for_images, for_weight, for_bias, *_ = ctx.needs_input_grad
         return (
-            ctx.kernel.gradient_of_images(gradient, weight) if for_images else None,
-            ctx.kernel.gradient_of_weight(images, gradient) if for_weight else None,
+            ctx.kernels.gradient_of_images(gradient, weight) if for_images else None,
+            ctx.kernels.gradient_of_weight(images, gradient) if for_weight else None,
             _of_bias(gradient) if for_bias else None,
             None,
             None,
@@ -125,10 +98,10 @@ class _Winograd(torch.autograd.Function):
 
 class _Strided(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None, kernel: Kernel, form: Form) -> Tensor:
-        images, low = _laid_out(images), _laid_out(weight).bfloat16()
+    def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None, kernels: Kernels, form: Form) -> Tensor:
+        images, low = laid_out(images), laid_out(weight).bfloat16()
         ctx.save_for_backward(images, low)
-        ctx.kernel, ctx.form = kernel, form
+        ctx.kernels, ctx.form = kernels, form
         with torch.autocast("cpu", enabled=False):
             low_bias = bias.bfloat16() if bias is not None else None
             return nn.functional.conv2d(images, low, low_bias, form.stride, form.padding)
@@ -137,11 +110,11 @@ class _Strided(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (images, low), form = ctx.saved_tensors, ctx.form
-        gradient = _laid_out(gradient)
+        gradient = laid_out(gradient)
         for_images, for_weight, for_bias, *_ = ctx.needs_input_grad
         of_weight = None
         if for_weight:
-            of_weight = ctx.kernel.gradient_of_filter(
+            of_weight = ctx.kernels.gradient_of_filter(
                 images, gradient, size=form.size, stride=form.stride, padding=form.padding
             )
         return (
@@ -163,5 +136,5 @@ def _of_bias(gradient: Tensor) -> Tensor:
     return gradient.sum((0, 2, 3), dtype=torch.float32)
 
 
-def _laid_out(tensor: Tensor) -> Tensor:
+def laid_out(tensor: Tensor) -> Tensor:
     return tensor.contiguous(memory_format=torch.channels_last)

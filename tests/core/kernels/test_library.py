@@ -6,16 +6,17 @@ import stat
 import time
 
 import pytest
-from compiling import needs_kernel
+from compiling import needs_kernels
 
-from core.convolutions import KernelUnavailable, library
+from core.kernels import KernelsUnavailable, library
+from core.kernels.agreement import disagreement
 
-pytestmark = needs_kernel
+pytestmark = needs_kernels
 
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    """A process remembers the kernel of each cache."""
+    """A process remembers the kernels of each cache."""
     library.load.cache_clear()
     yield
     library.load.cache_clear()
@@ -40,7 +41,7 @@ def test_it_is_compiled_once(tmp_path, monkeypatch):
     written = (tmp_path / "kernels" / name).stat().st_mtime_ns
     library.load.cache_clear()
     monkeypatch.setenv("PATH", "")  # a second process needs no compiler
-    assert library.load(tmp_path).agrees()
+    assert disagreement(library.load(tmp_path)) is None
     assert files(tmp_path) == [name] and (tmp_path / "kernels" / name).stat().st_mtime_ns == written
 
 
@@ -64,7 +65,7 @@ def test_other_sources_or_flags_are_another_file(tmp_path, monkeypatch):
 
 def test_without_a_compiler_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", os.fspath(tmp_path))
-    with pytest.raises(KernelUnavailable, match=r"no C\+\+ compiler is installed \(c\+\+, g\+\+, clang\+\+\)"):
+    with pytest.raises(KernelsUnavailable, match=r"no C\+\+ compiler is installed \(c\+\+, g\+\+, clang\+\+\)"):
         library.load(tmp_path)
     assert files(tmp_path) == []
 
@@ -72,13 +73,13 @@ def test_without_a_compiler_it_says_so(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("does", "said"),
     [
-        ("echo 'kernel.cpp:1: error: no such option' >&2; exit 1", "c++ failed: kernel.cpp:1: error: no such option"),
+        ("echo 'filters.cpp:1: error: no such option' >&2; exit 1", "c++ failed: filters.cpp:1: error: no such option"),
         ("exit 3", "c++ failed: exit status 3"),
     ],
 )
 def test_what_a_compiler_complains_of_is_told_and_nothing_stays(tmp_path, monkeypatch, does, said):
     monkeypatch.setenv("PATH", compiler_that(tmp_path / "bin", does))
-    with pytest.raises(KernelUnavailable) as caught:
+    with pytest.raises(KernelsUnavailable) as caught:
         library.load(tmp_path)
     assert said in str(caught.value)
     assert files(tmp_path) == []
@@ -88,7 +89,7 @@ def test_a_compiler_that_hangs_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", compiler_that(tmp_path / "bin", f"exec {shutil.which('sleep')} 60"))
     monkeypatch.setattr(library, "TIMEOUT_SECONDS", 0.2)
     started = time.monotonic()
-    with pytest.raises(KernelUnavailable, match=r"took more than 0\.2 seconds"):
+    with pytest.raises(KernelsUnavailable, match=r"took more than 0\.2 seconds"):
         library.load(tmp_path)
     assert time.monotonic() - started < 30
     assert files(tmp_path) == []
@@ -99,18 +100,18 @@ def test_a_damaged_file_is_refused_and_made_anew_the_next_time(tmp_path):
     (name,) = files(tmp_path / "elsewhere")
     (tmp_path / "kernels").mkdir()
     (tmp_path / "kernels" / name).write_bytes(b"\x7fELF, but no more")
-    with pytest.raises(KernelUnavailable, match="cannot be loaded"):
+    with pytest.raises(KernelsUnavailable, match="cannot be loaded"):
         library.load(tmp_path)
-    assert library.load(tmp_path).agrees()
+    assert disagreement(library.load(tmp_path)) is None
 
 
 def test_a_kernel_that_computes_something_else_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(library.Kernel, "agrees", lambda self: False)
-    with pytest.raises(KernelUnavailable, match="differs from what torch does"):
+    monkeypatch.setattr(library, "disagreement", lambda kernels: "batch norm")
+    with pytest.raises(KernelsUnavailable, match="what batch norm computes differs from what torch does"):
         library.load(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_a_reason(tmp_path):
     (tmp_path / "kernels").write_text("a file stands where the folder should be")
-    with pytest.raises(KernelUnavailable, match="cannot be compiled"):
+    with pytest.raises(KernelsUnavailable, match="cannot be compiled"):
         library.load(tmp_path)

@@ -1,0 +1,103 @@
+"""The compiled kernels: made from their sources by this machine's C++ compiler when they are first wanted, and kept.
+
+They run on the threads that torch has already, by way of the OpenMP library that torch has loaded: a second one would
+bring threads of its own, and both would wait for each other's cores.
+"""
+
+import ctypes
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+
+from core.kernels.agreement import disagreement
+from core.kernels.calls import Kernels
+from core.whole_file import whole_file
+
+HEADERS = ("lanes.h", "products.h", "winograd.h")
+SOURCES = ("convolutions.cpp", "filters.cpp", "normalization.cpp")
+FOLDER = Path(__file__).parent
+FLAGS = ("-O3", "-std=c++17", "-fPIC", "-fopenmp", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512bf16", "-mfma")
+COMPILERS = ("c++", "g++", "clang++")
+TIMEOUT_SECONDS = 120
+
+
+class KernelsUnavailable(Exception):
+    """Why this machine computes without the kernels, in half a sentence."""
+
+
+def has_instructions(device: torch.device) -> bool:
+    """Whether the kernels can run on the device and pay there: a CPU with AVX-512 BF16 and without AMX, with which
+    torch's convolutions are faster still."""
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported() and not torch.cpu._is_amx_tile_supported()
+
+
+@functools.cache
+def load(cache: Path) -> Kernels:
+    """The kernels, compiled into `cache` where they are not there yet. Raises KernelsUnavailable."""
+    runtime = _openmp()
+    path = cache / "kernels" / f"{_key(runtime)}.so"
+    try:
+        if not path.exists():
+            _compile(path, runtime)
+    except OSError as error:
+        raise KernelsUnavailable(f"they cannot be compiled: {error}") from error
+    try:
+        kernels = Kernels(ctypes.CDLL(os.fspath(path)))
+    except OSError as error:
+        path.unlink()  # damaged, or for another machine: the next job compiles it anew
+        raise KernelsUnavailable(f"what was compiled cannot be loaded: {error}") from error
+    if (differs := disagreement(kernels)) is not None:
+        raise KernelsUnavailable(f"what {differs} computes differs from what torch does")
+    return kernels
+
+
+def _key(runtime: Path) -> str:
+    parts = [(FOLDER / name).read_bytes() for name in (*HEADERS, *SOURCES)]
+    parts += [" ".join(FLAGS).encode(), os.fsencode(runtime)]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def _openmp() -> Path:
+    """The OpenMP library of this process."""
+    try:
+        maps = Path("/proc/self/maps").read_text()
+    except OSError as error:
+        raise KernelsUnavailable(f"torch's OpenMP library cannot be found here: {error}") from error
+    found = re.search(r"\s(/\S*/lib(?:g|i|)omp5?[-.][^/\s]*)$", maps, re.MULTILINE)
+    if found is None:
+        raise KernelsUnavailable("torch has loaded no OpenMP library")
+    return Path(found[1])
+
+
+def _compile(path: Path, runtime: Path) -> None:
+    """In two steps: a compiler that links with -fopenmp would take its own OpenMP library."""
+    compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
+    if compiler is None:
+        raise KernelsUnavailable(f"no C++ compiler is installed ({', '.join(COMPILERS)})")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as library:
+        compiled = {FOLDER / source: library.with_suffix(f".{source}.o") for source in SOURCES}
+        try:
+            with ThreadPoolExecutor() as at_once:
+                list(at_once.map(lambda each: _run(compiler, *FLAGS, "-c", each[0], "-o", each[1]), compiled.items()))
+            _run(compiler, "-shared", *compiled.values(), runtime, "-o", library)
+        finally:
+            for part in compiled.values():
+                part.unlink(missing_ok=True)
+
+
+def _run(*command: str | Path) -> None:
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+    except subprocess.CalledProcessError as error:
+        said = next((line for line in error.stderr.splitlines() if "error" in line), f"exit status {error.returncode}")
+        raise KernelsUnavailable(f"{command[0]} failed: {said.strip()[:300]}") from error
+    except subprocess.TimeoutExpired as error:
+        raise KernelsUnavailable(f"{command[0]} took more than {TIMEOUT_SECONDS} seconds") from error
