@@ -19,7 +19,7 @@ from core.teacher_pass.opening import layout_for
 AUTO_VIEWS = 8
 EPOCHS_PER_VIEW = 2
 # The kernels are compiled in two seconds once a machine; these may well take less.
-MIN_STEPS_FOR_KERNELS = 50
+MIN_STEPS_FOR_KERNELS = 200
 NEEDS_OF_KERNELS = "training.precision bf16 on a CPU with AVX-512 BF16 and without AMX"
 
 

@@ -45,11 +45,11 @@ def logs(ran):
 @needs_kernels
 def test_a_training_of_some_length_uses_it(run_job):
     assert chosen(run_job(job(), plan_only=True)) == "torch"
-    for insisting in (job(max_steps=50), job(kernels="own")):
+    for insisting in (job(max_steps=200), job(kernels="own")):
         ran = run_job(insisting, plan_only=True)
         assert chosen(ran) == "own"
         assert not any("kernels" in message for message in logs(ran))
-    assert chosen(run_job(job(max_steps=50, kernels="torch"), plan_only=True)) == "torch"
+    assert chosen(run_job(job(max_steps=200, kernels="torch"), plan_only=True)) == "torch"
 
 
 @needs_kernels
@@ -68,7 +68,7 @@ def test_it_learns_what_torch_would(run_job):
 @needs_kernels
 def test_without_a_compiler_a_job_says_so_and_trains_with_torch(run_job, monkeypatch):
     monkeypatch.setattr(library, "COMPILERS", ("no-such-compiler",))
-    ran = run_job(job(max_steps=50), plan_only=True)
+    ran = run_job(job(max_steps=200), plan_only=True)
     assert chosen(ran) == "torch"
     (told,) = (message for message in logs(ran) if "kernels" in message)
     assert told == "the kernels are torch's: no C++ compiler is installed (no-such-compiler)"
@@ -93,7 +93,7 @@ def test_a_job_that_insists_is_refused_where_it_cannot_serve(run_job, changes, w
 
 @pytest.mark.skipif(HAS_INSTRUCTIONS, reason="says what a CPU without AVX-512 BF16 answers")
 def test_a_processor_without_the_instructions_is_a_reason(run_job):
-    assert chosen(run_job(job(max_steps=50), plan_only=True)) == "torch"
+    assert chosen(run_job(job(max_steps=200), plan_only=True)) == "torch"
     pointer, detail = refusal(run_job(job(kernels="own"), plan_only=True))
     assert pointer == "/training/kernels" and "AVX-512 BF16" in detail
 
