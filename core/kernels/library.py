@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -82,15 +83,12 @@ def _compile(path: Path, runtime: Path) -> None:
     if compiler is None:
         raise KernelsUnavailable(f"no C++ compiler is installed ({', '.join(COMPILERS)})")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as library:
-        compiled = {FOLDER / source: library.with_suffix(f".{source}.o") for source in SOURCES}
-        try:
-            with ThreadPoolExecutor() as at_once:
-                list(at_once.map(lambda each: _run(compiler, *FLAGS, "-c", each[0], "-o", each[1]), compiled.items()))
-            _run(compiler, "-shared", *compiled.values(), runtime, "-o", library)
-        finally:
-            for part in compiled.values():
-                part.unlink(missing_ok=True)
+    with whole_file(path) as library, tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as at_once:
+        parts = [Path(folder, f"{source}.o") for source in SOURCES]
+        list(
+            at_once.map(lambda source, part: _run(compiler, *FLAGS, "-c", FOLDER / source, "-o", part), SOURCES, parts)
+        )
+        _run(compiler, "-shared", *parts, runtime, "-o", library)
 
 
 def _run(*command: str | Path) -> None:

@@ -39,8 +39,9 @@ enum Activation { NONE, RELU, RELU6, HARDSWISH };
 template <Activation ACTIVATION>
 inline Lanes activate(Lanes z) {
     Lanes zero = _mm512_setzero_ps();
-    if (ACTIVATION == RELU) return _mm512_max_ps(z, zero);
-    if (ACTIVATION == RELU6) return _mm512_min_ps(_mm512_max_ps(z, zero), all(6));
+    // Of a NaN and another value the instructions return the second: a training that diverges must show it.
+    if (ACTIVATION == RELU) return _mm512_max_ps(zero, z);
+    if (ACTIVATION == RELU6) return _mm512_min_ps(all(6), _mm512_max_ps(zero, z));
     if (ACTIVATION == HARDSWISH) {
         Lanes gate = _mm512_min_ps(_mm512_max_ps(plus(z, all(3)), zero), all(6));
         return times(z, times(gate, all(1 / 6.f)));
@@ -50,7 +51,7 @@ inline Lanes activate(Lanes z) {
 
 template <Activation ACTIVATION>
 inline Lanes pass_back(Lanes gradient, Lanes z) {
-    __mmask16 above = _mm512_cmp_ps_mask(z, _mm512_setzero_ps(), _CMP_GT_OQ);
+    __mmask16 above = _mm512_cmp_ps_mask(z, _mm512_setzero_ps(), _CMP_NLE_UQ);
     if (ACTIVATION == RELU) return _mm512_maskz_mov_ps(above, gradient);
     if (ACTIVATION == RELU6)
         return _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(above, z, all(6), _CMP_LT_OQ), gradient);

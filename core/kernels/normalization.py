@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from core.kernels.calls import NORMALIZED_AT_ONCE, Activation, Kernels
+from core.kernels.convolutions import laid_out
 
 ADDITIONS = {Tensor.__add__, Tensor.__radd__, Tensor.add, torch.add}
 ADDITIONS_IN_PLACE = {Tensor.__iadd__, Tensor.add_}
@@ -77,7 +78,7 @@ def normalize(
     bias: Tensor, training: bool, momentum: float = 0.1, eps: float = 1e-5,
 ) -> Deferred:  # fmt: skip
     """torch.nn.functional.batch_norm, where `serves_call` says so."""
-    images = input.contiguous(memory_format=torch.channels_last)
+    images = laid_out(input)
     statistics = kernels.statistics(images, weight, bias, eps, running_mean, running_var, momentum)
     return Deferred(kernels, images, (weight, bias), statistics)
 
@@ -91,13 +92,17 @@ def serves_call(
         training
         and weight is not None
         and bias is not None
-        and all(each is None or each.dtype == torch.float32 for each in (weight, bias, running_mean, running_var))
+        and all(map(_is_plain, (weight, bias, running_mean, running_var)))
         and input.dtype == torch.bfloat16
         and input.ndim == 4
         and input.device.type == "cpu"
         and input.shape[1] % NORMALIZED_AT_ONCE == 0
         and input.numel() > input.shape[1]
     )
+
+
+def _is_plain(parameter: Tensor | None) -> bool:
+    return parameter is None or (parameter.dtype == torch.float32 and parameter.is_contiguous())
 
 
 def serves(module: nn.Module) -> bool:
@@ -110,7 +115,11 @@ def follow(func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]
     if func in ADDITIONS or func in ADDITIONS_IN_PLACE:
         return _added(func, *args) if len(args) == 2 and not kwargs else None
     map, activation, in_place = _activation_of(func, *args, **kwargs)
-    if activation is Activation.NONE or not _is_open(map) or (map._carried is not None and activation.name != "RELU"):
+    if (
+        activation is Activation.NONE
+        or not _is_open(map)
+        or (map._carried is not None and activation is not Activation.RELU)
+    ):
         return None
     made = _compute(map, activation)
     if in_place:
@@ -124,7 +133,12 @@ def _added(func: Callable[..., Any], left: Any, right: Any) -> Tensor | None:
     if not _is_open(map) or map._carried is not None or (in_place and map is not left):
         return None
     other = computed(other)
-    if not isinstance(other, Tensor) or other.dtype != map._images.dtype or other.shape != map._images.shape:
+    if (
+        not _is_open(map)
+        or not isinstance(other, Tensor)
+        or other.dtype != map._images.dtype
+        or other.shape != map._images.shape
+    ):
         return None
     if in_place:
         map._carried, map._versions = other, (*map._versions, other._version)
@@ -188,7 +202,7 @@ class _Normalization(torch.autograd.Function):
         kernels: Kernels, activation: Activation,
     ) -> Tensor:  # fmt: skip
         if carried is not None:
-            carried = carried.contiguous(memory_format=torch.channels_last)
+            carried = laid_out(carried)
         made = kernels.normalize(images, statistics, carried, activation)
         needs_made = carried is not None and activation is Activation.RELU
         ctx.save_for_backward(images, weight, statistics, made if needs_made else None)
@@ -199,7 +213,7 @@ class _Normalization(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         images, weight, statistics, made = ctx.saved_tensors
-        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        gradient = laid_out(gradient)
         wants_carried = ctx.has_carried and ctx.needs_input_grad[3]
         for_images, for_carried, for_weight, for_bias = ctx.kernels.gradients_of_normalization(
             gradient, images, statistics, weight, ctx.activation, made=made,

@@ -96,6 +96,19 @@ def test_the_number_of_threads_changes_nothing(kernels):
     assert all(torch.equal(a, b) for other in found[1:] for a, b in zip(found[0], other, strict=True))
 
 
+@pytest.mark.parametrize("activation", Activation)
+def test_what_is_no_number_stays_none(kernels, activation):
+    """In its channel alone; a ReLU would not hide that a training has diverged."""
+    images, (weight, bias) = draw(4, 32, 8, 8).bfloat16(), parameters(32)
+    images[1, 5, 2, 3] = torch.nan
+    statistics = kernels.statistics(images, weight, bias, EPSILON, None, None, 0.1)
+    made = kernels.normalize(images, statistics, None, activation)
+    for_images, *_ = kernels.gradients_of_normalization(made, images, statistics, weight, activation)
+    for found in (made, for_images):
+        is_none = found.isnan().flatten(2).all(2).all(0)
+        assert is_none.tolist() == [channel == 5 for channel in range(32)] and found.isnan().sum() == 4 * 64
+
+
 class Counting(Kernels):
     """The kernels, which count what they are asked for."""
 
@@ -132,6 +145,11 @@ def add_in_place(a, b, x, activate=lambda map: map):
     return activate(out)
 
 
+def add_to_itself(out):
+    out += out
+    return out
+
+
 def use_twice(a, b, x):
     out = a(x)
     return F.relu(out) * out
@@ -161,6 +179,7 @@ FOLLOWING = {
     "sum and relu6": (lambda a, b, x: F.relu6(a(x) + x), ["sum none"]),
     "sum in place": (add_in_place, ["sum none"]),
     "sum and relu in place": (lambda a, b, x: add_in_place(a, b, x, nn.ReLU(inplace=True)), ["sum relu"]),
+    "sum with itself": (lambda a, b, x: add_to_itself(a(x)), ["none"]),
     "two sums": (lambda a, b, x: F.relu(a(x) + x + x), ["sum none"]),
     "scaled sum": (lambda a, b, x: torch.add(a(x), x, alpha=2), ["none"]),
     "sum with a number": (lambda a, b, x: a(x) + 1, ["none"]),
