@@ -17,16 +17,12 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.cifar100 import class_names, joined
-from benchmarks.engine import make_trainer, prepare_job, set_up
+from benchmarks.engine import set_up
 from benchmarks.harness.document import machine, table, write_section
-from benchmarks.learning.child import Errand, job
-from benchmarks.learning.measuring import top1
+from benchmarks.learning.alone import train_alone
 from benchmarks.learning.runs import Run
-from core.evaluate import evaluating
 from core.policy import Policy
 from core.prepare import Place
-from core.spec import parse_job
 
 ROOT = Path(__file__).parents[1]
 IMAGES = 4480  # of 4,500 in the training split: whole batches
@@ -86,14 +82,7 @@ def _trained(course: Course, seed: int, place: Place, options: argparse.Namespac
     training = {"batch_size": course.batch_size, "augmentation": course.augmentation}
     recipe = {"student": {"weights": "auto"}, "method": METHOD, "training": training}
     run = Run("live", 0, course.steps, seed, student="cifar/resnet8", recipe=recipe)
-    data, (classes, _) = joined(options.data.resolve(), options.out.resolve()), class_names(options.data)
-    torch.manual_seed(seed)
-    prepared = prepare_job(parse_job(job(Errand(run, str(data), classes, str(place.out), "", time.time()))), place)
-    trainer = make_trainer(prepared, place, lambda trainer: None)
-    trainer.run()
-    network, test = trainer.method.deployed(), prepared.student.dataset.test
-    with evaluating(network):
-        return top1(network, test.images, test.labels), trainer.seconds
+    return train_alone(run, place, data=options.data, out=options.out)
 
 
 def _report(rows: list[dict[str, object]], options: argparse.Namespace) -> str:

@@ -9,6 +9,7 @@ import torch
 from core.batches import Batches
 from core.course import Course, PlannedStage, plan_stages
 from core.data.dataset import Split
+from core.data.image_file import ImageFile, Images
 from core.device import images_at_once
 from core.kernels import load
 from core.methods import find
@@ -149,7 +150,7 @@ def plan(
             arithmetic=prepared.arithmetic,
             needs=method.needs,
             stored=stored,
-            reads_ahead=stored is not None or _comes_from_afar(run, split, place, device),
+            reads_ahead=stored is not None or _comes_from_afar(split.images, device),
             target=target.train.images if target is not None else None,
         )
         for stage in method.stages()
@@ -157,10 +158,9 @@ def plan(
     return plan_stages(method.stages(), batches, epochs=int(training.epochs), max_steps=training.max_steps)
 
 
-def _comes_from_afar(run: PreparedRun, split: Split, place: Place, device: torch.device) -> bool:
-    """Whether images are mapped from the disk, or go from the host to a GPU at every step."""
-    is_mapped = run.dataset.facts.resident_bytes > place.policy.max_resident_bytes
-    return is_mapped or split.images.device.type != device.type
+def _comes_from_afar(images: Images, device: torch.device) -> bool:
+    """Whether images are read from a file, or go from the host to a GPU at every step."""
+    return isinstance(images, ImageFile) or images.device.type != device.type
 
 
 def _course(prepared: Prepared, run: PreparedRun, method: Method, teaching: Teaching, place: Place) -> Course:

@@ -9,6 +9,7 @@ import torch
 from core.ahead import Ahead
 from core.data.augment import Augmenter, mix
 from core.data.dataset import Split
+from core.data.image_file import Images
 from core.device import Arithmetic, images_at_once
 from core.methods.method import Batch, Needs, Stage
 from core.seeds import derive_seed, generator
@@ -35,7 +36,7 @@ class Batches:
     """Views and what the teacher said of them, from disk; None: fresh views."""
     reads_ahead: bool = False
     """Fetch the next step's images on a side thread: for what comes from the disk, or from the host to a GPU."""
-    target: torch.Tensor | None = None
+    target: Images | None = None
     """uint8 (M, 3, S, S): unlabelled images of a second domain."""
     _orders: dict[tuple[str, int], torch.Tensor] = field(default_factory=dict, init=False)
 
@@ -124,7 +125,7 @@ class Batches:
         first, *more = (self.arithmetic.laid_out(each) for each, _ in mixed)
         return Batch(first, mixed[0][1], indices.to(device), more_views=tuple(more))
 
-    def _on_device(self, images: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+    def _on_device(self, images: Images, indices: torch.Tensor) -> torch.Tensor:
         return images[indices.to(images.device)].to(self.arithmetic.device, non_blocking=True)
 
     def _order(self, what: str, epoch: int, members: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.data.image_file import Images
 from core.device import images_at_once
 
 Views = Callable[[Tensor], Tensor]
@@ -22,7 +23,7 @@ TOP_K = 5
 
 
 def predict(
-    network: nn.Module, images: Tensor, *, views: Views, batch_size: int | None = None, device: Any = "cpu"
+    network: nn.Module, images: Images, *, views: Views, batch_size: int | None = None, device: Any = "cpu"
 ) -> Tensor:
     """Logits of `network` for uint8 images N 3 S S: float32 N K, on the CPU.
 

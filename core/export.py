@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
+from core.data.image_file import Images
 from core.evaluate import Views
 from core.networks.network import Network
 from core.networks.serialized import to_safetensors
@@ -25,7 +24,7 @@ def export_model(
     *,
     classes: Sequence[str],
     preprocessing: Mapping[str, Any],
-    sample_images: Tensor,
+    sample_images: Images,
     views: Views,
     exports: Sequence[str] = ("safetensors", "onnx"),
     written: Path | None = None,

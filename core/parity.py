@@ -8,6 +8,7 @@ import onnxruntime
 import torch
 from torch import Tensor
 
+from core.data.image_file import Images
 from core.errors import ExportParityFailed
 from core.evaluate import Views
 from core.latency import open_session
@@ -39,7 +40,7 @@ class Parity:
         return asdict(self)
 
 
-def check_parity(network: Network, onnx_path: Path, images: Tensor, views: Views) -> Parity:
+def check_parity(network: Network, onnx_path: Path, images: Images, views: Views) -> Parity:
     """Run uint8 `images` N 3 S S through both, `network` in eval mode on the CPU.
 
     Raises ExportParityFailed where a scaled difference exceeds TOLERANCE or a top-1 differs without a tie.

@@ -28,7 +28,7 @@ class Policy(BaseModel):
         200.0, description="bytes written over bytes read of an archive, beyond the first 64 MiB"
     )
     max_image_pixels: int = Field(50_000_000, description="per image")
-    max_resident_bytes: int = Field(8 * GiB, description="decoded images beyond this are memory-mapped from the cache")
+    max_resident_bytes: int = Field(64 << 20, description="decoded images beyond this stay in a file of the cache")
     max_teacher_pass_bytes: int = Field(
         20 * GiB, description="stored teacher passes in the cache, all together; the longest unused go first"
     )

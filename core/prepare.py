@@ -10,7 +10,8 @@ from torch import Tensor
 from core.baselines import Run, plan_runs
 from core.data.augment import Augmenter
 from core.data.dataset import Dataset, Source, Split, open_dataset, open_unlabelled
-from core.device import Arithmetic, choose_arithmetic
+from core.data.image_file import Images
+from core.device import MOST_AT_ONCE, Arithmetic, choose_arithmetic
 from core.errors import RetortError
 from core.events import Event, Log
 from core.findings import Findings
@@ -190,8 +191,11 @@ def _prepare_run(
     return PreparedRun(run, spec, decoded[size], reason)
 
 
-def to_device_if_it_fits(images: Tensor, device: torch.device) -> Tensor:
-    """The resident images on a GPU where they take less than a quarter of its free memory; else where they are."""
+def to_device_if_it_fits(images: Images, device: torch.device) -> Images:
+    """The images on a GPU where they take less than a quarter of its free memory; else where they are."""
     if device.type != "cuda" or images.nbytes * 4 > torch.cuda.mem_get_info(device)[0]:
         return images
-    return images.to(device)
+    moved = torch.empty(images.shape, dtype=torch.uint8, device=device)
+    for start in range(0, len(images), MOST_AT_ONCE):
+        moved[start : start + MOST_AT_ONCE] = images[start : start + MOST_AT_ONCE].to(device)
+    return moved

@@ -1,6 +1,7 @@
 """What the teacher says of test views, over the customer's classes: for its own accuracy and for agreement with it."""
 
 import contextlib
+import hashlib
 from dataclasses import asdict
 
 import numpy as np
@@ -8,7 +9,8 @@ import torch
 from torch import Tensor
 
 from core.data.augment import Augmenter
-from core.device import Arithmetic
+from core.data.image_file import Images
+from core.device import Arithmetic, images_at_once
 from core.evaluate import predict
 from core.findings import Findings, content_address
 from core.methods.method import select_classes
@@ -30,9 +32,9 @@ class TeacherView:
         self._findings = findings
         told = {"architecture": network.architecture, "input": asdict(network.input)}
         self._teacher = content_address(told, self.network.state_dict())
-        self._said: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+        self._said: dict[tuple[int, int], tuple[Images, Tensor]] = {}
 
-    def logits(self, images: Tensor, augmenter: Augmenter, arithmetic: Arithmetic | None = None) -> Tensor:
+    def logits(self, images: Images, augmenter: Augmenter, arithmetic: Arithmetic | None = None) -> Tensor:
         """(N, K) float32 on the CPU, of the test views of uint8 (N, 3, S, S) images.
 
         In float32, as accuracies are told, or in the floats of an arithmetic.
@@ -48,7 +50,7 @@ class TeacherView:
         self._findings.keep(KIND, address, said.contiguous().numpy().tobytes())
         return said
 
-    def remembered(self, images: Tensor, augmenter: Augmenter) -> Tensor:
+    def remembered(self, images: Images, augmenter: Augmenter) -> Tensor:
         """The same in float32, for a whole split that may be asked for again."""
         place = (id(images), augmenter.image_size)
         if place not in self._said:
@@ -56,7 +58,7 @@ class TeacherView:
             self._said[place] = (images, self.logits(images, augmenter))
         return self._said[place][1]
 
-    def _address(self, images: Tensor, image_size: int, precision: str) -> str:
+    def _address(self, images: Images, image_size: int, precision: str) -> str:
         facts = {
             "form": _FORM,
             "teacher": self._teacher,
@@ -64,5 +66,15 @@ class TeacherView:
             "precision": precision,
             "device": self._device.type,
             "torch": torch.__version__,
+            "images": _digest(images),
         }
-        return content_address(facts, {"classes": self._indices, "images": images})
+        return content_address(facts, {"classes": self._indices})
+
+
+def _digest(images: Images) -> str:
+    """Of their pixels, a few at a time: they may lie in a file."""
+    digest = hashlib.sha256(f"{tuple(images.shape)}\n".encode())
+    at_once = images_at_once(images.shape[-1], torch.device("cpu"))
+    for start in range(0, len(images), at_once):
+        digest.update(images[start : start + at_once].cpu().contiguous().numpy())
+    return digest.hexdigest()

@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     max_archive_entries: int = Field(2_000_000, gt=0, description="most entries of one archive")
     max_compression_ratio: float = Field(200.0, gt=0, description="most bytes unpacked for one byte of an archive")
     max_image_pixels: int = Field(50_000_000, gt=0, description="largest image")
-    max_resident_bytes: int = Field(8 * GiB, gt=0, description="decoded images beyond this are memory-mapped")
+    max_resident_bytes: int = Field(64 << 20, gt=0, description="decoded images beyond this stay in a file")
     max_teacher_pass_bytes: int = Field(
         20 * GiB, gt=0, description="stored teacher passes of a worker, all together; the longest unused go first"
     )

@@ -12,6 +12,7 @@ import torch
 from core.data import classes as class_choice
 from core.data import readers, resident, uri
 from core.data.headers import measure
+from core.data.image_file import ImageFile, Images
 from core.data.listing import UNNAMED, Listing, Record, SplitName
 from core.data.splits import SPLITS, Splits, split
 from core.errors import DatasetInvalid
@@ -28,14 +29,14 @@ MARGIN = 8 / 7
 class Split:
     """Decoded images of one split."""
 
-    images: torch.Tensor  # uint8 N 3 S S, S = canvas
+    images: Images  # uint8 N 3 S S, S = canvas
     labels: torch.Tensor  # int64 N
     names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Everything decoded, in memory or mapped. `warnings` are sentences for the job's log."""
+    """Everything decoded, in memory or in a file. `warnings` are sentences for the job's log."""
 
     classes: tuple[str, ...]
     train: Split
@@ -139,15 +140,17 @@ class Source:
                 raise DatasetInvalid(f"no training image of class {label!r} can be read", pointer="/dataset")
         return kept
 
-    def _parts(self, kept: Splits, images: torch.Tensor) -> dict[str, Split]:
+    def _parts(self, kept: Splits, images: Images) -> dict[str, Split]:
         index = {label: i for i, label in enumerate(self.classes)}
         parts: dict[str, Split] = {}
         start = 0
         for name in SPLITS:
             records = kept[name]
             labels = torch.tensor([index[record.label] for record in records], dtype=torch.int64)
-            parts[name] = Split(images[start : start + len(records)], labels, tuple(record.name for record in records))
-            start += len(records)
+            stop = start + len(records)
+            part = images.part(start, stop) if isinstance(images, ImageFile) else images[start:stop]
+            parts[name] = Split(part, labels, tuple(record.name for record in records))
+            start = stop
         return parts
 
     def _facts(self, kept: Splits, canvas_size: int, fingerprint: str, unreadable: list[str]) -> DatasetFacts:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
+from core.data.image_file import ImageFile, Images
 from core.data.images import Unreadable, pixels_of
 from core.data.landing import landing
 from core.data.listing import Record
@@ -54,12 +54,10 @@ def decode(
     return rows, folder / "pixels"
 
 
-def open_rows(path: Path, num_rows: int, canvas_size: int, *, resident: bool) -> torch.Tensor:
-    """uint8 N 3 S S; in memory, or mapped from the file (copy on write: the file never changes)."""
-    shape = (num_rows, 3, canvas_size, canvas_size)
-    if resident:
-        return torch.from_numpy(np.fromfile(path, dtype=np.uint8).reshape(shape))
-    return torch.from_numpy(np.memmap(path, dtype=np.uint8, mode="c", shape=shape))
+def open_rows(path: Path, num_rows: int, canvas_size: int, *, resident: bool) -> Images:
+    """uint8 N 3 S S, in memory or left in the file."""
+    images = ImageFile(path, num_rows, canvas_size)
+    return images[:] if resident else images
 
 
 def _key(records: list[Record], content: str, canvas_size: int, max_pixels: int) -> str:

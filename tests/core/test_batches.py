@@ -9,6 +9,7 @@ from tiny import CPU, NUM_CLASSES, make_split, make_training
 from core.batches import Batches
 from core.data.augment import Augmenter
 from core.methods.method import Needs, Stage
+from core.policy import Policy
 
 
 def make_batches(count=43, *, stage=None, seed=0, num_views=1, **fields):
@@ -98,3 +99,23 @@ def test_reading_ahead_changes_nothing():
     steps = [0, 1, 2, 3, 4, 5, 6, 3, 11, 12, 0]  # in order, over an epoch's end, and back after a resume
     for step in steps:
         assert equal(ahead.batch(step), plain.batch(step))
+
+
+@pytest.mark.parametrize("teacher_pass", ["live", "stored"])
+def test_a_job_does_not_depend_on_whether_its_images_are_in_memory(run_job, digits_teacher, teacher_pass):
+    def said(max_resident_bytes):
+        training = {"image_size": 8, "devices": "cpu", "max_steps": 8, "teacher_pass": teacher_pass}
+        document = {
+            "teacher": "job:job_digits",
+            "dataset": "builtin:digits",
+            "student": "cifar/resnet8",
+            "method": "kd",
+            "exports": ["safetensors"],
+            "training": training,
+        }
+        ran = run_job(document, inputs=digits_teacher, policy=Policy(max_resident_bytes=max_resident_bytes))
+        assert ran.error is None, ran.error
+        artifacts = {each.name: each.sha256 for each in ran.of("artifact")}
+        return artifacts["model.safetensors"], artifacts["predictions.csv"]
+
+    assert said(1000) == said(1 << 20)
