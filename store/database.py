@@ -25,6 +25,9 @@ from store.errors import DatabaseUnusable
 BUSY_SECONDS = 30.0  # a writer waits this long for its turn; all our transactions last milliseconds
 # libpq: seconds to connect, and milliseconds that sent data may stay unanswered before the connection is given up.
 PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 30_000}
+# PostgreSQL ends a transaction that does nothing for so long: a process that was put to sleep in one, with its machine
+# or by a signal, would keep its locks until it wakes. Less than a lease, so that others can take its jobs over in time.
+IDLE_SECONDS = 15.0
 NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"}  # no POSIX locks, no shared memory for WAL
 ALLOWED_URLS = "allowed are sqlite:///path and postgresql://user:password@host/name"
 _READ = "retort_read"
@@ -75,7 +78,9 @@ def open_database(url: str, *, pool_size: int = 10) -> Database:
         return Database(_open_sqlite(parsed, pool_size), turn=threading.RLock())
     if backend == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-        return Database(create_engine(parsed, pool_pre_ping=True, connect_args=PATIENCE, **_pool(pool_size)))
+        engine = create_engine(parsed, pool_pre_ping=True, connect_args=PATIENCE, **_pool(pool_size))
+        event.listen(engine, "connect", _configure_postgresql)
+        return Database(engine)
     raise DatabaseUnusable(f"database {parsed.render_as_string()!r}: {ALLOWED_URLS}")
 
 
@@ -99,6 +104,12 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return value
+
+
+def _configure_postgresql(connection: Any, _record: Any) -> None:
+    # No option of the connection's start, for poolers such as PgBouncer refuse those they do not know.
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS * 1000:.0f}ms'")
+    connection.commit()
 
 
 def _open_sqlite(url: URL, pool_size: int) -> Engine:

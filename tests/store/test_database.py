@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from store import database as database_module
 from store import jobs
 from store.clock import from_now, seconds_since
 from store.database import filesystem_of, open_database, to_json
@@ -59,6 +60,25 @@ def test_sqlite_is_durable_and_keeps_references(sqlite_url):
     assert found == {"journal_mode": "wal", "synchronous": 2}  # 2 is FULL
     with pytest.raises(IntegrityError), database.begin() as session:
         session.execute(insert(outbox).values(job_id="job_none"))
+    database.close()
+
+
+def test_who_falls_asleep_in_a_transaction_loses_it(postgres_url, monkeypatch):
+    """And its locks, of which others wait: nothing else ends them while the process and its machine are there."""
+    monkeypatch.setattr(database_module, "IDLE_SECONDS", 0.5)
+    database = open_database(postgres_url)
+    with database.begin() as session:
+        session.execute(insert(workers).values(workers_row()))
+    gone, free = update(workers).values(host="asleep"), update(workers).values(host="awake")
+    with pytest.raises(DBAPIError) as refusal, database.begin() as asleep:
+        asleep.execute(gone)
+        with database.begin() as awake:
+            awake.execute(text("SET LOCAL lock_timeout = '20s'"))
+            awake.execute(free)  # waits for the lock
+        asleep.execute(gone)
+    assert refusal.value.connection_invalidated
+    with database.read() as session:
+        assert session.execute(select(workers.c.host)).scalar_one() == "awake"
     database.close()
 
 
