@@ -26,6 +26,7 @@ from benchmarks.learning.child import Errand
 from benchmarks.learning.plot import draw
 from benchmarks.learning.runs import Outcome, Run, plan
 from benchmarks.learning.summary import Group, equal_steps, groups_of, time_to_textbook
+from worker.environment import SPIN_COUNT
 
 ROOT = Path(__file__).parents[1]
 # What a job gets that names none of it, but that so short a training learns more with less weight on the maps and from
@@ -93,7 +94,8 @@ def _outcome(run: Run, data: Path, classes: list[str], options: argparse.Namespa
             for _ in range(2 if run.is_second else 1):
                 errand = replace(errand, started_at=time.time())
                 command = [sys.executable, "-m", "benchmarks.learning.child", errand.to_json()]
-                subprocess.run(command, cwd=ROOT, check=True)
+                environment = {**os.environ, **(SPIN_COUNT if run.variant != "textbook" else {})}
+                subprocess.run(command, cwd=ROOT, env=environment, check=True)
         outcome = Outcome.load(result)
         told = f"{outcome.before_seconds:.1f} + {outcome.seconds:.1f} s, {outcome.accuracy:.1%}"
         print(f"{run.name}: {told}", file=sys.stderr, flush=True)

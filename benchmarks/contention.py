@@ -1,4 +1,5 @@
-"""A training step alone and beside a process that is always busy, with the threads pinned to cores and without.
+"""A training step alone, beside a process that is always busy, and beside another training: by how threads wait and
+whether they are pinned to cores.
 
     python benchmarks/contention.py
 
@@ -13,18 +14,32 @@ import statistics
 import subprocess
 import sys
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
 from benchmarks.harness.document import machine, table, write_section
+from worker.environment import DECIDE_SPINS, SPIN_COUNT
 
 ROOT = Path(__file__).parents[1]
 STUDENTS = ("cifar/resnet8", "cifar/resnet8x4")
-BATCH, CLASSES, SIZE, STEPS = 64, 100, 32, 12
+BATCH, CLASSES, SIZE, STEPS = 64, 100, 32, 24
+ENDLESS = 1_000_000  # steps, of the other training
+SECONDS_TO_START = 10.0
+WAITING = {"spin as libgomp does": {}, "sleep at once": {"OMP_WAIT_POLICY": "PASSIVE"}, "the engine's": SPIN_COUNT}
+CASES = (
+    ("fp32", "the engine's", False),
+    ("fp32", "the engine's", True),
+    ("bf16", "spin as libgomp does", True),
+    ("bf16", "sleep at once", True),
+    ("bf16", "the engine's", False),
+    ("bf16", "the engine's", True),
+)
 
 
-def measure(precision: str, pinned_too: bool) -> dict[str, float]:
+def measure(precision: str, pinned_too: bool, steps: int) -> dict[str, float]:
     """Median milliseconds of a step by student, in this process."""
     import torch
     from torch.nn import functional
@@ -43,7 +58,7 @@ def measure(precision: str, pinned_too: bool) -> dict[str, float]:
             images = arithmetic.laid_out(torch.rand(BATCH, 3, SIZE, SIZE))
             labels = torch.randint(0, CLASSES, (BATCH,))
             seconds = []
-            for _ in range(STEPS):
+            for _ in range(steps):
                 began = time.perf_counter()
                 with arithmetic.autocast_to_train():
                     loss = functional.cross_entropy(student(images).float(), labels)
@@ -53,12 +68,55 @@ def measure(precision: str, pinned_too: bool) -> dict[str, float]:
     return found
 
 
-def child(precision: str, pinned_too: bool) -> dict[str, float]:
-    """`measure` in a process of its own, which waits as the worker's engines do."""
-    command = [sys.executable, __file__, "--child", precision, *(["--pinned"] if pinned_too else [])]
-    environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
-    done = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)
+@dataclass(frozen=True)
+class Case:
+    """A precision, and what is done about the threads."""
+
+    precision: str
+    waiting: str
+    is_pinned: bool
+
+    def start(self, steps: int) -> subprocess.Popen:
+        """`measure` in a process of its own."""
+        command = [sys.executable, __file__, "--child", self.precision, "--steps", str(steps)]
+        own = {name: value for name, value in os.environ.items() if name not in DECIDE_SPINS}
+        return subprocess.Popen(
+            [*command, *(["--pinned"] if self.is_pinned else [])],
+            env={**own, **WAITING[self.waiting]},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def measure(self) -> dict[str, float]:
+        """Milliseconds by student."""
+        told, _ = self.start(STEPS).communicate()
+        return json.loads(told)
+
+    def row(self) -> dict[str, str]:
+        """Of the table."""
+        alone = self.measure()
+        with _meanwhile(subprocess.Popen([sys.executable, "-c", "while True: pass"])):
+            busy = self.measure()
+        with _meanwhile(self.start(ENDLESS)):
+            time.sleep(SECONDS_TO_START)
+            twin = self.measure()
+        told = {name: f"{alone[name]:.0f} / {busy[name]:.0f} / {twin[name]:.0f}" for name in STUDENTS}
+        return {
+            "precision": self.precision,
+            "waiting": self.waiting,
+            "threads": "a core each" if self.is_pinned else "free",
+            **told,
+        }
+
+
+@contextmanager
+def _meanwhile(other: subprocess.Popen) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        other.kill()
+        other.wait()
 
 
 def main() -> None:
@@ -67,26 +125,19 @@ def main() -> None:
     parser.add_argument("--document", type=Path, default=ROOT / "docs/performance.md", help="Markdown file to update")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--pinned", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--steps", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(measure(options.child, options.pinned)))
+        print(json.dumps(measure(options.child, options.pinned, options.steps)))
         return
-    rows = []
-    for precision in ("fp32", "bf16"):
-        for pinned_too in (False, True):
-            alone = child(precision, pinned_too)
-            busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-            try:
-                beside = child(precision, pinned_too)
-            finally:
-                busy.kill()
-            row = {"threads": "a core each" if pinned_too else "free", "precision": precision}
-            rows.append({**row, **{name: f"{alone[name]:.0f} / {beside[name]:.0f}" for name in STUDENTS}})
-    columns = {"precision": "precision", "threads": "threads", **{name: f"{name}, ms" for name in STUDENTS}}
+    rows = [Case(*case).row() for case in CASES]
+    columns = {"precision": "precision", "waiting": "threads that wait", "threads": "threads"}
+    columns |= {name: f"{name}, ms" for name in STUDENTS}
     text = "\n\n".join(
         [
             "## Beside another busy process",
-            f"{time.strftime('%B %Y')}, {machine()}. A student's step, alone / beside one process that is always busy:",
+            f"{time.strftime('%B %Y')}, {machine()}. A student's step, alone / beside one process that is always busy"
+            " / beside a training like itself:",
             table(rows, columns),
             "```\npython benchmarks/contention.py\n```",
         ]

@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     )
     num_threads: int | None = Field(None, ge=1, description="CPU threads of an engine; none: all that it may use")
     engine_env: Words = Field(
-        ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_*", "NVIDIA_*", "OMP_NUM_THREADS", "TORCH_HOME",
+        ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_*", "NVIDIA_*", "OMP_*", "GOMP_*", "TORCH_HOME",
          "AWS_*", "GOOGLE_APPLICATION_CREDENTIALS", "HF_*", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE"),
         description="environment variables that an engine gets to see, * for any ending",
     )  # fmt: skip

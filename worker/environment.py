@@ -9,8 +9,12 @@ from pathlib import Path
 # Where programs are, and how they write text and time: without these an engine cannot run as its worker does.
 ALWAYS = ("PATH", "HOME", "LANG", "LC_*", "TZ")
 OWN = "RETORT_*"
-# OpenMP threads that wait by spinning slow an engine to a third where another process is busy; the worker's own wins.
-SHARED_CORES = {"OMP_WAIT_POLICY": "PASSIVE"}
+# How long OpenMP's threads look for work in a loop before they sleep, in rounds of that loop: some tenths of a
+# millisecond. One that spins takes its core from whoever could compute there: two trainings on two cores then slow each
+# other down to a quarter. One that sleeps at once is woken hundreds of times a step, which costs a small network a
+# third. In between lies what costs neither (docs/performance.md, beside another busy process).
+SPIN_COUNT = {"GOMP_SPINCOUNT": "20000"}
+DECIDE_SPINS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 
 def engine_environment(worker: Mapping[str, str], allowed: Iterable[str], temporary: Path) -> dict[str, str]:
@@ -22,7 +26,8 @@ def engine_environment(worker: Mapping[str, str], allowed: Iterable[str], tempor
         for name, value in worker.items()
         if any(fnmatchcase(name, pattern) for pattern in patterns) and not fnmatchcase(name, OWN)
     }
-    passed = {**SHARED_CORES, **passed}
+    if not any(name in passed for name in DECIDE_SPINS):
+        passed |= SPIN_COUNT
     return {**passed, "TMPDIR": str(temporary), "PYTHONPATH": str(_home_of_core()), "PYTHONSAFEPATH": "1"}
 
 

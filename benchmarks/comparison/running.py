@@ -1,6 +1,7 @@
 """The parent's side: each run once, in a process of its own, after those that it needs; what is done stays done."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison.runs import Errand, Finished, Run, located
+from worker.environment import SPIN_COUNT
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,7 +83,8 @@ class Runner:
             )
             with log.open("wb") as file:
                 command = [sys.executable, "-m", "benchmarks.comparison.child", errand.to_json()]
-                subprocess.run(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, check=False)
+                environment = {**os.environ, **SPIN_COUNT}
+                subprocess.run(command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT, check=False)
             if not result.exists():
                 lines = log.read_text(errors="replace").strip().splitlines()
                 raise RunFailed(lines[-1] if lines else "the process ended and said nothing")

@@ -255,7 +255,7 @@ def test_a_deadline_ends_the_job(run_job, job, clock):
 
 
 def engine(*arguments, **how):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "core", *map(str, arguments)]
     root = Path(__file__).parents[2]
     return subprocess.run(command, capture_output=True, text=True, cwd=root, env=environment, timeout=280, **how)

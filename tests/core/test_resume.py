@@ -47,7 +47,7 @@ class Engine:
             [sys.executable, "-m", "core", *map(str, flags)],
             stdout=subprocess.PIPE,
             cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
             **how,
         )
         self.events = []
