@@ -15,6 +15,10 @@ from sqlalchemy import create_engine, make_url, text
 from migrations.upgrade import upgrade
 from store.database import Database, open_database
 from store.tables import metadata
+from worker.environment import SPIN_COUNT
+
+# Before torch is loaded, which reads it: tests share cores with engines and servers that they start.
+os.environ.update(SPIN_COUNT)
 
 BOTH = [pytest.param("sqlite"), pytest.param("postgres", marks=pytest.mark.servers)]
 
