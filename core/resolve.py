@@ -1,6 +1,7 @@
 """From a spec with `auto` to one without: every default that depends on the dataset or the machine is chosen here."""
 
 import math
+from typing import Any
 
 from core.device import Arithmetic, computes_in_int8
 from core.errors import SpecInvalid
@@ -15,6 +16,8 @@ MIN_COMPILED_STEPS = 5000
 # Over the training split. So few do not wear an image out: what augmentation takes from them it does not give back
 # (docs/performance.md).
 FEW_PASSES = 8
+EMA_DECAY = 0.99  # which core.averaging reaches after 890 steps
+MOST_WARMUP = 0.1  # of all steps
 DELICATE = ("mobilenet", "shufflenet")  # depthwise networks train at a fifth of the rate (RepDistiller, mdistiller)
 
 
@@ -36,9 +39,12 @@ def resolve(
     Raises SpecInvalid for a batch larger than the training split.
     """
     training = spec.training
+    student = StudentSpec(architecture=architecture, weights=_initial_weights(spec, is_kin))
     batch_size = _batch_size(training, num_train)
     steps_per_epoch = num_train // batch_size
     epochs = _epochs(training, num_train, steps_per_epoch)
+    steps = min(epochs * steps_per_epoch, training.max_steps or math.inf)
+    few_passes = steps <= FEW_PASSES * steps_per_epoch
     image_size = training.image_size
     if image_size == "auto":
         image_size = _image_size(architecture, native_size, default_size)
@@ -48,14 +54,14 @@ def resolve(
         "learning_rate": _learning_rate(training, spec.method.name, architecture, batch_size),
         "weight_decay": _weight_decay(training),
         "image_size": image_size,
-        "augmentation": _augmentation(training, epochs, steps_per_epoch, flippable=flippable),
+        "augmentation": _augmentation(training, few_passes=few_passes, flippable=flippable),
+        **_schedule(training, steps / steps_per_epoch, averages=few_passes and student.weights is None),
         "precision": arithmetic.precision,
         "teacher_precision": _teacher_precision(training, arithmetic),
         "devices": _devices(training, arithmetic, batch_size),
         "compile": _compile(training, arithmetic, steps=epochs * steps_per_epoch),
         "micro_batch_size": batch_size if training.micro_batch_size == "auto" else training.micro_batch_size,
     }
-    student = StudentSpec(architecture=architecture, weights=_initial_weights(spec, is_kin))
     method = find(spec.method.name).resolved(spec.method)
     return spec.model_copy(
         update={"student": student, "method": method, "training": training.model_copy(update=filled)}
@@ -108,13 +114,23 @@ def _epochs(training: TrainingSpec, num_train: int, steps_per_epoch: int) -> int
     return max(by_size, math.ceil(MIN_STEPS / steps_per_epoch))
 
 
-def _augmentation(training: TrainingSpec, epochs: int, steps_per_epoch: int, *, flippable: bool) -> str:
+def _augmentation(training: TrainingSpec, *, few_passes: bool, flippable: bool) -> str:
     if training.augmentation != "auto":
         return training.augmentation
-    steps = min(epochs * steps_per_epoch, training.max_steps or math.inf)
-    if steps <= FEW_PASSES * steps_per_epoch:
+    if few_passes:
         return "none"
     return "light" if flippable else "crop"
+
+
+def _schedule(training: TrainingSpec, passes: float, *, averages: bool) -> dict[str, Any]:
+    """Random weights learn more in few passes at a rate that does not fall, averaged instead; given ones do not."""
+    averages = averages and training.schedule == "auto" and training.ema_decay is not None
+    chosen = {
+        "schedule": "constant" if averages else "cosine",
+        "warmup_epochs": min(1.0, MOST_WARMUP * passes) if averages else 0.0,
+        "ema_decay": EMA_DECAY if averages else None,
+    }
+    return {name: value if (given := getattr(training, name)) == "auto" else given for name, value in chosen.items()}
 
 
 def _learning_rate(training: TrainingSpec, method: str, architecture: str, batch_size: int) -> float:

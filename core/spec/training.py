@@ -31,18 +31,26 @@ class TrainingSpec(Part):
     )
     optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd is Nesterov momentum 0.9")
     weight_decay: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="auto: 5e-4 for sgd, 0.05 for adamw")
-    schedule: Literal["cosine", "multistep", "onecycle", "constant"] = Field(
-        "cosine", description="of the learning rate, step by step"
+    schedule: Literal["auto", "cosine", "multistep", "onecycle", "constant"] = Field(
+        "auto",
+        description="of the learning rate, step by step; auto: constant, with the weights averaged, for random weights "
+        "and up to eight passes over the training split, else cosine",
     )
     milestones: tuple[float, ...] = Field(
         (0.625, 0.75, 0.875),
         description="multistep: shares of all steps after which the rate falls (150, 180, 210 of 240)",
     )
     decay_factor: float = Field(0.1, gt=0, lt=1, description="multistep: what the rate is multiplied by")
-    warmup_epochs: float = Field(0.0, ge=0, description="epochs of linear rise of the rate")
+    warmup_epochs: Annotated[float, Field(ge=0)] | Auto = Field(
+        "auto",
+        description="epochs of linear rise of the rate; auto: 1, but at most a tenth of the steps, where `schedule` is "
+        "auto and comes out constant, else 0",
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label spread over all classes")
-    ema_decay: float | None = Field(
-        None, gt=0, lt=1, description="per step; null: no averaging. The averaged weights are the result"
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | Auto | None = Field(
+        "auto",
+        description="per step; null: no averaging. The averaged weights are the result; auto: 0.99 where `schedule` is "
+        "auto and comes out constant, else null",
     )
     augmentation: Literal["auto", "none", "crop", "light", "strong"] = Field(
         "auto",

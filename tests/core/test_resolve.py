@@ -103,6 +103,42 @@ def test_digits_are_not_mirrored():
     assert resolved(flippable=False).training.augmentation == "crop"
 
 
+def schedule_of(training=None, **how):
+    """(schedule, epochs of warmup, decay of the average)"""
+    training = resolved(training, **how).training
+    return training.schedule, training.warmup_epochs, training.ema_decay
+
+
+@pytest.mark.parametrize(
+    ("training", "warmup"),
+    [({"epochs": 8}, 0.8), ({"epochs": 1}, 0.1), ({"max_steps": 120}, 0.8), ({"epochs": 8, "batch_size": 10}, 0.8)],
+)
+def test_random_weights_are_averaged_in_few_passes(training, warmup):
+    assert schedule_of(training) == ("constant", pytest.approx(warmup), 0.99)
+
+
+@pytest.mark.parametrize(
+    ("training", "how"),
+    [
+        ({"epochs": 9}, {}),
+        ({}, {}),
+        ({"epochs": 8, "schedule": "cosine"}, {}),
+        ({"epochs": 8, "ema_decay": None}, {}),
+        ({"epochs": 8}, {"is_kin": True}),
+        ({"epochs": 8}, {"method": "finetune", "student": "same"}),
+    ],
+    ids=["more passes", "auto", "cosine", "no average", "the teacher's weights", "finetune"],
+)
+def test_others_have_a_rate_that_falls(training, how):
+    assert schedule_of(training, **how) == ("cosine", 0.0, None)
+
+
+def test_a_schedule_that_is_given_in_part_stays():
+    assert schedule_of({"epochs": 8, "ema_decay": 0.5, "warmup_epochs": 2}) == ("constant", 2.0, 0.5)
+    assert schedule_of({"epochs": 80, "ema_decay": 0.5, "warmup_epochs": 2}) == ("cosine", 2.0, 0.5)
+    assert schedule_of({"epochs": 8, "schedule": "constant"}) == ("constant", 0.0, None)
+
+
 def test_a_batch_larger_than_the_split_is_refused_at_its_place():
     with pytest.raises(SpecInvalid) as caught:
         resolved({"batch_size": 41}, num_train=40)

@@ -70,6 +70,9 @@ def make_training(**fields: Any) -> TrainingSpec:
         "weight_decay": 5e-4,
         "image_size": 8,
         "augmentation": "light",
+        "schedule": "cosine",
+        "warmup_epochs": 0.0,
+        "ema_decay": None,
         "precision": "fp32",
         "devices": "cpu",
     }
