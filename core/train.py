@@ -110,7 +110,8 @@ class Trainer:
                 optimizer.load_state_dict(state["optimizers"][group])
         self.scaler.load_state_dict(state["scaler"])
         if self.averaged is not None:
-            self.averaged.load_state_dict(state["averaged"])
+            # Where the one that was cut did not average yet, as another length decides, this begins with its weights.
+            self.averaged.load_state_dict(state["averaged"] or self.method.deployed().state_dict())
         self.validator.load_state_dict(state["validator"])
         self.tally.load_state_dict(state["tally"])
         self.micro.size = state["micro_batch_size"]

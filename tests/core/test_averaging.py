@@ -2,10 +2,12 @@
 
 import numpy as np
 import torch
-from tiny import same_weights, snapshot
+from tiny import make_setting, make_trainer, make_training, same_weights, snapshot
 from torch import nn
 
 from core.averaging import Averaged
+from core.methods.scratch import Scratch
+from core.spec.knobs.scratch import ScratchKnobs
 
 
 def module():
@@ -75,3 +77,18 @@ def test_a_checkpoint_goes_on():
             move(other, step)
             resumed.update(step)
     assert same_weights(averaged.state_dict(), resumed.state_dict())
+
+
+def test_a_cut_training_that_did_not_average_goes_on_averaging_from_its_weights():
+    """Its length decides by default whether a training averages, and a resumed one may be given another."""
+
+    def trainer(**training):
+        return make_trainer(Scratch(ScratchKnobs(), make_setting(image_size=8)), make_training(**training))
+
+    cut = trainer(max_steps=3)
+    cut.run()
+    resumed = trainer(max_steps=5, ema_decay=0.9)
+    resumed.load_state_dict(cut.state_dict())
+    assert same_weights(resumed.averaged.average, snapshot(cut.method.deployed()))
+    resumed.run()
+    assert not same_weights(snapshot(resumed.method.deployed()), snapshot(cut.method.deployed()))

@@ -25,6 +25,7 @@ SPEC = {
         "max_steps": 8,
         "epochs": 1,
         "augmentation": "crop",
+        "schedule": "cosine",
     },
     "exports": ["safetensors"],
 }
