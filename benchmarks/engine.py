@@ -1,9 +1,13 @@
 """The engine's own training of a job, put together as core.specialize and core.training do, up to its first step."""
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from core.assembly import build_method, build_trainer
 from core.device import set_up_process
+from core.policy import Policy
 from core.prepare import Place, Prepared, prepare
 from core.ranks import ALONE
 from core.settle import settle
@@ -14,6 +18,16 @@ from core.train import Trainer
 def set_up(place: Place) -> None:
     """Threads, memory and caches of the process, as the engine's command has them."""
     set_up_process(place.policy.num_threads, ALONE.size)
+
+
+@contextmanager
+def own_place(prefix: str) -> Iterator[Place]:
+    """A set-up process's place in a temporary folder of that prefix."""
+    with tempfile.TemporaryDirectory(prefix=prefix) as scratch:
+        place = Place(Path(scratch) / "out", Path(scratch) / "cache", None, Policy())
+        place.out.mkdir()
+        set_up(place)
+        yield place
 
 
 def prepare_job(spec: JobSpec, place: Place) -> Prepared:

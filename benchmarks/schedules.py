@@ -10,7 +10,6 @@ of an hour on two cores.
 import argparse
 import os
 import statistics
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +17,12 @@ from typing import Any
 
 import torch
 
-from benchmarks.engine import set_up
+from benchmarks.engine import own_place
 from benchmarks.harness.document import machine, table, write_section
 from benchmarks.learning.alone import Change, train_alone
 from benchmarks.learning.changes import ProgressiveResolution, Selected
 from benchmarks.learning.runs import Run
 from benchmarks.learning.summary import T_95
-from core.policy import Policy
 from core.prepare import Place
 
 ROOT = Path(__file__).parents[1]
@@ -84,10 +82,7 @@ def main() -> None:
     """Train, print, write."""
     options = _options()
     options.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="schedules-") as scratch:
-        place = Place(Path(scratch) / "out", Path(scratch) / "cache", None, Policy())
-        place.out.mkdir()
-        set_up(place)
+    with own_place("schedules-") as place:
         rows = _rows(place, options)
     text = _report(rows, options)
     print(text)

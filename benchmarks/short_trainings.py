@@ -10,18 +10,16 @@ docs/performance.md. About ten minutes on two cores.
 import argparse
 import os
 import statistics
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from benchmarks.engine import set_up
+from benchmarks.engine import own_place
 from benchmarks.harness.document import machine, table, write_section
 from benchmarks.learning.alone import train_alone
 from benchmarks.learning.runs import Run
-from core.policy import Policy
 from core.prepare import Place
 
 ROOT = Path(__file__).parents[1]
@@ -56,10 +54,7 @@ def main() -> None:
     """Train, print, write."""
     options = _options()
     options.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="short-") as scratch:
-        place = Place(Path(scratch) / "out", Path(scratch) / "cache", None, Policy())
-        place.out.mkdir()
-        set_up(place)
+    with own_place("short-") as place:
         rows = [_row(passes, batch_size, place, options) for passes, batch_size in options.courses]
     text = _report(rows, options)
     print(text)

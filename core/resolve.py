@@ -17,7 +17,7 @@ MIN_COMPILED_STEPS = 5000
 # (docs/performance.md).
 FEW_PASSES = 8
 EMA_DECAY = 0.99  # which core.averaging reaches after 890 steps
-MOST_WARMUP = 0.1  # of all steps
+WARMUP = 0.1  # of all steps, where weights are averaged
 DELICATE = ("mobilenet", "shufflenet")  # depthwise networks train at a fifth of the rate (RepDistiller, mdistiller)
 
 
@@ -127,7 +127,7 @@ def _schedule(training: TrainingSpec, passes: float, *, averages: bool) -> dict[
     averages = averages and training.schedule == "auto" and training.ema_decay is not None
     chosen = {
         "schedule": "constant" if averages else "cosine",
-        "warmup_epochs": min(1.0, MOST_WARMUP * passes) if averages else 0.0,
+        "warmup_epochs": WARMUP * passes if averages else 0.0,
         "ema_decay": EMA_DECAY if averages else None,
     }
     return {name: value if (given := getattr(training, name)) == "auto" else given for name, value in chosen.items()}

@@ -9,9 +9,9 @@ from pathlib import Path
 # Where programs are, and how they write text and time: without these an engine cannot run as its worker does.
 ALWAYS = ("PATH", "HOME", "LANG", "LC_*", "TZ")
 OWN = "RETORT_*"
-# How long OpenMP's threads look for work in a loop before they sleep, in rounds of that loop: some tenths of a
-# millisecond. One that spins takes its core from whoever could compute there: two trainings on two cores then slow each
-# other down to a quarter. One that sleeps at once is woken hundreds of times a step, which costs a small network a
+# How long OpenMP's threads look for work in a loop before they sleep, in rounds of that loop: half a millisecond on the
+# machine measured. One that spins takes its core from whoever could compute there: two trainings on two cores then slow
+# each other down to a quarter. One that sleeps at once is woken hundreds of times a step, which costs a small network a
 # third. In between lies what costs neither (docs/performance.md, beside another busy process).
 SPIN_COUNT = {"GOMP_SPINCOUNT": "20000"}
 DECIDE_SPINS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")

@@ -43,8 +43,8 @@ class TrainingSpec(Part):
     decay_factor: float = Field(0.1, gt=0, lt=1, description="multistep: what the rate is multiplied by")
     warmup_epochs: Annotated[float, Field(ge=0)] | Auto = Field(
         "auto",
-        description="epochs of linear rise of the rate; auto: 1, but at most a tenth of the steps, where `schedule` is "
-        "auto and comes out constant, else 0",
+        description="epochs of linear rise of the rate; auto: a tenth of the steps where `schedule` is auto and "
+        "comes out constant, else 0",
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label spread over all classes")
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | Auto | None = Field(
