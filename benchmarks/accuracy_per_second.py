@@ -4,9 +4,9 @@
 
 Ten classes of CIFAR-100 with 500 images each (a tenth held out for validation), the trained resnet56 as teacher, one
 process at a time. First all loops take the same number of steps with the same recipe: what bfloat16 and k stored views
-cost in accuracy. Then the textbook loop trains without augmentation, for in so few passes it learns more so, and the
-engine takes shares of those steps, with a recipe of its own: the wall time to what the textbook loop reached. What has
-an outcome in OUT is not run again. Needs a machine with nothing else to do.
+cost in accuracy. Then the textbook loop trains as it learns most in so few passes (TUNED), and the engine takes shares
+of those steps, with a recipe of its own: the wall time to what the textbook loop reached. What has an outcome in OUT is
+not run again. Needs a machine with nothing else to do.
 """
 
 import argparse
@@ -24,17 +24,16 @@ from benchmarks.cifar100 import class_names, joined
 from benchmarks.harness.document import machine, table, write_section
 from benchmarks.learning.child import Errand
 from benchmarks.learning.plot import draw
-from benchmarks.learning.runs import Outcome, Run, plan
+from benchmarks.learning.runs import TUNED, Outcome, Run, plan
 from benchmarks.learning.summary import Group, equal_steps, groups_of, time_to_textbook
 from worker.environment import SPIN_COUNT
 
 ROOT = Path(__file__).parents[1]
-# What a job gets that names none of it, but that so short a training learns more with less weight on the maps and from
-# smaller batches (benchmarks/short_trainings.py).
+# What a job gets that names none of it.
 RECIPE = {
     "student": {"weights": "auto"},
-    "method": {"name": "pkd", "weight": 3.0},
-    "training": {"batch_size": 32, "augmentation": "auto"},
+    "method": {"name": "pkd"},
+    "training": {"augmentation": "auto", "optimizer": "auto", "weight_decay": "auto"},
 }
 EQUAL_COLUMNS = {
     "variant": "variant",
@@ -135,7 +134,7 @@ def _report(groups: list[Group], options: argparse.Namespace) -> str:
             f"{options.seeds} seeds. After {options.steps} steps of 64 images each:",
             table(equal, EQUAL_COLUMNS),
             "The shortest training that reached the accuracy of the textbook loop with its better recipe (*tuned*: "
-            "without augmentation); *own recipe* is "
+            f"`{json.dumps(TUNED['training'])}`); *own recipe* is "
             f"`{json.dumps(options.recipe)}`:",
             table(quickest, TIME_COLUMNS),
             LEGEND,

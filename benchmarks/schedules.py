@@ -22,13 +22,13 @@ from benchmarks.harness.document import machine, table, write_section
 from benchmarks.learning.alone import Change, train_alone
 from benchmarks.learning.changes import ProgressiveResolution, Selected
 from benchmarks.learning.runs import Run
-from benchmarks.learning.summary import T_95
+from benchmarks.learning.summary import interval
 from core.prepare import Place
 
 ROOT = Path(__file__).parents[1]
 IMAGES = 4480  # of 4,500 in the training split: whole batches of 32, 64 and 128
 FIRST_SEED = 20  # of none that accuracy_per_second.py trains with
-DEFAULTS = {"batch_size": 64, "augmentation": "auto", "learning_rate": 0.05}
+DEFAULTS = {"optimizer": "sgd", "batch_size": 64, "augmentation": "auto", "learning_rate": 0.05}
 COLUMNS = {
     "what": "what is changed",
     "steps": "steps",
@@ -52,10 +52,15 @@ class Trial:
 
 
 TRIALS = (
-    Trial("nothing: cosine from 0.05, batches of 64, as in more than eight passes"),
+    Trial("nothing: SGD, cosine from 0.05, batches of 64"),
     Trial(
-        "constant rate, average of weights, a tenth of warmup: the default in up to eight passes",
+        "constant rate, average of weights, a tenth of warmup",
         {"schedule": "auto", "warmup_epochs": "auto", "ema_decay": "auto"},
+    ),
+    Trial("muon", {"optimizer": "muon"}),
+    Trial(
+        "muon, constant rate, average of weights, a tenth of warmup: the default in up to eight passes",
+        {"optimizer": "muon", "schedule": "auto", "warmup_epochs": "auto", "ema_decay": "auto"},
     ),
     Trial("rate 0.025", {"learning_rate": 0.025}),
     Trial("rate 0.1", {"learning_rate": 0.1}),
@@ -101,8 +106,8 @@ def _rows(place: Place, options: argparse.Namespace) -> list[dict[str, object]]:
             {
                 "what": trial.what,
                 "steps": str(trial.steps(options.passes)),
-                "top1": _interval(accuracies),
-                "gain": _interval(gains, sign="+") if trial is not TRIALS[0] else None,
+                "top1": interval(accuracies),
+                "gain": interval(gains, sign="+") if trial is not TRIALS[0] else None,
                 "seconds": f"{statistics.fmean(seconds for _, seconds in found):.1f}",
             }
         )
@@ -116,13 +121,6 @@ def _trained(trial: Trial, seed: int, place: Place, options: argparse.Namespace)
     steps = trial.steps(options.passes)
     run = Run("stored", 1, steps, seed, student="cifar/resnet8", recipe=recipe)
     return train_alone(run, place, data=options.data, out=options.out, change=trial.change)
-
-
-def _interval(values: list[float], sign: str = "") -> str:
-    mean = f"{statistics.fmean(values):{sign}.1f}"
-    if len(values) not in T_95:
-        return mean
-    return f"{mean} ± {T_95[len(values)] * statistics.stdev(values) / len(values) ** 0.5:.1f}"
 
 
 def _report(rows: list[dict[str, object]], options: argparse.Namespace) -> str:

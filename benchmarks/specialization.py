@@ -110,7 +110,7 @@ def _jobs(all_classes: list[str], superclasses: dict[str, str], options: argpars
 
 def _run(job: Job, data: Path, all_classes: list[str], options: argparse.Namespace) -> Path:
     """The folder of a finished job."""
-    training: dict[str, Any] = {"devices": options.devices}
+    training: dict[str, Any] = {"devices": options.devices, "optimizer": "sgd"}
     if options.steps:
         training["max_steps"] = options.steps
     out: Path = options.out / f"{job.customer}-{job.label.replace(' ', '-').replace(':', '-')}-{job.seed}"

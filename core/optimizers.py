@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import nn, optim
 
+from core.muon import Muon
 from core.spec import TrainingSpec
 
 
@@ -11,11 +13,15 @@ def build_optimizer(training: TrainingSpec, parameters: Sequence[nn.Parameter], 
     """An optimizer at peak rate `rate`; `training` must be resolved (no auto left).
 
     AdamW decays weights alone; SGD decays batch norm and biases too, as the CIFAR protocols of the literature do. Both
-    pass over their memory once (`fused`), which is all that an optimizer's time goes into.
+    pass over their memory once (`fused`), which is all that their time goes into. Muon's goes into matrix products, in
+    bfloat16 where the job trains in it.
     """
     if training.optimizer == "sgd":
         decay = training.weight_decay
         return optim.SGD(parameters, lr=rate, momentum=0.9, nesterov=True, weight_decay=decay, fused=True)
+    if training.optimizer == "muon":
+        dtype = torch.bfloat16 if training.precision == "bf16" else torch.float32
+        return Muon(parameters, rate, weight_decay=training.weight_decay, dtype=dtype)
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": training.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},

@@ -15,6 +15,7 @@ from core.device import MOST_AT_ONCE, Arithmetic, choose_arithmetic
 from core.errors import RetortError
 from core.events import Event, Log
 from core.findings import Findings
+from core.muon import is_convolutional
 from core.networks import sizing, zoo
 from core.networks.selection import is_kin
 from core.networks.teacher import Teacher, load_teacher
@@ -183,6 +184,7 @@ def _prepare_run(
         default_size=outline.input.size,
         flippable=source.flippable,
         is_kin=teacher is not None and is_kin(outline, teacher.network),
+        is_convolutional=is_convolutional(outline.module),
         arithmetic=arithmetic,
     )
     size = int(spec.training.image_size)

@@ -18,7 +18,9 @@ MIN_COMPILED_STEPS = 5000
 FEW_PASSES = 8
 EMA_DECAY = 0.99  # which core.averaging reaches after 890 steps
 WARMUP = 0.1  # of all steps, where weights are averaged
-DELICATE = ("mobilenet", "shufflenet")  # depthwise networks train at a fifth of the rate (RepDistiller, mdistiller)
+WEIGHT_DECAY = {"sgd": 5e-4, "muon": 0.1, "adamw": 0.05}
+# Depthwise networks train at a fifth of SGD's rate (RepDistiller, mdistiller), but not of Muon's (docs/performance.md).
+DELICATE = ("mobilenet", "shufflenet")
 
 
 def resolve(
@@ -30,15 +32,17 @@ def resolve(
     default_size: int,
     flippable: bool,
     is_kin: bool,
+    is_convolutional: bool,
     arithmetic: Arithmetic,
 ) -> JobSpec:
     """`spec` with the student's architecture and all of `training` filled in.
 
     `default_size`: pixels that the architecture's library feeds it; `num_train`: images of the training split;
-    `is_kin`: whether the architecture is of the teacher's family.
+    `is_kin`: whether the architecture is of the teacher's family; `is_convolutional`: whether Muon is for it.
     Raises SpecInvalid for a batch larger than the training split.
     """
     training = spec.training
+    training = training.model_copy(update={"optimizer": _optimizer(spec, is_convolutional)})
     student = StudentSpec(architecture=architecture, weights=_initial_weights(spec, is_kin))
     batch_size = _batch_size(training, num_train)
     steps_per_epoch = num_train // batch_size
@@ -133,19 +137,29 @@ def _schedule(training: TrainingSpec, passes: float, *, averages: bool) -> dict[
     return {name: value if (given := getattr(training, name)) == "auto" else given for name, value in chosen.items()}
 
 
+def _optimizer(spec: JobSpec, is_convolutional: bool) -> str:
+    """Muon where it was measured (docs/performance.md): not to fine-tune a network, nor where a teacher learns too."""
+    if spec.training.optimizer != "auto":
+        return spec.training.optimizer
+    method = find(spec.method.name)
+    trained_already = spec.method.name == "finetune" or method.needs.teacher == "training"
+    return "muon" if is_convolutional and not trained_already else "sgd"
+
+
 def _learning_rate(training: TrainingSpec, method: str, architecture: str, batch_size: int) -> float:
     if training.learning_rate != "auto":
         return training.learning_rate
     if training.optimizer == "adamw":
         return 1e-4 if method == "finetune" else 1e-3
-    rate = 0.01 if method == "finetune" or any(name in architecture for name in DELICATE) else 0.05
+    delicate = training.optimizer == "sgd" and any(name in architecture for name in DELICATE)
+    rate = 0.01 if method == "finetune" or delicate else 0.05
     return rate * min(1.0, batch_size / BATCH_SIZE)
 
 
 def _weight_decay(training: TrainingSpec) -> float:
     if training.weight_decay != "auto":
         return training.weight_decay
-    return 5e-4 if training.optimizer == "sgd" else 0.05
+    return WEIGHT_DECAY[training.optimizer]
 
 
 def _initial_weights(spec: JobSpec, is_kin: bool) -> str | None:

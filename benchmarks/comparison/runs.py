@@ -72,9 +72,9 @@ class Errand:
 
 
 def training_of(seed: int, steps: int, **more: Any) -> dict[str, Any]:
-    """What all jobs of the comparison have in common, the protocols' schedule too; all else is left to the engine."""
-    common = {"seed": seed, "max_steps": steps, "epochs": EPOCHS, "schedule": "cosine", "keep_trajectory": NUM_POINTS}
-    return {**common, **more}
+    """What all jobs have in common, the protocols' optimizer and schedule too; all else is left to the engine."""
+    common = {"seed": seed, "max_steps": steps, "epochs": EPOCHS, "keep_trajectory": NUM_POINTS}
+    return {**common, "optimizer": "sgd", "schedule": "cosine", **more}
 
 
 def located(value: Any, folders: dict[str, Path]) -> Any:

@@ -23,6 +23,7 @@ def job(request: Request) -> dict[str, Any]:
     training: dict[str, Any] = {
         "batch_size": work.batch_size,
         "epochs": EPOCHS,
+        "optimizer": "sgd",  # the peers'
         "schedule": "constant",
         "teacher_pass": request.variant,
     }

@@ -2,37 +2,28 @@
 
 Both kinds of loop train on the same images, test on the same images, with the same recipe: KD or SimKD, SGD with
 Nesterov momentum 0.9, weight decay 5e-4, batches of 64, a peak rate of 0.05 that falls along a cosine, step by step.
-Images are shifted and mirrored, unless the run's recipe says otherwise.
+Images are shifted and mirrored. A run's recipe may say otherwise.
 """
 
 import json
-import math
 import sys
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.export._trace  # of core.waiting.LATE what comes before the first step
-from torch import Tensor, nn
 
 from benchmarks.cifar100 import every_tenth
 from benchmarks.engine import make_trainer, prepare_job, set_up
 from benchmarks.learning.measuring import Meter, top1
 from benchmarks.learning.runs import Outcome, Run
-from core.data.dataset import open_dataset
 from core.evaluate import evaluating
-from core.networks import zoo
-from core.networks.teacher import load_teacher
 from core.policy import Policy
 from core.prepare import Place
 from core.spec import JobSpec, parse_job
-
-if TYPE_CHECKING:
-    from benchmarks import textbook
 
 BATCH_SIZE = 64
 # So many that max_steps decides.
@@ -113,7 +104,12 @@ def main() -> None:
     if errand.threads is not None:
         torch.set_num_threads(errand.threads)
     spec = parse_job(job(errand))
-    meter = train_plainly(run, spec, place) if run.variant == "textbook" else train_ours(run, spec, place)
+    if run.variant == "textbook":
+        from benchmarks.learning.plain import train_plainly  # here, for the engine's training has no need of it
+
+        meter = train_plainly(run, spec, place)
+    else:
+        meter = train_ours(run, spec, place)
     before, loading = meter.began_at - errand.started_at, loaded_at - errand.started_at
     Outcome(run, before, loading, tuple(meter.curve)).save(Path(errand.result))
 
@@ -133,76 +129,6 @@ def train_ours(run: Run, spec: JobSpec, place: Place) -> Meter:
     meter = Meter(run.steps, accuracy)
     trainer.run()
     return meter
-
-
-class _Enough(Exception):
-    """The textbook loop has done its steps."""
-
-
-def train_plainly(run: Run, spec: JobSpec, place: Place) -> Meter:
-    """The textbook loop, with the images that the engine's training would get."""
-    from torch.optim.lr_scheduler import LambdaLR
-    from torchvision import transforms
-
-    from benchmarks import textbook  # here, for the engine's training has no need of it
-
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    source = open_dataset(spec.dataset, policy=place.policy, cache=place.cache, inputs=None, seed=run.seed)
-    data = source.decode(32)
-    known = load_teacher(spec.teacher, policy=place.policy, cache=place.cache, inputs=None)
-    teacher = known.network.module
-    teacher.fc = _sliced(teacher.fc, [known.classes.index(name) for name in data.classes])
-    teacher.to(device).eval().requires_grad_(False)
-    student = zoo.make(run.student, len(data.classes), None)[0].to(device)
-    learners, step, predict = _plain_step(run, teacher, student, device)
-    look = known.network.input
-    pixels = data.train.images.permute(0, 2, 3, 1).numpy()
-    transform = textbook.cifar_transform(look.mean, look.std, augmented=spec.training.augmentation == "light")
-    images = textbook.ArrayDataset(pixels, data.train.labels.tolist(), transform)
-    loader = textbook.make_loader(images, BATCH_SIZE)
-    optimizer = textbook.make_optimizer(learners, nesterov=True)
-    schedule = LambdaLR(optimizer, lambda done: 0.5 * (1 + math.cos(math.pi * done / run.steps)))
-    normalize = transforms.Normalize(look.mean, look.std)
-
-    def accuracy() -> float:
-        with evaluating(nn.ModuleList(learners)):
-            return top1(lambda part: predict(normalize(part.to(device))), data.test.images, data.test.labels)
-
-    def after_step() -> None:
-        schedule.step()
-        if meter.step_done():
-            raise _Enough
-
-    meter = Meter(run.steps, accuracy)
-    try:
-        while True:
-            textbook.train_epoch(loader, step, optimizer, device, after_step=after_step)
-    except _Enough:
-        return meter
-
-
-def _sliced(classifier: nn.Linear, rows: list[int]) -> nn.Linear:
-    """The classifier of some of the classes alone."""
-    smaller = nn.Linear(classifier.in_features, len(rows))
-    smaller.load_state_dict({"weight": classifier.weight[rows], "bias": classifier.bias[rows]})
-    return smaller
-
-
-def _plain_step(
-    run: Run, teacher: nn.Module, student: nn.Module, device: torch.device
-) -> tuple[list[nn.Module], "textbook.Step", Callable[[Tensor], Tensor]]:
-    """(what learns, the step, normalized images -> logits of what is deployed)"""
-    from benchmarks import textbook
-
-    if run.method == "kd":
-        return [student], textbook.kd_step(teacher, student), student
-    projector = textbook.make_projector(student.fc.in_features, teacher.fc.in_features).to(device)
-
-    def predict(images: Tensor) -> Tensor:
-        maps, _ = textbook.map_and_logits(student, images)
-        return teacher.fc(projector(maps).mean(dim=(2, 3)))
-
-    return [student, projector], textbook.simkd_step(teacher, student, projector), predict
 
 
 if __name__ == "__main__":

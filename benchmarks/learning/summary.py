@@ -68,6 +68,15 @@ class Group:
         }
 
 
+def interval(values: Sequence[float], sign: str = "") -> str:
+    """For people: the mean of one value a seed, with half of its 95% interval where there are seeds enough; `sign` as
+    in a format."""
+    mean = f"{statistics.fmean(values):{sign}.1f}"
+    if len(values) not in T_95:
+        return mean
+    return f"{mean} ± {T_95[len(values)] * statistics.stdev(values) / len(values) ** 0.5:.1f}"
+
+
 def groups_of(outcomes: Sequence[Outcome]) -> list[Group]:
     """Outcomes by variant and steps, in the order in which they first come."""
     found: dict[tuple[str, int], list[Outcome]] = defaultdict(list)

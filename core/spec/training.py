@@ -29,8 +29,17 @@ class TrainingSpec(Part):
     learning_rate: Annotated[float, Field(gt=0)] | Auto = Field(
         "auto", description="peak rate; auto: by optimizer, method and batch size"
     )
-    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="sgd is Nesterov momentum 0.9")
-    weight_decay: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="auto: 5e-4 for sgd, 0.05 for adamw")
+    optimizer: Literal["auto", "sgd", "muon", "adamw"] = Field(
+        "auto",
+        description="sgd: Nesterov momentum 0.9; muon: the same, its direction made orthogonal for the kernels of "
+        "convolutions, at sgd's rates; auto: muon for convolutional students, but sgd for method finetune and where "
+        "the teacher learns too",
+    )
+    weight_decay: Annotated[float, Field(ge=0)] | Auto = Field(
+        "auto",
+        description="auto: 5e-4 for sgd, which decays everything with the gradient; apart from it 0.1 for muon, which "
+        "decays the kernels of convolutions, and 0.05 for adamw, which decays all but vectors",
+    )
     schedule: Literal["auto", "cosine", "multistep", "onecycle", "constant"] = Field(
         "auto",
         description="of the learning rate, step by step; auto: constant, with the weights averaged, for random weights "

@@ -14,7 +14,15 @@ from core.spec import parse_job
 
 
 def resolved(
-    training=None, *, num_train=1000, native=(32, 32), architecture="cifar/resnet8", flippable=True, is_kin=False, **job
+    training=None,
+    *,
+    num_train=1000,
+    native=(32, 32),
+    architecture="cifar/resnet8",
+    flippable=True,
+    is_kin=False,
+    is_convolutional=True,
+    **job,
 ):
     document = {"teacher": "torchvision/resnet50", "dataset": "builtin:digits", "student": "nano"}
     return resolve(
@@ -25,6 +33,7 @@ def resolved(
         default_size=224,
         flippable=flippable,
         is_kin=is_kin,
+        is_convolutional=is_convolutional,
         arithmetic=CPU,
     )
 
@@ -43,6 +52,7 @@ def test_no_auto_is_left_and_resolving_again_changes_nothing():
         default_size=224,
         flippable=True,
         is_kin=True,
+        is_convolutional=False,
         arithmetic=CPU,
     )
     assert again == once
@@ -79,6 +89,8 @@ def test_epochs_by_the_size_of_the_split(num_train, epochs):
         ("cifar/mobilenetv2", "skd", "sgd", 0.01),
         ("cifar/shufflenetv2", "scratch", "sgd", 0.01),
         ("cifar/resnet8", "finetune", "sgd", 0.01),
+        ("cifar/resnet8", "skd", "muon", 0.05),
+        ("cifar/mobilenetv2", "skd", "muon", 0.05),
         ("cifar/resnet8", "skd", "adamw", 1e-3),
         ("cifar/resnet8", "finetune", "adamw", 1e-4),
     ],
@@ -86,7 +98,24 @@ def test_epochs_by_the_size_of_the_split(num_train, epochs):
 def test_the_rate_by_optimizer_method_and_architecture(architecture, method, optimizer, rate):
     job = resolved({"optimizer": optimizer}, architecture=architecture, method=method)
     assert job.training.learning_rate == pytest.approx(rate)
-    assert job.training.weight_decay == {"sgd": 5e-4, "adamw": 0.05}[optimizer]
+    assert job.training.weight_decay == {"sgd": 5e-4, "muon": 0.1, "adamw": 0.05}[optimizer]
+
+
+@pytest.mark.parametrize(
+    ("how", "optimizer"),
+    [
+        ({}, "muon"),
+        ({"method": "scratch"}, "muon"),
+        ({"method": ["kd", "skd"]}, "muon"),
+        ({"is_convolutional": False}, "sgd"),
+        ({"method": "finetune"}, "sgd"),
+        ({"method": "prokt"}, "sgd"),
+        ({"training": {"optimizer": "sgd"}}, "sgd"),
+        ({"training": {"optimizer": "muon"}, "method": "finetune", "is_convolutional": False}, "muon"),
+    ],
+)
+def test_muon_is_for_convolutions_that_are_not_trained_already(how, optimizer):
+    assert resolved(**how).training.optimizer == optimizer
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def test_every_part_is_frozen():
         ({"training": {"epochs": 0}}, "/training/epochs", ["greater than or equal to 1", "auto", "0"]),
         ({"training": {"learning_rate": -1}}, "/training/learning_rate", ["greater than 0", "-1"]),
         ({"training": {"batch_size": "big"}}, "/training/batch_size", ["'big'", "auto"]),
-        ({"training": {"optimizer": "adma"}}, "/training/optimizer", ["'sgd' or 'adamw'", "'adma'"]),
+        ({"training": {"optimizer": "adma"}}, "/training/optimizer", ["'sgd', 'muon' or 'adamw'", "'adma'"]),
         ({"training": {"seed": 2**31}}, "/training/seed", ["less than"]),
         ({"training": 3}, "/training", ["TrainingSpec"]),
         ({"evaluation": {"baselines": ["scratch", "scratch"]}}, "/evaluation", ["named twice"]),

@@ -66,6 +66,7 @@ def make_training(**fields: Any) -> TrainingSpec:
     resolved = {
         "epochs": 2,
         "batch_size": 8,
+        "optimizer": "sgd",
         "learning_rate": 0.05,
         "weight_decay": 5e-4,
         "image_size": 8,
