@@ -74,6 +74,8 @@ def job(errand: Errand) -> dict[str, Any]:
         "learning_rate": 0.05,
         "weight_decay": 5e-4,
         "schedule": "cosine",
+        "warmup_epochs": 0.0,
+        "ema_decay": None,
         "augmentation": "light",
         "teacher_pass": "stored" if run.variant == "stored" else "live",
     }
