@@ -138,12 +138,13 @@ def _schedule(training: TrainingSpec, passes: float, *, averages: bool) -> dict[
 
 
 def _optimizer(spec: JobSpec, is_convolutional: bool) -> str:
-    """Muon where it was measured (docs/performance.md): not to fine-tune a network, nor where a teacher learns too."""
+    """Muon where it was measured (docs/performance.md): not to fine-tune a network, nor where a teacher or a generator
+    learns too."""
     if spec.training.optimizer != "auto":
         return spec.training.optimizer
     method = find(spec.method.name)
-    trained_already = spec.method.name == "finetune" or method.needs.teacher == "training"
-    return "muon" if is_convolutional and not trained_already else "sgd"
+    others_learn = method.needs.teacher == "training" or getattr(spec.method, "data_free", False)
+    return "muon" if is_convolutional and spec.method.name != "finetune" and not others_learn else "sgd"
 
 
 def _learning_rate(training: TrainingSpec, method: str, architecture: str, batch_size: int) -> float:

@@ -33,7 +33,7 @@ class TrainingSpec(Part):
         "auto",
         description="sgd: Nesterov momentum 0.9; muon: the same, its direction made orthogonal for the kernels of "
         "convolutions, at sgd's rates; auto: muon for convolutional students, but sgd for method finetune and where "
-        "the teacher learns too",
+        "a teacher or a generator learns too",
     )
     weight_decay: Annotated[float, Field(ge=0)] | Auto = Field(
         "auto",

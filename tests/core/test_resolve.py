@@ -110,11 +110,13 @@ def test_the_rate_by_optimizer_method_and_architecture(architecture, method, opt
         ({"is_convolutional": False}, "sgd"),
         ({"method": "finetune"}, "sgd"),
         ({"method": "prokt"}, "sgd"),
+        ({"method": "simkd"}, "muon"),
+        ({"method": {"name": "simkd", "data_free": True}}, "sgd"),
         ({"training": {"optimizer": "sgd"}}, "sgd"),
         ({"training": {"optimizer": "muon"}, "method": "finetune", "is_convolutional": False}, "muon"),
     ],
 )
-def test_muon_is_for_convolutions_that_are_not_trained_already(how, optimizer):
+def test_muon_is_for_convolutional_students_that_learn_alone(how, optimizer):
     assert resolved(**how).training.optimizer == optimizer
 
 
