@@ -2,9 +2,9 @@
 
     python benchmarks/phases.py --data ../shared/data
 
-The shortest jobs that name no length (1,500 steps): ten classes of CIFAR-100 with 50 images each, resnet56 to resnet8,
-alone and with both baselines; and digits without a teacher. Each is run twice with one cache, by an engine that waited
-for it, as in the service. The table goes between markers into docs/performance.md. About ten minutes on two cores.
+The shortest jobs that name no length (1,500 steps): ten classes of CIFAR-100 with 50 images each, resnet56 to resnet8;
+and digits without a teacher. Each is run twice with one cache, by an engine that waited for it, as in the service. The
+table goes between markers into docs/performance.md. About five minutes on two cores.
 """
 
 import argparse
@@ -76,14 +76,12 @@ def _jobs(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     data, (classes, _) = joined(options.data.resolve(), options.out.resolve()), class_names(options.data)
     weights = (data / "weights/cifar100_resnet56.pth").as_uri()
     uri = (data / "cifar100.zip").as_uri()
-    specialized = {
-        "teacher": {"architecture": "cifar/resnet56", "weights": weights, "classes": classes},
-        "dataset": {"uri": uri, "classes": every_tenth(classes), "max_per_class": IMAGES},
-        "student": "cifar/resnet8",
-    }
     return {
-        "resnet56 to resnet8": specialized,
-        "the same with baselines": {**specialized, "evaluation": {"baselines": ["scratch", "finetune"]}},
+        "resnet56 to resnet8": {
+            "teacher": {"architecture": "cifar/resnet56", "weights": weights, "classes": classes},
+            "dataset": {"uri": uri, "classes": every_tenth(classes), "max_per_class": IMAGES},
+            "student": "cifar/resnet8",
+        },
         "digits, resnet8, no teacher": {"dataset": "builtin:digits", "student": "cifar/resnet8", "method": "scratch"},
     }
 

@@ -56,7 +56,7 @@ def test_a_training_of_some_length_uses_it(run_job):
 def test_it_learns_what_torch_would(run_job):
     losses = {}
     for who in ("torch", "own"):
-        ran = run_job(job(max_steps=40, kernels=who, schedule="cosine"))
+        ran = run_job(job(max_steps=40, kernels=who, optimizer="sgd", schedule="cosine"))
         assert chosen(ran) == who
         losses[who] = [event.values["train/loss"] for event in ran.of("metric") if "train/loss" in event.values]
     assert len(losses["torch"]) == len(losses["own"]) > 5
