@@ -51,13 +51,10 @@ class Setting:
 
 SETTINGS = (
     Setting("cifar/resnet8", "kd", 4),
-    Setting("cifar/resnet8", "kd", 8),
     Setting("cifar/resnet8", "kd", 16),
     Setting("cifar/resnet8", "pkd", 4, "teacher"),
     Setting("cifar/resnet8", "simkd", 4),
-    Setting("cifar/resnet8", "skd", 4),
     Setting("cifar/resnet8", "scratch", 4),
-    Setting("cifar/vgg8", "pkd", 2),
     Setting("cifar/mobilenetv2", "pkd", 2),
 )
 

@@ -24,10 +24,11 @@ OUTPUT_NAME = "logits"
 PLAIN = ("retort", "architecture")  # metadata that is no JSON
 
 
-def write_onnx(network: Network, path: Path) -> None:
+def write_onnx(network: Network, path: Path, *, optimized: bool = True) -> None:
     """The wrapped module, in eval mode, as one ONNX file on the CPU.
 
-    `images` (float32 batch 3 S S, normalized) -> `logits` (float32 batch K). Raises InternalError where it cannot be.
+    `images` (float32 batch 3 S S, normalized) -> `logits` (float32 batch K); `optimized`: its graph made smaller by the
+    exporter. Raises InternalError where it cannot be.
     """
     size = network.input.size
     example = torch.zeros(2, 3, size, size)  # a batch of 1 would be taken for a constant
@@ -43,6 +44,7 @@ def write_onnx(network: Network, path: Path) -> None:
                 dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
                 dynamo=True,
                 external_data=False,
+                optimize=optimized,
                 verbose=False,
             )
     except Exception as error:  # the exporter raises whatever the graph it met made it raise

@@ -1,5 +1,6 @@
 """Each kind of network is measured once a job, a teacher once a machine; the file it was measured with can be had."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,6 +8,7 @@ from core import latencies as module
 from core.errors import InternalError
 from core.findings import Findings
 from core.latencies import Latencies
+from core.latency import open_session
 from core.networks.zoo import build
 
 
@@ -51,8 +53,24 @@ def test_a_teacher_is_remembered_by_later_jobs(counted, networks, tmp_path):
     assert len(counted) == 1
 
 
+def test_a_teacher_is_measured_as_it_would_be_deployed_and_stays_as_it_is(networks, tmp_path, monkeypatch):
+    files = []
+    monkeypatch.setattr(module, "measure_latency", lambda path: files.append(path) or {"p50_ms": 1.0})
+    teacher = networks[2].eval()
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    known = Latencies(tmp_path, Findings(tmp_path / "cache"))
+    known.remembered(teacher)
+    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+    assert known.onnx_of(teacher) is None, "what is published is written from the network itself"
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = teacher.module(images).numpy()
+    (logits,) = open_session(files[0]).run(None, {"images": images.numpy()})
+    np.testing.assert_allclose(logits, expected, rtol=1e-3, atol=1e-4)
+
+
 def test_a_network_that_cannot_be_written_has_no_latency(networks, tmp_path, monkeypatch):
-    def fail(network, path):
+    def fail(network, path, *, optimized):
         raise InternalError("no")
 
     monkeypatch.setattr(module, "write_onnx", fail)
