@@ -7,23 +7,18 @@ gets that names nothing. The table goes between markers into docs/performance.md
 """
 
 import argparse
-import os
 import statistics
-import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmarks.engine import own_place
-from benchmarks.harness.document import machine, table, write_section
+from benchmarks.harness.document import table, write_section
 from benchmarks.learning.alone import train_alone
 from benchmarks.learning.runs import Run
 from benchmarks.learning.summary import interval
+from benchmarks.learning.telling import circumstances, options_of
 from core.prepare import Place
 
-ROOT = Path(__file__).parents[1]
 STEPS_PER_PASS = 70  # of 4,500 images in the training split
 FIRST_SEED = 30  # of none that another benchmark trains with
 NOTHING_NAMED = ("learning_rate", "weight_decay", "schedule", "warmup_epochs", "ema_decay", "augmentation")
@@ -109,9 +104,8 @@ def _report(rows: list[dict[str, object]], options: argparse.Namespace) -> str:
     return "\n\n".join(
         [
             "## Optimizers",
-            f"{time.strftime('%B %Y')}, {machine()}, torch {torch.__version__}, {len(os.sched_getaffinity(0))} "
-            f"threads; ten classes of CIFAR-100, 4,500 images, teacher resnet56, {options.seeds} seeds, means and 95% "
-            "intervals over them:",
+            f"{circumstances()}; ten classes of CIFAR-100, 4,500 images, teacher resnet56, {options.seeds} seeds, "
+            "means and 95% intervals over them:",
             table(rows, COLUMNS),
             f"```\npython benchmarks/optimizers.py --data ../shared/data --seeds {options.seeds}\n```",
         ]
@@ -119,11 +113,8 @@ def _report(rows: list[dict[str, object]], options: argparse.Namespace) -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=ROOT / "../shared/data", help="folder with the CIFAR-100 archives")
-    parser.add_argument("--out", type=Path, default=ROOT / "runs/accuracy_per_second", help="folder of inputs")
+    parser = options_of(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--document", type=Path, default=ROOT / "docs/performance.md", help="Markdown file to update")
     return parser.parse_args()
 
 

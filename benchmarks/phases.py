@@ -20,10 +20,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmarks.cifar100 import class_names, every_tenth, joined
-from benchmarks.harness.document import machine, table, write_section
+from benchmarks.harness.document import table, write_section
+from benchmarks.learning.telling import circumstances, options_of
 from worker.environment import SPIN_COUNT
 
 ROOT = Path(__file__).parents[1]
@@ -117,8 +116,7 @@ def _report(rows: list[dict[str, object]]) -> str:
     return "\n\n".join(
         [
             "## The phases of short jobs",
-            f"{time.strftime('%B %Y')}, {machine()}, torch {torch.__version__}, {len(os.sched_getaffinity(0))} "
-            "threads; 1,500 steps, what jobs take that name no length:",
+            f"{circumstances()}; 1,500 steps, what jobs take that name no length:",
             table(rows, COLUMNS),
             "```\npython benchmarks/phases.py --data ../shared/data\n```",
         ]
@@ -126,10 +124,7 @@ def _report(rows: list[dict[str, object]]) -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=ROOT / "../shared/data", help="folder with the CIFAR-100 archives")
-    parser.add_argument("--out", type=Path, default=ROOT / "runs/accuracy_per_second", help="folder of inputs")
-    parser.add_argument("--document", type=Path, default=ROOT / "docs/performance.md", help="Markdown file to update")
+    parser = options_of(__doc__)
     return parser.parse_args()
 
 

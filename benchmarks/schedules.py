@@ -8,24 +8,19 @@ of an hour on two cores.
 """
 
 import argparse
-import os
 import statistics
-import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmarks.engine import own_place
-from benchmarks.harness.document import machine, table, write_section
+from benchmarks.harness.document import table, write_section
 from benchmarks.learning.alone import Change, train_alone
 from benchmarks.learning.changes import ProgressiveResolution, Selected
 from benchmarks.learning.runs import Run
 from benchmarks.learning.summary import interval
+from benchmarks.learning.telling import circumstances, options_of
 from core.prepare import Place
 
-ROOT = Path(__file__).parents[1]
 IMAGES = 4480  # of 4,500 in the training split: whole batches of 32, 64 and 128
 FIRST_SEED = 20  # of none that accuracy_per_second.py trains with
 DEFAULTS = {"optimizer": "sgd", "batch_size": 64, "augmentation": "auto", "learning_rate": 0.05}
@@ -57,9 +52,9 @@ TRIALS = (
         "constant rate, average of weights, a tenth of warmup",
         {"schedule": "auto", "warmup_epochs": "auto", "ema_decay": "auto"},
     ),
-    Trial("muon", {"optimizer": "muon"}),
+    Trial("Muon", {"optimizer": "muon"}),
     Trial(
-        "muon, constant rate, average of weights, a tenth of warmup: the default in up to eight passes",
+        "Muon, constant rate, average of weights, a tenth of warmup: the default in up to eight passes",
         {"optimizer": "muon", "schedule": "auto", "warmup_epochs": "auto", "ema_decay": "auto"},
     ),
     Trial("rate 0.025", {"learning_rate": 0.025}),
@@ -127,9 +122,8 @@ def _report(rows: list[dict[str, object]], options: argparse.Namespace) -> str:
     return "\n\n".join(
         [
             "## Schedules",
-            f"{time.strftime('%B %Y')}, {machine()}, torch {torch.__version__}, {len(os.sched_getaffinity(0))} "
-            f"threads; ten classes of CIFAR-100, 4,500 images, resnet56 to resnet8 by kd from random weights, "
-            f"{options.passes} passes without augmentation, {options.seeds} seeds:",
+            f"{circumstances()}; ten classes of CIFAR-100, 4,500 images, resnet56 to resnet8 by kd from random "
+            f"weights, {options.passes} passes without augmentation, {options.seeds} seeds:",
             table(rows, COLUMNS),
             f"```\npython benchmarks/schedules.py --data ../shared/data --seeds {options.seeds} "
             f"--passes {options.passes}\n```",
@@ -138,12 +132,9 @@ def _report(rows: list[dict[str, object]], options: argparse.Namespace) -> str:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=ROOT / "../shared/data", help="folder with the CIFAR-100 archives")
-    parser.add_argument("--out", type=Path, default=ROOT / "runs/accuracy_per_second", help="folder of inputs")
+    parser = options_of(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--passes", type=int, default=8, help="over the training images")
-    parser.add_argument("--document", type=Path, default=ROOT / "docs/performance.md", help="Markdown file to update")
     return parser.parse_args()
 
 

@@ -8,21 +8,16 @@ docs/performance.md. About ten minutes on two cores.
 """
 
 import argparse
-import os
 import statistics
-import time
 from dataclasses import dataclass
-from pathlib import Path
-
-import torch
 
 from benchmarks.engine import own_place
-from benchmarks.harness.document import machine, table, write_section
+from benchmarks.harness.document import table, write_section
 from benchmarks.learning.alone import train_alone
 from benchmarks.learning.runs import Run
+from benchmarks.learning.telling import circumstances, options_of
 from core.prepare import Place
 
-ROOT = Path(__file__).parents[1]
 IMAGES = 4480  # of 4,500 in the training split: whole batches
 FIRST_SEED = 10  # of none that accuracy_per_second.py trains with
 METHOD = {"name": "pkd", "weight": 3.0}
@@ -86,9 +81,8 @@ def _report(rows: list[dict[str, object]], options: argparse.Namespace) -> str:
     return "\n\n".join(
         [
             "## Short trainings",
-            f"{time.strftime('%B %Y')}, {machine()}, torch {torch.__version__}, {len(os.sched_getaffinity(0))} "
-            f"threads; ten classes of CIFAR-100, 4,500 images, resnet56 to resnet8 by pkd with its teacher's weights; "
-            "every seed's test top-1, %:",
+            f"{circumstances()}; ten classes of CIFAR-100, 4,500 images, resnet56 to resnet8 by pkd with its teacher's "
+            "weights; every seed's test top-1, %:",
             table(rows, COLUMNS),
             f"```\n{command}\n```",
         ]
@@ -101,9 +95,7 @@ def _course(text: str) -> tuple[int, int]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=ROOT / "../shared/data", help="folder with the CIFAR-100 archives")
-    parser.add_argument("--out", type=Path, default=ROOT / "runs/accuracy_per_second", help="folder of inputs")
+    parser = options_of(__doc__)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument(
         "--courses",
@@ -113,7 +105,6 @@ def _options() -> argparse.Namespace:
         metavar="PASSES:BATCH",
         help="passes over the training images, and images a batch",
     )
-    parser.add_argument("--document", type=Path, default=ROOT / "docs/performance.md", help="Markdown file to update")
     return parser.parse_args()
 
 

@@ -41,8 +41,7 @@ def resolve(
     `is_kin`: whether the architecture is of the teacher's family; `is_convolutional`: whether Muon is for it.
     Raises SpecInvalid for a batch larger than the training split.
     """
-    training = spec.training
-    training = training.model_copy(update={"optimizer": _optimizer(spec, is_convolutional)})
+    training = spec.training.model_copy(update={"optimizer": _optimizer(spec, is_convolutional)})
     student = StudentSpec(architecture=architecture, weights=_initial_weights(spec, is_kin))
     batch_size = _batch_size(training, num_train)
     steps_per_epoch = num_train // batch_size
