@@ -1,30 +1,46 @@
 """What each network of a job is worth: accuracy on validation and test split, size, latency."""
 
 import platform
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from core.data.dataset import Split
 from core.evaluate import measure, predict
 from core.latencies import Latencies
 from core.networks.facts import measure_network
-from core.networks.network import Network
 from core.prepare import Prepared, PreparedRun
 from core.spec import name_of
 from core.training import Trained
 
 
-def assess(prepared: Prepared, run: PreparedRun, trained: Trained, latencies: Latencies) -> dict[str, Any]:
-    """The measurements of one trained network, as they stand in metrics.json."""
+@dataclass(frozen=True)
+class Assessment:
+    """What one trained network is worth."""
+
+    figures: dict[str, Any]
+    """As they stand in metrics.json."""
+    test_logits: Tensor
+    """(N, K) float32 on the CPU, of the test split: what the figures on it are of."""
+
+
+def assess(prepared: Prepared, run: PreparedRun, trained: Trained, latencies: Latencies) -> Assessment:
+    """Measure one trained network on all splits that have labels."""
     device = prepared.arithmetic.device
     network = trained.network.to(device)
-    splits = {name: _measure(prepared, run, network, split) for name, split in _all_splits(prepared, run).items()}
+    splits, said = _all_splits(prepared, run), {}
+    for name, split in splits.items():
+        said[name] = predict(network, split.images, views=run.augmenter.test_views, device=device)
     network = network.cpu()
-    return {
+    figures = {
         **measure_network(network).model_dump(),
         "latency": latencies.measured(network),
-        **splits,
+        **{
+            name: measure(said[name], split.labels, run.dataset.classes, prepared.teacher_logits(run, split))
+            for name, split in splits.items()
+        },
         "method": name_of(run.spec.method),
         "seed": run.run.seed,
         "steps": trained.steps,
@@ -33,6 +49,7 @@ def assess(prepared: Prepared, run: PreparedRun, trained: Trained, latencies: La
         if trained.seconds
         else None,
     }
+    return Assessment(figures, said["test"])
 
 
 def assess_teacher(prepared: Prepared, latencies: Latencies) -> dict[str, Any] | None:
@@ -54,32 +71,25 @@ def assess_teacher(prepared: Prepared, latencies: Latencies) -> dict[str, Any] |
     }
 
 
-def add_seeds(assessments: dict[str, dict[str, Any]], runs: tuple[PreparedRun, ...]) -> dict[str, dict[str, Any]]:
-    """The first assessment of each network, with `seeds`: the test top-1 of all its repetitions."""
+def add_seeds(assessments: dict[str, Assessment], runs: tuple[PreparedRun, ...]) -> dict[str, dict[str, Any]]:
+    """The figures of each network's first run, with `seeds`: the test top-1 of all its repetitions."""
     firsts = {
-        run.run.name: {**assessments[run.run.name], "seeds": []} for run in runs if run.run.name == run.run.repeats
+        run.run.name: {**assessments[run.run.name].figures, "seeds": []}
+        for run in runs
+        if run.run.name == run.run.repeats
     }
     for run in runs:
-        top1 = assessments[run.run.name]["test"]["top1"]
+        top1 = assessments[run.run.name].figures["test"]["top1"]
         firsts[run.run.repeats]["seeds"].append({"seed": run.run.seed, "test_top1": top1})
     return firsts
-
-
-def _splits(run: PreparedRun) -> dict[str, Split]:
-    return {"validation": run.dataset.validation, "test": run.dataset.test}
 
 
 def _all_splits(prepared: Prepared, run: PreparedRun) -> dict[str, Split]:
     """With the second domain's test split, where the job names one that has labels."""
     target = prepared.target_dataset(run)
     has_labels = target is not None and len(target.test.labels) > 0
-    return {**_splits(run), **({"target": target.test} if has_labels else {})}
-
-
-def _measure(prepared: Prepared, run: PreparedRun, network: Network, split: Split) -> dict[str, Any]:
-    device = prepared.arithmetic.device
-    logits = predict(network, split.images, views=run.augmenter.test_views, device=device)
-    return measure(logits, split.labels, run.dataset.classes, prepared.teacher_logits(run, split))
+    splits = {"validation": run.dataset.validation, "test": run.dataset.test}
+    return {**splits, **({"target": target.test} if has_labels else {})}
 
 
 def versions() -> dict[str, str]:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.assess import add_seeds, versions
-from core.evaluate import predict
+from core.assess import Assessment, add_seeds, versions
 from core.events import Artifact, Event, Result
 from core.export import export_model, write_safetensors
 from core.latencies import Latencies
@@ -36,7 +35,7 @@ MEDIA_TYPES = {
 def publish(
     prepared: Prepared,
     trained: dict[str, Trained],
-    assessments: dict[str, dict[str, Any]],
+    assessments: dict[str, Assessment],
     teacher: dict[str, Any] | None,
     place: Place,
     report: Callable[[Event], None],
@@ -74,7 +73,7 @@ def publish(
         versions=versions(),
     )
     paths += write_report(outcome, folder)
-    logits = predict(network, dataset.test.images, views=run.augmenter.test_views)
+    logits = assessments["student"].test_logits
     paths.append(write_predictions(folder / "predictions.csv", logits, dataset.test, dataset.classes))
     paths += _written(folder, trained["student"], prepared)
     for path in paths:

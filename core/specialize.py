@@ -31,8 +31,7 @@ def specialize(
     """Run a job: files under `place.out`, events to `report`. A plan stops before training and returns None.
 
     With `resume`, the newest checkpoint in `place.out` is gone on from. Raises a RetortError for what a job can fail
-    of,
-    and core.watch.Interrupted where `watch` was asked to stop, after a checkpoint.
+    of, and core.watch.Interrupted where `watch` was asked to stop, after a checkpoint.
     """
     watch = watch or Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
     report(Phase(phase="preparing"))
@@ -55,8 +54,9 @@ def specialize(
         report(Phase(phase="evaluating"))
         assessments = {}
         for run in prepared.runs:
-            assessments[run.run.name] = figures = assess(prepared, run, trained[run.run.name], latencies)
-            report(Log(message=f"{run.run.name}: {figures['test']['top1']:.1%} of the test images are right"))
+            assessments[run.run.name] = assessed = assess(prepared, run, trained[run.run.name], latencies)
+            top1 = assessed.figures["test"]["top1"]
+            report(Log(message=f"{run.run.name}: {top1:.1%} of the test images are right"))
         teacher = assess_teacher(prepared, latencies)
 
         watch.check_deadline()

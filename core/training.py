@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.assembly import build_method, build_trainer, run_cost
 from core.checkpoint import CheckpointFolder
-from core.errors import InternalError
+from core.errors import SpecInvalid
 from core.events import Checkpoint, Event, Log, Metric
 from core.methods.method import Method
 from core.networks.inference import in_plain_layout
@@ -16,10 +16,11 @@ from core.networks.network import Network
 from core.prepare import Place, Prepared, PreparedRun
 from core.progress import Meter
 from core.ranks import keep_statistics
+from core.spec import name_of
 from core.train import Trainer
 from core.watch import Interrupted, Watch
 
-FORMAT = 2  # of a checkpoint
+FORMAT = 3  # of a checkpoint
 Curves = dict[str, list[list[float | None]]]
 
 
@@ -113,6 +114,7 @@ class Training:
             "curves": self.curves,
             "trajectory": self.trajectory,
             "spent_seconds": self.watch.spent(),
+            "choices": _choices(self.prepared.student),
         }
         total = sum(done["steps"] for done in self.finished.values()) + (trainer.step if trainer is not None else 0)
         self.watch.saved()
@@ -180,12 +182,18 @@ class Training:
 def train_all(
     prepared: Prepared, place: Place, report: Callable[[Event], None], watch: Watch, *, resume: bool
 ) -> dict[str, Trained]:
-    """Train every run; the result by run name."""
+    """Train every run; the result by run name.
+
+    With `resume`, from the newest checkpoint. Raises SpecInvalid where that one's tensors belong to something else.
+    """
     training = Training(prepared, place, report, watch)
     state = training.folder.load() if resume else None
+    if state is not None and state["format"] != FORMAT:
+        told = f"the checkpoint has format {state['format']}, this version reads {FORMAT}: training starts anew"
+        report(Log(level="warning", message=told))
+        state = None
     if state is not None:
-        if state["format"] != FORMAT:
-            raise InternalError(f"the checkpoint has format {state['format']}, this version reads {FORMAT}")
+        _check_choices(state["choices"], _choices(prepared.student))
         training.finished = state["finished"]
         watch.spent_seconds += state["spent_seconds"]
         done = f"{len(training.finished)} of {len(prepared.runs)} trainings are done"
@@ -195,3 +203,22 @@ def train_all(
         its_state = state if state is not None and state["run"] == run.run.name else None
         trained[run.run.name] = training.train(run, its_state)
     return trained
+
+
+def _choices(run: PreparedRun) -> dict[str, str]:
+    """What a checkpoint's tensors belong to, by the place in the spec that decides it."""
+    return {
+        "/student": str(run.spec.student.architecture),
+        "/method": name_of(run.spec.method),
+        "/training/optimizer": run.spec.training.optimizer,
+    }
+
+
+def _check_choices(begun: dict[str, str], wanted: dict[str, str]) -> None:
+    errors = [
+        (place, f"the checkpoint was begun with {begun[place]!r}, not {choice!r}; name that or another out folder")
+        for place, choice in wanted.items()
+        if begun[place] != choice
+    ]
+    if errors:
+        raise SpecInvalid(errors)

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
-from core.events import EXIT_INTERRUPTED, EXIT_OK, parse_event
+from core.events import EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_ERROR, parse_event
+from core.training import FORMAT
 
 ROOT = Path(__file__).parents[2]
 SPEC = {
@@ -132,6 +134,32 @@ def test_asked_to_end_it_saves_and_goes_on(unbroken, tmp_path, digits_teacher):
     assert again.end() == EXIT_OK
     first = next(event.step for event in again.events if event.event == "metric")
     assert first == engine.events[-1].step + 1, "no step is done twice"
+    assert again.weights == unbroken.weights
+
+
+def test_another_optimizer_is_refused_and_the_checkpoint_kept(unbroken, tmp_path, digits_teacher):
+    out = tmp_path / "out"
+    assert Engine(out, digits_teacher).until(is_checkpoint(2)).end(signal.SIGTERM) == EXIT_INTERRUPTED
+    changed = Engine(out, digits_teacher, "--resume", "--set", "training.optimizer=sgd")
+    assert changed.end() == EXIT_USER_ERROR
+    error = changed.events[-1]
+    assert (error.event, error.code) == ("error", "SPEC_INVALID")
+    assert error.message.startswith("/training/optimizer: the checkpoint was begun with 'muon', not 'sgd'")
+    again = Engine(out, digits_teacher, "--resume")
+    assert again.end() == EXIT_OK
+    assert again.weights == unbroken.weights
+
+
+def test_the_checkpoint_of_another_version_costs_its_steps_and_no_more(unbroken, tmp_path, digits_teacher):
+    out = tmp_path / "out"
+    begun = Engine(out, digits_teacher).until(is_checkpoint(2))
+    begun.end(signal.SIGTERM)
+    path = out / begun.events[-1].path
+    torch.save({"format": FORMAT - 1}, path)
+    again = Engine(out, digits_teacher, "--resume")
+    assert again.end() == EXIT_OK
+    warnings = [event.message for event in again.events if event.event == "log" and event.level == "warning"]
+    assert any(f"format {FORMAT - 1}, this version reads {FORMAT}: training starts anew" in told for told in warnings)
     assert again.weights == unbroken.weights
 
 
