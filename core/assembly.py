@@ -83,22 +83,30 @@ def build_teaching(
     if not (needs.teacher_output or needs.surveys_teacher):
         return Teaching(needs)
     compiled = run.spec.training.compile is True
-    quantization = _quantization(run, place, notice) if run.spec.training.teacher_precision == "int8" else None
+    quantization = _quantization(run, place) if run.spec.training.teacher_precision == "int8" else None
     frozen = prepared.view.network if prepared.view is not None else None
     first, *others = (
-        FrozenTeacher(network, needs, prepared.arithmetic, compiled=compiled, quantization=quantization, frozen=copied)
+        FrozenTeacher(
+            network,
+            needs,
+            prepared.arithmetic,
+            compiled=compiled,
+            quantization=quantization,
+            frozen=copied,
+            notice=notice,
+        )
         for network, copied in ((setting.teacher, frozen), *((each, None) for each in setting.more_teachers))
     )
     return Teaching(needs, first, tuple(others), setting.anchors)
 
 
-def _quantization(run: PreparedRun, place: Place, notice: Callable[[str], None]) -> Quantization:
+def _quantization(run: PreparedRun, place: Place) -> Quantization:
     """Calibrated with training images from all over the split: a dataset may be ordered by class."""
     images = run.dataset.train.images
     count = min(NUM_IMAGES, 2 * images_at_once(images.shape[-1], torch.device("cpu")), len(images))
     some = torch.linspace(0, len(images) - 1, count).long()
     batch_size = int(run.spec.training.micro_batch_size)
-    return Quantization(lambda: run.augmenter.test_views(images[some]), batch_size, notice, place.findings)
+    return Quantization(lambda: run.augmenter.test_views(images[some]), batch_size, place.findings)
 
 
 def build_trainer(

@@ -132,7 +132,8 @@ class _SharedStatistics:
         sums = _Sum.apply(torch.cat([wide.sum(dims), wide.square().sum(dims), count]))
         total, width = sums[-1], x.shape[1]
         mean = sums[:width] / total
-        variance = sums[width : 2 * width] / total - mean.square()
+        # Rounding may put a channel that hardly varies below zero.
+        variance = (sums[width : 2 * width] / total - mean.square()).clamp(min=0)
         self._remember(mean.detach(), variance.detach(), total.detach())
         scale = torch.rsqrt(variance + self.eps) * (self.weight if self.affine else 1)
         shift = (self.bias if self.affine else 0) - mean * scale

@@ -62,7 +62,7 @@ def resolve(
         "precision": arithmetic.precision,
         "teacher_precision": _teacher_precision(training, arithmetic),
         "devices": _devices(training, arithmetic, batch_size),
-        "compile": _compile(training, arithmetic, steps=epochs * steps_per_epoch),
+        "compile": _compile(training, arithmetic, steps=steps),
         "micro_batch_size": batch_size if training.micro_batch_size == "auto" else training.micro_batch_size,
     }
     method = find(spec.method.name).resolved(spec.method)
@@ -98,7 +98,7 @@ def _teacher_precision(training: TrainingSpec, arithmetic: Arithmetic) -> str:
     return training.teacher_precision
 
 
-def _compile(training: TrainingSpec, arithmetic: Arithmetic, *, steps: int) -> bool:
+def _compile(training: TrainingSpec, arithmetic: Arithmetic, *, steps: float) -> bool:
     if training.compile != "auto":
         return training.compile
     return arithmetic.device.type == "cuda" and steps >= MIN_COMPILED_STEPS

@@ -105,7 +105,7 @@ def _kernels(run: PreparedRun, method: Method, arithmetic: Arithmetic, steps: in
 def _stored_views(run: PreparedRun, method: Method, epochs: float, max_bytes: int) -> tuple[int, str]:
     """(views to store, why not): 0 views where the teacher is to be run live; the reason is empty without a teacher."""
     training, needs = run.spec.training, method.needs
-    if not needs.teacher_output:
+    if not needs.teacher_output and needs.teacher != "training":
         return 0, "" if training.teacher_pass != "stored" else "it asks no frozen teacher for anything"
     reason = _live_reason(training, needs, method)
     if reason or training.teacher_pass == "live":

@@ -22,8 +22,6 @@ class Quantization:
     make_views: Callable[[], Tensor]
     """Gives (N, 3, V, V) in [0, 1]: some of what it will see."""
     batch_size: int
-    notice: Callable[[str], None] = lambda message: None
-    """Is told where a teacher stays in floats, and why."""
     findings: Findings | None = None
     """Where the outcome is kept for later jobs."""
 
@@ -43,14 +41,17 @@ class FrozenTeacher:
         compiled: bool = False,
         quantization: Quantization | None = None,
         frozen: Network | None = None,
+        notice: Callable[[str], None] = lambda message: None,
     ) -> None:
-        """`frozen`: a copy of the network that was made for inference already, and that others use too."""
+        """`frozen`: a copy of the network that was made for inference already, and that others use too; `notice` is
+        told where it computes in floats or uncompiled against what was asked for, and why."""
         self._given = network
         self._needs = needs
         self._arithmetic = arithmetic
         self._compiled = compiled
         self._quantization = quantization
         self._frozen = frozen
+        self._notice = notice
         self._features: Callable[[Tensor], Features] | None = None
 
     def observe(self, views: Tensor) -> Features:
@@ -75,7 +76,7 @@ class FrozenTeacher:
             try:
                 return self._in_integers(fast, self._quantization)
             except NotQuantized as reason:
-                self._quantization.notice(f"the teacher {network.architecture} computes in floats: {reason}")
+                self._notice(f"the teacher {network.architecture} computes in floats: {reason}")
                 self._quantization = None  # nor with other weights
         in_floats = self._arithmetic.precision == "fp32"
         if fast is self._frozen and (self._compiled or not in_floats):
@@ -83,7 +84,7 @@ class FrozenTeacher:
         if not in_floats:
             in_low_precision(fast, self._arithmetic.dtype)
         if self._compiled:
-            fast.compile_features()
+            fast.compile_features(self._notice)
         return lambda views: fast.features(views, taps)
 
     def _folded(self, network: Network) -> Network:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch._dynamo.exc import BackendCompilerFailed
 
 from core.device import Arithmetic, computes_in_int8
 from core.methods.method import Needs
@@ -36,9 +37,8 @@ def test_in_integers_it_says_nearly_what_it_says_in_floats():
     network = make_teacher()
     told = []
     plain = FrozenTeacher(network, NEEDS, CPU).observe(make_views())
-    said = FrozenTeacher(network, NEEDS, CPU, quantization=Quantization(make_views, 32, told.append)).observe(
-        make_views()
-    )
+    integers = FrozenTeacher(network, NEEDS, CPU, quantization=Quantization(make_views, 32), notice=told.append)
+    said = integers.observe(make_views())
     for one, other in ((plain.logits, said.logits), (plain.pooled, said.pooled), (plain.maps[0], said.maps[0])):
         assert 0 < moved(one, other) < 0.1
     assert told == []
@@ -58,7 +58,7 @@ def test_a_teacher_that_cannot_be_put_into_integers_says_so_and_teaches_in_float
     network = build("torchvision/mobilenet_v3_small", 10, image_size=32).eval().requires_grad_(False)
     told = []
     needs = replace(NEEDS, teacher_taps=())
-    teacher = FrozenTeacher(network, needs, CPU, quantization=Quantization(make_views, 32, told.append))
+    teacher = FrozenTeacher(network, needs, CPU, quantization=Quantization(make_views, 32), notice=told.append)
     plain = FrozenTeacher(network, needs, CPU)
     assert torch.equal(teacher.observe(make_views()).logits, plain.observe(make_views()).logits)
     (message,) = told
@@ -74,3 +74,19 @@ def test_a_teacher_with_the_batchs_own_statistics_stays_in_floats():
         for quantization in (None, Quantization(make_views, 32))
     )
     assert torch.equal(one.logits, other.logits)
+
+
+def test_a_teacher_that_cannot_be_compiled_says_so_and_teaches_as_it_is(monkeypatch):
+    def compile_nothing(function, **how):
+        def fail(*arguments):
+            raise BackendCompilerFailed(lambda: None, RuntimeError("no C++ compiler"), None)
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    network, told = make_teacher(), []
+    teacher = FrozenTeacher(network, NEEDS, CPU, compiled=True, notice=told.append)
+    plain = FrozenTeacher(network, NEEDS, CPU)
+    torch.testing.assert_close(teacher.observe(make_views()).logits, plain.observe(make_views()).logits)
+    (message,) = told
+    assert message.startswith("torch.compile failed for cifar/resnet20, which runs uncompiled: BackendCompilerFailed")

@@ -9,16 +9,18 @@ STEPS_OF_AN_EPOCH = 22  # of the digits' training split in batches of 64
 def ask(run_job, digits_teacher):
     """The resolved training of a job of so many epochs, and what was said of its teacher."""
 
-    def run(epochs, *, plan_only=True, **training):
+    def run(epochs, *, plan_only=True, method="kd", fails=False, **training):
         document = {
             "teacher": "job:job_digits",
             "dataset": "builtin:digits",
             "student": {"architecture": "cifar/resnet8", "weights": None},
-            "method": "kd",
+            "method": method,
             "exports": ["safetensors"],
             "training": {"image_size": 8, "devices": "cpu", "epochs": epochs, **training},
         }
         ran = run_job(document, inputs=digits_teacher, plan_only=plan_only)
+        if fails:
+            return ran
         assert ran.error is None, ran.error
         said = [event.message for event in ran.of("log") if "the teacher" in event.message]
         return ran, ran.of("resolved")[0].spec["training"], said
@@ -51,6 +53,16 @@ def test_the_last_step_counts_and_not_the_epochs_alone(ask):
     assert (training["augmentation"], training["stored_views"]) == ("none", 1)
     _, training, _ = ask(100, max_steps=8 * STEPS_OF_AN_EPOCH + 1)
     assert training["augmentation"] == "crop"
+
+
+def test_a_teacher_that_moves_is_run_live_and_the_job_says_so(ask):
+    _, training, said = ask(16, method="prokt")
+    assert training["teacher_pass"] == "live"
+    assert said == ["the teacher is run live: its teacher moves"]
+    ran = ask(16, method="prokt", fails=True, teacher_pass="stored")
+    assert ran.error.errors == [
+        ("/training/teacher_pass", "'stored' cannot serve method 'prokt': its teacher moves; allowed: auto, live")
+    ]
 
 
 def test_what_is_given_stays(ask):
