@@ -10,7 +10,7 @@ from core.ahead import Ahead
 from core.data.augment import Augmenter, mix
 from core.data.dataset import Split
 from core.data.image_file import Images
-from core.device import Arithmetic, images_at_once
+from core.device import Arithmetic, images_at_once, uploaded
 from core.methods.method import Batch, Needs, Stage
 from core.seeds import derive_seed, generator
 from core.spec import TrainingSpec
@@ -74,8 +74,8 @@ class Batches:
     def batch(self, step: int) -> Batch:
         """The batch of a step, on the device; `step` counts from 0 over the stage."""
         indices, fetched = self._fetched(step)
-        labels = self.split.labels[indices].to(self.arithmetic.device, non_blocking=True)
-        batch = self._seen(step, indices, fetched, labels)
+        indices = uploaded(indices, self.arithmetic.device)
+        batch = self._seen(step, indices, fetched, self._labels[indices])
         if self.target is not None:
             batch = replace(batch, target_views=self._target_views(step))
         if self.other is not None:
@@ -88,8 +88,12 @@ class Batches:
         for start in range(0, len(self.split.labels), at_once):
             indices = torch.arange(start, min(start + at_once, len(self.split.labels)))
             views = self.augmenter.test_views(self._on_device(self.split.images, indices))
-            labels = self.split.labels[indices].to(self.arithmetic.device)
-            yield Batch(self.arithmetic.laid_out(views), labels, indices.to(self.arithmetic.device))
+            indices = uploaded(indices, self.arithmetic.device)
+            yield Batch(self.arithmetic.laid_out(views), self._labels[indices], indices)
+
+    @cached_property
+    def _labels(self) -> torch.Tensor:
+        return self.split.labels.to(self.arithmetic.device)
 
     @cached_property
     def _ahead(self) -> Ahead[tuple[torch.Tensor, torch.Tensor]]:
@@ -109,7 +113,7 @@ class Batches:
         if self.stored is not None:
             fetched = self.stored.fetch(indices, self.view_of(step))
         else:
-            fetched = self.split.images[indices.to(self.split.images.device)]
+            fetched = self.split.images[uploaded(indices, self.split.images.device)]
         is_upload = self.arithmetic.device.type == "cuda" and fetched.device.type == "cpu"
         return indices, fetched.pin_memory() if is_upload else fetched
 
@@ -117,16 +121,16 @@ class Batches:
         device = self.arithmetic.device
         if self.stored is not None:
             views, teacher = self.stored.decode(fetched, device)
-            return Batch(views, labels, indices.to(device), teacher=teacher)
+            return Batch(views, labels, indices, teacher=teacher)
         images = fetched.to(device, non_blocking=True)
         views = [self._view(images, step, number) for number in range(self.needs.num_views)]
         # Every view with the same partners and shares, as there is one set of targets.
-        mixed = [self._mixed(each, labels, generator(self.seed, "mix", step, device=device)) for each in views]
+        mixed = [self._mixed(each, labels, generator(self.seed, "mix", step)) for each in views]
         first, *more = (self.arithmetic.laid_out(each) for each, _ in mixed)
-        return Batch(first, mixed[0][1], indices.to(device), more_views=tuple(more))
+        return Batch(first, mixed[0][1], indices, more_views=tuple(more))
 
     def _on_device(self, images: Images, indices: torch.Tensor) -> torch.Tensor:
-        return images[indices.to(images.device)].to(self.arithmetic.device, non_blocking=True)
+        return uploaded(images[uploaded(indices, images.device)], self.arithmetic.device)
 
     def _order(self, what: str, epoch: int, members: torch.Tensor) -> torch.Tensor:
         if (what, epoch) not in self._orders:

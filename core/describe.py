@@ -12,7 +12,7 @@ from core.networks.facts import measure_network
 from core.prepare import Place, Prepared, PreparedRun
 from core.train import Trainer
 
-WARM_UP_STEPS = 1
+WARM_UP_STEPS = {"cpu": 1, "cuda": 3}  # CUDA graphs are recorded in the second
 MEASURED_SECONDS = 2.0
 MAX_STEPS = 20
 
@@ -79,17 +79,19 @@ def _measured(prepared: Prepared, run: PreparedRun, method: Method, place: Place
 def _time_steps(prepared: Prepared, run: PreparedRun, method: Method, place: Place) -> tuple[float, int]:
     """Mean seconds of a step, and over how many."""
     started: list[float] = []
+    warm_up_steps = WARM_UP_STEPS[prepared.arithmetic.device.type]
 
     def after_step(trainer: Trainer) -> None:
+        prepared.arithmetic.wait()
         now = time.perf_counter()
-        if trainer.step == WARM_UP_STEPS:
+        if trainer.step == warm_up_steps:
             started.append(now)
         enough = started and (now - started[0] > MEASURED_SECONDS or trainer.step >= MAX_STEPS)
-        trainer.stopped = bool(enough) and trainer.step > WARM_UP_STEPS
+        trainer.stopped = bool(enough) and trainer.step > warm_up_steps
 
     trainer = build_trainer(prepared, run, method, place, lambda step, values: None, after_step)
     trainer.run()
-    count = max(trainer.step - WARM_UP_STEPS, 1)
+    count = max(trainer.step - warm_up_steps, 1)
     begin = started[0] if started else time.perf_counter() - trainer.seconds
     return (time.perf_counter() - begin) / count, count
 

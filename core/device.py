@@ -22,6 +22,7 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 TOP_PAD_BYTES = 64 << 20
 MOST_AT_ONCE, LEAST_AT_ONCE, PIXELS_AT_ONCE = 64, 8, 1 << 20
+MOST_ON_GPU, PIXELS_ON_GPU = 1024, 64 * 224**2  # fewer small images do not fill it
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,11 @@ class Arithmetic:
         """Loss scaling, which only fp16 needs."""
         return torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
 
+    def wait(self) -> None:
+        """Until the device has done all that it was given."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
     def laid_out(self, images: Tensor) -> Tensor:
         """Images N C H W on the device, channels last: the layout in which convolutions run fastest."""
         return images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
@@ -96,11 +102,18 @@ def computes_in_int8(device: torch.device) -> bool:
 
 
 def images_at_once(size: int, device: torch.device) -> int:
-    """Images of `size` pixels square in a forward pass that trains nothing. On a CPU fewer of large ones: in their maps
-    such a pass would take more memory than the training."""
+    """Images of `size` pixels square in a forward pass that trains nothing. Fewer of large ones: in their maps such a
+    pass would take more memory than the training."""
     if device.type != "cpu":
-        return MOST_AT_ONCE
+        return max(MOST_AT_ONCE, min(MOST_ON_GPU, PIXELS_ON_GPU // size**2))
     return max(LEAST_AT_ONCE, min(MOST_AT_ONCE, PIXELS_AT_ONCE // size**2))
+
+
+def uploaded(values: Tensor, device: torch.device) -> Tensor:
+    """The values on the device, without waiting for what a GPU is still at."""
+    if device.type == "cuda" and values.device.type == "cpu":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
 
 
 def set_up_process(num_threads: int | None, num_processes: int) -> None:
@@ -111,6 +124,7 @@ def set_up_process(num_threads: int | None, num_processes: int) -> None:
     torch.set_num_threads(max(1, (num_threads or len(os.sched_getaffinity(0))) // num_processes))
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.conv.fp32_precision = "ieee"  # cuDNN's own choice rounds factors to TF32's 10 bits
     keep_freed_memory()
     if num_processes == 1:
         pin_threads()

@@ -62,7 +62,8 @@ def _told(status: Path, otherwise: int) -> int:
 def _rank_main(run: Run, document: dict, options: argparse.Namespace, status: str) -> None:
     """One process of the training."""
     has_gpus = torch.cuda.is_available() and not document["training"]["devices"].startswith("cpu")
-    dist.init_process_group("nccl" if has_gpus else "gloo")
+    # What ranks tell each other between steps lies on the host; through a GPU they would wait for its work.
+    dist.init_process_group("cpu:gloo,cuda:nccl" if has_gpus else "gloo")
     ranks = Ranks(dist.get_rank(), dist.get_world_size(), dist.get_node_local_rank())
     if has_gpus:
         torch.cuda.set_device(ranks.local_rank)

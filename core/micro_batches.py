@@ -15,7 +15,7 @@ from core.methods.method import Batch, Update
 from core.networks.network import Features
 from core.ranks import ALONE, Ranks
 
-SAID_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+SAID_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "STATUS_ALLOC_FAILED")
 Begin = Callable[[Batch, int], Iterator[Update]]
 
 
@@ -104,5 +104,5 @@ def is_out_of_memory(error: Exception) -> bool:
     """Whether a device or the host has no more memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    # What torch's allocator of host memory and oneDNN say.
+    # What torch's allocator of host memory, oneDNN, cuBLAS and cuDNN say.
     return isinstance(error, RuntimeError) and any(said in str(error) for said in SAID_OF_MEMORY)

@@ -64,8 +64,7 @@ class Muon(optim.Optimizer):
             if group["orthogonal"]:
                 torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
                 directions = orthogonalized(directions, self.dtype)
-            for parameter, direction in zip(parameters, directions, strict=True):
-                parameter.add_(direction, alpha=-group["lr"])
+            torch._foreach_add_(parameters, directions, alpha=-group["lr"])
         return loss
 
     def _directions(self, parameters: list[nn.Parameter], momentum: float) -> list[Tensor]:

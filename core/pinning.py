@@ -56,7 +56,8 @@ def _cores() -> list[int]:
 
 
 def _one_a_core(cores: list[int]) -> bool:
-    return len(cores) > 1 and torch.get_num_threads() == len(cores)
+    # Beside a GPU no thread computes much, and the processes that compile for it would inherit the one core.
+    return len(cores) > 1 and torch.get_num_threads() == len(cores) and not torch.cuda.is_available()
 
 
 def _threads() -> set[int]:

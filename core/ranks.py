@@ -57,11 +57,23 @@ class Ranks:
 
     def any(self, flag: bool) -> bool:
         """Whether any process says so; all must ask at the same point."""
+        return self.any_of(flag)[0]
+
+    def any_of(self, *flags: bool) -> tuple[bool, ...]:
+        """The same of several flags in one meeting."""
         if self.size == 1:
-            return flag
-        flags = torch.tensor(float(flag), device=_meeting_place())
-        dist.all_reduce(flags, dist.ReduceOp.MAX)
-        return bool(flags)
+            return flags
+        values = torch.tensor(flags, dtype=torch.int64)
+        dist.all_reduce(values, dist.ReduceOp.MAX)
+        return tuple(bool(value) for value in values)
+
+    def largest(self, number: int) -> int:
+        """The largest that any process has; all must ask at the same point."""
+        if self.size == 1:
+            return number
+        value = torch.tensor(number)
+        dist.all_reduce(value, dist.ReduceOp.MAX)
+        return int(value)
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over all processes; all must ask at the same point."""
@@ -75,9 +87,8 @@ class Ranks:
         if self.size == 1:
             return
         parameters, bucket = list(parameters), []
-        has_gradient = torch.tensor([float(each.grad is not None) for each in parameters], device=_meeting_place())
-        dist.all_reduce(has_gradient, dist.ReduceOp.MAX)
-        for parameter in (each for each, has in zip(parameters, has_gradient.tolist(), strict=True) if has):
+        has_gradient = self.any_of(*(each.grad is not None for each in parameters))
+        for parameter in (each for each, has in zip(parameters, has_gradient, strict=True) if has):
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             bucket.append(parameter.grad)
@@ -88,10 +99,6 @@ class Ranks:
 
 
 ALONE = Ranks()
-
-
-def _meeting_place() -> torch.device:
-    return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")
 
 
 def _sum(bucket: list[Tensor]) -> None:

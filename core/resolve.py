@@ -61,8 +61,8 @@ def resolve(
         **_schedule(training, steps / steps_per_epoch, averages=few_passes and student.weights is None),
         "precision": arithmetic.precision,
         "teacher_precision": _teacher_precision(training, arithmetic),
-        "devices": _devices(training, arithmetic, batch_size),
-        "compile": _compile(training, arithmetic, steps=steps),
+        "devices": (devices := _devices(training, arithmetic, batch_size)),
+        "compile": _compile(training, devices, steps=steps),
         "micro_batch_size": batch_size if training.micro_batch_size == "auto" else training.micro_batch_size,
     }
     method = find(spec.method.name).resolved(spec.method)
@@ -98,10 +98,10 @@ def _teacher_precision(training: TrainingSpec, arithmetic: Arithmetic) -> str:
     return training.teacher_precision
 
 
-def _compile(training: TrainingSpec, arithmetic: Arithmetic, *, steps: float) -> bool:
+def _compile(training: TrainingSpec, devices: str, *, steps: float) -> bool:
     if training.compile != "auto":
         return training.compile
-    return arithmetic.device.type == "cuda" and steps >= MIN_COMPILED_STEPS
+    return devices in ("cuda", "cuda:1") and steps >= MIN_COMPILED_STEPS
 
 
 def _image_size(architecture: str, native_size: tuple[int, int], default_size: int) -> int:

@@ -20,6 +20,15 @@ def generator(seed: int, *place: str | int, device: torch.device | str = "cpu") 
     return torch.Generator(device=device).manual_seed(derive_seed(seed, *place))
 
 
+def on_host(draws: torch.Generator) -> torch.Generator:
+    """A generator for draws that the host has to know: `draws`, or where it lives on a GPU one seeded by its state. To
+    read draws back the host would wait for all that the GPU is still at."""
+    if draws.device.type == "cpu":
+        return draws
+    digest = hashlib.blake2b(draws.get_state().numpy().tobytes(), digest_size=8).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
+
+
 @contextmanager
 def seeded(seed: int, *place: str | int) -> Iterator[None]:
     """Run the block with torch's global CPU generator seeded for one place; afterwards it is as before."""

@@ -41,10 +41,9 @@ class Tally:
         first = ~torch.isfinite(loss) & (self._diverged_at < 0)
         self._diverged_at = torch.where(first, step, self._diverged_at)
 
-    def diverged_at(self) -> int | None:
-        """The first step with a non-finite loss; waits for the device."""
-        step = int(self._diverged_at)
-        return None if step < 0 else step
+    def diverged_at(self) -> int:
+        """The first step with a non-finite loss, -1 without; waits for the device."""
+        return int(self._diverged_at)
 
     def take(self, ranks: Ranks) -> dict[str, float]:
         """The means over all ranks' images since the last call, which start anew; waits for the device."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from core.device import Arithmetic
 from core.findings import Findings
 from core.methods.method import Batch, Needs
+from core.networks.compiled import begin_step
 from core.networks.inference import frozen_copy, in_layout, in_low_precision, says_the_same
 from core.networks.network import Features, Network
 from core.networks.quantized import NotQuantized, quantized
@@ -132,6 +133,7 @@ class Teaching:
     def surveyed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """The batches of a survey with what the first teacher sees; then it is let go, if it is asked for no more."""
         for batch in batches:
+            begin_step()
             yield replace(batch, teacher=self.first.observe(batch.views)) if self.first is not None else batch
         if not self.needs.teacher_output:
             self.first = None

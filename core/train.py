@@ -19,6 +19,7 @@ from core.course import Course
 from core.errors import LossDiverged
 from core.methods.method import Batch, Method, Moment, Update
 from core.micro_batches import MicroBatches, Part
+from core.networks.compiled import begin_step
 from core.optimizers import build_optimizer, set_rate
 from core.ranks import ALONE, Ranks
 from core.seeds import derive_seed
@@ -69,8 +70,11 @@ class Trainer:
             self._enter_step()
             self._take_step()
             self.step += 1
+            reports = self.step % self.course.report_interval == 0 or self.step == self.course.steps
+            if reports:
+                self.course.arithmetic.wait()  # or the seconds would be those of launching what a GPU has yet to do
             self.seconds += time.perf_counter() - started
-            if self.step % self.course.report_interval == 0 or self.step == self.course.steps:
+            if reports:
                 self._report()
             if self.course.validates_after(self.step):
                 self._validate()
@@ -173,6 +177,7 @@ class Trainer:
         return float(self.course.training.learning_rate) * self.method.rate_scales.get(group, 1.0)
 
     def _take_step(self) -> None:
+        begin_step()
         batch = self.batches.batch(self.step - self.course.stages[self._stage].first_step)
         self.micro.take(batch, self._begin_part, self._apply)
         if self.averaged is not None and not self.method.stage.prepares:
@@ -218,8 +223,9 @@ class Trainer:
         self.scaler.update()
 
     def _check_finite(self) -> None:
-        step = self.tally.diverged_at()
-        if step is not None:
+        # All ranks fail where one does, or the others would wait for it.
+        step = self.ranks.largest(self.tally.diverged_at())
+        if step >= 0:
             epoch = step // self.course.steps_per_epoch + 1
             raise LossDiverged(
                 f"the training loss of {self.course.run} became NaN or infinite at step {step + 1} (epoch {epoch})",

@@ -146,27 +146,23 @@ class Training:
             if progress is not None:
                 self.report(progress)
             self._keep(run, trainer)
-            self._check_deadline()
-            if trainer.stopped or trainer.step == course.steps:
-                return  # the whole run is saved a moment later
-            self._pulse(trainer)
+            ends = trainer.stopped or trainer.step == course.steps  # then the whole run is saved a moment later
             due = self.watch.checkpoint_is_due(epoch_ends=trainer.step % course.steps_per_epoch == 0)
-            if self.place.ranks.any(due):
-                self.save(trainer)
+            self._pulse(trainer, due=due and not ends, ends=ends)
 
         return after_step
 
-    def _check_deadline(self) -> None:
-        """All ranks end where the time of one is up."""
-        if self.place.ranks.any(self.watch.is_late()):
+    def _pulse(self, trainer: Trainer, *, due: bool = False, ends: bool = False) -> None:
+        """Between two steps: end where the time is up, or where the process was asked to, after a checkpoint, unless
+        the run ends anyway; save where that is `due`. All ranks do what one of them has to."""
+        late, interrupted, due = self.place.ranks.any_of(self.watch.is_late(), self.watch.interrupted.is_set(), due)
+        if late:
             self.watch.give_up()
-
-    def _pulse(self, trainer: Trainer) -> None:
-        """Between two steps: end where the process was asked to, after a checkpoint, or where the time is up."""
-        self._check_deadline()
-        if self.place.ranks.any(self.watch.interrupted.is_set()):
+        if interrupted and not ends:
             self.save(trainer)
             raise Interrupted
+        if due:
+            self.save(trainer)
 
     def _keep(self, run: PreparedRun, trainer: Trainer) -> None:
         """Keep the weights at the ends of equal parts of the training, the last at its end; of the student alone."""

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from core.data.randaugment import rand_augment
+from core.device import uploaded
 
 POLICIES = ("none", "crop", "light", "strong")
 PAD_FRACTION = 8  # of the image's side: 4 pixels for 32
@@ -107,13 +108,14 @@ def mix(
     generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Views and targets (float32 N K) mixed with a shuffled copy of the batch: mixup, CutMix, or (both given) one of
-    them by a fair coin for the batch. With both alphas 0 the views stay and the targets are one-hot."""
+    them by a fair coin for the batch. With both alphas 0 the views stay and the targets are one-hot. `generator` lives
+    on the CPU: the host has to know what it draws."""
     targets = F.one_hot(labels, num_classes).float()
     if mixup_alpha <= 0 and cutmix_alpha <= 0:
         return views, targets
-    coin, seed = torch.rand(1, generator=generator, device=generator.device), _draw_seed(generator)
-    partner = torch.randperm(len(views), generator=generator, device=generator.device).to(views.device)
-    cuts = cutmix_alpha > 0 and (mixup_alpha <= 0 or coin.item() < 0.5)
+    coin, seed = torch.rand(1, generator=generator).item(), int(torch.randint(2**62, (1,), generator=generator))
+    partner = uploaded(torch.randperm(len(views), generator=generator), views.device)
+    cuts = cutmix_alpha > 0 and (mixup_alpha <= 0 or coin < 0.5)
     # torch draws no Beta from a given generator, so NumPy does, seeded from it.
     randoms = np.random.default_rng(seed)
     alpha = cutmix_alpha if cuts else mixup_alpha
@@ -123,10 +125,6 @@ def mix(
     else:
         views = share * views + (1 - share) * views[partner]
     return views, share * targets + (1 - share) * targets[partner]
-
-
-def _draw_seed(generator: torch.Generator) -> int:
-    return int(torch.randint(2**62, (1,), generator=generator, device=generator.device).item())
 
 
 def _cut(

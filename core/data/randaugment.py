@@ -10,6 +10,9 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
+from core.device import uploaded
+from core.seeds import on_host
+
 NUM_ROUNDS = 2
 LEVEL = 0.9
 MAX_ROTATION = math.radians(30)
@@ -28,17 +31,18 @@ def rand_augment(views: torch.Tensor, generator: torch.Generator) -> torch.Tenso
     """Float views N 3 V V in [0, 1], two random operations each; the same shape and range."""
     n = len(views)
     for _ in range(NUM_ROUNDS):
-        draws = torch.rand(2, n, generator=generator, device=generator.device).to(views.device)
-        chosen = (draws[0] * len(OPERATIONS)).long()
-        views = apply(views, chosen, LEVEL * (2 * draws[1] - 1))
+        chosen = (torch.rand(n, generator=on_host(generator)) * len(OPERATIONS)).long()
+        draws = torch.rand(n, generator=generator, device=generator.device).to(views.device)
+        views = apply(views, chosen, LEVEL * (2 * draws - 1))
     return views
 
 
 def apply(views: torch.Tensor, chosen: torch.Tensor, strength: Strength) -> torch.Tensor:
-    """Each image through the operation with its number (N, int64) at its strength (N)."""
+    """Each image through the operation with its number (N, int64, on the host) at its strength (N)."""
     out = views.clone()
-    for number, operation in enumerate(OPERATIONS.values()):
-        mine = (chosen == number).nonzero()[:, 0]
+    sorted_by_operation = uploaded(chosen.argsort(stable=True), views.device)
+    counts = torch.bincount(chosen, minlength=len(OPERATIONS)).tolist()
+    for mine, operation in zip(sorted_by_operation.split(counts), OPERATIONS.values(), strict=True):
         if len(mine):
             out[mine] = operation(views[mine], strength[mine])
     return out
@@ -73,10 +77,9 @@ def color(views: torch.Tensor, strength: Strength) -> torch.Tensor:
 
 def sharpness(views: torch.Tensor, strength: Strength) -> torch.Tensor:
     """Away from or towards a 3 x 3 smoothing (Pillow's SMOOTH: 1 1 1, 1 5 1, 1 1 1 over 13); the border stays."""
-    kernel = torch.tensor([[1.0, 1, 1], [1, 5, 1], [1, 1, 1]], device=views.device) / 13
     smooth = views.clone()
     if min(views.shape[-2:]) > 2:
-        smooth[:, :, 1:-1, 1:-1] = F.conv2d(views, kernel.expand(3, 1, 3, 3), groups=3)
+        smooth[:, :, 1:-1, 1:-1] = (9 * F.avg_pool2d(views, 3, stride=1) + 4 * views[:, :, 1:-1, 1:-1]) / 13
     return _blend(smooth, views, strength)
 
 
@@ -146,13 +149,12 @@ def _blend(start: torch.Tensor, views: torch.Tensor, strength: Strength) -> torc
 
 
 def _grey(views: torch.Tensor) -> torch.Tensor:
-    luma = torch.tensor(_LUMA, device=views.device)[None, :, None, None]
-    return (views * luma).sum(1, keepdim=True)
+    return sum(share * channel for share, channel in zip(_LUMA, views.split(1, dim=1), strict=True))
 
 
 def _warp(views: torch.Tensor, *coefficients: torch.Tensor | float) -> torch.Tensor:
     """Where each pixel comes from, as six numbers of an affine map in coordinates -1..1; grey from outside."""
     n = len(views)
-    columns = [torch.as_tensor(c, dtype=views.dtype, device=views.device).expand(n) for c in coefficients]
+    columns = [c if isinstance(c, torch.Tensor) else views.new_full((n,), c) for c in coefficients]
     grid = F.affine_grid(torch.stack(columns, 1).reshape(n, 2, 3), list(views.shape), align_corners=False)
     return F.grid_sample(views - FILL, grid, align_corners=False) + FILL

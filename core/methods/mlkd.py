@@ -92,7 +92,8 @@ class Mlkd(Method):
         views = [self._levels(ours, theirs) for ours, theirs in zip(student, teacher, strict=True)]
         images, classes = student[0].shape
         scale = min(1.0, classes / images)
-        return torch.stack(views).sum(dim=0) * student[0].new_tensor([1.0, scale, scale**2])
+        instance, of_batch, of_classes = torch.stack(views).sum(dim=0)
+        return torch.stack([instance, scale * of_batch, scale**2 * of_classes])
 
     def _as_published(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
         p = functional.softmax(teacher[0], dim=1)

@@ -29,7 +29,8 @@ def direction_loss(student_logits: Tensor, teacher_logits: Tensor, *, ridge: flo
         difference = student @ student.T - teacher @ teacher.T
         centred = difference - difference.mean(dim=0)
         covariance = centred.T @ centred / max(len(difference) - 1, 1)
-        factor = torch.linalg.cholesky(covariance + ridge * torch.eye(len(difference)).to(difference))
+        ridged = covariance + ridge * torch.eye(len(difference), dtype=difference.dtype, device=difference.device)
+        factor = torch.linalg.cholesky_ex(ridged).L  # the other form waits for the device, to tell of an error
         whitened = torch.linalg.solve_triangular(factor, difference.T, upper=False)
     return torch.linalg.vector_norm(whitened, dim=0).mean()
 

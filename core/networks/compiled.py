@@ -1,6 +1,7 @@
 """torch.compile around a network's features, with a way back: what cannot be compiled runs as it is, and says why."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,9 +12,23 @@ if TYPE_CHECKING:
     from core.networks.network import Features, Network
 
 
+def begin_step() -> None:
+    """Tell CUDA graphs that what they gave before is read no more: its memory is theirs again.
+
+    To be called where a batch begins, before any network sees it. Without it torch would take every call for a new
+    step, and free what a teacher said while its student computes.
+    """
+    if CompiledFeatures.by_graphs:
+        torch.compiler.cudagraph_mark_step_begin()
+
+
 class CompiledFeatures:
     """Compiles once for each set of taps, when they are first asked for. The cache of compiled code is torch's own, on
-    disk."""
+    disk. On a GPU the kernels are launched as CUDA graphs, whose outputs last until the next step (`begin_step`), or
+    for as long as they are wanted where no gradient goes through them."""
+
+    by_graphs = False
+    """Whether any network of this process is computed by CUDA graphs."""
 
     def __init__(self, network: "Network", notice: Callable[[str], None] | None) -> None:
         # In a tuple, or the network would become its own submodule.
@@ -30,7 +45,7 @@ class CompiledFeatures:
         if points not in self._functions:
             self._functions[points] = self._compile(points)
         try:
-            return self._functions[points](pixels)
+            features = self._functions[points](pixels)
         except Exception as error:  # whatever dynamo, inductor or the C++ compiler raise
             if not _is_of_compilation(error):
                 raise
@@ -41,6 +56,7 @@ class CompiledFeatures:
                 f"{type(error).__name__}: {reason[0] if reason else 'it does not say why'}"
             )
             return network.observed(pixels, points)
+        return _kept(features) if pixels.is_cuda and not torch.is_grad_enabled() else features
 
     def _compile(self, points: tuple[TapPoint, ...]) -> Callable[[torch.Tensor], "Features"]:
         network = self._network[0]
@@ -48,8 +64,18 @@ class CompiledFeatures:
         def observed(pixels: torch.Tensor) -> "Features":
             return network.observed(pixels, points)
 
-        mode = "reduce-overhead" if next(network.parameters()).is_cuda else None  # CUDA graphs
-        return torch.compile(observed, dynamic=False, mode=mode)
+        # Ranks meet inside of a network, in its batch norms; that they can in a graph was not tried.
+        if next(network.parameters()).is_cuda and not torch.distributed.is_initialized():
+            CompiledFeatures.by_graphs = True
+            return torch.compile(observed, dynamic=False, mode="reduce-overhead")
+        return torch.compile(observed, dynamic=False)
+
+
+def _kept(features: "Features") -> "Features":
+    """A copy that outlives the next run of the graph."""
+    pooled = features.pooled.clone() if features.pooled is not None else None
+    maps = tuple(each.clone() for each in features.maps)
+    return replace(features, logits=features.logits.clone(), pooled=pooled, maps=maps)
 
 
 def _is_of_compilation(error: Exception) -> bool:

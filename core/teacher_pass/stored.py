@@ -12,6 +12,7 @@ from core.data.augment import Augmenter
 from core.data.dataset import Split
 from core.device import Arithmetic, images_at_once
 from core.findings import content_address
+from core.networks.compiled import begin_step
 from core.networks.network import Features
 from core.seeds import generator
 from core.teacher_pass.record import Layout
@@ -57,6 +58,7 @@ class StoredPass:
         at_once = images_at_once(self.layout.image_size, device)
         for start in range(0, count, at_once):
             pulse()
+            begin_step()
             images = self.split.images[start : start + at_once].to(device)
             views = self.augmenter.train_views(images, generator(0, "stored view", view, start, device=device))
             pixels = (views * 255).round().to(torch.uint8)

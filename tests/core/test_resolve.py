@@ -22,6 +22,7 @@ def resolved(
     flippable=True,
     is_kin=False,
     is_convolutional=True,
+    arithmetic=CPU,
     **job,
 ):
     document = {"teacher": "torchvision/resnet50", "dataset": "builtin:digits", "student": "nano"}
@@ -34,7 +35,7 @@ def resolved(
         flippable=flippable,
         is_kin=is_kin,
         is_convolutional=is_convolutional,
-        arithmetic=CPU,
+        arithmetic=arithmetic,
     )
 
 
@@ -196,6 +197,25 @@ def test_a_batch_larger_than_the_split_is_refused_at_its_place():
 )
 def test_the_weights_that_a_student_begins_with(job, weights):
     assert resolved(**job).student.weights == weights
+
+
+@pytest.mark.parametrize(
+    ("training", "compiles"),
+    [
+        ({"max_steps": 5000}, True),
+        ({"max_steps": 4999}, False),  # epochs would be many more
+        ({"devices": "cuda:1"}, True),
+        ({"devices": "cuda:2"}, False),
+        ({"devices": "cuda:2", "compile": True}, True),
+        ({"compile": False}, False),
+    ],
+)
+def test_long_trainings_on_one_gpu_are_compiled(training, compiles):
+    gpu = Arithmetic(torch.device("cuda"), "bf16")
+    given = {"epochs": 1000, **training}
+    assert resolved(given, arithmetic=gpu).training.compile is compiles
+    if "compile" not in training:
+        assert resolved(given).training.compile is False
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a CUDA device answers")
