@@ -20,7 +20,8 @@ from core.errors import DatasetInvalid
 
 BLOCK_BYTES = 16 << 20
 PIECE_BYTES = 1 << 20  # in memory at once
-CHUNK = 64  # records handed to a thread at once
+CHUNK = 64  # at most so many records are handed to a thread at once
+CHUNKS = 4  # a thread, at least: a few hundred photographs keep many cores busy to the end
 _FORM = 1  # raised whenever the same files would give other pixels: part of every cache key
 
 Read = Callable[[Any], bytes | np.ndarray]
@@ -127,12 +128,14 @@ def _decode(records: list[Record], read: Read, path: Path, canvas_size: int, max
         except DatasetInvalid as error:
             problems[index] = error.message
 
+    chunk = min(CHUNK, max(1, len(records) // (CHUNKS * num_threads)))
+
     def decode_chunk(start: int) -> None:
-        for index in range(start, min(start + CHUNK, len(records))):
+        for index in range(start, min(start + chunk, len(records))):
             decode_one(index)
 
     with ThreadPoolExecutor(num_threads) as pool:
-        for _ in pool.map(decode_chunk, range(0, len(records), CHUNK)):  # which raises what a thread raised
+        for _ in pool.map(decode_chunk, range(0, len(records), chunk)):  # which raises what a thread raised
             pass
     kept = [index for index in range(len(records)) if index not in problems]
     for row, index in enumerate(kept):

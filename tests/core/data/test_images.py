@@ -96,6 +96,32 @@ def test_shrinking_averages():
         assert np.abs(small.astype(int) - 127.5).max() < 8
 
 
+def stripes(side: int, width: int) -> tuple[bytes, Image.Image]:
+    """A grey JPEG of upright stripes, dark and bright ones, and what it is when decoded whole."""
+    row = np.random.default_rng(0).choice(np.array([64, 192], np.uint8), side // width).repeat(width)
+    data = encoded(Image.fromarray(np.tile(row, (side, 1))), "JPEG", quality=95)
+    return data, Image.open(io.BytesIO(data))
+
+
+def shrunk(image: Image.Image, size: int) -> np.ndarray:
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR)).astype(int)
+
+
+def test_a_large_jpeg_is_never_decoded_whole():
+    """At an eighth, libjpeg makes one pixel of each 8 x 8 block: its mean. The filter alone would give other pixels."""
+    data, whole = stripes(256, 4)
+    blocks = np.asarray(whole).reshape(32, 8, 32, 8).mean((1, 3)).round().astype(np.uint8)
+    pixels = pixels_of(data, 16, LIMIT)[0].astype(int)
+    assert np.abs(pixels - shrunk(Image.fromarray(blocks), 16)).max() <= 1
+    assert np.abs(pixels - shrunk(whole, 16)).max() > 3
+
+
+def test_a_jpeg_is_never_decoded_below_twice_the_canvas():
+    """Half of 48 pixels would be less than twice 16: all of them are decoded, and the filter alone decides the look."""
+    data, whole = stripes(48, 1)
+    assert np.array_equal(pixels_of(data, 16, LIMIT)[0], shrunk(whole, 16))
+
+
 def test_the_first_frame_of_an_animation():
     frames = [filled("RGB", color) for color in ((255, 0, 0), (0, 255, 0))]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
