@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from benchmarks.harness.race import race
 from benchmarks.harness.request import Request
 from benchmarks.harness.rows import Row, make_rows
 from benchmarks.harness.starting import start_all
-from benchmarks.harness.works import QUICK, WORKS, Work, choose
+from benchmarks.harness.works import QUICK, WORKS, Work, choose, find
 
 ROOT = Path(__file__).parents[1]
 PEERS = {"repdistiller": ("kd/32",), "simkd": ("kd/32", "simkd/32"), "mdistiller": ("kd/32",)}
@@ -65,6 +65,14 @@ class Results:
     peaks: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
+    def of_size(self, size: int) -> "Results":
+        """Those of works whose networks see so many pixels; a document has a section for each size."""
+        return replace(
+            self,
+            rows=[row for row in self.rows if find(row.work).image_size == size],
+            missing=[gap for gap in self.missing if find(gap["work"]).image_size == size],
+        )
+
 
 def main() -> None:
     """Race, then print, and write what was asked for."""
@@ -84,8 +92,10 @@ def main() -> None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(_document(results), indent=1))
     if options.document:
-        section = "throughput-quick" if options.quick else "throughput"
-        write_section(options.document, section, _section(results, options))
+        for size in sorted({work.image_size for work in works}):
+            measured = results.of_size(size)
+            if measured.rows:  # what was not measured leaves the section as it was
+                write_section(options.document, f"throughput-{size}", _section(size, measured, options))
 
 
 def _run(work: Work, options: argparse.Namespace, scratch: str, until: float | None, results: Results) -> None:
@@ -141,12 +151,12 @@ def _document(results: Results) -> dict[str, Any]:
     return {"rows": rows, "missing": results.missing, "peaks": results.peaks, "machine": machine(), **facts}
 
 
-def _section(results: Results, options: argparse.Namespace) -> str:
+def _section(size: int, results: Results, options: argparse.Namespace) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in results.facts.get("versions", {}).items())
     rounds = max((row.rounds for row in results.rows), default=0)
     return "\n\n".join(
         [
-            "## Images a second",
+            f"## Images a second, {size} x {size}",
             f"{time.strftime('%B %Y')}, {machine()}, on the {results.facts.get('device')}; {versions}. "
             f"{rounds} rounds of {options.seconds:g} s for each variant.",
             _report(results),
