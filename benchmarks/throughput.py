@@ -23,6 +23,7 @@ from benchmarks.harness.request import Request
 from benchmarks.harness.rows import Row, make_rows
 from benchmarks.harness.starting import start_all
 from benchmarks.harness.works import QUICK, WORKS, Work, choose, find
+from benchmarks.peers.version import version_of
 
 ROOT = Path(__file__).parents[1]
 PEERS = {"repdistiller": ("kd/32",), "simkd": ("kd/32", "simkd/32"), "mdistiller": ("kd/32",)}
@@ -91,7 +92,7 @@ def main() -> None:
     print(_report(results))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(_document(results), indent=1))
+        options.json.write_text(json.dumps(_document(results, options), indent=1))
     if options.document:
         for size in sorted({work.image_size for work in works}):
             measured = results.of_size(size)
@@ -151,15 +152,23 @@ def _cells(row: Row) -> dict[str, object]:
     return cells
 
 
-def _document(results: Results) -> dict[str, Any]:
+def _document(results: Results, options: argparse.Namespace) -> dict[str, Any]:
     """What --json holds."""
-    facts = {name: results.facts.get(name) for name in ("device", "versions")}
+    facts = {"device": results.facts.get("device"), "versions": _versions(results, options)}
     rows = [row.to_json() for row in results.rows]
     return {"rows": rows, "missing": results.missing, "peaks": results.peaks, "machine": machine(), **facts}
 
 
+def _versions(results: Results, options: argparse.Namespace) -> dict[str, str]:
+    """Of what the loops are made of, and of the peers that were measured, as far as they tell."""
+    checkouts = dict(options.peer)
+    measured = dict.fromkeys(row.variant for row in results.rows if row.variant in (*PACKAGE, *checkouts))
+    peers = {name: version_of(name, checkouts.get(name)) for name in measured}
+    return {**results.facts.get("versions", {}), **{name: version for name, version in peers.items() if version}}
+
+
 def _section(size: int, results: Results, options: argparse.Namespace) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in results.facts.get("versions", {}).items())
+    versions = ", ".join(f"{name} {version}" for name, version in _versions(results, options).items())
     rounds = max((row.rounds for row in results.rows), default=0)
     return "\n\n".join(
         [

@@ -1,5 +1,7 @@
 """The whole of benchmarks/throughput.py, with children that are only told of and a clock that they move."""
 
+import json
+import subprocess
 import sys
 import time
 from types import SimpleNamespace
@@ -9,6 +11,7 @@ import pytest
 from benchmarks import throughput
 from benchmarks.harness import children, race, starting
 from benchmarks.harness.children import Block, ChildFailed
+from benchmarks.peers import version
 
 
 class StandIn:
@@ -93,3 +96,46 @@ def test_a_quick_run_on_a_machine_that_is_fast_enough_leaves_nothing_out(bench):
 def test_only_a_quick_run_is_in_a_hurry(bench):
     StandIn.start = 100.0
     assert "Not measured" not in bench("--work", "kd/32")
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder with one commit, and what git calls it."""
+    folder = tmp_path / "peer"
+    folder.mkdir()
+    (folder / "train.py").write_text("print()\n")
+
+    def git(*words):
+        who = ["-c", "user.name=someone", "-c", "user.email=someone@example.org"]
+        return subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+    git("init", "--quiet")
+    git("add", "train.py")
+    git("commit", "--quiet", "--message", "one")
+    git("tag", "v1", "--annotate", "--message", "a tag is no commit")
+    return folder, git("rev-parse", "--short", "HEAD").strip()
+
+
+def test_the_document_says_which_versions_of_the_peers_were_measured(bench, checkout, tmp_path, monkeypatch):
+    folder, commit = checkout
+    monkeypatch.setattr(version, "metadata", SimpleNamespace(version={"torchdistill": "1.2.3"}.__getitem__))
+    peers = ["--peer", f"simkd={folder}", "--peer", f"mdistiller={tmp_path}", "--json", str(tmp_path / "rows.json")]
+    head = bench("--work", "kd/32", "--variant", "torchdistill", *peers).partition("|")[0]
+    assert f"torch 2.0, torchdistill 1.2.3, simkd {commit}. " in head, "a folder of no repository has no version"
+    versions = json.loads((tmp_path / "rows.json").read_text())["versions"]
+    assert versions == {"torch": "2.0", "torchdistill": "1.2.3", "simkd": commit}
+
+
+def test_what_was_not_measured_has_no_version(bench, checkout):
+    folder, commit = checkout
+    assert commit not in bench("--work", "224", "--variant", "live", "--peer", f"simkd={folder}")
+
+
+def test_a_changed_checkout_says_so_and_a_folder_in_anothers_repository_has_no_commit(checkout):
+    folder, commit = checkout
+    (folder / "unpacked").mkdir()
+    (folder / "unpacked/train.py").write_text("print()\n")
+    assert version.version_of("simkd", folder) == commit
+    assert version.version_of("simkd", folder / "unpacked") is None
+    (folder / "train.py").write_text("print('changed')\n")
+    assert version.version_of("simkd", folder) == f"{commit}-dirty"
