@@ -9,11 +9,11 @@ gets that names nothing. The table goes between markers into docs/performance.md
 import argparse
 import statistics
 from dataclasses import dataclass
-from typing import Any
 
 from benchmarks.engine import own_place
 from benchmarks.harness.document import table, write_section
 from benchmarks.learning.alone import train_alone
+from benchmarks.learning.child import NOTHING_NAMED
 from benchmarks.learning.runs import Run
 from benchmarks.learning.summary import interval
 from benchmarks.learning.telling import circumstances, options_of
@@ -21,7 +21,6 @@ from core.prepare import Place
 
 STEPS_PER_PASS = 70  # of 4,500 images in the training split
 FIRST_SEED = 30  # of none that another benchmark trains with
-NOTHING_NAMED = ("learning_rate", "weight_decay", "schedule", "warmup_epochs", "ema_decay", "augmentation")
 COLUMNS = {
     "student": "student",
     "method": "method",
@@ -90,11 +89,10 @@ def _trained(
     setting: Setting, optimizer: str, seed: int, place: Place, options: argparse.Namespace
 ) -> tuple[float, float]:
     """(test top-1, seconds of training)"""
-    training: dict[str, Any] = {**dict.fromkeys(NOTHING_NAMED, "auto"), "stored_views": "auto", "optimizer": optimizer}
     recipe = {
         "student": {"weights": setting.weights},
         "method": {"name": setting.method},
-        "training": {**training, "teacher_pass": "auto"},
+        "training": {**NOTHING_NAMED, "optimizer": optimizer},
     }
     run = Run("stored", 1, STEPS_PER_PASS * setting.passes, seed, student=setting.student, recipe=recipe)
     return train_alone(run, place, data=options.data, out=options.out)

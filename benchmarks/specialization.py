@@ -1,16 +1,18 @@
-"""Does specialization pay? SKD, KD, scratch and fine-tuning on real CIFAR-100 subsets, over several seeds.
+"""Does specialization pay? The service's default, other methods, scratch and fine-tuning on real CIFAR-100 subsets.
 
-    python benchmarks/specialization.py --data ../shared/data --out runs/specialization
+    python benchmarks/specialization.py --data ../shared/data --url http://127.0.0.1:8000 --steps 150
 
-Three customers: one superclass (5 classes, 500 images each), ten classes with 50 and with 500 images
-each. The teacher is the trained resnet56 of the data folder, the student is cifar/resnet8. Each job is
-one `python -m core`, or with --url a job of a running service; a job whose metrics.json exists is not
-run again. Results go to OUT/table.md and OUT/results.json.
+Three customers: one superclass (5 classes, 500 images each), ten classes with 50 and with 500 images each. The teacher
+is the trained resnet56 of the data folder, the student is cifar/resnet8. A job names its method and nothing else that
+the service would choose, `default` not even that; the seed and, with --steps, the length are the same for all. Each job
+is one `python -m core`, or with --url a job of a running service; one that is in OUT with the same spec is not run
+again. Results go to OUT/table.md and OUT/results.json.
 """
 
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -26,20 +28,23 @@ from client import Retort
 
 T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # two-sided 95% quantiles of Student's t, by number of seeds
 SUPERCLASS = "vehicles_1"
+DEFAULT = "default"  # the label of a job that names no method
 
 
 @dataclass(frozen=True)
 class Job:
-    """One customer with one method and one seed; the baselines ride along with skd."""
+    """One customer with one method (None: it names none) and one seed; the baselines ride along with the first."""
 
     customer: str
     classes: tuple[str, ...]
     max_per_class: int
-    method: dict[str, Any]
+    method: dict[str, Any] | None
     seed: int
     label: str
+    baselines: tuple[str, ...]
+    is_first: bool
 
-    def spec(self, data: Path, all_classes: list[str], training: dict[str, Any]) -> dict[str, Any]:
+    def spec(self, data: Path, all_classes: list[str], steps: int | None) -> dict[str, Any]:
         """The job as the service would take it."""
         return {
             "teacher": {
@@ -53,9 +58,9 @@ class Job:
                 "max_per_class": self.max_per_class,
             },
             "student": {"architecture": "cifar/resnet8"},
-            "method": self.method,
-            "training": {"seed": self.seed, **training},
-            "evaluation": {"baselines": ["scratch", "finetune"] if self.label == "skd" else []},
+            **({"method": self.method} if self.method else {}),
+            "training": {"seed": self.seed, **({"max_steps": steps} if steps else {})},
+            "evaluation": {"baselines": self.baselines},
         }
 
 
@@ -83,9 +88,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--parallel", type=int, default=1, help="jobs at a time")
     parser.add_argument("--url", help="of a running service to POST the jobs to; default: engines of our own")
     parser.add_argument("--steps", type=int, help="optimizer steps of every training; default: the engine's own choice")
-    parser.add_argument("--devices", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--customers", nargs="*", default=["superclass", "ten50", "ten500"])
-    parser.add_argument("--methods", nargs="*", default=["skd", "kd"])
+    parser.add_argument("--methods", nargs="*", default=[DEFAULT, "kd", "skd", "simkd"])
+    parser.add_argument("--baselines", nargs="*", default=["scratch", "finetune"])
     parser.add_argument(
         "--forms", nargs="*", default=[], metavar="FORM:WEIGHT", help="further skd variants, such as mse:10 cosine:1"
     )
@@ -96,12 +101,23 @@ def _jobs(all_classes: list[str], superclasses: dict[str, str], options: argpars
     ten = every_tenth(all_classes)
     five = tuple(name for name in all_classes if superclasses[name] == SUPERCLASS)
     customers = {"superclass": (five, 500), "ten50": (ten, 50), "ten500": (ten, 500)}
-    methods: dict[str, dict[str, Any]] = {name: {"name": name} for name in options.methods}
+    methods: dict[str, dict[str, Any] | None] = {
+        name: {"name": name} if name != DEFAULT else None for name in options.methods
+    }
     for variant in options.forms:
         form, _, weight = variant.partition(":")
         methods[f"skd {variant}"] = {"name": "skd", "form": form, "weight": float(weight)}
+    first = next(iter(methods), None)
     return [
-        Job(customer, *customers[customer], method, seed, label)
+        Job(
+            customer,
+            *customers[customer],
+            method,
+            seed,
+            label,
+            baselines=tuple(options.baselines) if label == first else (),
+            is_first=label == first,
+        )
         for customer in options.customers
         for seed in range(options.seeds)
         for label, method in methods.items()
@@ -110,18 +126,19 @@ def _jobs(all_classes: list[str], superclasses: dict[str, str], options: argpars
 
 def _run(job: Job, data: Path, all_classes: list[str], options: argparse.Namespace) -> Path:
     """The folder of a finished job."""
-    training: dict[str, Any] = {"devices": options.devices, "optimizer": "sgd"}
-    if options.steps:
-        training["max_steps"] = options.steps
     out: Path = options.out / f"{job.customer}-{job.label.replace(' ', '-').replace(':', '-')}-{job.seed}"
-    out.mkdir(parents=True, exist_ok=True)
+    spec = job.spec(data, all_classes, options.steps)
+    kept, wanted = out / "spec.json", json.dumps(spec)
+    if not kept.exists() or kept.read_text() != wanted:  # what lies there, if anything, is of another job
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        kept.write_text(wanted)
     if not (out / "artifacts/metrics.json").exists():
         started = time.monotonic()
-        spec = job.spec(data, all_classes, training)
         if options.url:
             _over_http(spec, out, options.url)
         else:
-            _as_process(spec, out, options)
+            _as_process(out, options)
         print(f"{out.name}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     return out
 
@@ -133,8 +150,7 @@ def _over_http(spec: dict[str, Any], out: Path, url: str) -> None:
         job.download(out / "artifacts")
 
 
-def _as_process(spec: dict[str, Any], out: Path, options: argparse.Namespace) -> None:
-    (out / "spec.json").write_text(json.dumps(spec))
+def _as_process(out: Path, options: argparse.Namespace) -> None:
     command = [sys.executable, "-m", "core", "--spec", str(out / "spec.json"), "--out", str(out)]
     command += [
         "--cache",
@@ -165,7 +181,7 @@ def _collect(done: Any) -> list[dict[str, Any]]:
         scores[job.customer, job.label].append(metrics["metrics"])
         for name, baseline in metrics["baselines"].items():
             scores[job.customer, name].append(baseline)
-        if job.label == "skd":
+        if job.is_first:
             scores[job.customer, "teacher"].append(metrics["teacher"])
     return [_row(customer, network, figures) for (customer, network), figures in scores.items()]
 

@@ -13,22 +13,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.document import machine, table, write_section
-from benchmarks.harness.race import race
+from benchmarks.harness.race import FEWEST_ROUNDS, race
 from benchmarks.harness.request import Request
 from benchmarks.harness.rows import Row, make_rows
 from benchmarks.harness.starting import start_all
-from benchmarks.harness.works import QUICK, WORKS, Work, choose
+from benchmarks.harness.works import QUICK, WORKS, Work, choose, find
+from benchmarks.peers.version import version_of
 
 ROOT = Path(__file__).parents[1]
 PEERS = {"repdistiller": ("kd/32",), "simkd": ("kd/32", "simkd/32"), "mdistiller": ("kd/32",)}
 PACKAGE = {"torchdistill": ("kd/32", "simkd/32")}
 VARIANTS = ("textbook", "textbook-tuned", "live", "stored", *PACKAGE)
-QUICK_SECONDS = 265.0  # of the five minutes that --quick may take
+QUICK_SECONDS = 265.0  # of the five minutes that --quick may take: the rest is for the last blocks and the report
 PATIENCE = 600.0  # seconds for a child to warm up
 COLUMNS = {
     "work": "work",
@@ -65,35 +66,52 @@ class Results:
     peaks: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
+    def of_size(self, size: int) -> "Results":
+        """Those of works whose networks see so many pixels; a document has a section for each size."""
+        return replace(
+            self,
+            rows=[row for row in self.rows if find(row.work).image_size == size],
+            missing=[gap for gap in self.missing if find(gap["work"]).image_size == size],
+        )
+
 
 def main() -> None:
     """Race, then print, and write what was asked for."""
     options = _options()
-    began = time.monotonic()
+    end = time.monotonic() + QUICK_SECONDS if options.quick else None
     works = choose(options.work)
     options.root.mkdir(parents=True, exist_ok=True)
     kinds = sorted({work.images for work in works})
-    subprocess.run([sys.executable, "-m", "benchmarks.harness.inputs", str(options.root), *kinds], cwd=ROOT, check=True)
-    results = Results()
+    make_inputs = [sys.executable, "-m", "benchmarks.harness.inputs", str(options.root), *kinds]
+    subprocess.run(make_inputs, cwd=ROOT, check=True, timeout=QUICK_SECONDS if options.quick else None)
+    results, began = Results(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="throughput-") as scratch:
         for number, work in enumerate(works, start=1):
-            until = began + QUICK_SECONDS * number / len(works) if options.quick else None
-            _run(work, options, scratch, until, results)
+            until = None if end is None else began + (end - began) * number / len(works)
+            _run(work, options, scratch, until, end, results)
     print(_report(results))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(_document(results), indent=1))
+        options.json.write_text(json.dumps(_document(results, options), indent=1))
     if options.document:
-        section = "throughput-quick" if options.quick else "throughput"
-        write_section(options.document, section, _section(results, options))
+        for size in sorted({work.image_size for work in works}):
+            measured = results.of_size(size)
+            if measured.rows:  # what was not measured leaves the section as it was
+                write_section(options.document, f"throughput-{size}", _section(size, measured, options))
 
 
-def _run(work: Work, options: argparse.Namespace, scratch: str, until: float | None, results: Results) -> None:
+def _run(
+    work: Work, options: argparse.Namespace, scratch: str, until: float | None, end: float | None, results: Results
+) -> None:
+    """Race the variants of one work. `until`: when it should be over, as far as starting leaves time; `end`: when it
+    must be."""
     template = Request("", work.name, str(options.root.resolve()), scratch, options.threads, options.views)
     variants = {"peak": None, **_variants(work, options)}
-    children, starts, missing = start_all(template, variants, patience=PATIENCE, tell=_tell)
+    # Who has started shall have time for the fewest rounds.
+    last_start = end - FEWEST_ROUNDS * options.seconds * len(variants) if end is not None else None
+    children, starts, missing = start_all(template, variants, patience=PATIENCE, tell=_tell, end=last_start)
     try:
-        blocks, dropped = race(children, rounds=options.rounds, seconds=options.seconds, until=until)
+        blocks, dropped = race(children, rounds=options.rounds, seconds=options.seconds, until=until, end=end)
     finally:
         for child in children.values():
             child.stop()
@@ -134,19 +152,27 @@ def _cells(row: Row) -> dict[str, object]:
     return cells
 
 
-def _document(results: Results) -> dict[str, Any]:
+def _document(results: Results, options: argparse.Namespace) -> dict[str, Any]:
     """What --json holds."""
-    facts = {name: results.facts.get(name) for name in ("device", "versions")}
+    facts = {"device": results.facts.get("device"), "versions": _versions(results, options)}
     rows = [row.to_json() for row in results.rows]
     return {"rows": rows, "missing": results.missing, "peaks": results.peaks, "machine": machine(), **facts}
 
 
-def _section(results: Results, options: argparse.Namespace) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in results.facts.get("versions", {}).items())
+def _versions(results: Results, options: argparse.Namespace) -> dict[str, str]:
+    """Of what the loops are made of, and of the peers that were measured, as far as they tell."""
+    checkouts = dict(options.peer)
+    measured = dict.fromkeys(row.variant for row in results.rows if row.variant in (*PACKAGE, *checkouts))
+    peers = {name: version_of(name, checkouts.get(name)) for name in measured}
+    return {**results.facts.get("versions", {}), **{name: version for name, version in peers.items() if version}}
+
+
+def _section(size: int, results: Results, options: argparse.Namespace) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in _versions(results, options).items())
     rounds = max((row.rounds for row in results.rows), default=0)
     return "\n\n".join(
         [
-            "## Images a second",
+            f"## Images a second, {size} x {size}",
             f"{time.strftime('%B %Y')}, {machine()}, on the {results.facts.get('device')}; {versions}. "
             f"{rounds} rounds of {options.seconds:g} s for each variant.",
             _report(results),
@@ -172,7 +198,9 @@ def _tell(line: str) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--quick", action="store_true", help="kd/32 and simkd/32 within five minutes on two quiet cores"
+        "--quick",
+        action="store_true",
+        help="kd/32 and simkd/32, five minutes at most; what has not started then is left out",
     )
     parser.add_argument("--work", action="append", help=f"{', '.join(work.name for work in WORKS)}; 224 takes both")
     parser.add_argument("--variant", action="append", choices=VARIANTS, help="default: all but textbook-tuned")

@@ -11,8 +11,10 @@ ALWAYS = ("PATH", "HOME", "LANG", "LC_*", "TZ")
 OWN = "RETORT_*"
 # How long OpenMP's threads look for work in a loop before they sleep, in rounds of that loop: half a millisecond on the
 # machine measured. One that spins takes its core from whoever could compute there: two trainings on two cores then slow
-# each other down to a quarter. One that sleeps at once is woken hundreds of times a step, which costs a small network a
-# third. In between lies what costs neither (docs/performance.md, beside another busy process).
+# each other down to a quarter. One that sleeps at once is woken hundreds of times a step, and a small network's step
+# takes three quarters longer. In between, two trainings about halve each other's speed, and one that is alone pays for
+# it: its steps take a tenth (resnet8) to a sixth (resnet8x4) longer than with libgomp's own spinning
+# (docs/performance.md, beside another busy process).
 SPIN_COUNT = {"GOMP_SPINCOUNT": "20000"}
 DECIDE_SPINS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 

@@ -23,6 +23,15 @@ class ChildFailed(Exception):
     """The child ended, or was too slow; the message is the reason."""
 
 
+def time_left(end: float | None, most: float) -> float:
+    """Seconds that a child may take, `most` or what is left until `end` (time.monotonic() seconds); raises ChildFailed
+    where nothing is."""
+    left = most if end is None else min(most, end - time.monotonic())
+    if left <= 0:
+        raise ChildFailed("left out, for the time was up")
+    return left
+
+
 @dataclass(frozen=True)
 class Block:
     """One timed block: what the child said of it, and the share of the machine that others took meanwhile."""

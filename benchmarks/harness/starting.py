@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from benchmarks.harness.children import Child, ChildFailed
+from benchmarks.harness.children import Child, ChildFailed, time_left
 from benchmarks.harness.request import Request
 from benchmarks.harness.rows import Start
 from worker.environment import SPIN_COUNT
@@ -14,11 +14,17 @@ ENVIRONMENTS = {**dict.fromkeys(OURS, SPIN_COUNT), "textbook-tuned": {"OMP_WAIT_
 
 
 def start_all(
-    template: Request, variants: dict[str, str | None], *, patience: float, tell: Callable[[str], None]
+    template: Request,
+    variants: dict[str, str | None],
+    *,
+    patience: float,
+    tell: Callable[[str], None],
+    end: float | None = None,
 ) -> tuple[dict[str, Child], dict[str, Start], dict[str, str]]:
     """(children that wait, how they started, reasons of those that did not) by variant.
 
-    `variants`: the checkout of each, or None. `patience`: seconds that a child may take to warm up.
+    `variants`: the checkout of each, or None. `patience`: seconds that a child may take to warm up;
+    `end`: time.monotonic() seconds after which no child is started or waited for.
     """
     children: dict[str, Child] = {}
     starts: dict[str, Start] = {}
@@ -26,8 +32,8 @@ def start_all(
     for variant, checkout in variants.items():
         request = replace(template, variant=variant, checkout=checkout)
         try:
-            before = _start_and_stop(request, patience) if variant in OURS else None
-            children[variant], facts = _start(request, patience)
+            before = _start_and_stop(request, time_left(end, patience)) if variant in OURS else None
+            children[variant], facts = _start(request, time_left(end, patience))
             starts[variant] = _compare(facts, before)
             tell(f"{template.work_name}: {variant} is ready")
         except ChildFailed as failure:

@@ -29,7 +29,21 @@ BATCH_SIZE = 64
 # So many that max_steps decides.
 EPOCHS = 100_000
 
-
+# Training with all that `job` names besides lengths, batches and the seed left to the engine.
+NOTHING_NAMED = dict.fromkeys(
+    (
+        "optimizer",
+        "learning_rate",
+        "weight_decay",
+        "schedule",
+        "warmup_epochs",
+        "ema_decay",
+        "augmentation",
+        "teacher_pass",
+        "stored_views",
+    ),
+    "auto",
+)
 METHODS = {
     "kd": {"name": "kd", "temperature": 4.0, "weight": 0.9, "label_weight": 0.1},
     "simkd": {"name": "simkd"},
