@@ -20,7 +20,7 @@ from worker.app import TASK, make_app
 from worker.attempt import Workshop, attempt
 from worker.catalogue import publish
 from worker.dispatcher import Dispatcher
-from worker.folder import attempts_below, sweep
+from worker.folder import attempts_below, cache_below, sweep
 from worker.lanes import Lanes
 from worker.periodic import Periodic
 from worker.reaper import Reaper
@@ -51,6 +51,7 @@ class Service:
             engine,
             settings.engine_env,
             attempts_below(settings.data_dir),
+            cache_below(settings.data_dir),
             most=min(settings.warm_engines, settings.slots + settings.plan_slots),
             seconds=settings.warm_seconds,
         )
