@@ -12,7 +12,7 @@ from types import FrameType
 
 from celery.worker import state as celery_state
 
-from store import jobs, outbox
+from store import jobs, outbox, workers
 from store.database import Database
 from store.errors import JobNotFound
 from store.settings import Settings
@@ -85,7 +85,7 @@ class Service:
         swept = sweep(self._shop.attempts)
         if swept:
             logger.info("removed the folders of %d dead attempts", swept)
-        offer = Offer(self.worker_id, devices(), self._settings.slots, version())
+        offer = Offer(self.worker_id, devices(os.environ), self._settings.slots, version())
         offer.announce(self._database)
         with self._database.begin() as session:
             outbox.forget_sends(session)
@@ -120,7 +120,7 @@ class Service:
 
     def _threads(self, offer: Offer) -> list[Periodic]:
         settings = self._settings
-        dispatcher = Dispatcher(self._database, self._lanes, self._send)
+        dispatcher = Dispatcher(self._database, self._lanes, workers.count_gpus(offer.devices), self._send)
         reaper = Reaper(self._database, settings.max_attempts)
         return [
             Periodic("registry", lambda: offer.announce(self._database), settings.beat_seconds),
