@@ -22,13 +22,14 @@ from core.events import (
     Event,
     Failure,
 )
-from core.launch import launch, num_processes
+from core.launch import launch
 from core.micro_batches import is_out_of_memory
 from core.policy import Policy
 from core.prepare import Place
 from core.ranks import ALONE, FirstFailed, Ranks
 from core.reporter import reporter, tell_failure
 from core.spec import JobSpec
+from core.spec.devices import num_processes
 from core.specialize import specialize
 from core.watch import Interrupted, Watch
 
@@ -43,9 +44,13 @@ def run(spec: JobSpec, options: argparse.Namespace) -> int:
     """Run the job that the command line names, in as many processes as it asks for; the exit status."""
     if options.parent_pipe is not None:
         _end_with_parent(options.parent_pipe)
-    if options.plan or (num_processes(spec) == 1 and options.hosts == 1):
+    if options.plan or (num_processes(spec.training.devices) == 1 and options.hosts == 1):
         return run_rank(spec, options, ALONE)
-    return launch(run_rank, spec, options)
+    try:
+        return launch(run_rank, spec, options)
+    except SpecInvalid as error:
+        tell_failure(error, options.events)
+        return _STATUS[error.category]
 
 
 def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
@@ -56,7 +61,7 @@ def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
     except SpecInvalid as error:
         tell_failure(error, options.events)
         return EXIT_USAGE
-    set_up_process(place.policy.num_threads, num_processes(spec) if ranks.size > 1 else 1)
+    set_up_process(place.policy.num_threads, num_processes(spec.training.devices) if ranks.size > 1 else 1)
     with reporter(options.events) if ranks.is_first else nullcontext(_say_nothing) as report:
         try:
             for number in (signal.SIGTERM, signal.SIGINT):

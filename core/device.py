@@ -15,6 +15,7 @@ from core.errors import SpecInvalid
 from core.kernels import ByKernels, Kernels
 from core.pinning import pin_threads
 from core.spec import TrainingSpec
+from core.spec.devices import fits
 
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -75,18 +76,24 @@ class Arithmetic:
 
 def choose_arithmetic(training: TrainingSpec) -> Arithmetic:
     """The device and precision that the spec asks for and this machine has; raises SpecInvalid where it lacks them."""
-    kind, _, count = training.devices.partition(":")
-    available = torch.cuda.device_count() if kind != "cpu" else 0
-    if kind == "cuda" and available < int(count or 1):
-        has = f"this worker has {available or 'no'} CUDA device{'' if available == 1 else 's'}"
-        detail = f"{training.devices!r} was asked for, and {has}; allowed here: auto, cpu"
-        raise SpecInvalid([("/training/devices", detail)])
-    device = torch.device("cuda" if available else "cpu")
+    device = torch.device("cuda" if count_gpus(training) else "cpu")
     if training.precision == "auto":
         return Arithmetic(device, "bf16" if computes_in_bf16(device) else "fp32")
     if training.precision == "fp16" and device.type == "cpu":
         raise SpecInvalid([("/training/precision", "'fp16' needs a GPU; allowed on a CPU: auto, fp32, bf16")])
     return Arithmetic(device, training.precision)
+
+
+def count_gpus(training: TrainingSpec) -> int:
+    """The GPUs of this host for the training, 0 where it runs on the CPU; raises SpecInvalid where the spec asks for
+    more."""
+    available = torch.cuda.device_count() if not training.devices.startswith("cpu") else 0
+    if not fits(training.devices, available):
+        has = f"this worker has {available or 'no'} CUDA device{'' if available == 1 else 's'}"
+        gpus = {0: "", 1: ", cuda"}.get(available, f", cuda:1 to cuda:{available}")
+        detail = f"{training.devices!r} was asked for, and {has}; allowed here: auto, cpu, cpu:N{gpus}"
+        raise SpecInvalid([("/training/devices", detail)])
+    return available
 
 
 def computes_in_bf16(device: torch.device) -> bool:

@@ -7,6 +7,7 @@ python -m core --spec job.json --set training.devices=cuda:8 --hosts 2 --rendezv
 import argparse
 import tempfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -15,30 +16,33 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from core.device import count_gpus
 from core.events import EXIT_INTERNAL, EXIT_INTERRUPTED
 from core.ranks import Ranks
 from core.spec import JobSpec
+from core.spec.devices import num_processes
 
 Run = Callable[[JobSpec, argparse.Namespace, Ranks], int]
 GRACE_SECONDS = 60  # for the first process to write its checkpoint
-
-
-def num_processes(spec: JobSpec) -> int:
-    """How many processes of this host the job wants: cuda:4 is four."""
-    return int(spec.training.devices.partition(":")[2] or 1)
+# The others wait for the first one, which may download, decode, have a teacher see all images, or evaluate for hours;
+# torch's own patience is ten minutes (NCCL) or thirty (gloo). A process that died is no matter of patience: its host's
+# launcher sees that and ends the rest.
+PATIENCE = timedelta(days=1)
 
 
 def launch(run: Run, spec: JobSpec, options: argparse.Namespace) -> int:
-    """`run` in every process; the exit status of this host's first.
+    """`run` in every process; the exit status of this host's first. Raises SpecInvalid, before any process is started,
+    where this host has too few GPUs.
 
     `run` must be a module's function: the processes are started afresh and import it.
     """
+    has_gpus = count_gpus(spec.training) > 0
     with tempfile.TemporaryDirectory() as folder:
         status = Path(folder) / "status"
         config = LaunchConfig(
             min_nodes=options.hosts,
             max_nodes=options.hosts,
-            nproc_per_node=num_processes(spec),
+            nproc_per_node=num_processes(spec.training.devices),
             run_id="retort",
             rdzv_backend="c10d",
             rdzv_endpoint=options.rendezvous or "localhost:0",
@@ -46,7 +50,7 @@ def launch(run: Run, spec: JobSpec, options: argparse.Namespace) -> int:
             shutdown_timeout=GRACE_SECONDS,
         )
         try:
-            elastic_launch(config, _rank_main)(run, spec.model_dump(mode="json"), options, str(status))
+            elastic_launch(config, _rank_main)(run, spec.model_dump(mode="json"), options, has_gpus, str(status))
         except SignalException:
             return _told(status, EXIT_INTERRUPTED)
         except ChildFailedError:
@@ -59,11 +63,10 @@ def _told(status: Path, otherwise: int) -> int:
     return int(status.read_text()) if status.exists() else otherwise
 
 
-def _rank_main(run: Run, document: dict, options: argparse.Namespace, status: str) -> None:
+def _rank_main(run: Run, document: dict, options: argparse.Namespace, has_gpus: bool, status: str) -> None:
     """One process of the training."""
-    has_gpus = torch.cuda.is_available() and not document["training"]["devices"].startswith("cpu")
     # What ranks tell each other between steps lies on the host; through a GPU they would wait for its work.
-    dist.init_process_group("cpu:gloo,cuda:nccl" if has_gpus else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if has_gpus else "gloo", timeout=PATIENCE)
     ranks = Ranks(dist.get_rank(), dist.get_world_size(), dist.get_node_local_rank())
     if has_gpus:
         torch.cuda.set_device(ranks.local_rank)

@@ -7,10 +7,11 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
+from core.spec.devices import fits
 from store.moves import as_attempt
 from store.tables import attempts, job_labels, jobs
 from store.views import Attempt, Job, Queue
-from store.workers import count_alive
+from store.workers import gpus_alive
 
 
 def load(session: Session, rows: Sequence[Row[Any]]) -> list[Job]:
@@ -18,7 +19,8 @@ def load(session: Session, rows: Sequence[Row[Any]]) -> list[Job]:
     ids = [row.id for row in rows]
     labels = _labels(session, ids)
     tries = _attempts(session, ids)
-    queues = _queues(session, [row.id for row in rows if row.state == "queued"])
+    asked = {row.id: row.spec["training"]["devices"] for row in rows if row.state == "queued"}
+    queues = _queues(session, asked)
     return [_view(row, labels[row.id], tuple(tries[row.id]), queues.get(row.id)) for row in rows]
 
 
@@ -49,11 +51,15 @@ def _places() -> Select[tuple[str, int]]:
 PLACES = _places()  # built once: every submit asks it
 
 
-def _queues(session: Session, ids: list[str]) -> dict[str, Queue]:
-    if not ids:
+def _queues(session: Session, asked: dict[str, str]) -> dict[str, Queue]:
+    """`asked`: the devices that each queued job asks for."""
+    if not asked:
         return {}
-    workers = count_alive(session)
-    return {row.id: Queue(row.place, workers) for row in session.execute(PLACES, {"ids": ids})}
+    workers = gpus_alive(session)
+    return {
+        row.id: Queue(row.place, sum(fits(asked[row.id], num_gpus) for num_gpus in workers))
+        for row in session.execute(PLACES, {"ids": list(asked)})
+    }
 
 
 def _view(row: Row[Any], labels: dict[str, str], tries: tuple[Attempt, ...], queue: Queue | None) -> Job:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
+from core.spec.devices import EVERY, fits
 from store.clock import from_now
 from store.states import Kind
 from store.tables import jobs, outbox
@@ -35,14 +36,23 @@ def is_empty(session: Session) -> bool:
 
 
 def dispatchable(
-    session: Session, *, limit: int, kind: Kind | None = None, resend_seconds: float = RESEND_SECONDS
+    session: Session,
+    *,
+    limit: int,
+    kind: Kind | None = None,
+    num_gpus: int | None = None,
+    resend_seconds: float = RESEND_SECONDS,
 ) -> list[Dispatch]:
-    """Queued jobs whose message was never sent, or too long ago; the most urgent first."""
+    """Queued jobs whose message was never sent, or too long ago; the most urgent first. `num_gpus`: only those that a
+    worker with so many can run, the others wait for another worker."""
     unsent = or_(outbox.c.sent_at.is_(None), outbox.c.sent_at < from_now(-resend_seconds))
     wanted = select(jobs.c.id, jobs.c.kind).join(outbox, outbox.c.job_id == jobs.c.id)
     wanted = wanted.where(jobs.c.state == "queued", unsent)
     if kind is not None:
         wanted = wanted.where(jobs.c.kind == kind)
+    if num_gpus is not None:
+        too_much = [devices for devices in EVERY if not fits(devices, num_gpus)]
+        wanted = wanted.where(jobs.c.spec["training"]["devices"].as_string().not_in(too_much))
     rows = session.execute(wanted.order_by(jobs.c.priority.desc(), jobs.c.id).limit(limit))
     return [Dispatch(row.id, row.kind) for row in rows]
 

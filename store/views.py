@@ -21,7 +21,8 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Queue:
-    """Where a queued job stands: position 1 is next; workers of whom a sign of life is fresh."""
+    """Where a queued job stands: position 1 is next; workers of whom a sign of life is fresh, with the devices that the
+    job asks for."""
 
     position: int
     eligible_workers: int

@@ -49,6 +49,17 @@ def list_workers(session: Session, fresh_seconds: float = FRESH_SECONDS) -> list
     ]
 
 
+def gpus_alive(session: Session, fresh_seconds: float = FRESH_SECONDS) -> list[int]:
+    """How many GPUs each worker has that gave a sign of life within so many seconds."""
+    fresh = select(workers.c.devices).where(workers.c.last_seen_at > from_now(-fresh_seconds))
+    return [count_gpus(devices) for devices in session.execute(fresh).scalars()]
+
+
+def count_gpus(devices: Sequence[str]) -> int:
+    """How many of a worker's devices are GPUs."""
+    return sum(device != "cpu" for device in devices)
+
+
 def count_alive(session: Session, fresh_seconds: float = FRESH_SECONDS) -> int:
     """How many workers gave a sign of life within so many seconds."""
     fresh = workers.c.last_seen_at > from_now(-fresh_seconds)

@@ -5,7 +5,7 @@ import { cards, proof } from "./cards.js";
 import { curves } from "./curves.js";
 import { copyButton, h, meter, replace } from "./dom.js";
 import { age, clock, count, number, percent, seconds } from "./format.js";
-import { chip, network, title } from "./jobs.js";
+import { chip, network, nobody, title } from "./jobs.js";
 import { logs } from "./logs.js";
 import { methodFacts, methodName } from "./methods.js";
 import { timeline } from "./timeline.js";
@@ -96,7 +96,7 @@ function summary({ spec, student }) {
 function now(job) {
   if (job.state === "queued") {
     const { position, eligible_workers: workers } = job.queue || {};
-    return h("p", { class: `panel now ${workers ? "" : "warn"}` }, `Number ${position} in the queue. ${workers ? `${workers} worker${workers > 1 ? "s" : ""} alive.` : "No worker is alive: nothing happens until one starts."}`);
+    return h("p", { class: `panel now ${workers ? "" : "warn"}` }, `Number ${position} in the queue. ${workers ? `${workers} worker${workers > 1 ? "s" : ""} alive that can run it.` : `But ${nobody(job)}: nothing happens until one starts.`}`);
   }
   if (job.done || !job.progress) return null;
   const { fraction, run, epoch, epochs, step, steps, images_per_second: rate, eta_seconds: eta, updated_at: updated } = job.progress;

@@ -17,6 +17,12 @@ export function title(job) {
   return job.name || `${network(job.spec.teacher, "no teacher")} → ${network(job.spec.student, "student")}`;
 }
 
+// Why a queued job has no eligible worker, as the middle of a sentence.
+export function nobody({ spec }) {
+  const { devices } = spec.training;
+  return /^(cuda|auto:)/.test(devices) ? `no worker alive can train on ${devices}` : "no worker is alive";
+}
+
 export function network(part, fallback) {
   if (!part) return fallback;
   if (part.architecture) return part.architecture;
@@ -99,7 +105,7 @@ function row(job) {
 function progress(job) {
   if (job.state === "queued") {
     const { position, eligible_workers: workers } = job.queue || {};
-    return h("small", { class: workers ? "" : "warn" }, `number ${position} in the queue${workers ? "" : ", but no worker is alive"}`);
+    return h("small", { class: workers ? "" : "warn" }, `number ${position} in the queue${workers ? "" : `, but ${nobody(job)}`}`);
   }
   if (job.state === "failed") return h("small", { class: "bad" }, job.error?.code || "failed");
   if (job.done) return h("small", {}, seconds(job.runtime_seconds));

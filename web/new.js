@@ -2,6 +2,7 @@
 
 import { copyButton, h, replace } from "./dom.js";
 import { bytes, count, percent, seconds } from "./format.js";
+import { nobody } from "./jobs.js";
 import { methodPicker } from "./methods.js";
 import { complaint, request } from "./wire.js";
 
@@ -88,7 +89,7 @@ function refusal(error) {
 
 function unplanned(job) {
   const workers = job.queue?.eligible_workers;
-  return [h("h2", {}, "Not known yet"), h("p", {}, workers === 0 ? "No worker is alive, so nobody can plan it." : "Planning takes longer than a minute."),
+  return [h("h2", {}, "Not known yet"), h("p", {}, workers === 0 ? `Nobody can plan it: ${nobody(job)}.` : "Planning takes longer than a minute."),
     h("p", {}, h("a", { href: `#/jobs/${job.id}` }, "Watch the plan"))];
 }
 

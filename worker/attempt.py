@@ -18,7 +18,7 @@ from store.views import Lease
 from worker.deliveries import Deliveries
 from worker.endings import conclude, fail
 from worker.environment import engine_environment
-from worker.folder import AttemptFolder, attempts_below
+from worker.folder import AttemptFolder, attempts_below, cache_below
 from worker.inputs import lay_checkpoint, lay_jobs
 from worker.keeper import Keeper
 from worker.ledger import LeaseLost, Ledger
@@ -48,8 +48,8 @@ class Workshop:
 
     @property
     def cache(self) -> Path:
-        """What engines keep between jobs: downloads, decoded images."""
-        return self.settings.data_dir.absolute() / "cache"
+        """What engines keep between jobs."""
+        return cache_below(self.settings.data_dir)
 
 
 def attempt(shop: Workshop, job_id: str) -> None:
@@ -120,7 +120,9 @@ def _order(shop: Workshop, lease: Lease, folder: AttemptFolder) -> Order:
         command=shop.engine,
         folder=folder.path,
         cache=shop.cache,
-        environment=engine_environment(os.environ, shop.settings.engine_env, folder.temporary),
+        environment=engine_environment(
+            os.environ, shop.settings.engine_env, temporary=folder.temporary, cache=shop.cache
+        ),
         resume=lease.checkpoint is not None,
         plan=lease.kind == "plan",
         grace_seconds={

@@ -45,7 +45,7 @@ def publish(
 
 def _ask(command: Sequence[str], allowed: Sequence[str], stop: threading.Event) -> dict[str, Any] | None:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as answer:
-        environment = engine_environment(os.environ, allowed, Path(folder))
+        environment = engine_environment(os.environ, allowed, temporary=Path(folder), cache=Path(folder))
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=answer, cwd=folder, env=environment)
         os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
         try:

@@ -1,8 +1,9 @@
-"""From the outbox to Celery: a message for each queued job that this worker has a free slot for, to its own queue.
+"""From the outbox to Celery: a message for each queued job that this worker has a free slot and the devices for, to its
+own queue.
 
 Because no message is sent that could not run at once, prefetching cannot hold a job back behind another; because each
-worker sends to itself, a full worker never takes what a free one could run. Two workers may send the same job: the
-claim decides, and the loser walks away.
+worker sends to itself, a full worker never takes what a free one could run, nor one without GPUs what asks for some.
+Two workers may send the same job: the claim decides, and the loser walks away.
 """
 
 from collections.abc import Callable
@@ -17,11 +18,12 @@ KINDS: tuple[Kind, ...] = ("plan", "job")
 
 
 class Dispatcher:
-    """Sends by `send(job_id)`, which raises where the broker does not take the message."""
+    """Sends by `send(job_id)`, which raises where the broker does not take the message, what can run on `num_gpus`."""
 
-    def __init__(self, database: Database, lanes: Lanes, send: Callable[[str], object]) -> None:
+    def __init__(self, database: Database, lanes: Lanes, num_gpus: int, send: Callable[[str], object]) -> None:
         self._database = database
         self._lanes = lanes
+        self._num_gpus = num_gpus
         self._send = send
 
     def dispatch(self) -> list[str]:
@@ -45,7 +47,11 @@ class Dispatcher:
         with self._database.read() as session:
             if outbox.is_empty(session):
                 return []
-            lanes = [outbox.dispatchable(session, kind=kind, limit=free[kind]) for kind in KINDS if free[kind]]
+            lanes = [
+                outbox.dispatchable(session, kind=kind, limit=free[kind], num_gpus=self._num_gpus)
+                for kind in KINDS
+                if free[kind]
+            ]
         return [waiting for lane in lanes for waiting in lane]
 
     def _send_one(self, waiting: Dispatch) -> bool:

@@ -17,11 +17,17 @@ OWN = "RETORT_*"
 # (docs/performance.md, beside another busy process).
 SPIN_COUNT = {"GOMP_SPINCOUNT": "20000"}
 DECIDE_SPINS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+# Where torch.compile keeps what it compiled, by folder of the cache: torch's own choice is the temporary folder, which
+# ends with the attempt. What an operator names is taken as it is.
+COMPILED = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton"}
 
 
-def engine_environment(worker: Mapping[str, str], allowed: Iterable[str], temporary: Path) -> dict[str, str]:
+def engine_environment(
+    worker: Mapping[str, str], allowed: Iterable[str], *, temporary: Path, cache: Path
+) -> dict[str, str]:
     """The engine's environment from the worker's: `allowed` are names or patterns (settings.engine_env), `temporary` is
-    the attempt's own folder for temporary files. Our own settings never pass, not even when an operator names them."""
+    the attempt's own folder for temporary files, `cache` what engines keep between jobs. Our own settings never pass,
+    not even when an operator names them."""
     patterns = (*ALWAYS, *allowed)
     passed = {
         name: value
@@ -30,6 +36,7 @@ def engine_environment(worker: Mapping[str, str], allowed: Iterable[str], tempor
     }
     if not any(name in passed for name in DECIDE_SPINS):
         passed |= SPIN_COUNT
+    passed |= {name: worker.get(name) or str(cache / folder) for name, folder in COMPILED.items()}
     return {**passed, "TMPDIR": str(temporary), "PYTHONPATH": str(_home_of_core()), "PYTHONSAFEPATH": "1"}
 
 

@@ -73,6 +73,11 @@ def attempts_below(data_dir: Path) -> Path:
     return data_dir.absolute() / "attempts"
 
 
+def cache_below(data_dir: Path) -> Path:
+    """What engines of a worker keep between jobs: downloads, decoded images, compiled code."""
+    return data_dir.absolute() / "cache"
+
+
 def sweep(attempts: Path) -> int:
     """Remove the folders whose worker is dead; how many."""
     return sum(_remove_if_dead(lock) for lock in attempts.glob("*.lock"))

@@ -4,9 +4,9 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
-import shutil
 import socket
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -50,17 +50,40 @@ def new_worker_id() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
 
 
-def devices() -> tuple[str, ...]:
-    """The GPUs that the driver lists, by name and memory, then `cpu`; no torch is asked."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return ("cpu",)
-    query = [program, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+def devices(environment: Mapping[str, str], nodes: Path = Path("/dev")) -> tuple[str, ...]:
+    """The GPUs that an engine would see, by name and memory, then `cpu`; no torch is asked. What asks for GPUs is run
+    by workers alone that name as many."""
+    gpus = _listed()
+    if gpus is None:
+        gpus = ["NVIDIA GPU" for _ in nodes.glob("nvidia[0-9]*")]
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    return (*(gpus if visible is None else _visible(gpus, visible)), "cpu")
+
+
+def _listed() -> list[str] | None:
+    """What the driver's program lists; None where there is none (a container may lack it and have GPUs) or it takes too
+    long."""
+    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
     try:
         listed = subprocess.run(query, capture_output=True, text=True, timeout=NVIDIA_SECONDS, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ("cpu",)
-    return (*(line.strip() for line in listed.splitlines() if line.strip()), "cpu")
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    except subprocess.CalledProcessError:
+        return []
+    return [line.strip() for line in listed.splitlines() if line.strip()]
+
+
+def _visible(gpus: list[str], chosen: str) -> list[str]:
+    """Those that CUDA_VISIBLE_DEVICES names, by number or id; CUDA leaves out all from the first unknown one on."""
+    found = []
+    for name in chosen.replace(" ", "").split(","):
+        if name.isdecimal() and int(name) < len(gpus):
+            found.append(gpus[int(name)])
+        elif gpus and name.startswith(("GPU-", "MIG-")):
+            found.append(name)
+        else:
+            break
+    return found
 
 
 @cache

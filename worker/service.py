@@ -12,7 +12,7 @@ from types import FrameType
 
 from celery.worker import state as celery_state
 
-from store import jobs, outbox
+from store import jobs, outbox, workers
 from store.database import Database
 from store.errors import JobNotFound
 from store.settings import Settings
@@ -20,7 +20,7 @@ from worker.app import TASK, make_app
 from worker.attempt import Workshop, attempt
 from worker.catalogue import publish
 from worker.dispatcher import Dispatcher
-from worker.folder import attempts_below, sweep
+from worker.folder import attempts_below, cache_below, sweep
 from worker.lanes import Lanes
 from worker.periodic import Periodic
 from worker.reaper import Reaper
@@ -51,6 +51,7 @@ class Service:
             engine,
             settings.engine_env,
             attempts_below(settings.data_dir),
+            cache_below(settings.data_dir),
             most=min(settings.warm_engines, settings.slots + settings.plan_slots),
             seconds=settings.warm_seconds,
         )
@@ -84,7 +85,7 @@ class Service:
         swept = sweep(self._shop.attempts)
         if swept:
             logger.info("removed the folders of %d dead attempts", swept)
-        offer = Offer(self.worker_id, devices(), self._settings.slots, version())
+        offer = Offer(self.worker_id, devices(os.environ), self._settings.slots, version())
         offer.announce(self._database)
         with self._database.begin() as session:
             outbox.forget_sends(session)
@@ -119,7 +120,7 @@ class Service:
 
     def _threads(self, offer: Offer) -> list[Periodic]:
         settings = self._settings
-        dispatcher = Dispatcher(self._database, self._lanes, self._send)
+        dispatcher = Dispatcher(self._database, self._lanes, workers.count_gpus(offer.devices), self._send)
         reaper = Reaper(self._database, settings.max_attempts)
         return [
             Periodic("registry", lambda: offer.announce(self._database), settings.beat_seconds),

@@ -79,12 +79,14 @@ class Spares:
     """All of one worker's, at most `most`, each for at most `seconds`; safe to share between threads."""
 
     def __init__(
-        self, command: Sequence[str], allowed: Sequence[str], attempts: Path, *, most: int, seconds: float
+        self, command: Sequence[str], allowed: Sequence[str], attempts: Path, cache: Path, *, most: int, seconds: float
     ) -> None:
-        """`allowed` is what an engine may see of the environment; `attempts` is where engines have their folders."""
+        """`allowed` is what an engine may see of the environment; `attempts` is where engines have their folders,
+        `cache` what they keep between jobs."""
         self._command = [*command, "wait"]
         self._allowed = allowed
         self._attempts = attempts
+        self._cache = cache
         self._most = self._wanted = most
         self._seconds = seconds
         self._waiting: list[Spare] = []
@@ -148,7 +150,7 @@ class Spares:
         engine = start(
             lambda _: self._command,
             cwd=folder.path,
-            environment=engine_environment(os.environ, self._allowed, folder.temporary),
+            environment=engine_environment(os.environ, self._allowed, temporary=folder.temporary, cache=self._cache),
             stdin=subprocess.PIPE,
             held=folder,
         )

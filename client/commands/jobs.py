@@ -96,6 +96,12 @@ def _standing(job: dict[str, Any]) -> str:
     return f"{job['phase'] or 'running'} {screen.percent((job['progress'] or {}).get('fraction'))}"
 
 
+def _place(job: dict[str, Any]) -> str:
+    queue, devices = job["queue"], job["spec"]["training"]["devices"]
+    why = "" if queue["eligible_workers"] else f"; no worker alive runs {devices}"
+    return f"{queue['position']}{why}"
+
+
 def _students(job: dict[str, Any]) -> str:
     asked = job["spec"]["student"]
     student = job["student"] or (asked if isinstance(asked, dict) else {"size": asked})
@@ -111,7 +117,7 @@ def _show(job: dict[str, Any]) -> None:
             ("job", job["id"]),
             ("name", job["name"]),
             ("state", _standing(job)),
-            ("queue position", (job["queue"] or {}).get("position")),
+            ("queue position", job["queue"] and _place(job)),
             ("error", error and f"{error['message']} [{error['code']}]"),
             ("hint", error.get("hint")),
             ("teacher", _teacher(teacher)),

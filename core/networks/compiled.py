@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -64,6 +65,7 @@ class CompiledFeatures:
         def observed(pixels: torch.Tensor) -> "Features":
             return network.observed(pixels, points)
 
+        _keep_headers()
         # Ranks meet inside of a network, in its batch norms; that they can in a graph was not tried.
         if next(network.parameters()).is_cuda and not torch.distributed.is_initialized():
             CompiledFeatures.by_graphs = True
@@ -76,6 +78,16 @@ def _kept(features: "Features") -> "Features":
     pooled = features.pooled.clone() if features.pooled is not None else None
     maps = tuple(each.clone() for each in features.maps)
     return replace(features, logits=features.logits.clone(), pooled=pooled, maps=maps)
+
+
+def _keep_headers() -> None:
+    """Have torch keep its precompiled C++ headers with what it compiles. It puts them into the temporary folder,
+    wherever its cache is, and makes them before it looks for what it has compiled: where that folder ends with the job,
+    they take most of the time that the cache saves."""
+    from torch._inductor import codecache  # nobody else waits for this import
+
+    headers = Path(codecache.cache_dir()) / "precompiled_headers"
+    codecache._HEADER_DIR, codecache._HEADER_LOCK_DIR = str(headers), str(headers / "locks")
 
 
 def _is_of_compilation(error: Exception) -> bool:

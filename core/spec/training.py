@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from core.spec.devices import PATTERN
 from core.spec.part import Auto, Part
 
 
@@ -111,10 +112,10 @@ class TrainingSpec(Part):
         description="images that go through the networks at once; their gradients are added up to those of a batch; "
         "auto: the whole batch, halved when memory runs out",
     )
-    devices: Annotated[str, Field(pattern=r"^(auto|cpu|cuda)(:[1-9][0-9]?)?$")] = Field(
+    devices: Annotated[str, Field(pattern=PATTERN)] = Field(
         "auto",
         description="auto, cpu or cuda, and how many: cuda:4 trains on four GPUs of one host, cpu:2 in two processes; "
-        "auto: one GPU where there is one",
+        "auto: one GPU where there is one; auto:4: four GPUs, or four processes where there is none",
     )
     keep_trajectory: int = Field(
         0,

@@ -102,6 +102,12 @@ def test_a_key_makes_one_job(service, job):
     assert retort("watch", first, url=service).code == 5
 
 
+def test_a_job_that_waits_for_devices_says_so(service):
+    waiting = submit(service, TINY | {"training": TINY["training"] | {"devices": "cuda:99"}})
+    assert "no worker alive runs cuda:99" in retort("show", waiting, url=service).out
+    assert retort("cancel", waiting, url=service).out == f"{waiting} cancelled\n"
+
+
 def test_a_cancelled_job_is_retried_and_deleted(service, job):
     running = submit(service, ENDLESS)
     queued = submit(service, ENDLESS)

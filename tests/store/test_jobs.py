@@ -235,6 +235,14 @@ def test_queue_positions_go_by_priority_then_age(bench):
     assert bench.get(urgent.id).queue is None
 
 
+def test_a_queued_job_counts_the_workers_that_have_its_devices(bench):
+    ids = [bench.submit(training={"devices": devices}).id for devices in ("auto", "cuda", "auto:2", "cuda:3")]
+    for number, devices in enumerate((["cpu"], ["H200", "cpu"], ["H200", "H200", "cpu"])):
+        bench.do(workers.announce, f"w{number}", host="h", pid=1, devices=devices, version="1", slots=1)
+    assert [bench.get(job_id).queue.eligible_workers for job_id in ids] == [3, 2, 2, 0]
+    assert [job.queue.eligible_workers for job in reversed(bench.read(jobs.list_jobs).jobs)] == [3, 2, 2, 0]
+
+
 def test_every_visible_change_raises_the_version(bench):
     job = bench.submit()
     versions = [job.version]

@@ -24,6 +24,20 @@ def test_plans_and_jobs_can_be_told_apart(bench):
     assert (waiting(bench, kind="job"), waiting(bench, kind="plan")) == ([job], [plan])
 
 
+def test_what_asks_for_gpus_waits_for_a_worker_that_has_them(bench):
+    asked = ("auto", "cpu:2", "auto:2", "cuda", "cuda:2", "auto:99", "cuda:99")
+    of_id = {bench.submit(training={"devices": devices}).id: devices for devices in asked}
+    for num_gpus, fitting in (
+        (0, {"auto", "cpu:2", "auto:2", "auto:99"}),
+        (1, {"auto", "cpu:2", "cuda"}),
+        (2, {"auto", "cpu:2", "cuda", "auto:2", "cuda:2"}),
+        (99, set(asked)),
+    ):
+        assert {of_id[job_id] for job_id in waiting(bench, num_gpus=num_gpus)} == fitting
+        assert len(waiting(bench, num_gpus=num_gpus, limit=2)) == 2  # what does not fit takes no place
+    assert len(waiting(bench)) == len(asked)
+
+
 def test_what_was_sent_is_sent_again_only_after_a_minute(bench):
     old, fresh = bench.submit().id, bench.submit().id
     bench.do(outbox.mark_sent, [old, fresh])

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from store import leases
+from store import leases, workers
 from store.views import LogLine, MetricPoint
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -52,10 +52,19 @@ def test_the_list_is_live_and_filters(page, address, put, write):
     assert page.complaints == []
 
 
+def test_a_job_that_waits_for_devices_says_so(page, address, put, write):
+    job = put(training={"devices": "cuda:4"})
+    write(workers.announce, "w", host="h", pid=1, devices=["NVIDIA L4", "cpu"], version="1", slots=1)
+    for place in (f"#/jobs/{job.id}", "#/jobs"):
+        page.open(f"{address}/{place}")
+        page.wait("document.body.innerText.includes('no worker alive can train on cuda:4')")
+    assert page.complaints == []
+
+
 def test_the_page_of_a_job_follows_it(page, address, put, work, write):
     job = put(name="shelf")
     page.open(f"{address}/#/jobs/{job.id}")
-    page.wait("document.body.innerText.includes('No worker is alive')")
+    page.wait("document.body.innerText.includes('no worker is alive')")
     lease = work(job)
     points = [MetricPoint("val/top1", step, step / 100, NOW) for step in range(50)]
     write(leases.record, lease, phase="training", metrics=points, logs=[LogLine("warning", "a line", NOW)],

@@ -28,8 +28,8 @@ def broker() -> Broker:
     return Broker()
 
 
-def dispatcher(database: Database, broker: Broker, **capacity: int) -> Dispatcher:
-    return Dispatcher(database, Lanes({"job": 1, "plan": 1, **capacity}), broker.send)
+def dispatcher(database: Database, broker: Broker, num_gpus: int = 0, **capacity: int) -> Dispatcher:
+    return Dispatcher(database, Lanes({"job": 1, "plan": 1, **capacity}), num_gpus, broker.send)
 
 
 def test_it_sends_what_has_a_slot_the_most_urgent_first(database: Database, submit: Any, broker: Broker) -> None:
@@ -67,9 +67,9 @@ def test_a_message_is_marked_after_it_was_sent(database: Database, submit: Any, 
         broker.send(job_id)
 
     with pytest.raises(ConnectionError):
-        Dispatcher(database, lanes, send).dispatch()
+        Dispatcher(database, lanes, 0, send).dispatch()
     broker.is_away = False
-    assert Dispatcher(database, Lanes({"job": 2, "plan": 1}), broker.send).dispatch() == [second]
+    assert dispatcher(database, broker, job=2).dispatch() == [second]
     assert broker.messages == [first, second]
 
 
@@ -78,3 +78,12 @@ def test_what_is_claimed_is_not_sent(database: Database, submit: Any, broker: Br
     with database.begin() as session:
         assert leases.claim(session, job_id, owner="w", lease_seconds=60) is not None
     assert dispatcher(database, broker).dispatch() == []
+
+
+def test_what_asks_for_gpus_is_left_to_a_worker_that_has_them(database: Database, submit: Any, broker: Broker) -> None:
+    gpus = {"training": {"devices": "cuda:2"}}
+    wide, plan = submit(more={**gpus, "priority": 5}), submit("plan", more=gpus)
+    narrow = submit()
+    assert dispatcher(database, broker).dispatch() == [narrow]  # nor does it hold up what comes after it
+    assert dispatcher(database, broker, num_gpus=1).dispatch() == []
+    assert dispatcher(database, broker, num_gpus=2).dispatch() == [plan, wide]

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,53 @@ BROKEN = (sys.executable, "-c", "raise SystemExit(1)")
 SLOW = (sys.executable, "-c", "import time; time.sleep(60)")
 
 
-def test_devices_are_what_the_driver_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put a program in the place of the driver's; there is none before."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert registry.devices() == ("cpu",)
-    program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho 'NVIDIA H200, 143771 MiB'\necho 'NVIDIA H200, 143771 MiB'\n")
-    program.chmod(0o755)
-    assert registry.devices() == ("NVIDIA H200, 143771 MiB",) * 2 + ("cpu",)
-    program.write_text("#!/bin/sh\nexit 9\n")
-    assert registry.devices() == ("cpu",)
+
+    def say(script: str) -> None:
+        program = tmp_path / "nvidia-smi"
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+
+    return say
+
+
+TWO = "echo 'NVIDIA H200, 143771 MiB'\necho 'NVIDIA L4, 23034 MiB'"
+
+
+def test_devices_are_what_the_driver_lists(tmp_path: Path, driver: Callable[[str], None]) -> None:
+    assert registry.devices({}, tmp_path) == ("cpu",)
+    driver(TWO)
+    assert registry.devices({}, tmp_path) == ("NVIDIA H200, 143771 MiB", "NVIDIA L4, 23034 MiB", "cpu")
+
+
+def test_gpus_are_counted_where_the_drivers_program_is_missing_or_stuck(
+    tmp_path: Path, driver: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    assert registry.devices({}, tmp_path) == ("NVIDIA GPU", "NVIDIA GPU", "cpu")
+    monkeypatch.setattr(registry, "NVIDIA_SECONDS", 0.2)
+    driver("exec /bin/sleep 60")
+    assert registry.devices({}, tmp_path) == ("NVIDIA GPU", "NVIDIA GPU", "cpu")
+    driver("exit 9")  # it says that the driver does not work
+    assert registry.devices({}, tmp_path) == ("cpu",)
+
+
+@pytest.mark.parametrize(
+    ("visible", "seen"),
+    [
+        ("", []), ("-1", []), ("NoDevFiles", []), ("1", ["NVIDIA L4, 23034 MiB"]), ("1,2,0", ["NVIDIA L4, 23034 MiB"]),
+        ("1, 0", ["NVIDIA L4, 23034 MiB", "NVIDIA H200, 143771 MiB"]), ("GPU-8932f937", ["GPU-8932f937"]),
+    ],
+)  # fmt: skip
+def test_a_worker_offers_what_its_engines_are_let_see(
+    visible: str, seen: list[str], tmp_path: Path, driver: Callable[[str], None]
+) -> None:
+    driver(TWO)
+    assert registry.devices({"CUDA_VISIBLE_DEVICES": visible}, tmp_path) == (*seen, "cpu")
 
 
 def test_two_workers_never_share_a_name() -> None:

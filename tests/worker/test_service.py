@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import signal
 import sqlite3
 import time
@@ -17,7 +18,7 @@ import redis
 from store import reading, workers
 from store.catalogues import catalogue
 from store.database import Database
-from store.views import Job
+from store.views import Job, Queue
 
 Look = Callable[[str], Job]
 
@@ -68,6 +69,26 @@ def test_two_workers_run_each_job_once(start_worker: Any, submit: Any, look: Loo
     assert {look(job_id).state for job_id in ids} == {"succeeded"}
     assert [len(look(job_id).attempts) for job_id in ids] == [1] * 6
     assert len({look(job_id).attempts[0].worker for job_id in ids}) == 2
+
+
+def test_a_job_for_gpus_waits_for_a_worker_that_has_them(
+    start_worker: Any, submit: Any, look: Look, wait_for: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    start_worker()
+    wide = submit(more={"training": {"devices": "cuda:2"}, "priority": 5})
+    after = submit()
+    wait_for(lambda: look(after).state == "succeeded")
+    assert (look(wide).state, look(wide).attempts, look(wide).queue) == ("queued", (), Queue(1, 0))
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho 'NVIDIA L4, 23034 MiB'\necho 'NVIDIA L4, 23034 MiB'\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    start_worker()
+    wait_for(lambda: look(wide).done)
+    assert look(wide).state == "succeeded"
+    assert look(wide).attempts[0].worker != look(after).attempts[0].worker
 
 
 def test_a_killed_workers_engine_ends_and_another_worker_goes_on(

@@ -35,7 +35,7 @@ def spares_of(shop: Workshop) -> Iterator[MakeSpares]:
     made: list[Spares] = []
 
     def make(command: Sequence[str] = STAND_IN, most: int = 1, seconds: float = 600.0) -> Spares:
-        made.append(Spares(command, shop.settings.engine_env, shop.attempts, most=most, seconds=seconds))
+        made.append(Spares(command, shop.settings.engine_env, shop.attempts, shop.cache, most=most, seconds=seconds))
         return made[-1]
 
     yield make

@@ -1,6 +1,10 @@
 """torch.compile: the same answers and gradients, and a way back that says why."""
 
 import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -36,6 +40,40 @@ def test_compiled_features_and_gradients_are_the_plain_ones():
         torch.testing.assert_close(b, a, atol=1e-4, rtol=1e-3)
     copied = copy.deepcopy(fast)
     torch.testing.assert_close(copied.eval()(pixels()), fast.eval()(pixels()))
+
+
+# As small as a compilation can be.
+DOUBLER = """
+import torch
+from core.networks.compiled import CompiledFeatures
+
+class Doubler(torch.nn.Module):
+    architecture = "doubler"
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.tensor(2.0))
+
+    def observed(self, pixels, points):
+        return pixels * self.scale
+
+with torch.no_grad():
+    print(CompiledFeatures(Doubler(), print).features(torch.ones(4), ()).tolist())
+"""
+
+
+def test_all_that_is_compiled_is_kept_in_torchs_cache(tmp_path):
+    (tmp_path / "tmp").mkdir()
+    folders = {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "tmp")}
+    root = str(Path(__file__).parents[3])
+    done = subprocess.run(
+        [sys.executable, "-c", DOUBLER],
+        env={**os.environ, **folders, "PYTHONPATH": root}, capture_output=True, text=True, timeout=300, check=True,
+    )  # fmt: skip
+    assert done.stdout == "[2.0, 2.0, 2.0, 2.0]\n"
+    kept = {path.suffix for path in (tmp_path / "cache").rglob("*")}
+    left = {path.suffix for path in (tmp_path / "tmp").rglob("*")}
+    assert {".so", ".gch"} <= kept and not {".so", ".gch"} & left, (kept, left)
 
 
 def test_what_cannot_be_compiled_runs_as_it_is_and_says_why(monkeypatch):
