@@ -57,6 +57,11 @@ class Batches:
             return None
         return replace(self, stage=replace(self.stage, split="second_half"), target=None)
 
+    @cached_property
+    def live(self) -> "Batches":
+        """The same images in the same order, as fresh views that the teacher has yet to see."""
+        return replace(self, stored=None)
+
     @property
     def steps_per_epoch(self) -> int:
         """Batches in an epoch."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from core.data.image_file import Images
 from core.device import images_at_once
+from core.micro_batches import is_out_of_memory
 
 Views = Callable[[Tensor], Tensor]
 """Test views: uint8 N 3 S S -> float32 N 3 V V in [0, 1]."""
@@ -28,17 +29,36 @@ def predict(
     """Logits of `network` for uint8 images N 3 S S: float32 N K, on the CPU.
 
     The network lies on `device` and is called with pixels in [0, 1], as `views` makes them. Every module is in eval
-    mode meanwhile and gets its own mode back.
+    mode meanwhile and gets its own mode back. Where memory runs out, `batch_size` is halved from there on; raises what
+    a single image raised. Raises ValueError without images.
     """
-    parts = []
-    batch_size = batch_size or images_at_once(images.shape[-1], torch.device(device))
-    with torch.inference_mode(), evaluating(network):
-        for start in range(0, len(images), batch_size):
-            pixels = views(images[start : start + batch_size].to(device))
-            parts.append(network(pixels).float().cpu())
-    if not parts:
+    if not len(images):
         raise ValueError("no images to predict: the split is empty")
+    parts: list[Tensor] = []
+    start, size = 0, batch_size or images_at_once(images.shape[-1], torch.device(device))
+    with torch.inference_mode(), evaluating(network):
+        while start < len(images):
+            some = images[start : start + size]
+            said = _said(network, some, views, device)
+            if said is not None:
+                parts.append(said)
+                start += len(some)
+                continue
+            size = (len(some) + 1) // 2
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
     return torch.cat(parts)
+
+
+def _said(network: nn.Module, images: Tensor, views: Views, device: Any) -> Tensor | None:
+    """Logits of a few images; None where memory ran out, and fewer might fit. By then the attempt's tensors are let go:
+    an error that is being handled holds them."""
+    try:
+        return network(views(images.to(device))).float().cpu()
+    except Exception as error:
+        if len(images) == 1 or not is_out_of_memory(error):
+            raise
+        return None
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from core.methods.method import Method, Needs
 from core.prepare import Place, Prepared, PreparedRun
 from core.spec import TrainingSpec
 from core.teacher_pass.opening import layout_for
+from core.teacher_pass.shelf import CRC_BYTES
 
 # Views of each image in a stored pass, and the epochs for which storing pays: docs/performance.md has the measurement.
 AUTO_VIEWS = 8
@@ -110,7 +111,7 @@ def _stored_views(run: PreparedRun, method: Method, epochs: float, max_bytes: in
     reason = _live_reason(training, needs, method)
     if reason or training.teacher_pass == "live":
         return 0, reason or "training.teacher_pass says so"
-    view_bytes = layout_for(run, method).record_bytes * len(run.dataset.train.labels)
+    view_bytes = layout_for(run, method).record_bytes * len(run.dataset.train.labels) + CRC_BYTES
     fitting = max_bytes // view_bytes
     if training.teacher_pass == "stored":
         wanted = _wanted_views(training)

@@ -24,6 +24,7 @@ from core.optimizers import build_optimizer, set_rate
 from core.ranks import ALONE, Ranks
 from core.seeds import derive_seed
 from core.tally import Tally
+from core.teacher_pass.shelf import NoRoom
 from core.teaching import Teaching
 from core.validation import Validator
 
@@ -51,7 +52,8 @@ class Trainer:
     _optimizers: dict[str, torch.optim.Optimizer] = field(default_factory=dict, init=False)
     _stage: int = field(default=-1, init=False)
     _resumed: bool = field(default=False, init=False)
-    _view: int | None = field(default=None, init=False)
+    _is_live: bool = field(default=False, init=False)
+    _has_lacked_room: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.tally = Tally(self.course.arithmetic.device)
@@ -83,6 +85,12 @@ class Trainer:
         if self.averaged is not None:
             self.method.deployed().load_state_dict(self.averaged.state_dict())
         self.validator.restore_best(self.method.deployed())
+
+    def close(self) -> None:
+        """Let go of the stored pass: others may evict it from now on."""
+        stored = self.course.stages[0].batches.stored  # that of all stages
+        if stored is not None:
+            stored.shelf.close()
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs; raises LossDiverged rather than keep weights that are lost."""
@@ -124,8 +132,9 @@ class Trainer:
 
     @property
     def batches(self) -> Batches:
-        """Of the present stage."""
-        return self.course.stages[max(self._stage, 0)].batches
+        """Of the present stage and epoch."""
+        batches = self.course.stages[max(self._stage, 0)].batches
+        return batches.live if self._is_live else batches
 
     def _networks(self) -> dict[str, nn.Module]:
         networks: dict[str, nn.Module] = {"student": self.method.setting.student}
@@ -138,8 +147,8 @@ class Trainer:
         if stage != self._stage:
             self._enter_stage(stage, fresh=True)
         local = self.step - self.course.stages[stage].first_step
-        self._fill_view(local)
         if local % self.batches.steps_per_epoch == 0 or self._resumed:
+            self._fill_view(local)
             self._resumed = False
             planned = self.course.stages[stage].stage
             # Of the epoch's first step, also where a resume begins in its middle: a method sees the same in both.
@@ -151,17 +160,29 @@ class Trainer:
             self.method.set_training_mode()
 
     def _fill_view(self, local: int) -> None:
-        """Have the teacher see the views of this epoch, where it has not yet."""
-        stored = self.batches.stored
-        if stored is None or self._view == (view := self.batches.view_of(local)):
+        """Have the teacher see this epoch's view, where it has not yet. Where no room can be made for it, all ranks
+        go through the epoch live; that depends on other jobs, and a resume may find it otherwise."""
+        batches = self.course.stages[self._stage].batches
+        stored = batches.stored
+        if stored is None:
             return
+        view, filled, lack = batches.view_of(local), False, None
         # Among several ranks a pulse would wait for the others, which wait for this view.
         pulse = (lambda: self.pulse(self)) if self.ranks.size == 1 else (lambda: None)
         with self.ranks.first_goes_first():
-            filled = stored.ensure(view, pulse)
+            try:
+                filled = stored.ensure(view, pulse)
+            except NoRoom as reason:
+                lack = reason
+        self._is_live = self.ranks.any(lack is not None)
         if filled:
             self.notice(f"the teacher has seen view {view + 1} of {stored.num_views} of the training images")
-        self._view = view
+        if self._is_live and not self._has_lacked_room:
+            self._has_lacked_room = True
+            self.notice(
+                f"there is no room for view {view + 1} of {stored.num_views} of the stored teacher pass "
+                f"({lack or 'in another process'}): the teacher is run live in epochs that lack theirs"
+            )
 
     def _enter_stage(self, index: int, *, fresh: bool) -> None:
         self._stage = index

@@ -1,6 +1,7 @@
 """The training of all of a job's networks, one after the other, from wherever the last checkpoint stands."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,7 +81,8 @@ class Training:
         self.report(
             Log(message=f"{run.run.name}: {course.steps} steps in {course.epochs} epochs, from step {trainer.step}")
         )
-        trainer.run()
+        with closing(trainer):
+            trainer.run()
         early = " (stopped early)" if trainer.stopped else ""
         done = f"{trainer.step} steps{early} took {trainer.seconds:.1f} s of training"
         self.report(Log(message=f"{run.run.name}: {done}"))

@@ -36,6 +36,7 @@ def open_pass(
     address = address_of(
         network.state_dict(),
         architecture=network.architecture,
+        input_format=network.input,
         fingerprint=run.dataset.facts.fingerprint,
         split=split,
         augmenter=run.augmenter,

@@ -2,17 +2,19 @@
 
 A pass is a folder named by its content address. Its lock file is held shared by each job that uses it, and exclusively
 by whoever removes it; two jobs that write one view write the same bytes, each whole. A view file is
-records of fixed length and the CRC-32 of them all.
+records of fixed length and the CRC-32 of them all. It has its whole length before its first record, so that all who
+look for room, one at a time, count it.
 """
 
+import contextlib
 import fcntl
 import logging
 import os
 import shutil
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -22,7 +24,12 @@ from core.data.landing import landing
 
 BLOCK_BYTES = 16 << 20
 CRC_BYTES = 4
+_ROOM_LOCK = ".room.lock"
 _log = logging.getLogger(__name__)
+
+
+class NoRoom(Exception):
+    """A view does not fit: what fills the operator's limit is in use."""
 
 
 class Shelf:
@@ -37,7 +44,7 @@ class Shelf:
         self._open: dict[int, int] = {}
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self._lock_path(self.folder), os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        self._hold()
         self.folder.mkdir(parents=True, exist_ok=True)  # it may have been evicted before the lock was ours
         os.utime(self.folder)
 
@@ -64,9 +71,12 @@ class Shelf:
         return False
 
     def write(self, view: int, records: Iterable[Tensor]) -> None:
-        """Store a view: uint8 (n, record_bytes) pieces in the order of the images. Raises DiskFull."""
-        self._make_room()
+        """Store a view: uint8 (n, record_bytes) pieces in the order of the images.
+
+        Raises NoRoom, before it asks for a piece, and DiskFull.
+        """
         with landing(self._path(view)) as temporary, temporary.open("wb") as file:
+            self._reserve(file)
             crc = 0
             for piece in records:
                 data = piece.numpy().tobytes()
@@ -94,6 +104,15 @@ class Shelf:
             os.close(descriptor)
         self._open.clear()
 
+    def _hold(self) -> None:
+        """Take the pass into use. Where nobody else has it nobody writes, and what a job that died left half written
+        goes: it would take room for ever."""
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for half_written in self.folder.glob(".*"):
+                half_written.unlink(missing_ok=True)
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
+
     def _path(self, view: int) -> Path:
         return self.folder / f"view-{view:04d}"
 
@@ -110,32 +129,44 @@ class Shelf:
             crc, left = zlib.crc32(block, crc), left - len(block)
         return os.read(descriptor, CRC_BYTES) == crc.to_bytes(CRC_BYTES, "little")
 
+    def _reserve(self, file: BinaryIO) -> None:
+        """Make room for a view and take it, before anybody else can."""
+        with _alone(self._root / _ROOM_LOCK, waits=True):
+            self._make_room()
+            file.truncate(self.view_bytes)
+
     def _make_room(self) -> None:
-        """Evict the passes that were not used for longest and that nobody reads, until another view fits."""
-        others = sorted(
-            (folder for folder in self._root.iterdir() if folder.is_dir() and folder != self.folder),
-            key=lambda folder: folder.stat().st_mtime,
-        )
-        left = self._max_bytes - self.view_bytes - _size(self.folder) - sum(_size(folder) for folder in others)
-        for folder in others:
-            if left >= 0:
-                return
-            size = _size(folder)
-            with _exclusive(self._lock_path(folder)) as held:
-                if held:
+        """Evict the passes that were not used for longest and that nobody reads, until another view fits; none where
+        all of them would not be enough. Raises NoRoom."""
+        lacking, unused = self._lacking(), []
+        with contextlib.ExitStack() as locks:
+            for folder in sorted(self._passes(), key=_last_used):
+                if lacking > 0 and locks.enter_context(_alone(self._lock_path(folder))):
+                    unused.append(folder)
+                    lacking -= _size(folder)
+            if lacking <= 0:
+                for folder in unused:
                     shutil.rmtree(folder, ignore_errors=True)
-                    left += size
                     _log.info("evicted the stored teacher pass %s", folder.name[:12])
+            if self._lacking() > 0:
+                raise NoRoom(f"the passes in use leave less than the {self.view_bytes:,} bytes of a view")
+
+    def _lacking(self) -> int:
+        """Bytes beyond the limit that another view would take."""
+        return self.view_bytes + sum(map(_size, self._passes())) - self._max_bytes
+
+    def _passes(self) -> list[Path]:
+        return [folder for folder in self._root.iterdir() if folder.is_dir()]
 
 
-@contextmanager
-def _exclusive(path: Path) -> Iterator[bool]:
-    """Hold the lock file alone for the block; False where somebody else holds it. The file stays: removing it would let
-    two processes hold locks of the same name."""
+@contextlib.contextmanager
+def _alone(path: Path, *, waits: bool = False) -> Iterator[bool]:
+    """Hold the lock file alone for the block; False where somebody else holds it and nobody `waits`. The file stays:
+    removing it would let two processes hold locks of the same name."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
         except BlockingIOError:
             yield False
         else:
@@ -144,5 +175,18 @@ def _exclusive(path: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
+def _last_used(folder: Path) -> float:
+    """Seconds; 0 where another process evicted it meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        return folder.stat().st_mtime
+    return 0.0
+
+
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir())
+    """Bytes of its files, half-written ones included, but for what another process removes meanwhile."""
+    total = 0
+    with contextlib.suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                total += path.stat().st_size
+    return total

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -13,13 +13,13 @@ from core.data.dataset import Split
 from core.device import Arithmetic, images_at_once
 from core.findings import content_address
 from core.networks.compiled import begin_step
-from core.networks.network import Features
+from core.networks.network import Features, InputFormat
 from core.seeds import generator
 from core.teacher_pass.record import Layout
 from core.teacher_pass.shelf import Shelf
 
 FOLDER = "teacher-pass"
-_FORM = 1  # raised whenever the same inputs would give other records: part of every address
+_FORM = 2  # raised whenever the same inputs would give other records: part of every address
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,14 @@ class StoredPass:
 
 
 def address_of(
-    weights: Mapping[str, Tensor], *, architecture: str, fingerprint: str, split: Split, augmenter: Augmenter,
-    taps: tuple[int | str, ...], layout: Layout, arithmetic: Arithmetic, teacher_precision: str,
+    weights: Mapping[str, Tensor], *, architecture: str, input_format: InputFormat, fingerprint: str, split: Split,
+    augmenter: Augmenter, taps: tuple[int | str, ...], layout: Layout, arithmetic: Arithmetic, teacher_precision: str,
 ) -> str:  # fmt: skip
     """The content address of a pass: everything that its records depend on, hashed."""
     facts = {
         "form": _FORM,
         "architecture": architecture,
+        "input": asdict(input_format),  # no part of the weights: Network keeps mean and std out of its state dict
         "dataset": fingerprint,
         "images": hashlib.sha256("\n".join(split.names).encode()).hexdigest(),
         "canvas": list(split.images.shape[1:]),
@@ -85,6 +86,7 @@ def address_of(
         "precision": arithmetic.precision,
         "teacher_precision": teacher_precision,
         "device": arithmetic.device.type,
+        "torch": torch.__version__,
         "batch": images_at_once(layout.image_size, arithmetic.device),
     }
     return content_address(facts, weights)

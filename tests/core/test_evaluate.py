@@ -167,6 +167,37 @@ def test_prediction_uses_running_statistics():
     torch.testing.assert_close(predict(network.train(), images, views=views), expected)
 
 
+class NeedsRoom(nn.Module):
+    """Runs out of memory with more than `room` images; `seen` are the sizes that it was asked for."""
+
+    def __init__(self, room):
+        super().__init__()
+        self.network, self.room, self.seen = network_with_batch_norm(), room, []
+
+    def forward(self, pixels):
+        self.seen.append(len(pixels))
+        if len(pixels) > self.room:
+            raise torch.OutOfMemoryError("out of memory")
+        return self.network(pixels)
+
+
+def test_memory_that_runs_out_is_met_with_half_the_images_from_there_on():
+    network, images = NeedsRoom(3).train(), torch.randint(0, 256, (11, 3, 8, 8), dtype=torch.uint8)
+    said = predict(network, images, views=views, batch_size=64)
+    assert network.seen == [11, 6, 3, 3, 3, 2]
+    assert torch.equal(said, predict(network, images, views=views, batch_size=3))
+    assert network.training and network.network.training
+
+
+def test_a_single_image_that_does_not_fit_is_an_error_and_so_is_anything_else():
+    network, images = NeedsRoom(0), torch.zeros(5, 3, 8, 8, dtype=torch.uint8)
+    with pytest.raises(torch.OutOfMemoryError):
+        predict(network, images, views=views)
+    assert network.seen == [5, 3, 2, 1]
+    with pytest.raises(RuntimeError, match="channels"):
+        predict(network_with_batch_norm(), images[:, :1], views=views)
+
+
 def test_modes_come_back_after_an_error():
     network = network_with_batch_norm().train()
     with pytest.raises(RuntimeError, match="midway"), evaluating(network):

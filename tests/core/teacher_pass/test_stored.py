@@ -38,8 +38,9 @@ def stored_trainer(method, root, *, num_views=2, **fields):
         features, image_size=8, precision="fp16", keep_logits=needs.teacher_logits, keep_pooled=needs.teacher_pooled
     )
     address = address_of(
-        method.setting.teacher.state_dict(), architecture="x", fingerprint="f", split=split, augmenter=augmenter,
-        taps=needs.teacher_taps, layout=layout, arithmetic=CPU, teacher_precision="same",
+        method.setting.teacher.state_dict(), architecture="x", input_format=method.setting.teacher.input,
+        fingerprint="f", split=split, augmenter=augmenter, taps=needs.teacher_taps, layout=layout, arithmetic=CPU,
+        teacher_precision="same",
     )  # fmt: skip
     shelf = Shelf(root, address, num_records=COUNT, record_bytes=layout.record_bytes, max_bytes=10**9)
     passed = StoredPass(split, augmenter, layout, shelf, num_views, CPU, teacher.observe)
@@ -126,13 +127,14 @@ def test_an_interruption_while_a_view_is_made_leaves_nothing_of_it(tmp_path):
     assert not trainer.course.stages[0].batches.stored.shelf.has(0)
 
 
-def test_the_address_tells_apart_all_that_records_depend_on():
+def test_the_address_tells_apart_all_that_records_depend_on(monkeypatch):
     split, teacher = make_split(COUNT), make_setting(image_size=8).teacher
     features = FrozenTeacher(teacher, kd().needs, CPU).observe(torch.zeros(1, 3, 8, 8))
     layout = layout_of(features, image_size=8, precision="fp16", keep_logits=True, keep_pooled=False)
     given = {
-        "architecture": "x", "fingerprint": "f", "split": split, "augmenter": Augmenter("light", 8), "taps": (),
-        "layout": layout, "arithmetic": CPU, "teacher_precision": "same",
+        "architecture": "x", "input_format": teacher.input, "fingerprint": "f", "split": split,
+        "augmenter": Augmenter("light", 8), "taps": (), "layout": layout, "arithmetic": CPU,
+        "teacher_precision": "same",
     }  # fmt: skip
     moved = copy.deepcopy(teacher)
     with torch.no_grad():
@@ -144,6 +146,12 @@ def test_the_address_tells_apart_all_that_records_depend_on():
         {"architecture": "y"}, {"fingerprint": "g"}, {"split": make_split(COUNT - 1)}, {"taps": (-1,)},
         {"augmenter": Augmenter("none", 8)}, {"layout": replace(layout, precision="int8")},
         {"arithmetic": replace(CPU, precision="bf16")}, {"teacher_precision": "int8"},
+        {"input_format": replace(teacher.input, mean=(0.5, 0.5, 0.5))},
+        {"input_format": replace(teacher.input, std=(0.5, 0.5, 0.5))},
+        {"input_format": replace(teacher.input, size=16)},
+        {"input_format": replace(teacher.input, resize_mode="bicubic")},
     ):  # fmt: skip
         others.append(address_of(teacher.state_dict(), **{**given, **change}))
+    monkeypatch.setattr(torch, "__version__", "0.0.0")
+    others.append(address_of(teacher.state_dict(), **given))
     assert len({same, *others}) == len(others) + 1
