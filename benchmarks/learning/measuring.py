@@ -26,6 +26,8 @@ class Meter:
         """A step has ended; whether it was the last."""
         self._done += 1
         if self._done % max(1, self.steps // NUM_POINTS) == 0 or self._done == self.steps:
+            if torch.cuda.is_initialized():
+                torch.cuda.synchronize()  # a GPU may yet be at these steps
             stopped = time.perf_counter()
             self.curve.append((stopped - self._began - self._paused, self._done, self._accuracy()))
             self._paused += time.perf_counter() - stopped
