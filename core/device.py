@@ -131,7 +131,7 @@ def set_up_process(num_threads: int | None, num_processes: int) -> None:
     torch.set_num_threads(max(1, (num_threads or len(os.sched_getaffinity(0))) // num_processes))
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.conv.fp32_precision = "ieee"  # cuDNN's own choice rounds factors to TF32's 10 bits
+    torch.backends.cudnn.allow_tf32 = False  # the default: float32 convolutions of factors rounded to 10 bits
     keep_freed_memory()
     if num_processes == 1:
         pin_threads()

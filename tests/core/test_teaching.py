@@ -1,7 +1,11 @@
 """A frozen teacher in 8-bit integers: close to the same in floats, anew for each set of weights, or plainly refused."""
 
 import copy
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -42,6 +46,30 @@ def test_in_integers_it_says_nearly_what_it_says_in_floats():
     for one, other in ((plain.logits, said.logits), (plain.pooled, said.pooled), (plain.maps[0], said.maps[0])):
         assert 0 < moved(one, other) < 0.1
     assert told == []
+
+
+IN_A_PROCESS_OF_ITS_OWN = """
+import torch
+from test_teaching import CPU, NEEDS, FrozenTeacher, Quantization, make_teacher, make_views
+from core.device import set_up_process
+
+set_up_process(1, 1)
+teacher = FrozenTeacher(make_teacher(), NEEDS, CPU, quantization=Quantization(make_views, 32), notice=print)
+teacher.observe(make_views())
+"""
+
+
+@needs_int8
+def test_as_an_engine_sets_its_process_up_a_teacher_is_put_into_integers():
+    """What is set for the whole process, such as for cuDNN, may be more than torch.export can bear."""
+    path = os.pathsep.join(str(each) for each in (Path(__file__).parent, Path(__file__).parents[2]))
+    ran = subprocess.run(
+        [sys.executable, "-c", IN_A_PROCESS_OF_ITS_OWN],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert (ran.returncode, ran.stdout) == (0, ""), ran.stderr
 
 
 @needs_int8
