@@ -10,7 +10,7 @@ import onnxruntime
 WARM_UP_RUNS = 5  # onnxruntime plans its memory on the first runs
 WARM_UP_SECONDS = 0.3  # a large network warms up within fewer runs
 MIN_RUNS = 5
-MAX_RUNS = 400  # enough for a p95 that rests on 20 runs beyond it
+MAX_RUNS = 200  # enough for a p95 that rests on 10 runs beyond it
 
 
 def open_session(onnx_path: Path) -> onnxruntime.InferenceSession:
