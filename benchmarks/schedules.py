@@ -21,9 +21,10 @@ from benchmarks.learning.summary import interval
 from benchmarks.learning.telling import circumstances, options_of
 from core.prepare import Place
 
+NAMES = {"sgd": "SGD", "muon": "Muon"}
 IMAGES = 4480  # of 4,500 in the training split: whole batches of 32, 64 and 128
 FIRST_SEED = 20  # of none that accuracy_per_second.py trains with
-DEFAULTS = {"optimizer": "sgd", "batch_size": 64, "augmentation": "auto", "learning_rate": 0.05}
+DEFAULTS = {"batch_size": 64, "augmentation": "auto", "learning_rate": 0.05, "weight_decay": "auto"}
 COLUMNS = {
     "what": "what is changed",
     "steps": "steps",
@@ -47,15 +48,10 @@ class Trial:
 
 
 TRIALS = (
-    Trial("nothing: SGD, cosine from 0.05, batches of 64"),
+    Trial("nothing: cosine from 0.05, batches of 64"),
     Trial(
         "constant rate, average of weights, a tenth of warmup",
         {"schedule": "auto", "warmup_epochs": "auto", "ema_decay": "auto"},
-    ),
-    Trial("Muon", {"optimizer": "muon"}),
-    Trial(
-        "Muon, constant rate, average of weights, a tenth of warmup: the default in up to eight passes",
-        {"optimizer": "muon", "schedule": "auto", "warmup_epochs": "auto", "ema_decay": "auto"},
     ),
     Trial("rate 0.025", {"learning_rate": 0.025}),
     Trial("rate 0.1", {"learning_rate": 0.1}),
@@ -86,13 +82,17 @@ def main() -> None:
         rows = _rows(place, options)
     text = _report(rows, options)
     print(text)
-    write_section(options.document, "schedules", text)
+    write_section(options.document, _section(options), text)
+
+
+def _section(options: argparse.Namespace) -> str:
+    return "schedules" if options.optimizer == "sgd" else f"schedules-{options.optimizer}"
 
 
 def _rows(place: Place, options: argparse.Namespace) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     reference: list[float] = []
-    for trial in TRIALS:
+    for trial in TRIALS[: options.first]:
         found = [_trained(trial, FIRST_SEED + number, place, options) for number in range(options.seeds)]
         accuracies = [100 * accuracy for accuracy, _ in found]
         reference = reference or accuracies
@@ -112,29 +112,41 @@ def _rows(place: Place, options: argparse.Namespace) -> list[dict[str, object]]:
 
 def _trained(trial: Trial, seed: int, place: Place, options: argparse.Namespace) -> tuple[float, float]:
     """(test top-1, seconds of training)"""
-    recipe = {"training": {**DEFAULTS, **trial.training, "teacher_pass": "stored"}}
+    training = {**DEFAULTS, "optimizer": options.optimizer, **trial.training, "teacher_pass": "stored"}
     steps = trial.steps(options.passes)
-    run = Run("stored", 1, steps, seed, student="cifar/resnet8", recipe=recipe)
+    run = Run("stored", 1, steps, seed, student="cifar/resnet8", recipe={"training": training})
     return train_alone(run, place, data=options.data, out=options.out, change=trial.change)
 
 
 def _report(rows: list[dict[str, object]], options: argparse.Namespace) -> str:
     return "\n\n".join(
         [
-            "## Schedules",
+            "## Schedules" + (" with Muon" if options.optimizer == "muon" else ""),
             f"{circumstances()}; ten classes of CIFAR-100, 4,500 images, resnet56 to resnet8 by kd from random "
-            f"weights, {options.passes} passes without augmentation, {options.seeds} seeds:",
+            f"weights, with {NAMES[options.optimizer]}, {options.passes} passes without augmentation, "
+            f"{options.seeds} seeds:",
             table(rows, COLUMNS),
-            f"```\npython benchmarks/schedules.py --data ../shared/data --seeds {options.seeds} "
-            f"--passes {options.passes}\n```",
+            f"```\npython benchmarks/schedules.py --data ../shared/data {_named(options)}\n```",
         ]
     )
+
+
+def _named(options: argparse.Namespace) -> str:
+    """The options that decide what is in the table."""
+    named = {"seeds": options.seeds, "passes": options.passes}
+    if options.optimizer != "sgd":
+        named["optimizer"] = options.optimizer
+    if options.first < len(TRIALS):
+        named["first"] = options.first
+    return " ".join(f"--{name} {value}" for name, value in named.items())
 
 
 def _options() -> argparse.Namespace:
     parser = options_of(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--passes", type=int, default=8, help="over the training images")
+    parser.add_argument("--optimizer", choices=["sgd", "muon"], default="sgd", help="of all rows")
+    parser.add_argument("--first", type=int, default=len(TRIALS), help="so many rows alone")
     return parser.parse_args()
 
 
