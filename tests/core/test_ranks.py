@@ -93,20 +93,27 @@ def trained(request, tmp_path_factory, digits_teacher):
     return found
 
 
-def test_two_processes_have_the_curves_of_one(trained):
+@pytest.fixture
+def is_taught(request):
+    """Whether a teacher's soft labels are learned, whose gradients amplify rounding."""
+    return request.node.callspec.params["trained"] != "labels"
+
+
+def test_two_processes_have_the_curves_of_one(trained, is_taught):
     one, two = (curves(events) for events, _ in trained)
     assert one.keys() == two.keys() and ("train/loss", 8) in one
     for (name, step), value in one.items():
-        if "loss" in name:  # an accuracy or a calibration error jumps where rounding moves one image
+        # An accuracy or a calibration error jumps where rounding moves one image.
+        if "loss" in name or not is_taught:
             assert two[name, step] == pytest.approx(value, rel=2e-3, abs=2e-3), (name, step)
 
 
-def test_two_processes_end_with_the_weights_of_one(trained):
+def test_two_processes_end_with_the_weights_of_one(trained, is_taught):
     (_, one), (_, two) = trained
     assert one.keys() == two.keys()
     for name, value in one.items():
         distance = (two[name].double() - value.double()).norm()
-        assert distance <= 0.02 * value.double().norm() + 2e-3, name
+        assert distance <= 0.02 * value.double().norm() + (2e-3 if is_taught else 1e-3), name
 
 
 def test_one_process_speaks_for_both(trained):
