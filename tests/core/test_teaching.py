@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch._dynamo.exc import BackendCompilerFailed
+from tiny import compile_without_compiler
 
 from core.device import Arithmetic, computes_in_int8
 from core.methods.method import Needs
@@ -105,13 +105,7 @@ def test_a_teacher_with_the_batchs_own_statistics_stays_in_floats():
 
 
 def test_a_teacher_that_cannot_be_compiled_says_so_and_teaches_as_it_is(monkeypatch):
-    def compile_nothing(function, **how):
-        def fail(*arguments):
-            raise BackendCompilerFailed(lambda: None, RuntimeError("no C++ compiler"), None)
-
-        return fail
-
-    monkeypatch.setattr(torch, "compile", compile_nothing)
+    monkeypatch.setattr(torch, "compile", compile_without_compiler)
     network, told = make_teacher(), []
     teacher = FrozenTeacher(network, NEEDS, CPU, compiled=True, notice=told.append)
     plain = FrozenTeacher(network, NEEDS, CPU)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch._dynamo.exc import BackendCompilerFailed
+from tiny import compile_without_compiler
 
 from core.networks.zoo import build
 
@@ -77,13 +77,7 @@ def test_all_that_is_compiled_is_kept_in_torchs_cache(tmp_path):
 
 
 def test_what_cannot_be_compiled_runs_as_it_is_and_says_why(monkeypatch):
-    def compile_nothing(function, **how):
-        def fail(*arguments):
-            raise BackendCompilerFailed(lambda: None, RuntimeError("no C++ compiler"), None)
-
-        return fail
-
-    monkeypatch.setattr(torch, "compile", compile_nothing)
+    monkeypatch.setattr(torch, "compile", compile_without_compiler)
     plain, fast, said = network(), network(), []
     fast.compile_features(said.append)
     for _ in range(2):
