@@ -36,6 +36,24 @@ class Log(_Event):
     message: str
 
 
+class JobWarning(BaseModel):
+    """Something that a person should know about a job that can run nevertheless."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: str = Field(description="stable, in capitals: DATASET_FILES_SKIPPED")
+    message: str = Field(description="what was found and where, in one or two sentences")
+    hint: str | None = Field(default=None, description="what a user can do about it; null where nothing is needed")
+    count: int | None = Field(default=None, description="how many files, images or classes it is about")
+
+
+class WarningIssued(_Event):
+    """A warning of the job or plan; it also belongs to the report."""
+
+    event: Literal["warning"] = "warning"
+    warning: JobWarning
+
+
 class DatasetFacts(BaseModel):
     """What reading the dataset told; counts are images."""
 
@@ -164,7 +182,8 @@ class Failure(_Event):
 
 
 Event = Annotated[
-    Phase | Log | Resolved | Metric | Progress | Checkpoint | Artifact | Result | Failure, Field(discriminator="event")
+    Phase | Log | WarningIssued | Resolved | Metric | Progress | Checkpoint | Artifact | Result | Failure,
+    Field(discriminator="event"),
 ]
 _adapter: TypeAdapter[Event] = TypeAdapter(Event)
 
