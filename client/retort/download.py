@@ -1,58 +1,62 @@
-"""Fetches one artifact so that a file of its name is always whole and right: part file, Range, sha256, rename."""
+"""Fetches one artifact so that a file under its own name is always whole and right: part file, Range, sha256, rename."""
 
 import hashlib
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import httpx
 
-from client.errors import DownloadCorrupt, Unreachable
-from client.wire import Wire
+from retort.connection import Connection
+from retort.errors import DownloadCorrupt, Unreachable
+from retort.models import ArtifactView
 
 CHUNK_BYTES = 1 << 20
-# Tries without a single new byte between them, after which the connection is given up.
+# Tries in a row that bring no new byte, after which the download is given up.
 FRUITLESS_TRIES = 4
 
 
-def fetch(wire: Wire, artifact: dict[str, Any], folder: Path, on_bytes: Callable[[int], None] | None = None) -> Path:
-    """The path of the artifact inside `folder`; nothing is sent where a right file is already there.
+async def fetch(
+    connection: Connection, artifact: ArtifactView, folder: Path, on_bytes: Callable[[int], None] | None = None
+) -> Path:
+    """The path of the artifact inside `folder`; nothing is requested where the right file is already there.
 
-    `artifact` is an entry of the service's list (name, href, sha256, size_bytes). Raises DownloadCorrupt, Unreachable.
+    `on_bytes` is called with the size of every piece that arrives. Raises DownloadCorrupt, Unreachable.
     """
+    transport = connection.transport
     target = folder / _file_name(artifact["name"])
-    if target.is_file() and _sha256(target) == artifact["sha256"]:
+    if target.is_file() and await transport.call(_sha256, target) == artifact["sha256"]:
         return target
     part = target.with_name(target.name + ".part")
     fruitless = 0
     while True:
         before = _size(part)
         try:
-            _append(wire, artifact, part, on_bytes)
+            await _append(connection, artifact, part, on_bytes)
             break
         except Unreachable:
             fruitless = 0 if _size(part) > before else fruitless + 1
             if fruitless >= FRUITLESS_TRIES:
                 raise
-            time.sleep(0.2 * 2**fruitless)
-    _publish(part, target, artifact["sha256"])
+            await transport.sleep(0.2 * 2**fruitless)
+    await transport.call(_publish, part, target, artifact["sha256"])
     return target
 
 
-def _append(wire: Wire, artifact: dict[str, Any], part: Path, on_bytes: Callable[[int], None] | None) -> None:
+async def _append(
+    connection: Connection, artifact: ArtifactView, part: Path, on_bytes: Callable[[int], None] | None
+) -> None:
     """Continue the part file where it ends; from its start where the service does not grant the range."""
     have = _size(part)
     headers = {"Accept-Encoding": "identity"}
     if have:
         headers |= {"Range": f"bytes={have}-", "If-Range": f'"{artifact["sha256"]}"'}
-    with wire.stream(artifact["href"], headers) as answer:
+    async with connection.stream(artifact["href"], headers) as answer:
         if answer.status_code == 416:  # the part is as long as the artifact or longer: the sha256 decides
             return
         with part.open("ab" if _continues(answer, have) else "wb") as file:
-            for chunk in answer.iter_bytes(CHUNK_BYTES):
-                file.write(chunk)
+            async for chunk in connection.transport.chunks(answer, CHUNK_BYTES):
+                await connection.transport.call(file.write, chunk)
                 if on_bytes:
                     on_bytes(len(chunk))
 
@@ -62,6 +66,7 @@ def _continues(answer: httpx.Response, have: int) -> bool:
 
 
 def _publish(part: Path, target: Path, sha256: str) -> None:
+    """Give a whole part file its name. Raises DownloadCorrupt where its bytes are not those announced."""
     found = _sha256(part)
     if found != sha256:
         part.unlink()

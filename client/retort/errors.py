@@ -12,11 +12,21 @@ RetortError                1
 
 from typing import Any, ClassVar
 
+from retort.models import JobView
+
 
 class RetortError(Exception):
-    """Any expected failure; its text is one clear sentence."""
+    """Any expected failure. `message` says what happened; `hint` says what to do about it, where that is known.
+
+    As text: the message, and the hint on a line of its own.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        self.message = message
+        self.hint = hint or None
+        super().__init__(f"{message}\nhint: {self.hint}" if self.hint else message)
 
 
 class Unreachable(RetortError):
@@ -29,7 +39,7 @@ class Problem(RetortError):
     """An answer of the service in problem+json (RFC 9457).
 
     `status` is the HTTP status, `code` the stable name, `detail` the sentence, `errors` the pairs of JSON pointer and
-    detail.
+    detail. As text: the detail with the code, then a line for each pair that the detail does not contain already.
     """
 
     def __init__(self, status: int, code: str, detail: str, errors: list[tuple[str, str]]) -> None:
@@ -37,8 +47,11 @@ class Problem(RetortError):
         self.code = code
         self.detail = detail
         self.errors = errors
-        places = [f"  {pointer or '/'}: {text}" for pointer, text in errors if f"{pointer}: {text}" not in detail]
-        super().__init__("\n".join([f"{detail} [{code}]", *places]))
+        places = [f"{pointer or '/'}: {text}" for pointer, text in errors]
+        # The service quotes a single error, and the first few of many, in its detail.
+        quoted = len(errors) == 1 and errors[0][1] in detail
+        lines = [f"  {place}" for place in places if not quoted and place not in detail]
+        super().__init__("\n".join([f"{detail} [{code}]", *lines]))
 
 
 class Invalid(Problem):
@@ -62,19 +75,18 @@ class ServerFailed(Problem, Unreachable):
 class JobEnded(RetortError):
     """A job that was waited for did not succeed; `job` is its last view as the service gave it."""
 
-    def __init__(self, job: dict[str, Any], message: str) -> None:
+    def __init__(self, job: JobView, message: str, *, hint: str | None = None) -> None:
         self.job = job
-        super().__init__(message)
+        super().__init__(message, hint=hint)
 
 
 class JobFailed(JobEnded):
-    """The job ended as failed; the text is the service's code, message and hint."""
+    """The job ended as failed; message, code and hint are the service's."""
 
-    def __init__(self, job: dict[str, Any]) -> None:
-        error = job.get("error") or {}
-        hint = f" {error['hint']}" if error.get("hint") else ""
-        code, message = error.get("code", "INTERNAL"), error.get("message", "no reason given")
-        super().__init__(job, f"{job.get('id')} failed: {message}{hint} [{code}]")
+    def __init__(self, job: JobView) -> None:
+        error = job["error"]
+        reason = f"{error['message']} [{error['code']}]" if error else "no reason given [INTERNAL]"
+        super().__init__(job, f"{job['id']} failed: {reason}", hint=error["hint"] if error else None)
 
 
 class JobCancelled(JobEnded):
@@ -82,8 +94,8 @@ class JobCancelled(JobEnded):
 
     exit_code = 5
 
-    def __init__(self, job: dict[str, Any]) -> None:
-        super().__init__(job, f"{job.get('id')} was cancelled")
+    def __init__(self, job: JobView) -> None:
+        super().__init__(job, f"{job['id']} was cancelled")
 
 
 class DownloadCorrupt(RetortError):

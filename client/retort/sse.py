@@ -1,7 +1,7 @@
 """Server-sent events (WHATWG HTML, section 9.2), as this service writes them: id, event, data; comments are pings."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,10 @@ class Event:
     data: Any
 
 
-def parse(lines: Iterable[str]) -> Iterator[Event]:
-    """The whole events among `lines` (without line ends); one that the connection cut in two is dropped."""
+async def parse(lines: AsyncIterator[str]) -> AsyncIterator[Event]:
+    """The whole events among `lines` (without line ends); an event that the connection cut in two is dropped."""
     fields: dict[str, list[str]] = {}
-    for line in lines:
+    async for line in lines:
         if line:
             name, _, value = line.partition(":")
             fields.setdefault(name, []).append(value.removeprefix(" "))
