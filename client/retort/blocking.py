@@ -61,8 +61,8 @@ def blocking(method: Callable[..., Any]) -> Any:
     """The method of a `Facade` that calls `method` of its asynchronous object and waits for the result."""
     if not inspect.isasyncgenfunction(method):
         return derived(method, run, inspect.signature(method).return_annotation)
-    (item,) = get_args(inspect.signature(method).return_annotation)
-    return derived(method, iterate, Iterator[item])
+    items: Any = get_args(inspect.signature(method).return_annotation)
+    return derived(method, iterate, Iterator[items])
 
 
 def derived(method: Callable[..., Any], finish: Callable[[Any], Any], returns: Any) -> Callable[..., Any]:

@@ -8,9 +8,9 @@ import sys
 
 import typer
 
-from client import screen
-from client.commands import catalogues, files, jobs, service, submit
-from client.errors import RetortError
+from retort import output
+from retort.commands import catalogues, files, jobs, local, submit
+from retort.errors import RetortError
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    service.up,
+    local.up,
     submit.submit,
     submit.plan,
     jobs.jobs,
@@ -38,7 +38,7 @@ for command in (
     catalogues.methods,
     catalogues.students,
     catalogues.teachers,
-    service.settings,
+    local.settings,
 ):
     app.command()(command)
 
@@ -49,13 +49,13 @@ def main(arguments: list[str] | None = None) -> int:
         app(arguments)
     except SystemExit as end:
         if end.code == EXIT_INTERRUPTED:
-            screen.complain("interrupted; a job that was submitted goes on (`retort cancel` ends it)")
+            output.complain("interrupted; a job that was submitted goes on (`retort cancel` ends it)")
         return int(end.code or 0)
     except RetortError as error:
-        screen.complain(str(error))
+        output.complain(str(error))
         return error.exit_code
     except (ValueError, OSError) as error:
-        screen.complain(str(error))
+        output.complain(str(error))
         return EXIT_USAGE
     raise AssertionError("typer ends every command by SystemExit")
 

@@ -74,7 +74,7 @@ class Connection:
 
     @asynccontextmanager
     async def stream(self, path: str, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
-        """An answer whose body is read in pieces. Raises Unreachable, also where the connection breaks while reading."""
+        """An answer whose body is read in pieces. Raises Unreachable, also where the connection breaks in the body."""
         try:
             async with self.transport.stream(path, headers) as answer:
                 if answer.status_code >= 400 and answer.status_code != 416:

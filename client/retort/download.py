@@ -1,4 +1,4 @@
-"""Fetches one artifact so that a file under its own name is always whole and right: part file, Range, sha256, rename."""
+"""Fetches one artifact; a file under its own name is always whole and right: part file, Range, sha256, rename."""
 
 import hashlib
 import os

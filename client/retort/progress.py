@@ -1,14 +1,15 @@
 """Shows a job while it runs: a bar with the latest metrics on a terminal, plain lines elsewhere, or JSON lines."""
 
 import time
-from typing import Any, Protocol
+from typing import Protocol
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from client import screen
-from client.errors import RetortError
-from client.job import Job
+from retort import output
+from retort.errors import RetortError
+from retort.models import JobView
+from retort.sync import Job
 
 # Metrics are read at most this often, and a plain line is written at most this often unless something else changed.
 METRICS_SECONDS = 1.0
@@ -21,7 +22,7 @@ class View(Protocol):
 
     def __enter__(self) -> "View": ...
     def __exit__(self, *_: object) -> None: ...
-    def show(self, job: dict[str, Any], metrics: dict[str, float]) -> None:
+    def show(self, job: JobView, metrics: dict[str, float]) -> None:
         """Show the job as it is now with the last value of each metric."""
 
 
@@ -31,7 +32,7 @@ class Bar:
     def __init__(self) -> None:
         text = TextColumn("{task.description}"), BarColumn(bar_width=24), TaskProgressColumn()
         facts = TextColumn("{task.fields[facts]}", table_column=Column(no_wrap=True, overflow="ellipsis"))
-        self._progress = Progress(*text, TimeElapsedColumn(), facts, console=screen.people)
+        self._progress = Progress(*text, TimeElapsedColumn(), facts, console=output.people)
         self._task = self._progress.add_task("", total=1.0, facts="")
 
     def __enter__(self) -> "Bar":
@@ -41,7 +42,7 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def show(self, job: dict[str, Any], metrics: dict[str, float]) -> None:
+    def show(self, job: JobView, metrics: dict[str, float]) -> None:
         """Move the bar."""
         state = job["phase"] if job["state"] == "running" and job["phase"] else job["state"]
         done = 1.0 if job["state"] == "succeeded" else (job["progress"] or {}).get("fraction") or 0.0
@@ -62,7 +63,7 @@ class Lines:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def show(self, job: dict[str, Any], metrics: dict[str, float]) -> None:
+    def show(self, job: JobView, metrics: dict[str, float]) -> None:
         """Write a line, if there is something new to say."""
         progress = job["progress"] or {}
         stand = (job["state"], job["phase"], progress.get("run"))
@@ -71,9 +72,9 @@ class Lines:
             return
         self._said, self._said_at = stand, now
         where = f"{job['state']}" + (f", {job['phase']}" if job["phase"] and not job["done"] else "")
-        share = screen.percent(progress.get("fraction")) if progress and not job["done"] else ""
+        share = output.percent(progress.get("fraction")) if progress and not job["done"] else ""
         line = "  ".join(part for part in (f"{job['id']}  {where}", share, *_facts(job, metrics)) if part)
-        screen.people.print(line, soft_wrap=True, markup=False)
+        output.people.print(line, soft_wrap=True, markup=False)
 
 
 class JsonLines:
@@ -85,18 +86,18 @@ class JsonLines:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def show(self, job: dict[str, Any], metrics: dict[str, float]) -> None:
+    def show(self, job: JobView, metrics: dict[str, float]) -> None:
         """Write the job with its latest metrics."""
-        screen.machine({**job, "latest_metrics": metrics})
+        output.machine({**job, "latest_metrics": metrics})
 
 
-def watch(job: Job, *, as_json: bool = False) -> dict[str, Any]:
+def watch(job: Job, *, as_json: bool = False) -> JobView:
     """Show the job until it is done; its last view. Raises JobFailed, JobCancelled."""
-    view: View = JsonLines() if as_json else Bar() if screen.people.is_terminal else Lines()
+    view: View = JsonLines() if as_json else Bar() if output.people.is_terminal else Lines()
     latest: dict[str, float] = {}
     read_at = 0.0
 
-    def show(now: dict[str, Any]) -> None:
+    def show(now: JobView) -> None:
         nonlocal latest, read_at
         if now["done"] or time.monotonic() - read_at >= METRICS_SECONDS:
             latest, read_at = last_values(job), time.monotonic()
@@ -115,7 +116,7 @@ def last_values(job: Job) -> dict[str, float]:
     return {name: points[-1][1] for name, points in series.items() if points and points[-1][1] is not None}
 
 
-def _facts(job: dict[str, Any], metrics: dict[str, float]) -> list[str]:
+def _facts(job: JobView, metrics: dict[str, float]) -> list[str]:
     progress = job["progress"] or {}
     facts = []
     if not job["done"] and progress.get("epochs"):

@@ -47,9 +47,7 @@ class Service:
         """
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         body = {**(spec or {}), **fields}
-        return self._job(
-            await self._connection.send("POST", "/v1/jobs", repeatable=True, json=body, headers=headers)
-        )
+        return self._job(await self._connection.send("POST", "/v1/jobs", repeatable=True, json=body, headers=headers))
 
     async def plan(self, spec: dict[str, Any] | None = None, **fields: Any) -> PlanView:
         """What a job would resolve to: spec, dataset facts, student, estimate. Nothing is trained."""
@@ -118,7 +116,7 @@ class AsyncRetort(Service):
     `patience_seconds`: for how long a request that can safely be repeated is repeated while nobody answers.
 
         async with AsyncRetort() as retort:
-            job = await retort.submit(teacher="torchvision/resnet50", dataset="file:///data/photos.zip", student="small")
+            job = await retort.submit(teacher="cifar/resnet56", dataset="file:///data/photos.zip", student="small")
             await job.wait()
             await job.download("models/photos")
     """

@@ -16,7 +16,7 @@ def returning_job(
     method: Callable[Concatenate[Any, Parameters], Coroutine[Any, Any, AsyncJob]],
 ) -> "Method[Parameters, Job]":
     """As `blocking`, for a method whose result is a handle on a job."""
-    returning: Any = derived(method, lambda coroutine: Job(run(coroutine)), Job)
+    returning: Any = derived(method, lambda coroutine: Job(run(coroutine)), "Job")
     return returning
 
 
@@ -80,9 +80,7 @@ class Retort(Facade):
         patience_seconds: float = PATIENCE_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        connection = Connection.blocking(
-            url or default_url(), patience_seconds=patience_seconds, transport=transport
-        )
+        connection = Connection.blocking(url or default_url(), patience_seconds=patience_seconds, transport=transport)
         super().__init__(Service(connection))
 
     def __enter__(self) -> "Retort":

@@ -1,4 +1,4 @@
-"""Two ways to send HTTP requests, with one interface: `BlockingTransport` for `Retort`, `AsyncTransport` for `AsyncRetort`.
+"""Two ways to send HTTP requests, with one interface: blocking for `Retort`, asynchronous for `AsyncRetort`.
 
 Everything above this file is written once, as coroutines. The coroutines of `BlockingTransport` never suspend, so that
 `retort.blocking` can run them without an event loop.
@@ -80,7 +80,7 @@ class BlockingTransport:
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
-        time.sleep(seconds)  # noqa: ASYNC251 - the purpose of this class
+        time.sleep(seconds)
 
     async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """Call a function."""

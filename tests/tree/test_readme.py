@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from client.cli import app
 from core.networks.zoo import build
 from core.results.export import export_model
+from retort.cli import app
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text()
@@ -54,7 +54,7 @@ def test_every_command_and_option_exists():
     for name, rest in used:
         assert name in commands
         shown = subprocess.run(
-            [sys.executable, "-m", "client.cli", name, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+            [sys.executable, "-m", "retort", name, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout
         for option in re.findall(r"(--[a-z-]+)", rest):
             assert option in shown, f"{name} {option}"

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from client import screen
-from client.commands.options import DEFAULT, AsJson, Url, connect
+from retort import output
+from retort.commands.options import DEFAULT, AsJson, Url, connect
+from retort.models import MethodView
 
 
 def methods(
@@ -21,9 +22,9 @@ def methods(
     if not chosen:
         raise ValueError(f"no method {name!r}; there are: {', '.join(entry['name'] for entry in entries)}")
     if as_json:
-        screen.machine(chosen if name is None else chosen[0])
+        output.machine(chosen if name is None else chosen[0])
     elif name is None:
-        screen.table(["method", "needs", "formula", "what it does", "knobs"], [_method(entry) for entry in entries])
+        output.table(["method", "needs", "formula", "what it does", "knobs"], [_method(entry) for entry in entries])
     else:
         _show_method(chosen[0])
 
@@ -42,14 +43,14 @@ def teachers(url: Url = DEFAULT, as_json: AsJson = False) -> None:
     _list(entries, as_json)
 
 
-def _method(entry: dict[str, Any]) -> tuple[str, ...]:
+def _method(entry: MethodView) -> tuple[str, ...]:
     summary = " ".join(entry["summary"].split())
     return entry["name"], ", ".join(entry["needs"]), entry["fidelity"], summary, ", ".join(_knobs(entry))
 
 
-def _show_method(entry: dict[str, Any]) -> None:
+def _show_method(entry: MethodView) -> None:
     alone = "no" if entry["can_be_combined"] else "yes"
-    screen.facts(
+    output.facts(
         [
             ("method", entry["name"]),
             ("what it does", " ".join(entry["summary"].split())),
@@ -62,18 +63,18 @@ def _show_method(entry: dict[str, Any]) -> None:
     print()
     knobs = _knobs(entry).items()
     rows = [(name, json.dumps(knob.get("default")), knob.get("description", "")) for name, knob in knobs]
-    screen.table(["knob", "default", "meaning"], rows)
+    output.table(["knob", "default", "meaning"], rows)
 
 
-def _knobs(entry: dict[str, Any]) -> dict[str, Any]:
+def _knobs(entry: MethodView) -> dict[str, Any]:
     """The knobs by name, each as JSON Schema."""
     return {name: knob for name, knob in entry["knobs"].get("properties", {}).items() if name != "name"}
 
 
 def _list(entries: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        screen.machine(entries)
+        output.machine(entries)
         return
     flat = [{key: value for key, value in entry.items() if not isinstance(value, dict)} for entry in entries]
     columns = list(dict.fromkeys(key for entry in flat for key in entry))
-    screen.table(columns, [[entry.get(column) for column in columns] for entry in entries])
+    output.table(columns, [[entry.get(column) for column in columns] for entry in entries])

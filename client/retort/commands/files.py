@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from client import screen
-from client.commands.options import DEFAULT, AsJson, JobId, Url, connect
+from retort import output
+from retort.commands.options import DEFAULT, AsJson, JobId, Url, connect
 
 
 def download(
@@ -22,7 +22,7 @@ def download(
     with connect(url) as retort:
         paths = retort.job(job_id).download(folder or Path(job_id), names or ())
     if as_json:
-        screen.machine([{"path": str(path), "size_bytes": path.stat().st_size} for path in paths])
+        output.machine([{"path": str(path), "size_bytes": path.stat().st_size} for path in paths])
         return
     for path in paths:
         print(path)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from client import wishes
+from retort import job_body
 
 Repeated = list[str]
 
@@ -56,18 +56,18 @@ def spec_of(
     """The JSON of a job: the file's, then what the options say, then the assignments; later wins. Raises ValueError."""
     fields = {
         "teacher": teacher,
-        "dataset": None if dataset is None else wishes.as_uri(dataset),
+        "dataset": None if dataset is None else job_body.as_uri(dataset),
         "student": student,
         "method": method[0] if len(method) == 1 else method or None,
         "more_teachers": more_teacher or None,
         "name": name,
     }
     inside = {
-        "teacher.weights": None if weights is None else wishes.as_uri(weights),
+        "teacher.weights": None if weights is None else job_body.as_uri(weights),
         "dataset.classes": None if classes is None else [one.strip() for one in classes.split(",")],
-        "dataset.target_uri": None if target is None else wishes.as_uri(target),
+        "dataset.target_uri": None if target is None else job_body.as_uri(target),
     }
-    return wishes.combine(spec, fields | inside, assignments, labels=label)
+    return job_body.combine(spec, fields | inside, assignments, labels=label)
 
 
 def takes_a_job(command: Callable[..., None]) -> Callable[..., None]:

@@ -4,48 +4,49 @@ from typing import Annotated, Any
 
 import typer
 
-from client import screen, watching, wishes
-from client.commands.options import DEFAULT, AsJson, JobId, Url, connect
+from retort import job_body, output, progress
+from retort.commands.options import DEFAULT, AsJson, JobId, Url, connect
+from retort.models import JobView
 
 
 def jobs(
     state: Annotated[list[str], typer.Option("--state", help="only jobs in this state; may be repeated")] = [],  # noqa: B006
     label: Annotated[list[str], typer.Option("--label", help="only jobs with this key=value; may be repeated")] = [],  # noqa: B006
-    most: Annotated[int, typer.Option("--most", min=1, help="how many, newest first")] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="how many, newest first")] = 20,
     url: Url = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""
     with connect(url) as retort:
-        views = list(retort.jobs(states=state, labels=wishes.pairs(label, "--label"), most=most))
+        views = list(retort.jobs(states=state, labels=job_body.pairs(label, "--label"), limit=limit))
     if as_json:
-        screen.machine(views)
+        output.machine(views)
         return
     rows = [
         (
             job["id"],
             _standing(job),
             _students(job),
-            screen.method(job["spec"]["method"]),
+            output.method(job["spec"]["method"]),
             job["name"],
-            screen.age(job["created_at"]),
+            output.age(job["created_at"]),
         )
         for job in views
     ]
-    screen.table(["job", "state", "student", "method", "name", "age"], rows, right=["age"])
+    output.table(["job", "state", "student", "method", "name", "age"], rows, right=["age"])
 
 
 def show(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
     """Show one job."""
     with connect(url) as retort:
         job = retort.job(job_id).view
-    screen.machine(job) if as_json else _show(job)
+    output.machine(job) if as_json else _show(job)
 
 
 def watch(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
     """Show a job until it is done; exits 0 if it succeeded, 1 if it failed, 5 if it was cancelled."""
     with connect(url) as retort:
-        watching.watch(retort.job(job_id), as_json=as_json)
+        progress.watch(retort.job(job_id), as_json=as_json)
 
 
 def cancel(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
@@ -64,7 +65,7 @@ def delete(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
     """Remove an ended job with its metrics and files."""
     with connect(url) as retort:
         retort.job(job_id).delete()
-    screen.machine({"id": job_id, "deleted": True}) if as_json else print(f"{job_id} deleted")
+    output.machine({"id": job_id, "deleted": True}) if as_json else print(f"{job_id} deleted")
 
 
 def metrics(
@@ -79,40 +80,40 @@ def metrics(
     with connect(url) as retort:
         series = retort.job(job_id).metrics(name, since_step=since_step, max_points=max_points)
     if as_json:
-        screen.machine(series)
+        output.machine(series)
         return
     for metric, points in series.items():
         for step, value, _ in points:
             print(f"{metric}\t{step}\t{value}")
 
 
-def _moved(job: dict[str, Any], as_json: bool) -> None:
-    screen.machine(job) if as_json else print(f"{job['id']} {job['state']}")
+def _moved(job: JobView, as_json: bool) -> None:
+    output.machine(job) if as_json else print(f"{job['id']} {job['state']}")
 
 
-def _standing(job: dict[str, Any]) -> str:
+def _standing(job: JobView) -> str:
     if job["state"] != "running":
         return job["state"]
-    return f"{job['phase'] or 'running'} {screen.percent((job['progress'] or {}).get('fraction'))}"
+    return f"{job['phase'] or 'running'} {output.percent((job['progress'] or {}).get('fraction'))}"
 
 
-def _place(job: dict[str, Any]) -> str:
+def _place(job: JobView) -> str:
     queue, devices = job["queue"], job["spec"]["training"]["devices"]
     why = "" if queue["eligible_workers"] else f"; no worker alive runs {devices}"
     return f"{queue['position']}{why}"
 
 
-def _students(job: dict[str, Any]) -> str:
+def _students(job: JobView) -> str:
     asked = job["spec"]["student"]
     student = job["student"] or (asked if isinstance(asked, dict) else {"size": asked})
     return student.get("architecture") or student.get("size") or "budget"
 
 
-def _show(job: dict[str, Any]) -> None:
+def _show(job: JobView) -> None:
     spec, student = job["spec"], job["student"] or {}
     teacher, error = spec.get("teacher") or {}, job["error"] or {}
-    size = f"{screen.count(student.get('num_params'))} params, {screen.count(student.get('macs'))} MACs"
-    screen.facts(
+    size = f"{output.count(student.get('num_params'))} params, {output.count(student.get('macs'))} MACs"
+    output.facts(
         [
             ("job", job["id"]),
             ("name", job["name"]),
@@ -124,7 +125,7 @@ def _show(job: dict[str, Any]) -> None:
             ("more teachers", ", ".join(_teacher(each) for each in spec.get("more_teachers") or ())),
             ("dataset", spec["dataset"]["uri"]),
             ("target domain", spec["dataset"].get("target_uri")),
-            ("method", screen.method(spec["method"])),
+            ("method", output.method(spec["method"])),
             ("student", student and f"{student['architecture']} ({size})"),
             ("test/top1", _top1(_split(job, "test"))),
             ("target/top1", _top1(_split(job, "target"))),
@@ -140,7 +141,7 @@ def _teacher(teacher: dict[str, Any]) -> str:
     return " ".join(filter(None, (teacher.get("architecture"), teacher.get("weights"))))
 
 
-def _split(job: dict[str, Any], name: str) -> dict[str, Any]:
+def _split(job: JobView, name: str) -> dict[str, Any]:
     """What the student's network got on a split; {} where that was not measured."""
     return ((job["result"] or {}).get("metrics") or {}).get(name) or {}
 
@@ -149,4 +150,4 @@ def _top1(measured: dict[str, Any]) -> str | None:
     if not measured:
         return None
     low, high = measured["top1_interval"]
-    return f"{screen.percent(measured['top1'])} ({screen.percent(low)} to {screen.percent(high)})"
+    return f"{output.percent(measured['top1'])} ({output.percent(low)} to {output.percent(high)})"

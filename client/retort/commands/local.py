@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from client import supervisor
+from retort.local import supervisor
+from retort.local.availability import require_service
 
 
 def up(
@@ -16,9 +17,11 @@ def up(
     data: Annotated[Path, typer.Option(help="folder that holds everything")] = Path("var"),
 ) -> None:
     """Run the whole service on this machine until Ctrl-C: API, one worker, SQLite."""
+    require_service("`retort up`")
     raise typer.Exit(supervisor.run(host, port, data))
 
 
 def settings() -> None:
     """Print every RETORT_ setting with its meaning and value (secrets masked)."""
+    require_service("`retort settings`")
     raise typer.Exit(subprocess.run([sys.executable, "-m", "store.settings"], check=False).returncode)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from client.retort import DEFAULT_URL, Retort
+from retort import Retort
+from retort.service import DEFAULT_URL
 
 # A person at a terminal wants to hear at once that nobody answers; watching outlasts restarts by its own patience.
 PATIENCE_SECONDS = 2.0

@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from client import screen, watching
-from client.commands.job_options import takes_a_job
-from client.commands.options import DEFAULT, AsJson, Url, connect
+from retort import output, progress
+from retort.commands.job_options import takes_a_job
+from retort.commands.options import DEFAULT, AsJson, Url, connect
+from retort.models import PlanView
 
 
 @takes_a_job
@@ -21,11 +22,11 @@ def submit(
     with connect(url) as retort:
         job = retort.submit(body, idempotency_key=idempotency_key)
         if not watch:
-            screen.machine(job.view) if as_json else print(job.id)
+            output.machine(job.view) if as_json else print(job.id)
             return
         if not as_json:
             print(job.id, flush=True)
-        watching.watch(job, as_json=as_json)
+        progress.watch(job, as_json=as_json)
 
 
 @takes_a_job
@@ -33,20 +34,20 @@ def plan(body: dict[str, Any], url: Url = DEFAULT, as_json: AsJson = False) -> N
     """Say what a job would do, without training: the data, the student chosen, the time."""
     with connect(url) as retort:
         plan = retort.plan(body)
-    screen.machine(plan) if as_json else _show_plan(plan)
+    output.machine(plan) if as_json else _show_plan(plan)
 
 
-def _show_plan(plan: dict[str, Any]) -> None:
+def _show_plan(plan: PlanView) -> None:
     data, student, estimate = plan["dataset"], plan["student"], plan["estimate"]
     images = f"{data['num_train']} train, {data['num_validation']} validation, {data['num_test']} test"
-    params, macs = screen.count(student["num_params"]), screen.count(student["macs"])
+    params, macs = output.count(student["num_params"]), output.count(student["macs"])
     size = f"{params} params, {macs} MACs at {student['input_size']} pixels"
     seconds = estimate.get("training_seconds")
-    screen.facts(
+    output.facts(
         [
             ("dataset", f"{data['uri']} ({data['format']}): {images}"),
             ("classes", ", ".join(data["classes"])),
-            ("method", screen.method(plan["spec"]["method"])),
+            ("method", output.method(plan["spec"]["method"])),
             ("student", f"{student['architecture']}: {size}"),
             ("it begins with", _initial_weights(plan["spec"]["student"].get("weights"))),
             ("teacher", (plan.get("teacher") or {}).get("architecture")),

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from client import Job, Retort, RetortError, screen, watching
-from client.demo.comparison import compare
-from client.demo.proof import ProofFailed, prove, test_names
-from client.demo.service import embedded
+from retort import Job, Retort, RetortError, output, progress
+from retort.demo.comparison import compare
+from retort.demo.service import embedded
+from retort.local.availability import require_service
 
 FOLDER = Path("runs/demo")
 # Digits are 8 x 8; twice that leaves a CIFAR network something to pool.
@@ -39,6 +39,7 @@ def main() -> int:
     """Run the demo; 0 where every check held."""
     began = time.monotonic()
     try:
+        require_service("the demo")
         with embedded() as url, Retort(url) as retort:
             say(f"Retort runs at {url}")
             say("\n1. A teacher: all ten digits, trained from scratch on the real images of builtin:digits")
@@ -53,11 +54,11 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except RetortError as error:
-        screen.complain(str(error))
+        output.complain(str(error))
         return error.exit_code
     say("\n4. model.onnx under onnxruntime, on the held-out test images")
     say(_proven())
-    screen.people.print()
+    output.people.print()
     compare(FOLDER)
     say(f"\nThe network: {FOLDER / 'model.onnx'}. The report: {FOLDER / 'report.html'}.")
     say(f"{time.monotonic() - began:.0f} seconds in all; nothing is left running.")
@@ -66,12 +67,12 @@ def main() -> int:
 
 def say(text: str) -> None:
     """A line for the person who watches."""
-    screen.people.print(text, soft_wrap=True, markup=False)
+    output.people.print(text, soft_wrap=True, markup=False)
 
 
 def _run(retort: Retort, spec: dict[str, Any]) -> Job:
     job = retort.submit(spec)
-    watching.watch(job)
+    progress.watch(job)
     return job
 
 
@@ -82,6 +83,9 @@ def _download(job: Job, folder: Path, names: list[str] | None = None) -> list[Pa
 
 
 def _proven() -> str:
+    # numpy and onnxruntime come with the service, which main() has made sure of.
+    from retort.demo.proof import ProofFailed, prove, test_names
+
     proof = prove(FOLDER)
     seen = set(test_names(FOLDER)) - set(test_names(FOLDER / "teacher"))
     if seen:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from client import screen
+from retort import output
 
 COLUMNS = ("network", "architecture", "top-1", "95% interval", "params", "MACs", "bytes", "latency")
 
@@ -17,7 +17,7 @@ def compare(folder: Path) -> None:
         f"student ({facts['metrics']['method']})": facts["metrics"],
         **facts["baselines"],
     }
-    screen.table(COLUMNS, [_row(name, network) for name, network in networks.items()], right=COLUMNS[2:])
+    output.table(COLUMNS, [_row(name, network) for name, network in networks.items()], right=COLUMNS[2:])
 
 
 def _row(name: str, network: dict[str, Any]) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def _row(name: str, network: dict[str, Any]) -> tuple[str, ...]:
     return (
         name,
         network["architecture"],
-        screen.percent(test["top1"]),
+        output.percent(test["top1"]),
         f"{100 * low:.1f}-{100 * high:.1f}%",
         f"{network['num_params']:,}",
         f"{network['macs']:,}",

@@ -11,7 +11,7 @@ import onnxruntime
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from client.errors import RetortError
+from retort.errors import RetortError
 
 # scikit-learn's digits have grey levels from 0 to 16.
 GREY_LEVELS = 16

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from client.children import die_with_parent
-from client.errors import RetortError
+from retort.errors import RetortError
+from retort.local.processes import die_with_parent
 
 READY = "Retort is ready at "
 STOP_SECONDS = 35
@@ -20,7 +20,7 @@ STOP_SECONDS = 35
 def embedded() -> Iterator[str]:
     """The address of a service that lives as long as the block."""
     with tempfile.TemporaryDirectory(prefix="retort-demo-") as folder:
-        command = [sys.executable, "-m", "client.cli", "up", "--port", "0", "--data", str(Path(folder) / "data")]
+        command = [sys.executable, "-m", "retort", "up", "--port", "0", "--data", str(Path(folder) / "data")]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=die_with_parent(os.getpid())
         )

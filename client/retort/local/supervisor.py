@@ -17,8 +17,8 @@ from types import FrameType
 
 import httpx
 
-from client.children import Child
-from client.errors import RetortError
+from retort.errors import RetortError
+from retort.local.processes import Child
 
 READY_SECONDS = 60.0
 # The worker lets its engine write a checkpoint, which it does within 25 seconds; then it is ended by force.

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from client.cli import app
-from client.commands.job_options import spec_of
+from retort.cli import app
+from retort.commands.job_options import spec_of
 
 
 def combine(*assignments, **options):

@@ -5,7 +5,7 @@ import json
 import pytest
 from scripted import Answer
 
-from client import Retort, watching
+from retort import Retort, progress
 
 
 def view(state, phase=None, **progress):
@@ -32,7 +32,7 @@ def watched(server, states, curves, **options):
         return as_json(left.pop(0) if len(left) > 1 else left[0], f'"{len(left)}"')
 
     server.script = [answer]
-    return watching.watch(Retort(server.url).job("job_1"), **options)
+    return progress.watch(Retort(server.url).job("job_1"), **options)
 
 
 def test_a_pipe_gets_a_line_for_each_phase_with_the_latest_values(server, capsys):
@@ -66,19 +66,19 @@ def test_machines_get_one_object_a_line_and_nothing_else(server, capsys):
 
 def test_a_value_that_is_not_finite_is_left_out(server):
     server.script = [as_json(view("running")), series(**{"train/loss": None, "val/top1": 0.5})]
-    assert watching.last_values(Retort(server.url).job("job_1")) == {"val/top1": 0.5}
+    assert progress.last_values(Retort(server.url).job("job_1")) == {"val/top1": 0.5}
 
 
 def test_curves_that_cannot_be_read_do_not_end_the_watching(server):
     server.script = [as_json(view("running")), Answer(500, b"")]
-    assert watching.last_values(Retort(server.url).job("job_1")) == {}
+    assert progress.last_values(Retort(server.url).job("job_1")) == {}
 
 
 @pytest.mark.parametrize("fraction", [None, 0.4])
 def test_a_terminal_gets_a_bar(server, monkeypatch, capsys, fraction):
     from rich.console import Console
 
-    monkeypatch.setattr("client.screen.people", Console(force_terminal=True, width=150))
+    monkeypatch.setattr("retort.output.people", Console(force_terminal=True, width=150))
     progress = {} if fraction is None else {"fraction": fraction, "run": "student", "epoch": 1, "epochs": 2}
     watched(server, [view("running", "training", **progress), view("succeeded")], series(**{"val/top1": 0.5}))
     drawn = capsys.readouterr().out

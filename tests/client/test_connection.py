@@ -6,7 +6,7 @@ import time
 import pytest
 from scripted import Answer
 
-from client import Invalid, Refused, Retort, ServerFailed, Unreachable
+from retort import Invalid, Refused, Retort, ServerFailed, Unreachable
 
 JOB = {"id": "job_1", "state": "queued", "done": False, "phase": None, "progress": None}
 
@@ -124,7 +124,7 @@ def test_jobs_come_over_several_pages(server):
 
 def test_no_page_is_read_beyond_the_most(server):
     server.script = [as_json({"data": [{"id": "a"}, {"id": "b"}], "has_more": True, "next_cursor": "c1"})]
-    assert [job["id"] for job in Retort(server.url).jobs(most=2)] == ["a", "b"]
+    assert [job["id"] for job in Retort(server.url).jobs(limit=2)] == ["a", "b"]
     assert len(server.requests) == 1
 
 
