@@ -16,7 +16,7 @@ from store import jobs, reading
 from store.database import Database
 from store.settings import Settings
 from store.views import Job
-from worker.attempt import Workshop
+from worker.attempt import WorkerContext
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -97,10 +97,10 @@ def log_of(database: Database) -> Callable[[str], list[str]]:
 
 
 @pytest.fixture
-def shop(database: Database, tmp_path: Path) -> Workshop:
+def context(database: Database, tmp_path: Path) -> WorkerContext:
     """What attempts in this process share."""
     settings = Settings(data_dir=tmp_path / "data", **SETTINGS)
-    return Workshop(database, settings, "worker-of-the-test", ENGINE, threading.Event())
+    return WorkerContext(database, settings, "worker-of-the-test", ENGINE, threading.Event())
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ os.kill(os.getpid(), 9)
 
 def test_a_folder_lives_as_long_as_its_attempt(tmp_path: Path) -> None:
     with AttemptFolder(tmp_path, LEASE) as folder:
-        folder.write_order({"name": "a"}, Policy(max_image_pixels=5))
+        folder.write_spec_and_policy({"name": "a"}, Policy(max_image_pixels=5))
         assert json.loads((folder.path / "spec.json").read_text()) == {"name": "a"}
         assert Policy.model_validate_json((folder.path / "policy.json").read_text()).max_image_pixels == 5
         assert all(part.is_dir() for part in (folder.inputs, folder.out, folder.temporary))
