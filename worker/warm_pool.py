@@ -1,9 +1,9 @@
 """Engines that wait with PyTorch loaded, so that a job does not begin with seconds of imports.
 
-An engine takes one job in its life, so nothing of a job is left for the next. The successor is started at once and not
-when the job ends: jobs that follow each other find it ready. It loads at low priority (core.waiting), as it shares the
-cores with the job that runs. A warm engine that fails costs those seconds and never the job: one that died or is
-not ready yet is passed over, and no other is started before the next job.
+An engine takes one job in its life, so nothing of a job is left for the next. The successor starts when the job does,
+not when it ends: jobs that follow each other find a warm engine. It loads at low priority (core.process.standby),
+because it shares the cores with the job that runs. A warm engine that fails costs those seconds and never the job: one
+that died or is not ready yet is passed over, and no other is started before the next job.
 """
 
 import json

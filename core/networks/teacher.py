@@ -20,7 +20,7 @@ from core.spec import TeacherSpec
 from core.spec.projected import split_projected
 
 WEIGHTS = "/teacher/weights"
-# What core.export writes for every job.
+# What core.results.export writes for every job.
 JOB_WEIGHTS = "model.safetensors"
 # The bounds of training.image_size.
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 8, 1024
