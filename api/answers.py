@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from api.conditions import matches
 from api.schemas.job import JobPage, JobView
-from store.views import Job, Page
+from store.values import Job, Page
 
 
 def job_answer(job: Job, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

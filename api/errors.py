@@ -16,7 +16,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from core.errors import RetortError, SpecInvalid, UserError
-from store.errors import IllegalMove, JobNotFound
+from store.errors import IllegalTransition, JobNotFound
 
 log = logging.getLogger("retort.api")
 MEDIA_TYPE = "application/problem+json"
@@ -87,7 +87,7 @@ def problem_of(error: Exception) -> Problem:
             return Problem(422, error.code, error.message, errors=error.errors)
         case JobNotFound():
             return Problem(404, error.code, error.message)
-        case IllegalMove():
+        case IllegalTransition():
             return Problem(409, error.code, error.message)
         case UserError():
             return _of_user(error)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from core.errors import ArchitectureUnknown, SpecInvalid, unknown
 from core.spec import JobSpec, needs_of
 from core.spec.projected import base_of
-from store import jobs, reading
+from store import jobs, queries
 from store.catalogues import catalogue
 from store.errors import JobNotFound
 
@@ -65,7 +65,7 @@ def _check_weights(session: Session, pointer: str, weights: str | None) -> None:
     if job.state != "succeeded":
         until = "it ended without a model" if job.done else "submit again when it has succeeded"
         raise SpecInvalid([(pointer, f"job {job_id} is {job.state}; {until}")])
-    if reading.artifact(session, job_id, WEIGHTS_FILE) is None:
+    if queries.artifact(session, job_id, WEIGHTS_FILE) is None:
         raise SpecInvalid([(pointer, f"job {job_id} did not export {WEIGHTS_FILE}")])
 
 

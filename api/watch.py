@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import anyio
 from sqlalchemy.exc import SQLAlchemyError
 
-from store import reading, watching
+from store import queries
 from store.database import Database
-from store.views import Event, Glance
+from store.values import Event, JobVersion
 
 log = logging.getLogger("retort.api")
 INTERVAL_SECONDS = 0.2
@@ -51,7 +51,7 @@ class Watch:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._watchers: dict[str, int] = {}
-        self._seen: dict[str, Glance | None] = {}  # None: the job is gone
+        self._seen: dict[str, JobVersion | None] = {}  # None: the job is gone
         self._tails: dict[str, _Tail] = {}
         self._tick = asyncio.Event()
         self._poller: asyncio.Task[None] | None = None
@@ -98,9 +98,9 @@ class Watch:
 
     def _read(self, job_id: str, after: int) -> Sequence[Event]:
         with self._database.read() as session:
-            return reading.events(session, job_id, after_seq=after, limit=PAGE)
+            return queries.events(session, job_id, after_seq=after, limit=PAGE)
 
-    async def _until(self, job_id: str, met: Callable[[Glance | None], bool], seconds: float) -> None:
+    async def _until(self, job_id: str, met: Callable[[JobVersion | None], bool], seconds: float) -> None:
         with self._watching(job_id), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not self.closed and not (job_id in self._seen and met(self._seen[job_id])):
@@ -157,14 +157,16 @@ class Watch:
                 self._wake()
             await asyncio.sleep(INTERVAL_SECONDS)
 
-    def _look(self, job_ids: list[str], lasts: dict[str, int]) -> tuple[dict[str, Glance], dict[str, Sequence[Event]]]:
+    def _look(
+        self, job_ids: list[str], lasts: dict[str, int]
+    ) -> tuple[dict[str, JobVersion], dict[str, Sequence[Event]]]:
         """Runs in a thread, so it changes nothing: the jobs, and the events after the seqs in `lasts`."""
         with self._database.read() as session:
-            seen = watching.glance(session, job_ids)
+            seen = queries.job_versions(session, job_ids)
         behind = [job_id for job_id, last in lasts.items() if job_id in seen and last < seen[job_id].last_seq]
         return seen, {job_id: self._read(job_id, lasts[job_id]) for job_id in behind}
 
-    def _learn(self, job_id: str, now: Glance | None, tail: _Tail | None, events: Sequence[Event]) -> bool:
+    def _learn(self, job_id: str, now: JobVersion | None, tail: _Tail | None, events: Sequence[Event]) -> bool:
         """Take over what was read of one job; whether anything is new."""
         if job_id not in self._watchers:
             return False

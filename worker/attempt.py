@@ -13,7 +13,7 @@ from core.policy import Policy
 from store import leases
 from store.database import Database
 from store.settings import Settings
-from store.views import Lease
+from store.values import Lease
 from worker.engine_process import EngineCommand, EngineProcess, StopReason
 from worker.environment import engine_environment
 from worker.fenced_writes import FencedWrites, LeaseLost

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from store import outbox
 from store.database import Database
 from store.states import Kind
-from store.views import Dispatch
+from store.values import Dispatch
 from worker.slots import Slots
 
 KINDS: tuple[Kind, ...] = ("plan", "job")

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from store.database import Database
-from store.views import Lease
+from store.values import Lease
 from worker.engine_process import StopReason
 from worker.heartbeat import Heartbeat
 
@@ -30,12 +30,12 @@ class FencedWrites:
         self.lease = lease
         self._heartbeat = heartbeat
 
-    def write(self, move: Callable[..., bool], *args: Any, **kwargs: Any) -> None:
-        """`move(session, lease, ...)` in one transaction; raises LeaseLost where it is refused."""
+    def write(self, transition: Callable[..., bool], *args: Any, **kwargs: Any) -> None:
+        """`transition(session, lease, ...)` in one transaction; raises LeaseLost where it is refused."""
 
         def once() -> bool:
             with self.database.begin() as session:
-                return move(session, self.lease, *args, **kwargs)
+                return transition(session, self.lease, *args, **kwargs)
 
         if not self.retry_while_away(once):
             self._heartbeat.lose()
@@ -43,7 +43,7 @@ class FencedWrites:
 
     def retry_while_away(self, act: Callable[[], Answer]) -> Answer:
         """The answer of `act`, tried again while the database cannot be reached; raises LeaseLost when that takes too
-        long. A move whose commit was in doubt is repeated safely: each is a compare-and-set."""
+        long. A transition whose commit was in doubt is repeated safely: each is a compare-and-set."""
         while True:
             try:
                 return act()

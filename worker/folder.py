@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from core.policy import Policy
-from store.views import Lease
+from store.values import Lease
 
 
 class HeldFolder:

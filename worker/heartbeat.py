@@ -10,7 +10,7 @@ import time
 
 from store import leases
 from store.database import Database
-from store.views import Lease
+from store.values import Lease
 from worker.engine_process import StopReason
 from worker.periodic import Periodic
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import TeacherLoadFailed
-from store import blobs, jobs, reading
+from store import blobs, jobs, queries
 from store.database import Database
 from store.errors import JobNotFound
-from store.views import Artifact, CheckpointRef
+from store.values import Artifact, CheckpointRef
 
 # What of an earlier job its successor needs: weights, class names, and how pixels are prepared.
 STAGED = ("model.safetensors", "labels.json", "preprocessing.json")
@@ -43,7 +43,7 @@ def _results(database: Database, pointer: str, job_id: str) -> list[Artifact]:
             job = jobs.get(session, job_id)
         except JobNotFound:
             raise TeacherLoadFailed(f"{pointer}: there is no job {job_id!r}", pointer=pointer) from None
-        artifacts = [artifact for artifact in reading.artifacts(session, job_id) if _is_staged(artifact.name)]
+        artifacts = [artifact for artifact in queries.artifacts(session, job_id) if _is_staged(artifact.name)]
     if STAGED[0] not in {artifact.name for artifact in artifacts}:
         state = f"is {job.state}" if job.state != "succeeded" else f"published no {STAGED[0]}"
         hint = "name a job that succeeded with the export safetensors"

@@ -6,7 +6,7 @@ from typing import Any
 
 from core import events
 from store import leases
-from store.views import LogLine, MetricPoint
+from store.values import LogLine, MetricPoint
 from worker.engine_process import EngineProcess
 from worker.fenced_writes import FencedWrites
 from worker.uploads import Uploads

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from core.errors import InternalError
 from core.events import Artifact, Checkpoint
 from store import blobs, leases
-from store.views import Blob
+from store.values import Blob
 from worker.fenced_writes import FencedWrites
 
 logger = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from api.openapi import EVERYWHERE, answer, problems
 from api.ranges import Unsatisfiable, parse_range
 from api.schemas.story import ArtifactList, ArtifactView
 from api.wiring import TheDatabase
-from store import blobs, jobs, reading
-from store.views import Artifact
+from store import blobs, jobs, queries
+from store.values import Artifact
 
 router = APIRouter(tags=["artifacts"])
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
@@ -35,7 +35,7 @@ def list_artifacts(job_id: str, database: TheDatabase) -> Response:
     """List the files that came of a job."""
     with database.read() as session:
         jobs.version(session, job_id)
-        found = reading.artifacts(session, job_id)
+        found = queries.artifacts(session, job_id)
     data = [ArtifactView(**vars(artifact), href=_href(job_id, artifact.name)) for artifact in found]
     return Response(ArtifactList(data=data).model_dump_json(), media_type="application/json")
 
@@ -76,7 +76,7 @@ def download_artifact(
     """Download a file, or a range of it; a broken download goes on with Range and If-Range."""
     with database.read() as session:
         jobs.version(session, job_id)
-        artifact = reading.artifact(session, job_id, name)
+        artifact = queries.artifact(session, job_id, name)
     if artifact is None:
         raise Problem(404, "ARTIFACT_NOT_FOUND", f"job {job_id} has no artifact {name!r}")
     headers = _headers(artifact)

@@ -8,7 +8,7 @@ from api.openapi import EVERYWHERE, answer, problems
 from api.schemas.service import HealthView, ReadinessView, WorkerList, WorkerView
 from api.telemetry import CONTENT_TYPE
 from api.wiring import TheDatabase, TheTelemetry
-from store import reading, watching, workers
+from store import queries, workers
 from store.schema import SCHEMA, schema_of
 
 router = APIRouter(tags=["operations"])
@@ -52,8 +52,8 @@ def get_figures(database: TheDatabase, telemetry: TheTelemetry) -> Response:
     """Figures for Prometheus: requests of this process; jobs, queue and workers as the database has them."""
     with database.read() as session:
         text = telemetry.text(
-            jobs_by_state=reading.count_jobs(session),
-            oldest_queued_seconds=watching.oldest_queued_seconds(session),
+            jobs_by_state=queries.count_jobs(session),
+            oldest_queued_seconds=queries.oldest_queued_seconds(session),
             workers_alive=workers.count_alive(session),
         )
     return Response(text, media_type=CONTENT_TYPE)

@@ -17,7 +17,7 @@ from api.wiring import TheDatabase, TheSettings, TheWatch
 from core.spec import parse_job
 from store import jobs
 from store.database import Database
-from store.views import Job
+from store.values import Job
 
 router = APIRouter(tags=["jobs"])
 # A shorter wait than the setting's, where the client says none: browsers and proxies get impatient.

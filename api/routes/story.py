@@ -13,9 +13,9 @@ from api.openapi import EVERYWHERE, answer, problems
 from api.schemas.story import EventPage, EventView, LogPage, LogView, SeriesList, SeriesView
 from api.series import thin
 from api.wiring import TheDatabase, TheWatch
-from store import jobs, reading
+from store import jobs, queries
 from store.database import Database
-from store.views import Job
+from store.values import Job
 
 router = APIRouter(tags=["story"])
 _REFUSALS = problems(*EVERYWHERE, "JOB_NOT_FOUND", "PARAMETER_INVALID")
@@ -61,7 +61,7 @@ def list_metrics(job_id: str, query: Annotated[MetricsQuery, Query()], database:
     with database.read() as session:
         _exists(session, job_id)
         most = max(query.max_points, EXACT_POINTS)
-        found = reading.metrics(session, job_id, names=query.name, since_step=query.since_step, max_points=most)
+        found = queries.metrics(session, job_id, names=query.name, since_step=query.since_step, max_points=most)
     data = [
         SeriesView(
             name=series.name,
@@ -112,7 +112,7 @@ def list_logs(job_id: str, query: Annotated[LogsQuery, Query()], database: TheDa
     """Read a job's log lines. The event stream carries the same lines as they come, as events of kind `log`."""
     with database.read() as session:
         _exists(session, job_id)
-        rows = reading.logs(session, job_id, attempt=query.attempt, after_seq=query.after, limit=query.limit + 1)
+        rows = queries.logs(session, job_id, attempt=query.attempt, after_seq=query.after, limit=query.limit + 1)
     shown = [LogView.model_validate(row) for row in rows[: query.limit]]
     cursor = shown[-1].seq if shown else None
     return _json(LogPage(data=shown, has_more=len(rows) > query.limit, next_cursor=cursor))
@@ -121,7 +121,7 @@ def list_logs(job_id: str, query: Annotated[LogsQuery, Query()], database: TheDa
 def _event_page(database: Database, job_id: str, query: EventsQuery) -> Response:
     with database.read() as session:
         _exists(session, job_id)
-        rows = reading.events(session, job_id, after_seq=query.after, limit=query.limit + 1)
+        rows = queries.events(session, job_id, after_seq=query.after, limit=query.limit + 1)
     shown = [EventView.model_validate(row) for row in rows[: query.limit]]
     cursor = shown[-1].seq if shown else None
     return _json(EventPage(data=shown, has_more=len(rows) > query.limit, next_cursor=cursor))
@@ -134,7 +134,7 @@ def _find(database: Database, job_id: str) -> Job:
 
 def _any_after(database: Database, job_id: str, after: int) -> bool:
     with database.read() as session:
-        return bool(reading.events(session, job_id, after_seq=after, limit=1))
+        return bool(queries.events(session, job_id, after_seq=after, limit=1))
 
 
 def _exists(session: Session, job_id: str) -> None:

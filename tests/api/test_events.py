@@ -11,8 +11,8 @@ import pytest
 
 from api import watch as watch_module
 from api.series import thin
-from store import leases, reading
-from store.views import LogLine, MetricPoint, NewEvent, Point
+from store import leases, queries
+from store.values import LogLine, MetricPoint, NewEvent, Point
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -120,13 +120,13 @@ def test_many_listeners_share_one_reading(served, put, work, write, monkeypatch)
     lease = work(job)
     monkeypatch.setattr(watch_module, "KEPT", 40)  # so that the buffer is outrun and the database asked
     readings = []
-    read = reading.events
+    read = queries.events
 
     def counted(session, job_id, **named):
         readings.append(named["after_seq"])
         return read(session, job_id, **named)
 
-    monkeypatch.setattr(reading, "events", counted)
+    monkeypatch.setattr(queries, "events", counted)
     heard = [[] for _ in range(30)]
 
     def join(number):

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from core.spec import parse_job
-from store import jobs, reading
+from store import jobs, queries
 from store.database import Database
 from store.settings import Settings
-from store.views import Job
+from store.values import Job
 from worker.attempt import WorkerContext
 
 HERE = Path(__file__).parent
@@ -91,7 +91,7 @@ def log_of(database: Database) -> Callable[[str], list[str]]:
 
     def read(job_id: str) -> list[str]:
         with database.read() as session:
-            return [line.message for line in reading.logs(session, job_id, limit=100_000)]
+            return [line.message for line in queries.logs(session, job_id, limit=100_000)]
 
     return read
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from store import blobs, jobs, reading
+from store import blobs, jobs, queries
 from store.database import Database
-from store.views import Job
+from store.values import Job
 from worker.attempt import WorkerContext, attempt
 
 Look = Callable[[str], Job]
@@ -64,9 +64,9 @@ def test_everything_an_engine_says_is_in_the_database(
     assert job.progress["step"] == 4 and job.progress["fraction"] == 1 and job.progress["updated_at"].endswith("Z")
     assert [(one.number, one.outcome, one.worker) for one in job.attempts] == [(1, "succeeded", context.worker_id)]
     with database.read() as session:
-        series = {one.name: one.points for one in reading.metrics(session, job.id)}
-        (artifact,) = reading.artifacts(session, job.id)
-        phases = [event.data["phase"] for event in reading.events(session, job.id) if event.kind == "phase"]
+        series = {one.name: one.points for one in queries.metrics(session, job.id)}
+        (artifact,) = queries.artifacts(session, job.id)
+        phases = [event.data["phase"] for event in queries.events(session, job.id) if event.kind == "phase"]
     assert [(point.step, point.value) for point in series["train/loss"]] == [(n, 1 / n) for n in range(1, 5)]
     assert [point.value for point in series["train/top1"]] == [None] * 4
     assert phases[-1] == "training"
@@ -164,7 +164,7 @@ def test_a_file_outside_the_engines_folder_is_no_artifact(database: Database, su
     job = run(submit(act="forge"))
     assert (job.state, job.error["code"]) == ("failed", "INTERNAL")
     with database.read() as session:
-        assert reading.artifacts(session, job.id) == []
+        assert queries.artifacts(session, job.id) == []
 
 
 @on_one_database
@@ -245,7 +245,7 @@ def test_checkpoints_are_stored_as_often_as_the_spec_says(
     context.stopping.set()
     thread.join(10)
     with database.read() as session:
-        steps = [one.data["step"] for one in reading.events(session, job_id) if one.kind == "checkpoint"]
+        steps = [one.data["step"] for one in queries.events(session, job_id) if one.kind == "checkpoint"]
     assert len(steps) == 2 and steps[1] >= 5
     context.stopping.clear()
 

@@ -18,7 +18,7 @@ from sqlalchemy import make_url
 
 from store import workers
 from store.database import Database, open_database
-from store.views import Job
+from store.values import Job
 from worker.attempt import WorkerContext, attempt
 
 Look = Callable[[str], Job]

@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 from core.policy import Policy
-from store.views import Lease
+from store.values import Lease
 from worker.folder import AttemptFolder, sweep
 
 LEASE = Lease("job_01K00000000000000000000000", "job", 7, 2, {}, None, 0.0, None)
 DIES_HOLDING = """
 import os, sys
 from pathlib import Path
-from store.views import Lease
+from store.values import Lease
 from worker.folder import AttemptFolder
 folder = AttemptFolder(Path(sys.argv[1]), Lease("job_01K00000000000000000000000", "job", 3, 1, {}, None, 0.0, None))
 folder.__enter__()

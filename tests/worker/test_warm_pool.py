@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from store import jobs, reading
+from store import jobs, queries
 from store.database import Database
-from store.views import Job
+from store.values import Job
 from worker.attempt import WorkerContext, attempt
 from worker.service import ENGINE as REAL_ENGINE
 from worker.warm_pool import WarmPool
@@ -302,5 +302,5 @@ def test_the_real_engine_runs_the_job_that_it_waited_for(
     job = look(job_id)
     assert (job.state, job.error) == ("succeeded", None)
     with database.read() as session:
-        assert "model.safetensors" in {artifact.name for artifact in reading.artifacts(session, job_id)}
+        assert "model.safetensors" in {artifact.name for artifact in queries.artifacts(session, job_id)}
     assert not Path(f"/proc/{pid}").exists()
