@@ -25,9 +25,9 @@ def check(session: Session, spec: JobSpec) -> None:
     _check_architecture(session, "/student/architecture", spec.student.architecture)
     teacher_weights = spec.teacher.weights if spec.teacher else None
     _check_weights(session, "/teacher/weights", teacher_weights)
-    for place, teacher_spec in enumerate(spec.more_teachers):
-        _check_architecture(session, f"/more_teachers/{place}/architecture", teacher_spec.architecture)
-        _check_weights(session, f"/more_teachers/{place}/weights", teacher_spec.weights)
+    for index, teacher_spec in enumerate(spec.more_teachers):
+        _check_architecture(session, f"/more_teachers/{index}/architecture", teacher_spec.architecture)
+        _check_weights(session, f"/more_teachers/{index}/weights", teacher_spec.weights)
     if "trajectory" in needs_of(spec.method) and spec.teacher is not None and spec.teacher.trajectory is None:
         _check_trajectory(session, spec.teacher.weights or "")
     _check_weights(session, "/student/weights", spec.student.weights)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from starlette.responses import StreamingResponse
 
-from api.schemas.story import EventView
+from api.schemas.events import EventView
 from store.values import Event
 
 # Proxies commonly cut a connection that is silent for 30 seconds or a minute.

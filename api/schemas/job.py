@@ -149,7 +149,7 @@ def _attributes(job: Job) -> dict[str, Any]:
 
 
 def _plan(job: Job) -> dict[str, Any] | None:
-    """What was resolved, without the spec, which the job shows in its own place."""
+    """What was resolved, without the spec, which the job shows in its own field."""
     return _without(job.resolved, frozenset({"event", "at"} | ({"spec"} if job.kind == "job" else set())))
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from api import watch as watch_module
+from api import change_feed
 from api.series import thin
 from store import leases, queries
 from store.values import LogLine, MetricPoint, NewEvent, Point
@@ -118,7 +118,7 @@ def test_many_listeners_share_one_reading(served, put, work, write, monkeypatch)
     """Thirty listeners, who joined at different places, hear all, while the events of the job are read once for all."""
     job = put()
     lease = work(job)
-    monkeypatch.setattr(watch_module, "KEPT", 40)  # so that the buffer is outrun and the database asked
+    monkeypatch.setattr(change_feed, "KEPT", 40)  # so that the buffer is outrun and the database asked
     readings = []
     read = queries.events
 
