@@ -11,9 +11,7 @@ ROOT = Path(__file__).parents[2]
 # Methods and their knobs know their names. Baselines are named in a job's evaluation.baselines, and two of them are
 # methods of the same name.
 EXEMPT = ("core/methods/", "core/spec/", "core/planning/runs.py", "core/results/report/")
-ENGINE = sorted(
-    path for path in (ROOT / "core").rglob("*.py") if not str(path.relative_to(ROOT)).startswith(EXEMPT)
-)
+ENGINE = sorted(path for path in (ROOT / "core").rglob("*.py") if not str(path.relative_to(ROOT)).startswith(EXEMPT))
 
 
 @pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))

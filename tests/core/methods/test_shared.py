@@ -248,6 +248,12 @@ def test_a_method_says_where_it_comes_from(name):
     assert KNOBS[name].source and KNOBS[name].fidelity in ("as published", "our variant", "common practice")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_teacher_is_asked_only_where_the_knobs_require_one(name: str) -> None:
+    method = build(name)
+    assert method.requires("teacher") or not (method.needs.teacher_output or method.needs.survey)
+
+
 def test_a_linear_probe_moves_the_classifier_alone():
     method = build("finetune", freeze_backbone=True)
     before = snapshot(method.context.student.module)
