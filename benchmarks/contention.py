@@ -44,15 +44,15 @@ def measure(precision: str, pinned_too: bool, steps: int) -> dict[str, float]:
     import torch
     from torch.nn import functional
 
-    from core import device, pinning
     from core.networks import zoo
     from core.networks.inference import in_layout
+    from core.system import affinity, device
 
     with nullcontext() if pinned_too else mock.patch.object(device, "pin_threads"):
         device.set_up_process(None, 1)
     arithmetic = device.Arithmetic(torch.device("cpu"), precision)
     found = {}
-    with pinning.pinned() if pinned_too else nullcontext():
+    with affinity.pinned() if pinned_too else nullcontext():
         for name in STUDENTS:
             student = in_layout(zoo.build(name, CLASSES, image_size=SIZE)).train()
             images = arithmetic.laid_out(torch.rand(BATCH, 3, SIZE, SIZE))

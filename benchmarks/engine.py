@@ -1,18 +1,18 @@
-"""The engine's own training of a job, put together as core.specialize and core.training do, up to its first step."""
+"""The engine's own training of a job, built as core.specialize and core.training.runs do, up to its first step."""
 
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.assembly import build_method, build_trainer
-from core.device import set_up_process
+from core.planning.prepare import Place, Prepared, prepare
+from core.planning.strategy import settle
 from core.policy import Policy
-from core.prepare import Place, Prepared, prepare
-from core.ranks import ALONE
-from core.settle import settle
 from core.spec import JobSpec
-from core.train import Trainer
+from core.system.distributed import ALONE
+from core.system.process import set_up_process
+from core.training.build import build_method, build_trainer
+from core.training.trainer import Trainer
 
 
 def set_up(place: Place) -> None:

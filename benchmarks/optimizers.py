@@ -17,7 +17,7 @@ from benchmarks.learning.child import NOTHING_NAMED
 from benchmarks.learning.runs import Run
 from benchmarks.learning.summary import interval
 from benchmarks.learning.telling import circumstances, options_of
-from core.prepare import Place
+from core.planning.prepare import Place
 
 STEPS_PER_PASS = 70  # of 4,500 images in the training split
 FIRST_SEED = 30  # of none that another benchmark trains with

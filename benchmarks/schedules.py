@@ -19,7 +19,7 @@ from benchmarks.learning.changes import ProgressiveResolution, Selected
 from benchmarks.learning.runs import Run
 from benchmarks.learning.summary import interval
 from benchmarks.learning.telling import circumstances, options_of
-from core.prepare import Place
+from core.planning.prepare import Place
 
 NAMES = {"sgd": "SGD", "muon": "Muon"}
 IMAGES = 4480  # of 4,500 in the training split: whole batches of 32, 64 and 128

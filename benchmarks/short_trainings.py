@@ -17,7 +17,7 @@ from benchmarks.learning.alone import train_alone
 from benchmarks.learning.child import NOTHING_NAMED
 from benchmarks.learning.runs import Run
 from benchmarks.learning.telling import circumstances, options_of
-from core.prepare import Place
+from core.planning.prepare import Place
 
 IMAGES = 4480  # of 4,500 in the training split: whole batches
 FIRST_SEED = 10  # of none that accuracy_per_second.py trains with

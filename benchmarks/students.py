@@ -19,10 +19,11 @@ from torch.nn import functional
 
 from benchmarks.harness.document import machine, table, write_section
 from benchmarks.harness.interleaved import seconds_of
-from core.device import Arithmetic, set_up_process
 from core.kernels import load
 from core.networks import zoo
 from core.networks.inference import in_layout
+from core.system.device import Arithmetic
+from core.system.process import set_up_process
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / "runs" / "cache"

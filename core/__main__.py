@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(catalogue()))
         return 0
     if options.command == "wait":
-        from core.waiting import wait_for_job
+        from core.process.standby import wait_for_job
 
         return main(wait_for_job())
     # Importing torch takes seconds: a misspelt knob should not wait for it.
@@ -32,11 +32,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         spec = parse_job(_document(options))
     except SpecInvalid as error:
-        from core.reporter import tell_failure
+        from core.process.reporter import tell_failure
 
         tell_failure(error, options.events)
         return EXIT_USAGE
-    from core.command import run
+    from core.process.run import run
 
     return run(spec, options)
 

@@ -4,17 +4,17 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from core.assess import assess, assess_teacher
-from core.describe import describe, summary
 from core.events import Event, Log, Phase, Result
-from core.latencies import Latencies
-from core.pinning import pinned
-from core.prepare import Place, prepare
-from core.publish import publish
-from core.settle import settle
+from core.planning.estimate import describe, summary
+from core.planning.prepare import Place, prepare
+from core.planning.strategy import settle
+from core.results.assess import assess, assess_teacher
+from core.results.latencies import Latencies
+from core.results.publish import publish
 from core.spec import JobSpec
-from core.training import train_all
-from core.watch import Watch
+from core.system.affinity import pinned
+from core.system.interruption import Watch
+from core.training.runs import train_all
 
 Report = Callable[[Event], None]
 
@@ -31,7 +31,7 @@ def specialize(
     """Run a job: files under `place.out`, events to `report`. A plan stops before training and returns None.
 
     With `resume`, the newest checkpoint in `place.out` is gone on from. Raises a RetortError for what a job can fail
-    of, and core.watch.Interrupted where `watch` was asked to stop, after a checkpoint.
+    of, and core.system.interruption.Interrupted where `watch` was asked to stop, after a checkpoint.
     """
     watch = watch or Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
     report(Phase(phase="preparing"))

@@ -1,9 +1,9 @@
 """Engines that wait with PyTorch loaded, so that a job does not begin with seconds of imports.
 
 An engine takes one job in its life, so nothing of a job is left for the next. The successor is started at once and not
-when the job ends: jobs that follow each other find it ready. It loads at low priority (core.waiting), as it shares the
-cores with the job that runs. What goes wrong with a spare costs those seconds and never the job: a spare that died or
-is not ready yet is passed over, and no other is started before the next job.
+when the job ends: jobs that follow each other find it ready. It loads at low priority (core.process.standby), as it
+shares the cores with the job that runs. What goes wrong with a spare costs those seconds and never the job: a spare
+that died or is not ready yet is passed over, and no other is started before the next job.
 """
 
 import json

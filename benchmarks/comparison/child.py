@@ -14,21 +14,21 @@ from torch import Tensor, nn
 from benchmarks.comparison.runs import Errand, located
 from benchmarks.engine import prepare_job, set_up
 from benchmarks.harness.pacing import peak_memory
-from core.assembly import build_method
-from core.assess import versions
 from core.data.dataset import Split, open_dataset
-from core.evaluate import Views, predict
+from core.evaluation.predict import Views, predict
 from core.events import Event, Metric, Phase, Resolved
-from core.findings import FOLDER as FINDINGS
+from core.files.result_cache import FOLDER as FINDINGS
 from core.methods.method import Method, Needs
+from core.networks.initial import build_student
 from core.networks.network import Network
 from core.networks.teacher import load_teacher
+from core.planning.prepare import Place, Prepared
 from core.policy import Policy
-from core.prepare import Place, Prepared
-from core.publish import FOLDER
+from core.results.assess import versions
+from core.results.publish import FOLDER
 from core.spec import JobSpec, TeacherSpec, parse_job
 from core.specialize import specialize
-from core.students import build_student
+from core.training.build import build_method
 
 THREADS = 1
 

@@ -47,16 +47,16 @@ def job(request: Request) -> dict[str, Any]:
 def run(request: Request, channel: Channel) -> None:
     """Train until the channel says stop. A stored teacher pass is filled before the first step."""
     import torch
-    import torch.export._trace  # what core.waiting.LATE has of all that comes before the first step
+    import torch.export._trace  # what core.process.standby.LATE has of all that comes before the first step
 
     from benchmarks.engine import fill_stored_pass, make_trainer, prepare_job, set_up
     from core.networks.libraries import library
+    from core.planning.prepare import Place
     from core.policy import Policy
-    from core.prepare import Place
     from core.spec import parse_job
 
     library(request.work.teacher.partition("/")[0])
-    # From here on an engine that had waited with everything loaded would do the same (core.waiting).
+    # From here on an engine that had waited with everything loaded would do the same (core.process.standby).
     loaded_at = time.time()
     spec = parse_job(job(request))
     scratch = Path(request.scratch)

@@ -11,10 +11,10 @@ from benchmarks.engine import make_trainer, prepare_job
 from benchmarks.learning.child import Errand, job
 from benchmarks.learning.measuring import top1
 from benchmarks.learning.runs import Run
-from core.evaluate import evaluating
-from core.prepare import Place, Prepared
+from core.evaluation.predict import evaluating
+from core.planning.prepare import Place, Prepared
 from core.spec import parse_job
-from core.train import Trainer
+from core.training.trainer import Trainer
 
 Change = Callable[[Trainer, Prepared], None]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch.nn import functional
 
-from core.batches import Batches
 from core.methods.method import Batch
-from core.prepare import Prepared
-from core.train import Trainer
+from core.planning.prepare import Prepared
+from core.training.batches import Batches
+from core.training.trainer import Trainer
 
 
 @dataclass(frozen=True)

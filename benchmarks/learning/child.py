@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.export._trace  # of core.waiting.LATE what comes before the first step
+import torch.export._trace  # of core.process.standby.LATE what comes before the first step
 
 from benchmarks.cifar100 import every_tenth
 from benchmarks.engine import make_trainer, prepare_job, set_up
 from benchmarks.learning.measuring import Meter, top1
 from benchmarks.learning.runs import Outcome, Run
-from core.evaluate import evaluating
+from core.evaluation.predict import evaluating
+from core.planning.prepare import Place
 from core.policy import Policy
-from core.prepare import Place
 from core.spec import JobSpec, parse_job
 
 BATCH_SIZE = 64

@@ -13,10 +13,10 @@ from benchmarks import textbook
 from benchmarks.learning.measuring import Meter, top1
 from benchmarks.learning.runs import Run
 from core.data.dataset import open_dataset
-from core.evaluate import evaluating
+from core.evaluation.predict import evaluating
 from core.networks import zoo
 from core.networks.teacher import load_teacher
-from core.prepare import Place
+from core.planning.prepare import Place
 from core.spec import JobSpec, TrainingSpec
 
 

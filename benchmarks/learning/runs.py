@@ -61,8 +61,8 @@ class Outcome:
     """What came of a run. `curve`: (seconds of training, steps, test top-1), the last one after all steps.
 
     `before_seconds`: from the start of the process to the first step; `loading_seconds`: what of them imports took,
-    which an engine that waits for a job has behind it (core.waiting). The engine's seconds of training include its own
-    validations and the filling of a stored pass; those of the textbook loop are training alone.
+    which an engine that waits for a job has behind it (core.process.standby). The engine's seconds of training include
+    its own validations and the filling of a stored pass; those of the textbook loop are training alone.
     """
 
     run: Run

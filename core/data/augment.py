@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from core.data.randaugment import rand_augment
-from core.device import uploaded
+from core.system.device import uploaded
 
 POLICIES = ("none", "crop", "light", "strong")
 PAD_FRACTION = 8  # of the image's side: 4 pixels for 32

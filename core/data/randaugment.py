@@ -10,8 +10,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from core.device import uploaded
-from core.seeds import on_host
+from core.system.device import uploaded
+from core.system.seeds import on_host
 
 NUM_ROUNDS = 2
 LEVEL = 0.9

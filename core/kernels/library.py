@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 
+from core.files.atomic import whole_file
 from core.kernels.agreement import disagreement
 from core.kernels.calls import Kernels
-from core.whole_file import whole_file
 
 HEADERS = ("lanes.h", "products.h", "winograd.h")
 SOURCES = ("convolutions.cpp", "filters.cpp", "normalization.cpp")

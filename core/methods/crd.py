@@ -23,8 +23,8 @@ from torch.nn import functional
 from core.methods.method import Batch, Method, Needs, Setting, widen
 from core.methods.parts.geometry import inner_products, unit
 from core.networks.network import Features
-from core.seeds import seeded
 from core.spec.knobs.crd import CrdKnobs
+from core.system.seeds import seeded
 
 UNKNOWN = -1
 

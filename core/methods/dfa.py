@@ -34,9 +34,9 @@ from core.networks.blocks import blocks_of
 from core.networks.feeding import feeding
 from core.networks.network import Features
 from core.networks.taps import TapPoint
-from core.report.aggregation import aggregation_png
-from core.seeds import seeded
+from core.results.report.aggregation import aggregation_png
 from core.spec.knobs.dfa import DfaKnobs
+from core.system.seeds import seeded
 
 EPS = 1e-6
 

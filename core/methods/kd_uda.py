@@ -24,15 +24,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.evaluate import evaluating
+from core.evaluation.predict import evaluating
 from core.methods.kd import kd_loss
 from core.methods.method import Batch, Method, Moment, Needs, Setting, Update, widen
 from core.methods.parts.geometry import inner_products
 from core.methods.parts.norm import BatchNorm
 from core.networks.head import slice_head
 from core.networks.serialized import to_safetensors
-from core.seeds import seeded
 from core.spec.knobs.kd_uda import KdUdaKnobs
+from core.system.seeds import seeded
 
 NUM_KERNELS = 5
 AUTO_WEIGHT = {"mmd": 1.0, "reversal": 0.5}

@@ -27,8 +27,8 @@ from core.errors import SpecInvalid
 from core.methods.kd import kd_loss
 from core.methods.method import Batch, Method, Needs, Setting, select_classes, widen
 from core.networks.network import Features
-from core.seeds import generator, seeded
 from core.spec.knobs.lelp import LelpKnobs
+from core.system.seeds import generator, seeded
 
 LEAST_VARIANCE = 1e-12
 

@@ -25,8 +25,8 @@ from core.methods.method import Batch, Method, Needs, Setting, select_classes, w
 from core.methods.parts.logits import mean_over_labels
 from core.networks.network import Features, Network
 from core.networks.taps import TapPoint
-from core.seeds import seeded
 from core.spec.knobs.ofa import OfaKnobs
+from core.system.seeds import seeded
 
 STAGES = 4
 MERGED_SIDE = 7

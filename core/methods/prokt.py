@@ -19,14 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import LabelSpaceMismatch
-from core.evaluate import evaluating
+from core.evaluation.predict import evaluating
 from core.methods.kd import kd_loss
 from core.methods.method import Batch, Method, Needs, Setting, Update
 from core.networks import zoo
 from core.networks.network import Network
 from core.networks.serialized import to_safetensors
-from core.seeds import seeded
 from core.spec.knobs.prokt import ProktKnobs
+from core.system.seeds import seeded
 
 PRODUCT = "teacher.safetensors"
 

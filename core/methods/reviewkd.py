@@ -23,8 +23,8 @@ from core.methods.parts.feature_method import FeatureMethod
 from core.methods.parts.norm import BatchNorm
 from core.networks.network import Features
 from core.networks.taps import TapPoint
-from core.seeds import seeded
 from core.spec.knobs.reviewkd import ReviewkdKnobs
+from core.system.seeds import seeded
 
 WIDEST_INSIDE = 512  # channels that are carried from level to level, of the authors' code
 

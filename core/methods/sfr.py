@@ -26,8 +26,8 @@ from core.methods.method import Batch, Method, Moment, Needs, Setting, widen
 from core.networks.blocks import blocks_of
 from core.networks.network import Features, Network
 from core.networks.taps import TapPoint
-from core.seeds import seeded
 from core.spec.knobs.sfr import SfrKnobs
+from core.system.seeds import seeded
 
 ENTROPY = 0.05  # of the mean cost: small enough for a nearly exact matching
 ITERATIONS = 50

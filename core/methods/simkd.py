@@ -28,9 +28,9 @@ from core.networks.inference import in_layout
 from core.networks.network import Features, Network
 from core.networks.projected import project
 from core.networks.reuse import Head, read_head, take_over
-from core.seeds import seeded
 from core.spec.knobs.simkd import SimkdKnobs
 from core.spec.projected import Projection
+from core.system.seeds import seeded
 
 
 def feature_loss(student_maps: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:

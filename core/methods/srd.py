@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from core.methods.kd import kd_loss
 from core.methods.method import Batch, Method, Needs, Setting, select_classes, widen
 from core.networks.network import Features
-from core.seeds import seeded
 from core.spec.knobs.srd import SrdKnobs
+from core.system.seeds import seeded
 
 # A batch of one image is all zeros once standardized: log(0) is kept finite.
 LEAST = 1e-12

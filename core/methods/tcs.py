@@ -22,8 +22,8 @@ from torch.nn import functional
 
 from core.methods.method import Batch, Method, Needs, Setting, widen
 from core.networks.network import Features
-from core.seeds import seeded
 from core.spec.knobs.tcs import TcsKnobs
+from core.system.seeds import seeded
 
 LEAST = 1e-6
 

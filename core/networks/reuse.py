@@ -17,7 +17,7 @@ from core.errors import SpecInvalid
 from core.networks.network import Network
 from core.networks.projected import ACTIVATIONS, Projected, build_neck
 from core.networks.trace import example_pixels, trace, undisturbed
-from core.seeds import seeded
+from core.system.seeds import seeded
 
 # The rebuilt head gives the teacher's logits up to rounding; a wrong one is off by about as much as they are large.
 TOLERANCE = 5e-3

@@ -1,7 +1,8 @@
 """JobSpec: what a client may ask for, with a unit and a default for every field.
 
 A JobSpec is frozen. A string stands for the object that says only that: "small" is {"size": "small"}. What is left at
-"auto" the engine fills in once it has seen the dataset (core.resolve), so that the stored spec reproduces the job.
+"auto" the engine fills in once it has seen the dataset (core.planning.defaults), so that the stored spec reproduces
+the job.
 """
 
 from typing import Annotated, Any, Literal, get_args

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from core.command import as_retort_error
-from core.evaluate import predict
+from core.evaluation.predict import predict
 from core.events import Event, Failure, Result
-from core.export import export_model
+from core.planning.prepare import Place, prepare
+from core.planning.strategy import settle
 from core.policy import Policy
-from core.prepare import Place, prepare
-from core.report import describe_preprocessing
-from core.settle import settle
+from core.process.run import as_retort_error
+from core.results.export import export_model
+from core.results.report import describe_preprocessing
 from core.spec import parse_job
 from core.specialize import specialize
-from core.training import train_all
-from core.watch import Watch
+from core.system.interruption import Watch
+from core.training.runs import train_all
 
 
 @dataclass

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from core.assembly import build_method, build_trainer
+from core.planning.prepare import Place, prepare
+from core.planning.strategy import settle
 from core.policy import Policy
-from core.prepare import Place, prepare
-from core.settle import settle
 from core.spec import parse_job
+from core.training.build import build_method, build_trainer
 
 pytestmark = [
     pytest.mark.gpu,

@@ -9,14 +9,15 @@ import torch
 
 from core.data.augment import Augmenter
 from core.data.dataset import open_dataset
-from core.device import Arithmetic, computes_in_int8
-from core.evaluate import measure, predict
+from core.evaluation.metrics import measure
+from core.evaluation.predict import predict
 from core.methods.method import Needs
 from core.networks.quantized import NUM_IMAGES
 from core.networks.teacher import load_teacher
 from core.policy import Policy
 from core.spec import DatasetSpec, TeacherSpec
-from core.teaching import FrozenTeacher, Quantization
+from core.system.device import Arithmetic, computes_in_int8
+from core.teachers.frozen import FrozenTeacher, Quantization
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 TEACHER = DATA / "weights" / "cifar100_resnet56.pth"

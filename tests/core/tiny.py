@@ -9,19 +9,19 @@ from typing import Any
 import torch
 from torch._dynamo.exc import BackendCompilerFailed
 
-from core.batches import Batches
-from core.course import Course, plan_stages
 from core.data.augment import Augmenter
 from core.data.dataset import Split
-from core.device import Arithmetic
 from core.methods.method import Batch, Method, Setting
 from core.networks import zoo
 from core.networks.network import Network
-from core.seeds import seeded
 from core.spec import TrainingSpec
-from core.teaching import FrozenTeacher, Teaching
-from core.train import Trainer
-from core.validation import Validator
+from core.system.device import Arithmetic
+from core.system.seeds import seeded
+from core.teachers.frozen import FrozenTeacher, Teaching
+from core.training.batches import Batches
+from core.training.plan import Course, plan_stages
+from core.training.trainer import Trainer
+from core.training.validation import Validator
 
 CPU = Arithmetic(torch.device("cpu"), "fp32")
 NUM_CLASSES = 4
@@ -90,7 +90,7 @@ def make_trainer(
     after_step: Callable[[Trainer], None] = lambda trainer: None,
     seed: int = 0,
 ) -> Trainer:
-    """A trainer over `make_split` images, as core.training puts it together."""
+    """A trainer over `make_split` images, as core.training.runs puts it together."""
     augmenter = Augmenter(training.augmentation, int(training.image_size))
     split, stages = make_split(num_train), method.stages()
     target = make_split(12, seed=2).images if method.needs.target_images else None

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from client.cli import app
-from core.export import export_model
 from core.networks.zoo import build
+from core.results.export import export_model
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text()

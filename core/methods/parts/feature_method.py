@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from core.methods.method import Batch, Method, Needs, Setting
 from core.networks.network import Features, Network
 from core.networks.taps import TapPoint
-from core.seeds import seeded
+from core.system.seeds import seeded
 
 
 class FeatureMethod(Method):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx
 
-from core.device import images_at_once
+from core.system.device import images_at_once
 
 LARGEST = 255
 

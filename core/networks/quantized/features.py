@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from core.findings import Findings, content_address
+from core.files.result_cache import Findings, content_address
 from core.networks.network import Features, Network
 from core.networks.quantized.calibration import scales
 from core.networks.quantized.graph import MIN_CHANNELS, Observed, exported

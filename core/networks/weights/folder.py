@@ -4,7 +4,7 @@ from pathlib import Path
 
 from core.errors import TeacherLoadFailed
 
-# What core.export writes for every job, and Hugging Face for a model.
+# What core.results.export writes for every job, and Hugging Face for a model.
 JOB_WEIGHTS = "model.safetensors"
 NAMED = (JOB_WEIGHTS, f"{JOB_WEIGHTS}.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 SUFFIXES = ((".safetensors",), (".pth", ".pt", ".th", ".ckpt", ".bin", ".tar"))

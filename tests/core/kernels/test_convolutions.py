@@ -9,9 +9,9 @@ from compiling import needs_kernels
 from drawn import draw
 from torch import nn
 
-from core.device import Arithmetic
 from core.kernels import ByKernels, Kernels, mode, serves
 from core.kernels.agreement import disagreement
+from core.system.device import Arithmetic
 
 CPU = torch.device("cpu")
 pytestmark = needs_kernels

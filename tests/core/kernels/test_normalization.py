@@ -9,12 +9,12 @@ from drawn import draw
 from torch import nn
 from torch.nn import functional as F
 
-from core.device import Arithmetic
 from core.kernels import Kernels, serves
 from core.kernels.agreement import disagreement
 from core.kernels.calls import Activation
 from core.networks import zoo
 from core.networks.inference import in_layout
+from core.system.device import Arithmetic
 
 CPU = torch.device("cpu")
 pytestmark = needs_kernels

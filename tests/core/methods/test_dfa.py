@@ -16,7 +16,7 @@ from core.errors import SpecInvalid
 from core.methods.dfa import Dfa, aggregated, standardized
 from core.methods.method import Batch, Stage
 from core.networks.network import Features
-from core.report.aggregation import aggregation_figure
+from core.results.report.aggregation import aggregation_figure
 from core.spec.knobs.dfa import DfaKnobs
 
 GIVEN = {tap: {f"{tap}.0": 0.25, f"{tap}.1": 0.75} for tap in ("layer1", "layer2", "layer3")}

@@ -12,8 +12,8 @@ from core.methods.kd import kd_loss
 from core.methods.lelp import Lelp, directions_of, null_space, subclass_loss
 from core.methods.method import Batch
 from core.networks.network import Features
-from core.seeds import generator
 from core.spec.knobs.lelp import LelpKnobs
+from core.system.seeds import generator
 
 
 def normal(seed, *shape, scale=1.0):

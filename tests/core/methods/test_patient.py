@@ -10,7 +10,7 @@ from core.methods.method import Batch
 from core.methods.patient import Patient
 from core.networks.network import Features, Network
 from core.spec.knobs.patient import PatientKnobs
-from core.teaching import FrozenTeacher
+from core.teachers.frozen import FrozenTeacher
 
 
 def patient(setting=None, **knobs):

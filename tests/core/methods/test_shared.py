@@ -21,7 +21,7 @@ from tiny import (
 from core import methods
 from core.methods.method import Batch, Method, Setting, Update
 from core.spec import KNOBS
-from core.train import Trainer
+from core.training.trainer import Trainer
 
 # By method: the knobs that switch its own terms off (None: it has no terms but the label's; or no knobs turn it into
 # scratch, as it has no label term, learns from two views of each image, or deploys a network of another make).

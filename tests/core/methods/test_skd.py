@@ -10,7 +10,7 @@ from core.methods.method import Batch
 from core.methods.parts.distances import attention_distance, mse_distance, pkd_distance, same_size
 from core.methods.skd import DISTANCES, Skd
 from core.spec.knobs.skd import SkdKnobs
-from core.teaching import FrozenTeacher
+from core.teachers.frozen import FrozenTeacher
 
 FORMS = sorted(DISTANCES)
 

@@ -10,7 +10,7 @@ from core.methods.method import Batch
 from core.methods.tcs import Tcs, tailored_coordinates
 from core.networks.network import Features
 from core.spec.knobs.tcs import TcsKnobs
-from core.teaching import FrozenTeacher
+from core.teachers.frozen import FrozenTeacher
 
 
 def normal(seed, *shape):

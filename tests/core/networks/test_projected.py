@@ -11,17 +11,17 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
 from core.errors import ArchitectureUnknown, TeacherLoadFailed
-from core.export import export_model
 from core.networks import zoo
 from core.networks.facts import measure_network
 from core.networks.inference import frozen_copy
+from core.networks.initial import build_student
 from core.networks.network import Network
 from core.networks.projected import project
 from core.networks.teacher import load_teacher
 from core.policy import Policy
+from core.results.export import export_model
 from core.spec import StudentSpec, TeacherSpec
 from core.spec.projected import Projection, base_of, name_projected, split_projected
-from core.students import build_student
 
 CLASSES = ("cup", "bottle", "dish", "pan")
 NAMES = {

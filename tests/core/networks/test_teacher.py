@@ -75,7 +75,7 @@ def test_weights_that_cannot_be_reached_are_a_failure_of_the_teacher(tmp_path: P
 
 @pytest.fixture
 def job(network: Network, tmp_path: Path) -> Path:
-    """The inputs folder with the student of an earlier job, as core.export writes it."""
+    """The inputs folder with the student of an earlier job, as core.results.export writes it."""
     folder = tmp_path / "inputs" / "job_01"
     folder.mkdir(parents=True)
     metadata = {

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from core.device import computes_in_int8
 from core.networks.inference import frozen_copy, in_layout
 from core.networks.network import InputFormat, Network
 from core.networks.quantized import NUM_IMAGES, NotQuantized, quantized
@@ -15,6 +14,7 @@ from core.networks.quantized.calibration import Scale, scales
 from core.networks.quantized.graph import Observed, exported
 from core.networks.quantized.plan import plan
 from core.networks.zoo import build
+from core.system.device import computes_in_int8
 
 pytestmark = pytest.mark.skipif(
     not computes_in_int8(torch.device("cpu")), reason="this CPU has no AVX-512 VNNI, which 8-bit teachers need"

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import fx, nn
 
-from core.device import computes_in_int8
-from core.findings import Findings
+from core.files.result_cache import Findings
 from core.networks.inference import frozen_copy, in_layout
 from core.networks.quantized import NUM_IMAGES, NotQuantized, features, quantized
 from core.networks.quantized.record import NotRecordable, recorded
 from core.networks.zoo import build
+from core.system.device import computes_in_int8
 
 needs_integers = pytest.mark.skipif(
     not computes_in_int8(torch.device("cpu")), reason="this CPU has no AVX-512 VNNI, which 8-bit teachers need"

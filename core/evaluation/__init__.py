@@ -1,0 +1,1 @@
+"""How good a network is: its predictions, figures over them, and its latency."""

@@ -1,0 +1,86 @@
+"""What one job found out and later jobs of the same cache need not find out again: small files by content address.
+
+An address holds all that a finding depends on. What is damaged is found out anew; a cache that is full or cannot be
+written keeps nothing, and no job fails of that. The longest unused are evicted first.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.files.atomic import whole_file
+
+FOLDER = "findings"
+MAX_BYTES = 256 << 20
+CRC_BYTES = 4
+_log = logging.getLogger(__name__)
+
+
+class Findings:
+    """Those in `cache`, the engine's, of `max_bytes` together."""
+
+    def __init__(self, cache: Path, max_bytes: int = MAX_BYTES) -> None:
+        self._folder = cache / FOLDER
+        self._max_bytes = max_bytes
+
+    def recall(self, kind: str, address: str) -> bytes | None:
+        """What was kept; None where nothing was, or where it is damaged."""
+        path = self._path(kind, address)
+        try:
+            content = path.read_bytes()
+            os.utime(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _log.warning("what is known of a %s cannot be read: %s", kind, error)
+            return None
+        content, crc = content[:-CRC_BYTES], content[-CRC_BYTES:]
+        if zlib.crc32(content).to_bytes(CRC_BYTES, "little") == crc:
+            return content
+        _log.warning("what is known of a %s is damaged and found out anew: %s", kind, path.name)
+        return None
+
+    def keep(self, kind: str, address: str, content: bytes) -> None:
+        """Keep it, unless it alone takes more than a quarter of the room."""
+        if 4 * len(content) > self._max_bytes:
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with whole_file(self._path(kind, address)) as temporary:
+                temporary.write_bytes(content + zlib.crc32(content).to_bytes(CRC_BYTES, "little"))
+            self._evict()
+        except OSError as error:
+            _log.warning("what is known of a %s is not kept for later jobs: %s", kind, error)
+
+    def _path(self, kind: str, address: str) -> Path:
+        return self._folder / f"{kind}-{address}"
+
+    def _evict(self) -> None:
+        found = []
+        for path in self._folder.glob("[!.]*"):
+            with contextlib.suppress(FileNotFoundError):  # another process evicts too
+                found.append((path, path.stat()))
+        left = self._max_bytes - sum(about.st_size for _, about in found)
+        for path, about in sorted(found, key=lambda pair: pair[1].st_mtime_ns):
+            if left >= 0:
+                return
+            path.unlink(missing_ok=True)
+            left += about.st_size
+
+
+def content_address(facts: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None) -> str:
+    """A name for all of these: JSON facts, and tensors with their contents."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name, value in sorted((tensors or {}).items()):
+        digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,58 @@
+"""The network that a run begins with."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from core.errors import TeacherLoadFailed
+from core.networks import zoo
+from core.networks.network import Network
+from core.networks.teacher import load_teacher
+from core.policy import Policy
+from core.spec import JobSpec, StudentSpec, TeacherSpec
+from core.system.seeds import seeded
+
+
+def build_student(
+    spec: JobSpec, num_classes: int, *, seed: int, policy: Policy, cache: Path, inputs: Path | None
+) -> Network:
+    """A network of the resolved `spec.student` with `num_classes` outputs; the seed decides whatever is random in it.
+
+    With weights of the teacher it is random here: core.training.build, which has both networks, fills it.
+    Given weights bring their own head, which is kept only where it has `num_classes` outputs and the method is not
+    finetune, whose head is always fresh.
+    """
+    student, size = spec.student, int(spec.training.image_size)
+    with seeded(seed, "student"):
+        if student.weights in (None, "teacher"):
+            return zoo.build(student.architecture, num_classes, image_size=size)
+        if student.weights == "published":
+            network = zoo.build(
+                student.architecture, None, image_size=size, pretrained=True, policy=policy, cache=cache
+            )
+        else:
+            network = _given(student, policy, cache, inputs)
+            network = _at_size(network, size)
+        if spec.method.name == "finetune" or network.num_classes != num_classes:
+            network = zoo.replace_head(network, num_classes)
+    return network
+
+
+def _given(student: StudentSpec, policy: Policy, cache: Path, inputs: Path | None) -> Network:
+    spec = TeacherSpec(architecture=student.architecture, weights=student.weights)
+    try:
+        return load_teacher(spec, policy=policy, cache=cache, inputs=inputs, strict_head=False).network
+    except TeacherLoadFailed as error:
+        raise TeacherLoadFailed(error.message, hint=error.hint, pointer="/student/weights") from error
+
+
+def _at_size(network: Network, size: int) -> Network:
+    """The same weights and normalization for images of another size, where the architecture lets them."""
+    if network.input.size == size:
+        return network
+    other = zoo.build(network.architecture, network.num_classes, image_size=size)
+    try:
+        other.module.load_state_dict(network.module.state_dict())
+    except RuntimeError as error:
+        message = f"the weights of {network.architecture} are for {network.input.size} pixels, not {size}: {error}"
+        raise TeacherLoadFailed(message, pointer="/training/image_size") from error
+    return other.with_input(replace(network.input, size=size))

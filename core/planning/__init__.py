@@ -1,0 +1,1 @@
+"""What is found out and decided before training: every `auto` filled in, the runs, the estimate."""

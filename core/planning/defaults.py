@@ -1,0 +1,173 @@
+"""From a spec with `auto` to one without: every default that depends on the dataset or the machine is chosen here."""
+
+import math
+from typing import Any
+
+from core.errors import SpecInvalid
+from core.methods import find
+from core.spec import JobSpec, StudentSpec, TrainingSpec, needs_of
+from core.system.device import Arithmetic, computes_in_int8
+
+SMALL_NATIVE = 48  # pixels: up to here the CIFAR families see 32 x 32, above 64 x 64
+BATCH_SIZE = 64  # of the CIFAR protocols that the published figures come from
+MIN_STEPS = 1500  # a few hundred images need more than 100 passes to fit; about a minute of resnet8 on two cores
+# Compiling takes from ten seconds to a minute. On a CPU it gains a few percent (docs/performance.md), never worth that.
+MIN_COMPILED_STEPS = 5000
+# Over the training split. So few do not wear an image out: what augmentation takes from them it does not give back
+# (docs/performance.md).
+FEW_PASSES = 8
+EMA_DECAY = 0.99  # which core.training.ema reaches after 890 steps
+WARMUP = 0.1  # of all steps, where weights are averaged
+WEIGHT_DECAY = {"sgd": 5e-4, "muon": 0.1, "adamw": 0.05}
+# Depthwise networks train at a fifth of SGD's rate (RepDistiller, mdistiller), but not of Muon's (docs/performance.md).
+DELICATE = ("mobilenet", "shufflenet")
+
+
+def resolve(
+    spec: JobSpec,
+    *,
+    native_size: tuple[int, int],
+    num_train: int,
+    architecture: str,
+    default_size: int,
+    flippable: bool,
+    is_kin: bool,
+    is_convolutional: bool,
+    arithmetic: Arithmetic,
+) -> JobSpec:
+    """`spec` with the student's architecture and all of `training` filled in.
+
+    `default_size`: pixels that the architecture's library feeds it; `num_train`: images of the training split;
+    `is_kin`: whether the architecture is of the teacher's family; `is_convolutional`: whether Muon is for it.
+    Raises SpecInvalid for a batch larger than the training split.
+    """
+    training = spec.training.model_copy(update={"optimizer": _optimizer(spec, is_convolutional)})
+    student = StudentSpec(architecture=architecture, weights=_initial_weights(spec, is_kin))
+    batch_size = _batch_size(training, num_train)
+    steps_per_epoch = num_train // batch_size
+    epochs = _epochs(training, num_train, steps_per_epoch)
+    steps = min(epochs * steps_per_epoch, training.max_steps or math.inf)
+    few_passes = steps <= FEW_PASSES * steps_per_epoch
+    image_size = training.image_size
+    if image_size == "auto":
+        image_size = _image_size(architecture, native_size, default_size)
+    filled = {
+        "batch_size": batch_size,
+        "epochs": epochs,
+        "learning_rate": _learning_rate(training, spec.method.name, architecture, batch_size),
+        "weight_decay": _weight_decay(training),
+        "image_size": image_size,
+        "augmentation": _augmentation(training, few_passes=few_passes, flippable=flippable),
+        **_schedule(training, steps / steps_per_epoch, averages=few_passes and student.weights is None),
+        "precision": arithmetic.precision,
+        "teacher_precision": _teacher_precision(training, arithmetic),
+        "devices": (devices := _devices(training, arithmetic, batch_size)),
+        "compile": _compile(training, devices, steps=steps),
+        "micro_batch_size": batch_size if training.micro_batch_size == "auto" else training.micro_batch_size,
+    }
+    method = find(spec.method.name).resolved(spec.method)
+    return spec.model_copy(
+        update={"student": student, "method": method, "training": training.model_copy(update=filled)}
+    )
+
+
+def _batch_size(training: TrainingSpec, num_train: int) -> int:
+    if training.batch_size == "auto":
+        return min(BATCH_SIZE, num_train)
+    if training.batch_size > num_train:
+        detail = f"a batch of {training.batch_size} is larger than the training split of {num_train} images"
+        raise SpecInvalid([("/training/batch_size", f"{detail}; allowed: 1 to {num_train}, or auto")])
+    return training.batch_size
+
+
+def _devices(training: TrainingSpec, arithmetic: Arithmetic, batch_size: int) -> str:
+    _, colon, count = training.devices.partition(":")
+    if int(count or 1) > batch_size:
+        detail = f"{count} devices cannot share a batch of {batch_size}; allowed: 1 to {batch_size}"
+        raise SpecInvalid([("/training/devices", detail)])
+    return f"{arithmetic.device.type}{colon}{count}"
+
+
+def _teacher_precision(training: TrainingSpec, arithmetic: Arithmetic) -> str:
+    has_int8 = computes_in_int8(arithmetic.device)
+    if training.teacher_precision == "int8" and not has_int8:
+        detail = "'int8' needs a CPU with AVX-512 VNNI, and this worker trains on none; allowed here: auto, same"
+        raise SpecInvalid([("/training/teacher_precision", detail)])
+    if training.teacher_precision == "auto":
+        return "int8" if has_int8 and training.precision == "auto" else "same"
+    return training.teacher_precision
+
+
+def _compile(training: TrainingSpec, devices: str, *, steps: float) -> bool:
+    if training.compile != "auto":
+        return training.compile
+    return devices in ("cuda", "cuda:1") and steps >= MIN_COMPILED_STEPS
+
+
+def _image_size(architecture: str, native_size: tuple[int, int], default_size: int) -> int:
+    if not architecture.startswith("cifar/"):
+        return default_size
+    return 32 if min(native_size) <= SMALL_NATIVE else 64
+
+
+def _epochs(training: TrainingSpec, num_train: int, steps_per_epoch: int) -> int:
+    if training.epochs != "auto":
+        return training.epochs
+    by_size = 240 if num_train > 5000 else 100  # methods.md 1(d)
+    return max(by_size, math.ceil(MIN_STEPS / steps_per_epoch))
+
+
+def _augmentation(training: TrainingSpec, *, few_passes: bool, flippable: bool) -> str:
+    if training.augmentation != "auto":
+        return training.augmentation
+    if few_passes:
+        return "none"
+    return "light" if flippable else "crop"
+
+
+def _schedule(training: TrainingSpec, passes: float, *, averages: bool) -> dict[str, Any]:
+    """Random weights learn more in few passes at a rate that does not fall, averaged instead; given ones do not."""
+    averages = averages and training.schedule == "auto" and training.ema_decay is not None
+    chosen = {
+        "schedule": "constant" if averages else "cosine",
+        "warmup_epochs": WARMUP * passes if averages else 0.0,
+        "ema_decay": EMA_DECAY if averages else None,
+    }
+    return {name: value if (given := getattr(training, name)) == "auto" else given for name, value in chosen.items()}
+
+
+def _optimizer(spec: JobSpec, is_convolutional: bool) -> str:
+    """Muon where it was measured (docs/performance.md): not to fine-tune a network, nor where a teacher or a generator
+    learns too."""
+    if spec.training.optimizer != "auto":
+        return spec.training.optimizer
+    method = find(spec.method.name)
+    others_learn = method.needs.teacher == "training" or getattr(spec.method, "data_free", False)
+    return "muon" if is_convolutional and spec.method.name != "finetune" and not others_learn else "sgd"
+
+
+def _learning_rate(training: TrainingSpec, method: str, architecture: str, batch_size: int) -> float:
+    if training.learning_rate != "auto":
+        return training.learning_rate
+    if training.optimizer == "adamw":
+        return 1e-4 if method == "finetune" else 1e-3
+    delicate = training.optimizer == "sgd" and any(name in architecture for name in DELICATE)
+    rate = 0.01 if method == "finetune" or delicate else 0.05
+    return rate * min(1.0, batch_size / BATCH_SIZE)
+
+
+def _weight_decay(training: TrainingSpec) -> float:
+    if training.weight_decay != "auto":
+        return training.weight_decay
+    return WEIGHT_DECAY[training.optimizer]
+
+
+def _initial_weights(spec: JobSpec, is_kin: bool) -> str | None:
+    """Fine-tuning needs given weights: of the student's architecture, or with `same` the teacher's own."""
+    given = spec.student.weights
+    if spec.method.name == "finetune" and given in (None, "auto"):
+        of_teacher = spec.student.size == "same" and spec.teacher is not None
+        return (spec.teacher.weights if of_teacher else None) or "published"
+    if given != "auto":
+        return given
+    return "teacher" if is_kin and "teacher" in needs_of(spec.method) else None

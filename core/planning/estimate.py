@@ -1,0 +1,102 @@
+"""What a job will do, told before it does it: the resolved spec, the dataset's facts, the student, time and memory."""
+
+import resource
+import time
+
+import torch
+
+from core.events import Estimate, Resolved
+from core.methods.method import Method
+from core.networks.facts import measure_network
+from core.planning.prepare import Place, Prepared, PreparedRun
+from core.training.build import build_method, build_trainer, run_cost
+from core.training.trainer import Trainer
+
+WARM_UP_STEPS = {"cpu": 1, "cuda": 3}  # CUDA graphs are recorded in the second
+MEASURED_SECONDS = 2.0
+MAX_STEPS = 20
+
+
+def describe(prepared: Prepared, place: Place, *, measured: bool) -> Resolved:
+    """The event that ends the preparing phase. With `measured`, a few real steps are taken and thrown away."""
+    run = prepared.student
+    method = build_method(prepared, run, place)
+    facts = measure_network(method.deployed())
+    return Resolved(
+        spec=run.spec.model_dump(mode="json"),
+        dataset=run.dataset.facts,
+        student=facts,
+        teacher=measure_network(prepared.teacher.network) if prepared.teacher is not None else None,
+        teacher_validation_top1=prepared.teacher_validation_top1,
+        estimate=_measured(prepared, run, method, place) if measured else _counted(prepared, run),
+    )
+
+
+def summary(event: Resolved) -> str:
+    """The event in a few lines for a person."""
+    data, student = event.dataset, event.student
+    lines = [
+        f"{len(data.classes)} classes; {data.num_train} training, {data.num_validation} validation, "
+        f"{data.num_test} test images",
+        f"student {student.architecture}: {student.num_params:,} parameters, {student.macs:,} MACs; "
+        f"{event.estimate.reason}",
+    ]
+    if event.teacher is not None:
+        score = event.teacher_validation_top1
+        known = (
+            f"{score:.1%} on the validation split" if score is not None else "its classes do not cover the dataset's"
+        )
+        lines.append(f"teacher {event.teacher.architecture}: {event.teacher.num_params:,} parameters; {known}")
+    if event.estimate.training_seconds is not None:
+        lines.append(
+            f"training would take about {event.estimate.training_seconds:.0f} s for {event.estimate.steps} steps"
+        )
+    return "\n".join(lines)
+
+
+def _counted(prepared: Prepared, run: PreparedRun) -> Estimate:
+    return Estimate(steps=_all_steps(prepared), reason=run.reason)
+
+
+def _all_steps(prepared: Prepared) -> int:
+    return sum(run.steps for run in prepared.runs)
+
+
+def _measured(prepared: Prepared, run: PreparedRun, method: Method, place: Place) -> Estimate:
+    """Time the student's steps here and now; the baselines are scaled by their arithmetic."""
+    seconds, count = _time_steps(prepared, run, method, place)
+    cost, _ = run_cost(prepared, run)
+    work = sum(its_cost * steps for its_cost, steps in (run_cost(prepared, each) for each in prepared.runs))
+    return Estimate(
+        steps=_all_steps(prepared),
+        training_seconds=seconds / cost * work,
+        memory_bytes=_peak_memory(prepared.arithmetic.device),
+        reason=f"{run.reason}; {count} steps were timed at {seconds * 1e3:.1f} ms each on "
+        f"{prepared.arithmetic.device.type}",
+    )
+
+
+def _time_steps(prepared: Prepared, run: PreparedRun, method: Method, place: Place) -> tuple[float, int]:
+    """Mean seconds of a step, and over how many."""
+    started: list[float] = []
+    warm_up_steps = WARM_UP_STEPS[prepared.arithmetic.device.type]
+
+    def after_step(trainer: Trainer) -> None:
+        prepared.arithmetic.wait()
+        now = time.perf_counter()
+        if trainer.step == warm_up_steps:
+            started.append(now)
+        enough = started and (now - started[0] > MEASURED_SECONDS or trainer.step >= MAX_STEPS)
+        trainer.stopped = bool(enough) and trainer.step > warm_up_steps
+
+    trainer = build_trainer(prepared, run, method, place, lambda step, values: None, after_step)
+    trainer.run()
+    count = max(trainer.step - warm_up_steps, 1)
+    begin = started[0] if started else time.perf_counter() - trainer.seconds
+    return (time.perf_counter() - begin) / count, count
+
+
+def _peak_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,131 @@
+"""One job as a process: signals, the parent's death, where events go, and what the exit status says."""
+
+import argparse
+import errno
+import os
+import signal
+import sys
+import threading
+import traceback
+from contextlib import nullcontext
+from dataclasses import replace
+
+from core.errors import Category, DiskFull, InternalError, OutOfMemory, RetortError, SpecInvalid
+from core.events import (
+    EXIT_INFRASTRUCTURE,
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_USAGE,
+    EXIT_USER_ERROR,
+    Event,
+    Failure,
+)
+from core.planning.prepare import Place
+from core.policy import Policy
+from core.process.launch import launch
+from core.process.reporter import reporter, tell_failure
+from core.spec import JobSpec
+from core.spec.devices import num_processes
+from core.specialize import specialize
+from core.system.distributed import ALONE, FirstFailed, Ranks
+from core.system.interruption import Interrupted, Watch
+from core.system.memory import is_out_of_memory
+from core.system.process import set_up_process
+
+_STATUS: dict[Category, int] = {
+    "user": EXIT_USER_ERROR,
+    "infrastructure": EXIT_INFRASTRUCTURE,
+    "internal": EXIT_INTERNAL,
+}
+
+
+def run(spec: JobSpec, options: argparse.Namespace) -> int:
+    """Run the job that the command line names, in as many processes as it asks for; the exit status."""
+    if options.parent_pipe is not None:
+        _end_with_parent(options.parent_pipe)
+    if options.plan or (num_processes(spec.training.devices) == 1 and options.hosts == 1):
+        return run_rank(spec, options, ALONE)
+    try:
+        return launch(run_rank, spec, options)
+    except SpecInvalid as error:
+        tell_failure(error, options.events)
+        return _STATUS[error.category]
+
+
+def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
+    """Run the job, or one process's part of it; the exit status."""
+    watch = Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
+    try:
+        place = replace(_place(options), ranks=ranks)
+    except SpecInvalid as error:
+        tell_failure(error, options.events)
+        return EXIT_USAGE
+    set_up_process(place.policy.num_threads, num_processes(spec.training.devices) if ranks.size > 1 else 1)
+    with reporter(options.events) if ranks.is_first else nullcontext(_say_nothing) as report:
+        try:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: watch.interrupt())
+            specialize(spec, place, report, watch=watch, resume=options.resume, plan_only=options.plan)
+        except Interrupted:
+            return EXIT_INTERRUPTED
+        except FirstFailed as error:
+            if ranks.local_rank == 0:  # on another host, where nobody hears the first one
+                print(error, file=sys.stderr)
+            return EXIT_INTERNAL
+        except Exception as error:
+            failure = as_retort_error(error)
+            if failure.category == "internal":
+                traceback.print_exc()
+            report(Failure.of(failure))
+            return _STATUS[failure.category]
+    return EXIT_OK
+
+
+def _say_nothing(event: Event) -> None:
+    """What the other processes tell: the first one speaks for all."""
+
+
+def _place(options: argparse.Namespace) -> Place:
+    """Where the engine reads and writes; raises SpecInvalid for a flag that cannot be followed."""
+    policy = Policy()
+    if options.policy is not None:
+        try:
+            policy = Policy.model_validate_json(options.policy.read_bytes())
+        except (OSError, ValueError) as error:
+            raise SpecInvalid([("", f"--policy {options.policy}: {error}")]) from None
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpecInvalid([("", f"--out {options.out}: {error}")]) from None
+    return Place(options.out, options.cache or options.out / "cache", options.inputs, policy)
+
+
+def as_retort_error(error: Exception) -> RetortError:
+    """The error of our tree that says what `error` means."""
+    if isinstance(error, RetortError):
+        return error
+    if is_out_of_memory(error):
+        return OutOfMemory(
+            f"out of memory: {str(error).splitlines()[0] if str(error) else 'the host has no more'}",
+            hint="lower training.batch_size or training.image_size, or choose a smaller student",
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(
+            f"no space left writing {error.filename or 'a file'}",
+            hint="free space on the worker's disk, then retry the job",
+        )
+    return InternalError(
+        f"{type(error).__name__}: {error}", hint="this is a defect of Retort; the job's logs have the traceback"
+    )
+
+
+def _end_with_parent(descriptor: int) -> None:
+    """Exit at once when the other end of the pipe closes: the worker died, and nobody would read what comes."""
+
+    def wait() -> None:
+        while os.read(descriptor, 1):
+            pass
+        os._exit(EXIT_INTERRUPTED)
+
+    threading.Thread(target=wait, name="parent-watch", daemon=True).start()

@@ -1,0 +1,1 @@
+"""What a job leaves behind: figures, exported models, report."""

@@ -1,0 +1,103 @@
+"""What each network of a job is worth: accuracy on validation and test split, size, latency."""
+
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from core.data.dataset import Split
+from core.evaluation.metrics import measure
+from core.evaluation.predict import predict
+from core.networks.facts import measure_network
+from core.planning.prepare import Prepared, PreparedRun
+from core.results.latencies import Latencies
+from core.spec import name_of
+from core.training.runs import Trained
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What one trained network is worth."""
+
+    figures: dict[str, Any]
+    """As they stand in metrics.json."""
+    test_logits: Tensor
+    """(N, K) float32 on the CPU, of the test split: what the figures on it are of."""
+
+
+def assess(prepared: Prepared, run: PreparedRun, trained: Trained, latencies: Latencies) -> Assessment:
+    """Measure one trained network on all splits that have labels."""
+    device = prepared.arithmetic.device
+    network = trained.network.to(device)
+    splits, said = _all_splits(prepared, run), {}
+    for name, split in splits.items():
+        said[name] = predict(network, split.images, views=run.augmenter.test_views, device=device)
+    network = network.cpu()
+    figures = {
+        **measure_network(network).model_dump(),
+        "latency": latencies.measured(network),
+        **{
+            name: measure(said[name], split.labels, run.dataset.classes, prepared.teacher_logits(run, split))
+            for name, split in splits.items()
+        },
+        "method": name_of(run.spec.method),
+        "seed": run.run.seed,
+        "steps": trained.steps,
+        "seconds": trained.seconds,
+        "images_per_second": trained.steps * int(run.spec.training.batch_size) / trained.seconds
+        if trained.seconds
+        else None,
+    }
+    return Assessment(figures, said["test"])
+
+
+def assess_teacher(prepared: Prepared, latencies: Latencies) -> dict[str, Any] | None:
+    """The teacher's measurements over the customer's classes; its splits are null where it does not cover them."""
+    if prepared.teacher is None:
+        return None
+    run = prepared.student
+    splits: dict[str, Any] = dict.fromkeys(_all_splits(prepared, run))
+    if prepared.class_indices is not None:
+        for name, split in _all_splits(prepared, run).items():
+            logits = prepared.teacher_logits(run, split)
+            splits[name] = measure(logits, split.labels, run.dataset.classes)
+    network = prepared.teacher.network.cpu()
+    return {
+        **measure_network(network).model_dump(),
+        "latency": latencies.remembered(network),
+        **splits,
+        "covers_classes": prepared.class_indices is not None,
+    }
+
+
+def add_seeds(assessments: dict[str, Assessment], runs: tuple[PreparedRun, ...]) -> dict[str, dict[str, Any]]:
+    """The figures of each network's first run, with `seeds`: the test top-1 of all its repetitions."""
+    firsts = {
+        run.run.name: {**assessments[run.run.name].figures, "seeds": []}
+        for run in runs
+        if run.run.name == run.run.repeats
+    }
+    for run in runs:
+        top1 = assessments[run.run.name].figures["test"]["top1"]
+        firsts[run.run.repeats]["seeds"].append({"seed": run.run.seed, "test_top1": top1})
+    return firsts
+
+
+def _all_splits(prepared: Prepared, run: PreparedRun) -> dict[str, Split]:
+    """With the second domain's test split, where the job names one that has labels."""
+    target = prepared.target_dataset(run)
+    has_labels = target is not None and len(target.test.labels) > 0
+    splits = {"validation": run.dataset.validation, "test": run.dataset.test}
+    return {**splits, **({"target": target.test} if has_labels else {})}
+
+
+def versions() -> dict[str, str]:
+    """What computed the figures."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "machine": platform.machine(),
+        "cpus": str(torch.get_num_threads()),
+    }

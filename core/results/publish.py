@@ -1,0 +1,126 @@
+"""The files of a finished job: model, labels, figures, report; each told of once it is whole."""
+
+import copy
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.events import Artifact, Event, Result
+from core.files.atomic import whole_file
+from core.networks.facts import measure_network
+from core.planning.prepare import Place, Prepared
+from core.results.assess import Assessment, add_seeds, versions
+from core.results.export import export_model, write_safetensors
+from core.results.latencies import Latencies
+from core.results.onnx import read_facts
+from core.results.predictions import write_predictions
+from core.results.report import Outcome, write_report
+from core.results.report.preprocessing import describe_preprocessing
+from core.teachers.trajectory import trajectory_name
+from core.training.runs import Trained
+
+FOLDER = "artifacts"
+MEDIA_TYPES = {
+    ".json": "application/json",
+    ".md": "text/markdown; charset=utf-8",
+    ".csv": "text/csv; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".png": "image/png",
+    ".onnx": "application/octet-stream",
+    ".safetensors": "application/octet-stream",
+}
+
+
+def publish(
+    prepared: Prepared,
+    trained: dict[str, Trained],
+    assessments: dict[str, Assessment],
+    teacher: dict[str, Any] | None,
+    place: Place,
+    report: Callable[[Event], None],
+    latencies: Latencies,
+) -> Result:
+    """Write all artifacts below `place.out`, tell of each, and give the result, which is metrics.json."""
+    folder = place.out / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    run, network = prepared.student, trained["student"].network.cpu()
+    dataset = run.dataset
+    preprocessing = describe_preprocessing(
+        network.input, canvas_size=dataset.canvas_size, image_size=int(run.spec.training.image_size)
+    )
+    paths = export_model(
+        network,
+        folder,
+        classes=dataset.classes,
+        preprocessing=preprocessing,
+        sample_images=dataset.test.images,
+        views=run.augmenter.test_views,
+        exports=run.spec.exports,
+        written=latencies.onnx_of(network),
+    )
+    networks = add_seeds(assessments, prepared.runs)
+    outcome = Outcome(
+        spec=run.spec.model_dump(mode="json"),
+        dataset=dataset.facts,
+        student=measure_network(network),
+        teacher=teacher,
+        metrics={**networks.pop("student"), "parity": _parity(paths)},
+        baselines={name.removeprefix("baseline/"): measures for name, measures in networks.items()},
+        curves=_curves(prepared, trained),
+        classes=dataset.classes,
+        preprocessing=preprocessing,
+        versions=versions(),
+    )
+    paths += write_report(outcome, folder)
+    logits = assessments["student"].test_logits
+    paths.append(write_predictions(folder / "predictions.csv", logits, dataset.test, dataset.classes))
+    paths += _written(folder, trained["student"], prepared)
+    for path in paths:
+        report(_artifact(path, place.out))
+    result = Result(student=outcome.student, metrics=outcome.metrics, baselines=outcome.baselines, teacher=teacher)
+    report(result)
+    return result
+
+
+def _written(folder: Path, student: Trained, prepared: Prepared) -> list[Path]:
+    """What the method made besides, and the checkpoints that were to be kept."""
+    paths = []
+    for name, content in student.products.items():
+        with whole_file(folder / name) as temporary:
+            temporary.write_bytes(content)
+        paths.append(folder / name)
+    checkpoint = copy.deepcopy(student.network)
+    for number, weights in enumerate(student.trajectory, start=1):
+        checkpoint.module.load_state_dict(weights)
+        path = folder / trajectory_name(number)
+        paths.append(write_safetensors(checkpoint, path, prepared.student.dataset.classes))
+    return paths
+
+
+def _parity(paths: list[Path]) -> dict[str, Any] | None:
+    """What the check of the ONNX file found; None where there is no such file."""
+    onnx_path = next((path for path in paths if path.suffix == ".onnx"), None)
+    return read_facts(onnx_path)["parity"] if onnx_path else None
+
+
+def _curves(prepared: Prepared, trained: dict[str, Trained]) -> dict[str, list[list[float | None]]]:
+    """The curves of the first seed, named as the metrics are."""
+    return {
+        f"{run.run.metric_prefix}{name}": points
+        for run in prepared.runs
+        if run.run.seed_offset == 0
+        for name, points in trained[run.run.name].curves.items()
+    }
+
+
+def _artifact(path: Path, out: Path) -> Artifact:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Artifact(
+        name=path.name,
+        path=str(path.relative_to(out)),
+        media_type=MEDIA_TYPES.get(path.suffix, "application/octet-stream"),
+        size_bytes=path.stat().st_size,
+        sha256=digest,
+    )

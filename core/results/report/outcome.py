@@ -1,0 +1,39 @@
+"""Everything that a finished job knows, in one frozen value: what all the report's files are made from."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.events import DatasetFacts, NetworkFacts, Result
+
+Series = list[list[Any]]
+"""Points [step, value]; a value that was not finite is None."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished job. All values are JSON.
+
+    `metrics`, each of `baselines` and `teacher` hold: `validation`, `test` and, where the job names a second domain,
+    `target` (core.evaluation.metrics.measure; None where the network cannot be measured on the customer's classes),
+    `architecture`, `num_params`, `macs`, `bytes`, and where they were measured `latency` (core.evaluation.latency),
+    `seconds`, `steps`, `images_per_second`, `seeds` [{"seed", "test_top1"}] and `parity` (core.results.parity).
+    `teacher` has `covers_classes` besides.
+    """
+
+    spec: dict[str, Any]
+    """The spec as resolved."""
+    dataset: DatasetFacts
+    student: NetworkFacts
+    teacher: dict[str, Any] | None
+    metrics: dict[str, Any]
+    baselines: dict[str, dict[str, Any]]
+    curves: dict[str, Series]
+    """Metric name -> points, as the metric events told them."""
+    classes: tuple[str, ...]
+    preprocessing: dict[str, Any]
+    versions: dict[str, str] = field(default_factory=dict)
+    """Library -> version."""
+
+    def result(self) -> Result:
+        """The job's last event, and the content of metrics.json."""
+        return Result(student=self.student, metrics=self.metrics, baselines=self.baselines, teacher=self.teacher)

@@ -1,0 +1,1 @@
+"""The machine under the engine: device, cores, processes, random seeds, interruption, memory."""

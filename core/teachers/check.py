@@ -1,0 +1,116 @@
+"""Does the teacher know the customer's classes, and does it know them better than a coin?"""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from core.data.dataset import Split
+from core.errors import LabelSpaceMismatch, TeacherLoadFailed, near_misses
+from core.networks.facts import measure_network
+from core.networks.network import Network
+from core.networks.teacher import Teacher
+from core.spec import TeacherSpec
+
+if TYPE_CHECKING:
+    from core.planning.prepare import Prepared, PreparedRun
+
+MOST_IMAGES = 1000  # enough to tell a teacher from chance
+LEAST_IMAGES = 64
+AFFORDABLE_MACS = 1e11
+AT_ONCE = 32
+
+
+def class_indices(teacher: Teacher, classes: Sequence[str], *, covers: bool) -> Tensor | None:
+    """int64 (K,): where the customer's classes stand among the teacher's outputs, or None where it does not cover them.
+
+    Raises LabelSpaceMismatch, naming the classes, where the method needs them covered (`covers`).
+    """
+    known = {name: index for index, name in enumerate(teacher.classes or ())}
+    missing = [name for name in classes if name not in known]
+    if not missing:
+        return torch.tensor([known[name] for name in classes])
+    if not covers:
+        return None
+    if teacher.classes is None:
+        raise LabelSpaceMismatch(
+            f"the teacher has {teacher.network.num_classes} outputs and no class names, and this "
+            f"method compares outputs class by class",
+            hint="give teacher.classes, the names in the order of its outputs; or use method pkd, which needs none",
+            pointer="/teacher/classes",
+        )
+    guesses = {name: near_misses(name, known, most=1) for name in missing[:5]}
+    listed = ", ".join(f"{name!r}" + (f" (nearest: {near[0]!r})" if near else "") for name, near in guesses.items())
+    raise LabelSpaceMismatch(
+        f"the teacher lacks {len(missing)} of the {len(classes)} classes: {listed}",
+        hint="rename classes with dataset.class_map, correct teacher.classes, or use method pkd, which "
+        "needs no common classes",
+        pointer="/dataset/classes",
+    )
+
+
+def check_teacher(prepared: "Prepared", run: "PreparedRun", spec: TeacherSpec) -> float:
+    """The teacher's top-1 on validation images, restricted to the customer's classes, as a fraction; of some of them in
+    the training's arithmetic, where all are more than can be afforded.
+
+    Raises TeacherLoadFailed where it is within two standard errors of guessing on validation and training images
+    together (a few validation images alone could not tell): such weights belong to another architecture, other classes
+    or another order.
+    """
+    most = _affordable(prepared.teacher.network)
+    validation = _spread(len(run.dataset.validation.labels), most)
+    right = all_right = _hits(prepared, run, run.dataset.validation, validation)
+    chance = 1 / len(run.dataset.classes)
+    for train in _portions(len(run.dataset.train.labels), most - len(right)):
+        if _score(all_right) > chance + 2 * _margin(chance, len(all_right)):
+            break  # no more images are needed to tell
+        all_right = torch.cat([all_right, _hits(prepared, run, run.dataset.train, train)])
+    count, score = len(all_right), _score(all_right)
+    if score <= chance + _margin(chance, count):
+        raise TeacherLoadFailed(
+            f"the teacher scores {score:.1%} on {count} of the customer's images, where guessing among "
+            f"{len(run.dataset.classes)} classes scores {chance:.1%}: "
+            f"{spec.weights or spec.architecture} does not know these classes",
+            hint="check the weights, the architecture, and that teacher.classes is in the order of the "
+            "teacher's outputs",
+            pointer="/teacher",
+        )
+    return _score(right)
+
+
+def _affordable(network: Network) -> int:
+    """How many images the teacher can be checked on in about a second of a small machine."""
+    return max(LEAST_IMAGES, min(MOST_IMAGES, int(AFFORDABLE_MACS / measure_network(network).macs)))
+
+
+def _spread(count: int, most: int) -> Tensor:
+    """`most` indices at most, evenly over `count`."""
+    return torch.linspace(0, count - 1, max(0, min(most, count))).long()
+
+
+def _portions(count: int, most: int) -> Sequence[Tensor]:
+    """The same in portions of AT_ONCE, each from all over."""
+    spread = _spread(count, most)
+    order = torch.randperm(len(spread), generator=torch.Generator().manual_seed(0))
+    return spread[order].split(AT_ONCE) if len(spread) else ()
+
+
+def _score(right: Tensor) -> float:
+    return right.double().mean().item()
+
+
+def _hits(prepared: "Prepared", run: "PreparedRun", split: Split, indices: Tensor) -> Tensor:
+    if len(indices) == len(split.labels):
+        # In float32, for these are asked for again when students are validated.
+        logits = prepared.teacher_logits(run, split)[indices]
+    else:
+        logits = prepared.view.logits(split.images[indices], run.augmenter, prepared.arithmetic)
+    return logits.argmax(dim=1) == split.labels[indices]
+
+
+def _margin(chance: float, count: int) -> float:
+    """How far above chance a teacher must score: two standard errors of guessing, and beyond what untrained networks
+    reach because their random features see brightness: twice chance, or with few classes a quarter of what is left."""
+    return max(2 * math.sqrt(chance * (1 - chance) / count), min(chance, (1 - chance) / 4))

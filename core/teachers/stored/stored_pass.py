@@ -1,0 +1,97 @@
+"""A stored teacher pass in use: views are filled when an epoch first wants them, then read."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from core.data.augment import Augmenter
+from core.data.dataset import Split
+from core.files.result_cache import content_address
+from core.networks.compiled import begin_step
+from core.networks.network import Features, InputFormat
+from core.system.device import Arithmetic, images_at_once
+from core.system.seeds import generator
+from core.teachers.stored.record import Layout
+from core.teachers.stored.store import Shelf
+
+FOLDER = "teacher-pass"
+_FORM = 2  # raised whenever the same inputs would give other records: part of every address
+
+
+@dataclass(frozen=True)
+class StoredPass:
+    """`num_views` views of each image of `split` with what the teacher said of them.
+
+    A view is a function of the images and its number alone, not of a job's seed: so that jobs share it.
+    """
+
+    split: Split
+    augmenter: Augmenter
+    layout: Layout
+    shelf: Shelf
+    num_views: int
+    arithmetic: Arithmetic
+    observe: Callable[[Tensor], Features]
+
+    def ensure(self, view: int, pulse: Callable[[], None]) -> bool:
+        """Fill a view that is not there yet; whether it had to be. `pulse` is called between batches and may raise, in
+        which case nothing of the view stays."""
+        if self.shelf.has(view):
+            return False
+        self.shelf.write(view, self._records(view, pulse))
+        return True
+
+    def fetch(self, indices: Tensor, view: int) -> Tensor:
+        """The records of int64 `indices` into the split, as they lie on the disk: uint8 (N, bytes)."""
+        return self.shelf.read(view, indices)
+
+    def decode(self, records: Tensor, device: torch.device) -> tuple[Tensor, Features]:
+        """float32 views (N, 3, V, V) in [0, 1] and the teacher's features, on the device."""
+        return self.layout.decode(records, device)
+
+    def _records(self, view: int, pulse: Callable[[], None]) -> Iterator[Tensor]:
+        count, device = len(self.split.labels), self.arithmetic.device
+        at_once = images_at_once(self.layout.image_size, device)
+        for start in range(0, count, at_once):
+            pulse()
+            begin_step()
+            images = self.split.images[start : start + at_once].to(device)
+            views = self.augmenter.train_views(images, generator(0, "stored view", view, start, device=device))
+            pixels = (views * 255).round().to(torch.uint8)
+            # Zeros fill the last batch up: a network's last bits may depend on the batch's shape.
+            padded = torch.nn.functional.pad(pixels, (0, 0, 0, 0, 0, 0, 0, at_once - len(pixels)))
+            features = self.observe(self.arithmetic.laid_out(padded.float() / 255))
+            yield self.layout.encode(padded, features)[: len(pixels)]
+
+
+def address_of(
+    weights: Mapping[str, Tensor], *, architecture: str, input_format: InputFormat, fingerprint: str, split: Split,
+    augmenter: Augmenter, taps: tuple[int | str, ...], layout: Layout, arithmetic: Arithmetic, teacher_precision: str,
+) -> str:  # fmt: skip
+    """The content address of a pass: everything that its records depend on, hashed."""
+    facts = {
+        "form": _FORM,
+        "architecture": architecture,
+        "input": asdict(input_format),  # no part of the weights: Network keeps mean and std out of its state dict
+        "dataset": fingerprint,
+        "images": hashlib.sha256("\n".join(split.names).encode()).hexdigest(),
+        "canvas": list(split.images.shape[1:]),
+        "augmentation": augmenter.policy,
+        "taps": taps,
+        "layout": layout.as_json(),
+        "precision": arithmetic.precision,
+        "teacher_precision": teacher_precision,
+        "device": arithmetic.device.type,
+        "torch": torch.__version__,
+        "batch": images_at_once(layout.image_size, arithmetic.device),
+    }
+    return content_address(facts, weights)
+
+
+def shelf_root(cache: Path) -> Path:
+    """Where passes lie in an engine's cache."""
+    return cache / FOLDER

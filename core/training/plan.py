@@ -1,0 +1,115 @@
+"""The fixed numbers of one training: how many steps, in which stages, at what rate, and when to look up."""
+
+from dataclasses import dataclass
+
+from core.methods.method import Stage
+from core.spec import TrainingSpec
+from core.system.device import Arithmetic
+from core.training.batches import Batches
+from core.training.learning_rate import rate_factor
+
+NUM_REPORTS = 200  # points of a curve: enough to draw, few enough to store for thousands of jobs
+NUM_VALIDATIONS = 100
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """A stage with its batches and where it lies among all steps: first_step <= step < end_step."""
+
+    stage: Stage
+    batches: Batches
+    first_step: int
+    end_step: int
+
+
+@dataclass(frozen=True)
+class Course:
+    """One training, planned. `training` is resolved."""
+
+    run: str
+    training: TrainingSpec
+    seed: int
+    arithmetic: Arithmetic
+    stages: tuple[PlannedStage, ...]
+
+    @property
+    def micro_batch_size(self) -> int:
+        """Images that go through the networks at once, at first."""
+        size = self.training.micro_batch_size
+        return int(self.training.batch_size) if size == "auto" else min(size, int(self.training.batch_size))
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole course."""
+        return self.stages[-1].end_step
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch over the whole training split."""
+        return self.stages[0].batches.steps_per_whole_epoch
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the whole course, the last maybe cut short."""
+        return -(-self.steps // self.steps_per_epoch)
+
+    @property
+    def first_student_step(self) -> int:
+        """Where the student that comes out begins to train."""
+        return next(planned.first_step for planned in self.stages if not planned.stage.prepares)
+
+    @property
+    def report_interval(self) -> int:
+        """Steps between two points of a training curve."""
+        return max(1, self.steps // NUM_REPORTS)
+
+    def stage_of(self, step: int) -> int:
+        """The index of the stage that a step belongs to."""
+        return next(index for index, stage in enumerate(self.stages) if step < stage.end_step)
+
+    def epoch_of(self, step: int) -> int:
+        """Epochs begun after `step` steps, at least 1."""
+        return max(1, -(-step // self.steps_per_epoch))
+
+    def validates_after(self, step: int) -> bool:
+        """Whether the network is validated after `step` steps: at epoch ends, of many epochs at about a hundred, and
+        at the end; not in a stage that prepares.
+        """
+        if self.stages[self.stage_of(step - 1)].stage.prepares:
+            return False
+        interval = self.steps_per_epoch * max(1, self.epochs // NUM_VALIDATIONS)
+        return step % interval == 0 or step == self.steps
+
+    def rate_factor(self, step: int) -> float:
+        """The share of the peak learning rate for a step (from 0)."""
+        stage = self.stages[self.stage_of(step)]
+        if not stage.stage.restarts_schedule:
+            return rate_factor(self.training, step, steps=self.steps, steps_per_epoch=self.steps_per_epoch)
+        return rate_factor(
+            self.training,
+            step - stage.first_step,
+            steps=stage.end_step - stage.first_step,
+            steps_per_epoch=stage.batches.steps_per_epoch,
+        )
+
+
+def end_steps(
+    stages: tuple[Stage, ...], *, steps_per_epoch: int, epochs: int, max_steps: int | None
+) -> tuple[int, ...]:
+    """Where each stage ends, counted in steps: a share of 1 is `epochs` epochs, or `max_steps` where that is less."""
+    whole = epochs * steps_per_epoch
+    whole = min(whole, max_steps) if max_steps is not None else whole
+    ends: list[int] = []
+    for count in range(1, len(stages) + 1):
+        share = sum(stage.share for stage in stages[:count])
+        ends.append(max((ends[-1] if ends else 0) + 1, round(whole * share)))
+    return tuple(ends)
+
+
+def plan_stages(
+    stages: tuple[Stage, ...], batches: tuple[Batches, ...], *, epochs: int, max_steps: int | None
+) -> tuple[PlannedStage, ...]:
+    """Lay the stages out one after the other; the job's epochs are those over the whole training split."""
+    ends = end_steps(stages, steps_per_epoch=batches[0].steps_per_whole_epoch, epochs=epochs, max_steps=max_steps)
+    starts = (0, *ends[:-1])
+    return tuple(PlannedStage(*each) for each in zip(stages, batches, starts, ends, strict=True))

@@ -1,0 +1,222 @@
+"""The training of all of a job's networks, one after the other, from wherever the last checkpoint stands."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from core.errors import SpecInvalid
+from core.events import Checkpoint, Event, Log, Metric
+from core.methods.method import Method
+from core.networks.inference import in_plain_layout
+from core.networks.network import Network
+from core.planning.prepare import Place, Prepared, PreparedRun
+from core.spec import name_of
+from core.system.distributed import keep_statistics
+from core.system.interruption import Interrupted, Watch
+from core.training.build import build_method, build_trainer, run_cost
+from core.training.checkpoint import CheckpointFolder
+from core.training.progress import Meter
+from core.training.trainer import Trainer
+
+FORMAT = 3  # of a checkpoint
+Curves = dict[str, list[list[float | None]]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network after its training, on the CPU, and how it got there."""
+
+    network: Network
+    steps: int
+    seconds: float
+    """Of training steps alone, over all attempts."""
+    curves: Curves
+    """Metric name -> [[step, value], ...]."""
+    products: dict[str, bytes]
+    """Files by name that the method made besides."""
+    trajectory: list[dict[str, Tensor]]
+    """State dicts along the way, the last one at the end; empty where none were to be kept."""
+
+
+@dataclass
+class Training:
+    """What is going on: the runs that are done, and the one that is under way."""
+
+    prepared: Prepared
+    place: Place
+    report: Callable[[Event], None]
+    watch: Watch
+    finished: dict[str, dict[str, Any]] = field(default_factory=dict)
+    curves: Curves = field(default_factory=dict)
+    trajectory: list[dict[str, Tensor]] = field(default_factory=list)
+    meter: Meter = field(init=False)
+    _images_per_second: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.folder = CheckpointFolder(self.place.out)
+        self.meter = Meter({run.run.name: run_cost(self.prepared, run) for run in self.prepared.runs})
+
+    def train(self, run: PreparedRun, state: dict[str, Any] | None) -> Trained:
+        """Train one network, from `state` where a checkpoint has it half done."""
+        method = build_method(self.prepared, run, self.place)
+        if run.run.name in self.finished:
+            return self._recall(run, method)
+        trainer = build_trainer(
+            self.prepared,
+            run,
+            method,
+            self.place,
+            self._teller(run),
+            self._after_step(run),
+            pulse=self._pulse,
+            notice=lambda message: self.report(Log(message=f"{run.run.name}: {message}")),
+        )
+        if state is not None:
+            trainer.load_state_dict(state["trainer"])
+            self.curves, self.trajectory = state["curves"], state["trajectory"]
+        course = trainer.course
+        self.report(
+            Log(message=f"{run.run.name}: {course.steps} steps in {course.epochs} epochs, from step {trainer.step}")
+        )
+        with closing(trainer):
+            trainer.run()
+        early = " (stopped early)" if trainer.stopped else ""
+        done = f"{trainer.step} steps{early} took {trainer.seconds:.1f} s of training"
+        self.report(Log(message=f"{run.run.name}: {done}"))
+        self.finished[run.run.name] = {
+            "weights": method.deployed().cpu().state_dict(),
+            "steps": trainer.step,
+            "seconds": trainer.seconds,
+            "curves": self.curves,
+            "products": method.products(),
+            "trajectory": self.trajectory,
+        }
+        self.curves, self.trajectory = {}, []
+        self.save(None)
+        return self._recall(run, method)
+
+    def _recall(self, run: PreparedRun, method: Method) -> Trained:
+        done = self.finished[run.run.name]
+        self.meter.finished(run.run.name)
+        network = method.deployed().cpu()
+        network.load_state_dict(done["weights"])
+        keep_statistics(in_plain_layout(network))
+        return Trained(network, done["steps"], done["seconds"], done["curves"], done["products"], done["trajectory"])
+
+    def save(self, trainer: Trainer | None) -> None:
+        """Write a checkpoint of everything and tell of it."""
+        state = {
+            "format": FORMAT,
+            "finished": self.finished,
+            "run": trainer.course.run if trainer is not None else None,
+            "trainer": trainer.state_dict() if trainer is not None else None,
+            "curves": self.curves,
+            "trajectory": self.trajectory,
+            "spent_seconds": self.watch.spent(),
+            "choices": _choices(self.prepared.student),
+        }
+        total = sum(done["steps"] for done in self.finished.values()) + (trainer.step if trainer is not None else 0)
+        self.watch.saved()
+        if self.place.ranks.is_first:
+            event: Checkpoint = self.folder.save(state, total)
+            self.report(event)
+
+    def _teller(self, run: PreparedRun) -> Callable[[int, dict[str, float | None]], None]:
+        def tell(step: int, values: dict[str, float | None]) -> None:
+            self._images_per_second = values.get("images_per_second", self._images_per_second)
+            named = {f"{run.run.metric_prefix}{name}": value for name, value in values.items()}
+            for name, value in values.items():
+                self.curves.setdefault(name, []).append([step, value])
+            self.report(Metric(step=step, values=named))
+
+        return tell
+
+    def _after_step(self, run: PreparedRun) -> Callable[[Trainer], None]:
+        def after_step(trainer: Trainer) -> None:
+            course = trainer.course
+            progress = self.meter.progress(
+                run.run.name,
+                trainer.step,
+                epoch=course.epoch_of(trainer.step),
+                epochs=course.epochs,
+                steps=course.steps,
+                images_per_second=self._images_per_second,
+            )
+            if progress is not None:
+                self.report(progress)
+            self._keep(run, trainer)
+            ends = trainer.stopped or trainer.step == course.steps  # then the whole run is saved a moment later
+            due = self.watch.checkpoint_is_due(epoch_ends=trainer.step % course.steps_per_epoch == 0)
+            self._pulse(trainer, due=due and not ends, ends=ends)
+
+        return after_step
+
+    def _pulse(self, trainer: Trainer, *, due: bool = False, ends: bool = False) -> None:
+        """Between two steps: end where the time is up, or where the process was asked to, after a checkpoint, unless
+        the run ends anyway; save where that is `due`. All ranks do what one of them has to."""
+        late, interrupted, due = self.place.ranks.any_of(self.watch.is_late(), self.watch.interrupted.is_set(), due)
+        if late:
+            self.watch.give_up()
+        if interrupted and not ends:
+            self.save(trainer)
+            raise Interrupted
+        if due:
+            self.save(trainer)
+
+    def _keep(self, run: PreparedRun, trainer: Trainer) -> None:
+        """Keep the weights at the ends of equal parts of the training, the last at its end; of the student alone."""
+        count, steps = run.spec.training.keep_trajectory, trainer.course.steps
+        if run is not self.prepared.student or not count:
+            return
+        ends = {round(part * steps / count) for part in range(1, count + 1)}
+        if trainer.step in ends or trainer.stopped:
+            weights = trainer.method.deployed().module.state_dict()
+            self.trajectory.append({name: value.detach().cpu().clone() for name, value in weights.items()})
+
+
+def train_all(
+    prepared: Prepared, place: Place, report: Callable[[Event], None], watch: Watch, *, resume: bool
+) -> dict[str, Trained]:
+    """Train every run; the result by run name.
+
+    With `resume`, from the newest checkpoint. Raises SpecInvalid where that one's tensors belong to something else.
+    """
+    training = Training(prepared, place, report, watch)
+    state = training.folder.load() if resume else None
+    if state is not None and state["format"] != FORMAT:
+        told = f"the checkpoint has format {state['format']}, this version reads {FORMAT}: training starts anew"
+        report(Log(level="warning", message=told))
+        state = None
+    if state is not None:
+        _check_choices(state["choices"], _choices(prepared.student))
+        training.finished = state["finished"]
+        watch.spent_seconds += state["spent_seconds"]
+        done = f"{len(training.finished)} of {len(prepared.runs)} trainings are done"
+        report(Log(message=f"resuming from a checkpoint; {done}"))
+    trained = {}
+    for run in prepared.runs:
+        its_state = state if state is not None and state["run"] == run.run.name else None
+        trained[run.run.name] = training.train(run, its_state)
+    return trained
+
+
+def _choices(run: PreparedRun) -> dict[str, str]:
+    """What a checkpoint's tensors belong to, by the place in the spec that decides it."""
+    return {
+        "/student": str(run.spec.student.architecture),
+        "/method": name_of(run.spec.method),
+        "/training/optimizer": run.spec.training.optimizer,
+    }
+
+
+def _check_choices(begun: dict[str, str], wanted: dict[str, str]) -> None:
+    errors = [
+        (place, f"the checkpoint was begun with {begun[place]!r}, not {choice!r}; name that or another out folder")
+        for place, choice in wanted.items()
+        if begun[place] != choice
+    ]
+    if errors:
+        raise SpecInvalid(errors)

@@ -1,0 +1,278 @@
+"""One training loop for every method, with checkpoint and exact resume.
+
+Whatever is random in a step is seeded by (seed, step), so a checkpoint needs weights, optimizer states and counters
+alone, and a run that is cut anywhere goes on, on a CPU, as if it had not been.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.errors import LossDiverged
+from core.methods.method import Batch, Method, Moment, Update
+from core.networks.compiled import begin_step
+from core.system.distributed import ALONE, Ranks
+from core.system.seeds import derive_seed
+from core.teachers.frozen import Teaching
+from core.teachers.stored.store import NoRoom
+from core.training.accumulation import MicroBatches, Part
+from core.training.batches import Batches
+from core.training.ema import Averaged
+from core.training.optimizers import build_optimizer, set_rate
+from core.training.plan import Course
+from core.training.running_means import Tally
+from core.training.validation import Validator
+
+
+@dataclass
+class Trainer:
+    """The training of one network: `course` is what stays fixed, the rest is what a checkpoint holds."""
+
+    method: Method
+    course: Course
+    teaching: Teaching
+    validator: Validator
+    tell: Callable[[int, dict[str, float | None]], None]
+    """Called with (step, values by name) about 200 times in a run."""
+    after_step: Callable[["Trainer"], None]
+    """Called after each step: the place to save, report progress, or raise Interrupted."""
+    pulse: Callable[["Trainer"], None] = lambda trainer: None
+    """Called now and then in long work between two steps: it may save, and raise Interrupted."""
+    notice: Callable[[str], None] = lambda message: None
+    """Told what a person should know, in a sentence."""
+    ranks: Ranks = ALONE
+    step: int = 0
+    seconds: float = 0.0
+    stopped: bool = False
+    _optimizers: dict[str, torch.optim.Optimizer] = field(default_factory=dict, init=False)
+    _stage: int = field(default=-1, init=False)
+    _resumed: bool = field(default=False, init=False)
+    _is_live: bool = field(default=False, init=False)
+    _has_lacked_room: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self.tally = Tally(self.course.arithmetic.device)
+        self.scaler = self.course.arithmetic.scaler()
+        decay = self.course.training.ema_decay
+        self.averaged = Averaged(self.method.deployed(), decay) if decay is not None else None
+        self.micro = MicroBatches(self.course.micro_batch_size, self.notice, self.ranks)
+        self._reported = (0, 0.0)
+
+    def run(self) -> None:
+        """Train to the end of the course or to an early stop; then the method's deployed network holds the result."""
+        if self.method.needs.survey and self.step == 0:
+            self.method.survey(self.teaching.surveyed(self.course.stages[0].batches.survey()))
+        while self.step < self.course.steps and not self.stopped:
+            started = time.perf_counter()
+            self._enter_step()
+            self._take_step()
+            self.step += 1
+            reports = self.step % self.course.report_interval == 0 or self.step == self.course.steps
+            if reports:
+                self.course.arithmetic.wait()  # or the seconds would be those of launching what a GPU has yet to do
+            self.seconds += time.perf_counter() - started
+            if reports:
+                self._report()
+            if self.course.validates_after(self.step):
+                self._validate()
+            self.after_step(self)
+        self._check_finite()
+        if self.averaged is not None:
+            self.method.deployed().load_state_dict(self.averaged.state_dict())
+        self.validator.restore_best(self.method.deployed())
+
+    def close(self) -> None:
+        """Let go of the stored pass: others may evict it from now on."""
+        stored = self.course.stages[0].batches.stored  # that of all stages
+        if stored is not None:
+            stored.shelf.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed run needs; raises LossDiverged rather than keep weights that are lost."""
+        self._check_finite()
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "stopped": self.stopped,
+            "stage": self._stage,
+            "networks": {name: network.state_dict() for name, network in self._networks().items()},
+            "method": self.method.state_dict(),
+            "optimizers": {group: optimizer.state_dict() for group, optimizer in self._optimizers.items()},
+            "scaler": self.scaler.state_dict(),
+            "averaged": self.averaged.state_dict() if self.averaged is not None else None,
+            "validator": self.validator.state_dict(),
+            "tally": self.tally.state_dict(),
+            "micro_batch_size": self.micro.size,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict()` of a trainer made from the same spec."""
+        for name, network in self._networks().items():
+            network.load_state_dict(state["networks"][name])
+        self.method.load_state_dict(state["method"])
+        self.step, self.seconds, self.stopped = state["step"], state["seconds"], state["stopped"]
+        if state["stage"] >= 0:
+            self._enter_stage(state["stage"], fresh=False)
+            for group, optimizer in self._optimizers.items():
+                optimizer.load_state_dict(state["optimizers"][group])
+        self.scaler.load_state_dict(state["scaler"])
+        if self.averaged is not None:
+            # Where the one that was cut did not average yet, as another length decides, this begins with its weights.
+            self.averaged.load_state_dict(state["averaged"] or self.method.deployed().state_dict())
+        self.validator.load_state_dict(state["validator"])
+        self.tally.load_state_dict(state["tally"])
+        self.micro.size = state["micro_batch_size"]
+        self._resumed = True
+        self._reported = (self.step, self.seconds)
+
+    @property
+    def batches(self) -> Batches:
+        """Of the present stage and epoch."""
+        batches = self.course.stages[max(self._stage, 0)].batches
+        return batches.live if self._is_live else batches
+
+    def _networks(self) -> dict[str, nn.Module]:
+        networks: dict[str, nn.Module] = {"student": self.method.setting.student}
+        if self.method.needs.teacher == "training" and self.method.setting.teacher is not None:
+            networks["teacher"] = self.method.setting.teacher
+        return networks
+
+    def _enter_step(self) -> None:
+        stage = self.course.stage_of(self.step)
+        if stage != self._stage:
+            self._enter_stage(stage, fresh=True)
+        local = self.step - self.course.stages[stage].first_step
+        if local % self.batches.steps_per_epoch == 0 or self._resumed:
+            self._fill_view(local)
+            self._resumed = False
+            planned = self.course.stages[stage].stage
+            # Of the epoch's first step, also where a resume begins in its middle: a method sees the same in both.
+            began = self.step - local % self.batches.steps_per_epoch
+            epoch = began // self.course.steps_per_epoch
+            self.method.begin_epoch(Moment(planned, epoch, began, began / self.course.steps))
+            if self.method.needs.trajectory:
+                self.teaching.take_anchor(self.method.anchor())
+            self.method.set_training_mode()
+
+    def _fill_view(self, local: int) -> None:
+        """Have the teacher see this epoch's view, where it has not yet. Where no room can be made for it, all ranks
+        go through the epoch live; that depends on other jobs, and a resume may find it otherwise."""
+        batches = self.course.stages[self._stage].batches
+        stored = batches.stored
+        if stored is None:
+            return
+        view, filled, lack = batches.view_of(local), False, None
+        # Among several ranks a pulse would wait for the others, which wait for this view.
+        pulse = (lambda: self.pulse(self)) if self.ranks.size == 1 else (lambda: None)
+        with self.ranks.first_goes_first():
+            try:
+                filled = stored.ensure(view, pulse)
+            except NoRoom as reason:
+                lack = reason
+        self._is_live = self.ranks.any(lack is not None)
+        if filled:
+            self.notice(f"the teacher has seen view {view + 1} of {stored.num_views} of the training images")
+        if self._is_live and not self._has_lacked_room:
+            self._has_lacked_room = True
+            self.notice(
+                f"there is no room for view {view + 1} of {stored.num_views} of the stored teacher pass "
+                f"({lack or 'in another process'}): the teacher is run live in epochs that lack theirs"
+            )
+
+    def _enter_stage(self, index: int, *, fresh: bool) -> None:
+        self._stage = index
+        self.method.stage = self.course.stages[index].stage
+        if fresh:
+            self.method.begin_stage(self.method.stage)
+        self._optimizers = {
+            group: build_optimizer(self.course.training, parameters, self._peak_rate(group))
+            for group, parameters in self.method.parameter_groups().items()
+        }
+
+    def _peak_rate(self, group: str) -> float:
+        return float(self.course.training.learning_rate) * self.method.rate_scales.get(group, 1.0)
+
+    def _take_step(self) -> None:
+        begin_step()
+        batch = self.batches.batch(self.step - self.course.stages[self._stage].first_step)
+        self.micro.take(batch, self._begin_part, self._apply)
+        if self.averaged is not None and not self.method.stage.prepares:
+            self.averaged.update(self.step - self.course.first_student_step)
+
+    def _begin_part(self, batch: Batch, place: int) -> Iterator[Update]:
+        """The updates of a batch or of a part of it, each computed in the course's arithmetic when it is asked for."""
+        # Dropout and its like draw from the global generators; seeding them by the step makes them resumable.
+        torch.manual_seed(derive_seed(self.course.seed, "step", self.step, *([place] if place else [])))
+        updates = self.method.updates(self.teaching.complete(batch))
+        while True:
+            with self.course.arithmetic.autocast_to_train():
+                update = next(updates, None)
+            if update is None:
+                return
+            yield update
+
+    def _apply(self, parts: Iterator[Part]) -> bool:
+        """One optimizer step from the parts of a batch, each gone backward through before the next is computed; whether
+        there were any."""
+        seen: list[tuple[Part, Tensor]] = []
+        for part in parts:
+            if not seen:
+                self._optimizers[part.update.group].zero_grad(set_to_none=True)
+            loss = total_of(part.update.terms)
+            self.scaler.scale(loss * part.share if part.share < 1 else loss).backward()
+            seen.append((part, loss.detach()))
+        if not seen:
+            return False
+        self._step_optimizer(seen[0][0].update.group)
+        self.tally.add(seen, self.step)
+        return True
+
+    def _step_optimizer(self, group: str) -> None:
+        optimizer = self._optimizers[group]
+        self.ranks.sum_gradients(p for each in optimizer.param_groups for p in each["params"])
+        set_rate(optimizer, self._peak_rate(group) * self.course.rate_factor(self.step))
+        limit = self.course.training.clip_gradient_norm
+        if limit is not None:
+            self.scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_([p for each in optimizer.param_groups for p in each["params"]], limit)
+        self.scaler.step(optimizer)
+        self.scaler.update()
+
+    def _check_finite(self) -> None:
+        # All ranks fail where one does, or the others would wait for it.
+        step = self.ranks.largest(self.tally.diverged_at())
+        if step >= 0:
+            epoch = step // self.course.steps_per_epoch + 1
+            raise LossDiverged(
+                f"the training loss of {self.course.run} became NaN or infinite at step {step + 1} (epoch {epoch})",
+                hint="lower training.learning_rate, set training.clip_gradient_norm, or use training.precision fp32",
+                pointer="/training/learning_rate",
+            )
+
+    def _report(self) -> None:
+        self._check_finite()
+        steps, seconds = self.step - self._reported[0], self.seconds - self._reported[1]
+        self._reported = (self.step, self.seconds)
+        values: dict[str, float | None] = dict(self.tally.take(self.ranks))
+        values["learning_rate"] = self._peak_rate("student") * self.course.rate_factor(self.step - 1)
+        values["images_per_second"] = steps * self.course.training.batch_size / seconds if seconds else None
+        self.tell(self.step, values)
+
+    def _validate(self) -> None:
+        with self._final_weights():
+            values, self.stopped = self.validator.validate(self.method.deployed(), self.course.epoch_of(self.step))
+        self.method.set_training_mode()
+        self.tell(self.step, values)
+
+    def _final_weights(self) -> AbstractContextManager[None]:
+        return self.averaged.in_place() if self.averaged is not None else nullcontext()
+
+
+def total_of(terms: Mapping[str, Tensor]) -> Tensor:
+    """The loss: the sum of the terms, in float32 at least."""
+    return torch.stack([term.float() if term.dtype.itemsize < 4 else term for term in terms.values()]).sum()

@@ -1,0 +1,74 @@
+"""What one job found out is there for the next, whole or not at all, and never in the way of a job."""
+
+import os
+
+import pytest
+import torch
+
+from core.files.result_cache import FOLDER, Findings, content_address
+
+
+def kept(cache):
+    return sorted(path.name for path in (cache / FOLDER).iterdir())
+
+
+def test_what_is_kept_is_recalled_by_others(tmp_path):
+    Findings(tmp_path).keep("answer", "a", b"42")
+    assert Findings(tmp_path).recall("answer", "a") == b"42"
+    assert Findings(tmp_path).recall("answer", "b") is None
+    assert Findings(tmp_path).recall("question", "a") is None
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: b"", lambda data: b"X" + data[1:]])
+def test_what_is_damaged_is_not_recalled(tmp_path, damage, caplog):
+    findings = Findings(tmp_path)
+    findings.keep("answer", "a", b"a long answer")
+    path = tmp_path / FOLDER / "answer-a"
+    path.write_bytes(damage(path.read_bytes()))
+    assert findings.recall("answer", "a") is None
+    assert "damaged" in caplog.text
+    findings.keep("answer", "a", b"another")
+    assert findings.recall("answer", "a") == b"another"
+
+
+def test_the_longest_unused_make_room(tmp_path):
+    findings = Findings(tmp_path, max_bytes=400)
+    for age, name in enumerate("abc"):
+        findings.keep("answer", name, bytes(100))
+        os.utime(tmp_path / FOLDER / f"answer-{name}", (1000 + age, 1000 + age))
+    assert findings.recall("answer", "a") is not None  # used again, just now
+    findings.keep("answer", "d", bytes(100))
+    assert kept(tmp_path) == ["answer-a", "answer-c", "answer-d"]
+
+
+def test_what_would_take_most_of_the_room_is_not_kept(tmp_path):
+    findings = Findings(tmp_path, max_bytes=400)
+    findings.keep("answer", "a", bytes(100))
+    findings.keep("answer", "b", bytes(101))
+    assert kept(tmp_path) == ["answer-a"]
+
+
+def test_a_cache_that_cannot_be_used_fails_no_job(tmp_path, caplog):
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    findings = Findings(tmp_path / "cache")
+    findings.keep("answer", "a", b"42")
+    assert "not kept for later jobs" in caplog.text
+    assert findings.recall("answer", "a") is None
+    assert "cannot be read" in caplog.text
+
+
+def test_an_address_tells_contents_apart_and_not_how_they_lie_in_memory():
+    images = torch.arange(24.0).view(1, 2, 3, 4)
+    facts, tensors = {"size": 4}, {"images": images}
+    address = content_address(facts, tensors)
+    laid_out = images.contiguous(memory_format=torch.channels_last)
+    assert content_address(facts, {"images": laid_out}) == address
+    others = [
+        content_address({"size": 5}, tensors),
+        content_address(facts),
+        content_address(facts, {"views": images}),
+        content_address(facts, {"images": images.view(2, 1, 3, 4)}),
+        content_address(facts, {"images": images.double()}),
+        content_address(facts, {"images": images + (images == 7)}),
+    ]
+    assert len({address, *others}) == 7

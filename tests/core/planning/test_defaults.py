@@ -1,0 +1,255 @@
+"""What every `auto` becomes."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import CPU, make_training
+
+from core.errors import SpecInvalid
+from core.planning.defaults import resolve
+from core.spec import parse_job
+from core.system.device import Arithmetic, choose_arithmetic, computes_in_int8
+
+
+def resolved(
+    training=None,
+    *,
+    num_train=1000,
+    native=(32, 32),
+    architecture="cifar/resnet8",
+    flippable=True,
+    is_kin=False,
+    is_convolutional=True,
+    arithmetic=CPU,
+    **job,
+):
+    document = {"teacher": "torchvision/resnet50", "dataset": "builtin:digits", "student": "nano"}
+    return resolve(
+        parse_job({**document, "training": training or {}, **job}),
+        native_size=native,
+        num_train=num_train,
+        architecture=architecture,
+        default_size=224,
+        flippable=flippable,
+        is_kin=is_kin,
+        is_convolutional=is_convolutional,
+        arithmetic=arithmetic,
+    )
+
+
+def test_no_auto_is_left_and_resolving_again_changes_nothing():
+    once = resolved()
+    dumped = once.model_dump(mode="json")
+    # How the teacher is asked and who convolves depends on the method as built: core.planning.strategy fills it in.
+    left = {name for name, value in dumped["training"].items() if value == "auto"}
+    assert left == {"teacher_pass", "stored_views", "kernels"} and "auto" not in json.dumps(dumped["method"])
+    again = resolve(
+        parse_job(dumped),
+        native_size=(32, 32),
+        num_train=1000,
+        architecture=once.student.architecture,
+        default_size=224,
+        flippable=True,
+        is_kin=True,
+        is_convolutional=False,
+        arithmetic=CPU,
+    )
+    assert again == once
+
+
+def test_what_is_given_stays():
+    given = {
+        "epochs": 3,
+        "batch_size": 10,
+        "learning_rate": 0.2,
+        "weight_decay": 0.0,
+        "image_size": 16,
+        "augmentation": "none",
+    }
+    assert given.items() <= resolved(given).training.model_dump().items()
+
+
+def test_small_splits_get_small_batches_and_enough_steps():
+    training = resolved(num_train=40).training
+    assert training.batch_size == 40
+    assert training.epochs == 1500
+    assert training.learning_rate == pytest.approx(0.05 * 40 / 64)
+
+
+@pytest.mark.parametrize(("num_train", "epochs"), [(50_000, 240), (5_000, 100), (640, 150)])
+def test_epochs_by_the_size_of_the_split(num_train, epochs):
+    assert resolved(num_train=num_train).training.epochs == epochs
+
+
+@pytest.mark.parametrize(
+    ("architecture", "method", "optimizer", "rate"),
+    [
+        ("cifar/resnet8", "skd", "sgd", 0.05),
+        ("cifar/mobilenetv2", "skd", "sgd", 0.01),
+        ("cifar/shufflenetv2", "scratch", "sgd", 0.01),
+        ("cifar/resnet8", "finetune", "sgd", 0.01),
+        ("cifar/resnet8", "skd", "muon", 0.05),
+        ("cifar/mobilenetv2", "skd", "muon", 0.05),
+        ("cifar/resnet8", "skd", "adamw", 1e-3),
+        ("cifar/resnet8", "finetune", "adamw", 1e-4),
+    ],
+)
+def test_the_rate_by_optimizer_method_and_architecture(architecture, method, optimizer, rate):
+    job = resolved({"optimizer": optimizer}, architecture=architecture, method=method)
+    assert job.training.learning_rate == pytest.approx(rate)
+    assert job.training.weight_decay == {"sgd": 5e-4, "muon": 0.1, "adamw": 0.05}[optimizer]
+
+
+@pytest.mark.parametrize(
+    ("how", "optimizer"),
+    [
+        ({}, "muon"),
+        ({"method": "scratch"}, "muon"),
+        ({"method": ["kd", "skd"]}, "muon"),
+        ({"is_convolutional": False}, "sgd"),
+        ({"method": "finetune"}, "sgd"),
+        ({"method": "prokt"}, "sgd"),
+        ({"method": "simkd"}, "muon"),
+        ({"method": {"name": "simkd", "data_free": True}}, "sgd"),
+        ({"training": {"optimizer": "sgd"}}, "sgd"),
+        ({"training": {"optimizer": "muon"}, "method": "finetune", "is_convolutional": False}, "muon"),
+    ],
+)
+def test_muon_is_for_convolutional_students_that_learn_alone(how, optimizer):
+    assert resolved(**how).training.optimizer == optimizer
+
+
+@pytest.mark.parametrize(
+    ("native", "architecture", "size"),
+    [((8, 8), "cifar/resnet8", 32), ((48, 60), "cifar/resnet8", 32), ((64, 64), "cifar/resnet8", 64),
+     ((500, 375), "torchvision/resnet18", 224), ((8, 8), "torchvision/resnet18", 224)],
+)  # fmt: skip
+def test_the_image_size_by_network_and_files(native, architecture, size):
+    assert resolved(native=native, architecture=architecture).training.image_size == size
+
+
+def test_digits_are_not_mirrored():
+    assert resolved(flippable=True).training.augmentation == "light"
+    assert resolved(flippable=False).training.augmentation == "crop"
+
+
+def schedule_of(training=None, **how):
+    """(schedule, epochs of warmup, decay of the average)"""
+    training = resolved(training, **how).training
+    return training.schedule, training.warmup_epochs, training.ema_decay
+
+
+@pytest.mark.parametrize(
+    ("training", "warmup"),
+    [({"epochs": 8}, 0.8), ({"epochs": 1}, 0.1), ({"max_steps": 120}, 0.8), ({"epochs": 8, "batch_size": 10}, 0.8)],
+)
+def test_random_weights_are_averaged_in_few_passes(training, warmup):
+    assert schedule_of(training) == ("constant", pytest.approx(warmup), 0.99)
+
+
+@pytest.mark.parametrize(
+    ("training", "how"),
+    [
+        ({"epochs": 9}, {}),
+        ({}, {}),
+        ({"epochs": 8, "schedule": "cosine"}, {}),
+        ({"epochs": 8, "ema_decay": None}, {}),
+        ({"epochs": 8}, {"is_kin": True}),
+        ({"epochs": 8}, {"method": "finetune", "student": "same"}),
+    ],
+    ids=["more passes", "auto", "cosine", "no average", "the teacher's weights", "finetune"],
+)
+def test_others_have_a_rate_that_falls(training, how):
+    assert schedule_of(training, **how) == ("cosine", 0.0, None)
+
+
+def test_a_schedule_that_is_given_in_part_stays():
+    assert schedule_of({"epochs": 8, "ema_decay": 0.5, "warmup_epochs": 2}) == ("constant", 2.0, 0.5)
+    assert schedule_of({"epochs": 80, "ema_decay": 0.5, "warmup_epochs": 2}) == ("cosine", 2.0, 0.5)
+    assert schedule_of({"epochs": 8, "schedule": "constant"}) == ("constant", 0.0, None)
+
+
+def test_a_batch_larger_than_the_split_is_refused_at_its_place():
+    with pytest.raises(SpecInvalid) as caught:
+        resolved({"batch_size": 41}, num_train=40)
+    ((pointer, detail),) = caught.value.errors
+    assert pointer == "/training/batch_size" and "41" in detail and "1 to 40" in detail
+    assert resolved({"batch_size": 40}, num_train=40).training.batch_size == 40
+
+
+@pytest.mark.parametrize(
+    ("job", "weights"),
+    [
+        ({"method": "finetune", "student": "same"}, "published"),
+        ({"method": "finetune", "student": "same", "teacher": "job:job_1"}, "job:job_1"),
+        ({"method": "finetune", "student": {"architecture": "timm/resnet18", "weights": "job:a"}}, "job:a"),
+        ({"method": "finetune", "student": "timm/resnet18"}, "published"),
+        ({"method": "skd"}, None),
+        ({"method": "skd", "is_kin": True}, "teacher"),
+        ({"method": ["kd", "skd"], "is_kin": True}, "teacher"),
+        ({"method": "kd", "is_kin": True, "student": {"size": "nano", "weights": None}}, None),
+        ({"method": "kd", "is_kin": True, "student": {"size": "nano", "weights": "published"}}, "published"),
+        ({"method": "scratch", "is_kin": True}, None),
+        ({"method": "finetune", "is_kin": True, "student": "timm/resnet18"}, "published"),
+    ],
+)
+def test_the_weights_that_a_student_begins_with(job, weights):
+    assert resolved(**job).student.weights == weights
+
+
+@pytest.mark.parametrize(
+    ("training", "compiles"),
+    [
+        ({"max_steps": 5000}, True),
+        ({"max_steps": 4999}, False),  # epochs would be many more
+        ({"devices": "cuda:1"}, True),
+        ({"devices": "cuda:2"}, False),
+        ({"devices": "cuda:2", "compile": True}, True),
+        ({"compile": False}, False),
+    ],
+)
+def test_long_trainings_on_one_gpu_are_compiled(training, compiles):
+    gpu = Arithmetic(torch.device("cuda"), "bf16")
+    given = {"epochs": 1000, **training}
+    assert resolved(given, arithmetic=gpu).training.compile is compiles
+    if "compile" not in training:
+        assert resolved(given).training.compile is False
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a CUDA device answers")
+def test_a_device_or_precision_that_is_not_here_is_refused():
+    for training, pointer in (
+        ({"devices": "cuda"}, "/training/devices"),
+        ({"precision": "fp16"}, "/training/precision"),
+    ):
+        with pytest.raises(SpecInvalid, match="allowed") as caught:
+            choose_arithmetic(make_training(**{"devices": "auto", **training}))
+        assert caught.value.errors[0][0] == pointer
+
+
+def test_a_processor_computes_in_bfloat16_where_it_has_instructions_for_it():
+    flags = Path("/proc/cpuinfo").read_text()
+    has = "avx512_bf16" in flags or "amx_tile" in flags
+    chosen = choose_arithmetic(make_training(precision="auto"))
+    assert chosen == Arithmetic(torch.device("cpu"), "bf16" if has else "fp32")
+    for precision in ("fp32", "bf16"):
+        assert choose_arithmetic(make_training(precision=precision)).precision == precision
+
+
+def test_a_frozen_teacher_computes_in_integers_where_the_processor_does_and_no_precision_is_asked_for(monkeypatch):
+    for has_int8 in (True, False):
+        monkeypatch.setattr("core.planning.defaults.computes_in_int8", lambda device, has_int8=has_int8: has_int8)
+        assert resolved(training={}).training.teacher_precision == ("int8" if has_int8 else "same")
+        assert resolved(training={"precision": "fp32"}).training.teacher_precision == "same"
+        assert resolved(training={"teacher_precision": "same"}).training.teacher_precision == "same"
+    with pytest.raises(SpecInvalid, match=r"AVX-512 VNNI.*allowed here: auto, same") as caught:
+        resolved(training={"teacher_precision": "int8"})
+    assert caught.value.errors[0][0] == "/training/teacher_precision"
+
+
+def test_a_processor_has_8_bit_products_where_its_flags_say_so():
+    flags = Path("/proc/cpuinfo").read_text()
+    assert computes_in_int8(torch.device("cpu")) == ("avx512_vnni" in flags)
+    assert not computes_in_int8(torch.device("meta"))

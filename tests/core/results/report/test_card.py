@@ -1,0 +1,80 @@
+from dataclasses import replace
+
+import pytest
+from huggingface_hub import ModelCard
+
+from core.results.report.card import model_card, plain
+
+
+def test_hugging_face_reads_the_front_matter(make_outcome):
+    outcome = make_outcome()
+    data = ModelCard(model_card(outcome)).data
+    assert data.pipeline_tag == "image-classification"
+    assert data.library_name == "pytorch"
+    assert data.license is None
+    result = next(result for result in data.eval_results if result.metric_name == "Top-1 accuracy")
+    assert result.metric_value == pytest.approx(outcome.metrics["test"]["top1"])
+    assert (result.dataset_split, result.dataset_name, result.dataset_type) == ("test", "fruit.zip", "custom")
+
+
+def test_only_names_that_the_hub_knows_stand_in_the_front_matter(make_outcome):
+    outcome = make_outcome()
+    assert ModelCard(model_card(outcome)).data.datasets is None, "file:///data/fruit.zip means nothing to a stranger"
+    assert ModelCard(model_card(outcome)).data.base_model is None
+    public = replace(
+        outcome,
+        dataset=outcome.dataset.model_copy(update={"uri": "hf://datasets/uoft-cs/cifar10/plain_text"}),
+        spec={**outcome.spec, "teacher": {"architecture": "timm/vit_small_patch16_224.augreg_in1k", "weights": None}},
+    )
+    data = ModelCard(model_card(public)).data
+    assert data.datasets == ["uoft-cs/cifar10"]
+    assert data.base_model == "timm/vit_small_patch16_224.augreg_in1k"
+
+
+def test_the_card_says_what_is_known_and_how_sure_we_are(make_outcome):
+    card = model_card(make_outcome())
+    for words in (
+        "our variant: the paper's text was not available",
+        "| Student | cifar/resnet8 | 89.2% | 85.8–91.9% | 77.8 k | 12.5 M | 314 kB | 0.41 ms |",
+        "No license is stated",
+        "200 train, 200 validation, 400 test",
+        "0. apple\n1. mushroom\n2. orange\n3. pear\n",
+    ):
+        assert words in card
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [(None, "random"), ("teacher", "the teacher's, by weight selection (Xu et al., ICLR 2024)"), ("published",) * 2],
+)
+def test_the_card_says_what_the_student_began_with(make_outcome, weights, told):
+    outcome = make_outcome()
+    student = {**outcome.spec["student"], "weights": weights}
+    assert f"| student.weights | {told} |" in model_card(replace(outcome, spec={**outcome.spec, "student": student}))
+
+
+def test_class_names_stay_text_in_the_card(make_outcome):
+    evil = ("<img src=x onerror=alert(1)>", "a|b", "line\nbreak", "[x](javascript:alert(1))")
+    body = model_card(make_outcome(evil, name="<script>*bold*")).split("---\n", 2)[2]
+    assert "<img" not in body and "<script" not in body
+    assert "a\\|b" in body and "line break" in body and "\\[x\\](javascript" in body
+
+
+def test_plain_text_is_left_as_it_is():
+    assert plain("sweet pepper 2") == "sweet pepper 2"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "library", "snippet"),
+    [
+        ("torchvision/resnet18", "torchvision", 'torchvision.models.get_model("resnet18", num_classes=4)'),
+        ("timm/mobilenetv3_small_050", "timm", 'timm.create_model("mobilenetv3_small_050", num_classes=4)'),
+        ("cifar/resnet8", "pytorch", 'load_file("model.safetensors")'),
+        ("torchvision/resnet18+simkd-64x2", "pytorch", "of torchvision/resnet18+simkd-64x2, float32"),
+    ],
+)
+def test_the_snippet_fits_the_network(make_outcome, architecture, library, snippet):
+    outcome = make_outcome()
+    outcome = replace(outcome, student=outcome.student.model_copy(update={"architecture": architecture}))
+    card = model_card(outcome)
+    assert snippet in card and ModelCard(card).data.library_name == library

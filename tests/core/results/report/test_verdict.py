@@ -1,0 +1,58 @@
+from dataclasses import replace
+
+import pytest
+
+from core.evaluation.metrics import wilson
+from core.results.report.verdict import verdict
+
+
+def with_top1(outcome, student, scratch, *, num_images=1000, student_seeds=(), scratch_seeds=()):
+    """The outcome with these shares of right answers, and their real intervals."""
+
+    def network(share, seeds):
+        test = {
+            "top1": share,
+            "top1_interval": list(wilson(round(share * num_images), num_images)),
+            "num_images": num_images,
+        }
+        return {"test": test, "seeds": [{"seed": index, "test_top1": top1} for index, top1 in enumerate(seeds)]}
+
+    return replace(
+        outcome, metrics=network(student, student_seeds), baselines={"scratch": network(scratch, scratch_seeds)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("student", "scratch", "tone", "says"),
+    [
+        (0.90, 0.80, "good", "The student beats training from scratch."),
+        (0.80, 0.90, "bad", "The student is worse than training from scratch."),
+        (0.90, 0.89, "open", "Inconclusive against training from scratch."),
+        (0.90, 0.90, "open", "Inconclusive against training from scratch."),
+    ],
+)
+def test_only_intervals_that_do_not_overlap_decide(make_outcome, student, scratch, tone, says):
+    told = verdict(with_top1(make_outcome(), student, scratch))
+    assert (told.tone, told.headline) == (tone, says)
+    assert f"{student * 100:.1f}%" in told.detail and "1,000 test images" in told.detail
+
+
+def test_the_same_gain_decides_with_enough_images_only(make_outcome):
+    assert verdict(with_top1(make_outcome(), 0.85, 0.80, num_images=100)).tone == "open"
+    assert verdict(with_top1(make_outcome(), 0.85, 0.80, num_images=10_000)).tone == "good"
+
+
+def test_seeds_that_overlap_make_a_gain_inconclusive(make_outcome):
+    lucky = with_top1(make_outcome(), 0.9, 0.8, student_seeds=(0.9, 0.79), scratch_seeds=(0.8, 0.81))
+    assert verdict(lucky).tone == "open" and "79.0–90.0% against 80.0–81.0%" in verdict(lucky).detail
+    steady = with_top1(make_outcome(), 0.9, 0.8, student_seeds=(0.9, 0.88), scratch_seeds=(0.8, 0.81))
+    assert verdict(steady).tone == "good"
+
+
+def test_without_a_scratch_baseline_nothing_is_claimed(make_outcome):
+    told = verdict(make_outcome(baselines=()))
+    assert told.tone == "open" and "the gain is unknown" in told.headline
+
+
+def test_training_a_teacher_claims_nothing(make_outcome):
+    assert verdict(make_outcome(method="scratch", teacher=False, baselines=())).tone == "plain"

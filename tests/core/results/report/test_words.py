@@ -1,0 +1,37 @@
+import pytest
+
+from core.results.report import words
+
+
+@pytest.mark.parametrize(
+    ("write", "value", "text"),
+    [
+        (words.percent, 0.8342, "83.4%"),
+        (words.percent, None, "–"),
+        (words.interval, [0.8, 0.8651], "80.0–86.5%"),
+        (words.points, -0.0214, "−2.1"),
+        (words.points, 0.1, "+10.0"),
+        (words.points, -0.0001, "±0.0"),
+        (words.number, 10_000, "10,000"),
+        (words.count, 861_620, "862 k"),
+        (words.count, 999_900, "1 M"),
+        (words.count, 1_240_000_000, "1.24 G"),
+        (words.count, 12, "12"),
+        (words.size, 4_933_840, "4.93 MB"),
+        (words.size, 512, "512 B"),
+        (words.milliseconds, 1.2345, "1.23 ms"),
+        (words.milliseconds, 0.0682, "68.2 µs"),
+        (words.seconds, 12.34, "12.3 s"),
+        (words.seconds, 119.7, "2 min 00 s"),
+        (words.seconds, 4000, "1 h 06 min"),
+        (words.seconds, None, "–"),
+    ],
+)
+def test_numbers_read_as_people_write_them(write, value, text):
+    assert write(value) == text
+
+
+def test_a_ratio_needs_both_sides():
+    assert words.ratio(861_620, 77_754) == "11.1×"
+    assert words.ratio(1e9, 1e6) == "1000×"
+    assert words.ratio(None, 5) == words.ratio(5, None) == words.ratio(5, 0) == "–"
