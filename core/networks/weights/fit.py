@@ -76,7 +76,7 @@ def _completed(
     """The state with the network's own values for what a file may lack."""
     head = {key for path in network.classifier_paths for key in (f"{path}.weight", f"{path}.bias")} & own.keys()
     # Only a momentum of None reads the counters of batches; older files lack them.
-    lacking = {key for key in own if key.endswith(COUNTER) and key not in found}
+    lacking = {key for key in own if key.endswith(COUNTER) and (key not in found or found[key].shape != own[key].shape)}
     if not strict_head and any(key not in found or found[key].shape != own[key].shape for key in head):
         lacking |= head
     return {**found, **{key: own[key] for key in lacking}}

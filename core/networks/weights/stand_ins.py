@@ -20,6 +20,7 @@ DATA_CLASSES = frozenset({
     "argparse.Namespace", "types.SimpleNamespace", "builtins.slice", "builtins.frozenset", "builtins.range",
     "builtins.object", "typing.Any", "copyreg._reconstructor", "uuid.UUID", "decimal.Decimal",
     "fractions.Fraction",
+    *(f"builtins.{name}" for name in ("dict", "list", "tuple", "int", "float", "bool", "str", "bytes")),
     *(f"datetime.{name}" for name in ("datetime", "date", "time", "timedelta", "timezone")),
     *(
         f"pathlib{module}.{name}"
