@@ -40,7 +40,7 @@ def build_student(
 def _given(student: StudentSpec, policy: Policy, cache: Path, inputs: Path | None) -> Network:
     spec = TeacherSpec(architecture=student.architecture, weights=student.weights)
     try:
-        return load_teacher(spec, policy=policy, cache=cache, inputs=inputs).network
+        return load_teacher(spec, policy=policy, cache=cache, inputs=inputs, strict_head=False).network
     except TeacherLoadFailed as error:
         raise TeacherLoadFailed(error.message, hint=error.hint, pointer="/student/weights") from error
 
