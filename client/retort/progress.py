@@ -45,7 +45,9 @@ class Bar:
     def show(self, job: JobView, metrics: dict[str, float]) -> None:
         """Move the bar."""
         state = job["phase"] if job["state"] == "running" and job["phase"] else job["state"]
-        done = 1.0 if job["state"] == "succeeded" else (job["progress"] or {}).get("fraction") or 0.0
+        done = (
+            1.0 if job["state"] == "succeeded" else (job["progress"].get("fraction") or 0.0) if job["progress"] else 0.0
+        )
         said = "  ".join(_facts(job, metrics))
         self._progress.update(self._task, description=f"{state:<10}", completed=done, facts=said)
 
@@ -65,8 +67,8 @@ class Lines:
 
     def show(self, job: JobView, metrics: dict[str, float]) -> None:
         """Write a line, if there is something new to say."""
-        progress = job["progress"] or {}
-        stand = (job["state"], job["phase"], progress.get("run"))
+        progress = job["progress"]
+        stand = (job["state"], job["phase"], progress and progress.get("run"))
         now = time.monotonic()
         if stand == self._said and now - self._said_at < LINE_SECONDS:
             return
@@ -117,12 +119,13 @@ def last_values(job: Job) -> dict[str, float]:
 
 
 def _facts(job: JobView, metrics: dict[str, float]) -> list[str]:
-    progress = job["progress"] or {}
+    progress = None if job["done"] else job["progress"]
     facts = []
-    if not job["done"] and progress.get("epochs"):
-        facts.append(f"{progress.get('run', '')} epoch {progress['epoch']}/{progress['epochs']}".strip())
-    prefix = f"{progress['run']}/" if not job["done"] and str(progress.get("run")).startswith("baseline/") else ""
+    if progress and progress.get("epochs"):
+        facts.append(f"{progress.get('run') or ''} epoch {progress['epoch']}/{progress.get('epochs')}".strip())
+    run = (progress and progress.get("run")) or ""
+    prefix = f"{run}/" if run.startswith("baseline/") else ""
     facts += [f"{name} {metrics[prefix + name]:.3g}" for name in SHOWN if prefix + name in metrics]
-    if not job["done"] and progress.get("eta_seconds") is not None:
-        facts.append(f"{progress['eta_seconds']:.0f} s left")
+    if progress and progress.get("eta_seconds") is not None:
+        facts.append(f"{progress.get('eta_seconds'):.0f} s left")
     return facts

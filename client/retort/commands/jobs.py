@@ -6,7 +6,7 @@ import typer
 
 from retort import job_body, output, progress
 from retort.commands.options import DEFAULT, AsJson, JobId, Url, connect
-from retort.models import JobView
+from retort.models import JobView, NetworkView
 
 
 def jobs(
@@ -94,39 +94,41 @@ def _moved(job: JobView, as_json: bool) -> None:
 def _standing(job: JobView) -> str:
     if job["state"] != "running":
         return job["state"]
-    return f"{job['phase'] or 'running'} {output.percent((job['progress'] or {}).get('fraction'))}"
+    return f"{job['phase'] or 'running'} {output.percent(job['progress'] and job['progress']['fraction'])}"
 
 
-def _place(job: JobView) -> str:
+def _queue_position(job: JobView) -> str | None:
     queue, devices = job["queue"], job["spec"]["training"]["devices"]
+    if queue is None:
+        return None
     why = "" if queue["eligible_workers"] else f"; no worker alive runs {devices}"
     return f"{queue['position']}{why}"
 
 
 def _students(job: JobView) -> str:
+    if job["student"]:
+        return job["student"]["architecture"]
     asked = job["spec"]["student"]
-    student = job["student"] or (asked if isinstance(asked, dict) else {"size": asked})
-    return student.get("architecture") or student.get("size") or "budget"
+    return (asked.get("architecture") or asked.get("size") or "budget") if isinstance(asked, dict) else asked
 
 
 def _show(job: JobView) -> None:
-    spec, student = job["spec"], job["student"] or {}
-    teacher, error = spec.get("teacher") or {}, job["error"] or {}
-    size = f"{output.count(student.get('num_params'))} params, {output.count(student.get('macs'))} MACs"
+    spec, student, error = job["spec"], job["student"], job["error"]
+    teacher = spec.get("teacher") or {}
     output.facts(
         [
             ("job", job["id"]),
             ("name", job["name"]),
             ("state", _standing(job)),
-            ("queue position", job["queue"] and _place(job)),
+            ("queue position", _queue_position(job)),
             ("error", error and f"{error['message']} [{error['code']}]"),
-            ("hint", error.get("hint")),
+            ("hint", error and error["hint"]),
             ("teacher", _teacher(teacher)),
             ("more teachers", ", ".join(_teacher(each) for each in spec.get("more_teachers") or ())),
             ("dataset", spec["dataset"]["uri"]),
             ("target domain", spec["dataset"].get("target_uri")),
             ("method", output.method(spec["method"])),
-            ("student", student and f"{student['architecture']} ({size})"),
+            ("student", student and _size(student)),
             ("test/top1", _top1(_split(job, "test"))),
             ("target/top1", _top1(_split(job, "target"))),
             ("attempts", len(job["attempts"])),
@@ -135,6 +137,11 @@ def _show(job: JobView) -> None:
             ("finished", job["finished_at"]),
         ]
     )
+
+
+def _size(network: NetworkView) -> str:
+    params, macs = output.count(network["num_params"]), output.count(network["macs"])
+    return f"{network['architecture']} ({params} params, {macs} MACs)"
 
 
 def _teacher(teacher: dict[str, Any]) -> str:
