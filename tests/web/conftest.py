@@ -25,7 +25,7 @@ from core.spec import parse_job
 from store import jobs, leases
 from store.database import Database, open_database
 from store.settings import Settings
-from store.views import Job, Lease
+from store.values import Job, Lease
 
 
 class Page:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from store import leases, workers
-from store.views import LogLine, MetricPoint
+from store.values import LogLine, MetricPoint
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>"

@@ -18,8 +18,8 @@ from sqlalchemy import make_url
 
 from store import workers
 from store.database import Database, open_database
-from store.views import Job
-from worker.attempt import Workshop, attempt
+from store.values import Job
+from worker.attempt import WorkerContext, attempt
 
 Look = Callable[[str], Job]
 
@@ -124,13 +124,13 @@ class Proxy:
 @pytest.mark.servers
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_an_engine_ends_before_its_lease_when_the_database_is_a_black_hole(
-    database: Database, database_url: str, shop: Workshop, submit: Any, look: Look, log_of: Any, wait_for: Any,
+    database: Database, database_url: str, context: WorkerContext, submit: Any, look: Look, log_of: Any, wait_for: Any,
     is_alive: Any,
 ) -> None:  # fmt: skip
     url = make_url(database_url)
     proxy = Proxy(url.host or "127.0.0.1", url.port or 5432)
     through = open_database(url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False))
-    far = Workshop(through, shop.settings, "far-worker", shop.engine, shop.stopping)
+    far = WorkerContext(through, context.settings, "far-worker", context.engine, context.stopping)
     job_id = submit(steps=1000, seconds=0.05)
     thread = threading.Thread(target=attempt, args=(far, job_id))
     thread.start()
@@ -140,8 +140,8 @@ def test_an_engine_ends_before_its_lease_when_the_database_is_a_black_hole(
     assert is_alive(engine)
     proxy.swallow.set()
     began = time.monotonic()
-    wait_for(lambda: not is_alive(engine), seconds=shop.settings.lease_seconds)
-    assert time.monotonic() - began < shop.settings.lease_seconds
+    wait_for(lambda: not is_alive(engine), seconds=context.settings.lease_seconds)
+    assert time.monotonic() - began < context.settings.lease_seconds
     assert look(job_id).state == "running"  # it could tell nobody; the reaper will find it
     proxy.close()
     thread.join(20)
@@ -151,10 +151,10 @@ def test_an_engine_ends_before_its_lease_when_the_database_is_a_black_hole(
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_an_engine_outlives_a_short_lock_of_the_database(
-    database: Database, shop: Workshop, submit: Any, look: Look, wait_for: Any, gate: Path
+    database: Database, context: WorkerContext, submit: Any, look: Look, wait_for: Any, gate: Path
 ) -> None:
     job_id = submit(steps=20, seconds=0.1, gate=gate)
-    thread = threading.Thread(target=attempt, args=(shop, job_id))
+    thread = threading.Thread(target=attempt, args=(context, job_id))
     thread.start()
     wait_for(lambda: (look(job_id).progress or {}).get("step", 0) >= 2)
     with database.begin():  # nobody else can write now

@@ -16,20 +16,20 @@ from typing import BinaryIO
 from core.errors import InternalError
 from core.events import Artifact, Checkpoint
 from store import blobs, leases
-from store.views import Blob
-from worker.ledger import Ledger
+from store.values import Blob
+from worker.fenced_writes import FencedWrites
 
 logger = logging.getLogger(__name__)
 
 ARTIFACT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
-class Deliveries:
+class Uploads:
     """Takes in what one engine announces from its folder `out`."""
 
-    def __init__(self, ledger: Ledger, out: Path, checkpoint_seconds: float) -> None:
-        """Between two checkpoints that are stored lie `checkpoint_seconds`: an engine with short epochs writes many."""
-        self._ledger = ledger
+    def __init__(self, writes: FencedWrites, out: Path, checkpoint_seconds: float) -> None:
+        """An engine with short epochs writes many checkpoints: one is stored every `checkpoint_seconds`."""
+        self._writes = writes
         self._out = out
         self._checkpoint_seconds = checkpoint_seconds
         self._checkpoint: Checkpoint | None = None  # announced and not stored
@@ -43,10 +43,10 @@ class Deliveries:
             blob = self._take_in(event.path, event.sha256)
         except FileNotFoundError:
             raise InternalError(f"the engine announced {event.path!r}, which is not there") from None
-        self._ledger.write(leases.add_artifact, event.name, event.media_type, blob.sha256, blob.size_bytes)
+        self._writes.write(leases.add_artifact, event.name, event.media_type, blob.sha256, blob.size_bytes)
 
     def checkpoint(self, event: Checkpoint) -> None:
-        """A place to resume from, in the place of the one before."""
+        """A checkpoint to resume from; it replaces the one before."""
         self._checkpoint = event
 
     def store_checkpoint(self, *, now: bool) -> None:
@@ -65,17 +65,17 @@ class Deliveries:
         except FileNotFoundError:
             return False
         except InternalError as error:
-            logger.warning("%s: checkpoint of step %d left out: %s", self._ledger.lease.job_id, event.step, error)
+            logger.warning("%s: checkpoint of step %d left out: %s", self._writes.lease.job_id, event.step, error)
             return False
-        self._ledger.write(leases.save_checkpoint, blob.sha256, event.path, event.step)
+        self._writes.write(leases.save_checkpoint, blob.sha256, event.path, event.step)
         return True
 
     def _take_in(self, path: str, sha256: str) -> Blob:
         def once() -> Blob:
             with open_inside(self._out, path) as file:
-                return blobs.put(self._ledger.database, file)
+                return blobs.put(self._writes.database, file)
 
-        blob = self._ledger.insist(once)
+        blob = self._writes.retry_while_away(once)
         if blob.sha256 != sha256:
             raise InternalError(f"{path} has the sha256 {blob.sha256}; the engine announced {sha256}")
         return blob

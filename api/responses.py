@@ -1,4 +1,4 @@
-"""Answers that carry a job, with the ETag of exactly their bytes."""
+"""HTTP responses that carry a job or a page, with the ETag of exactly their bytes."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,15 +8,15 @@ from starlette.responses import Response
 
 from api.conditions import matches
 from api.schemas.job import JobPage, JobView
-from store.views import Job, Page
+from store.values import Job, Page
 
 
-def job_answer(job: Job, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def job_response(job: Job, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """The job; its ETag begins with the version and also covers the queue position, which no version counts."""
     return _tagged(JobView.of(job), f"{job.version}-", status, headers)
 
 
-def page_answer(page: Page, if_none_match: str | None) -> Response:
+def page_response(page: Page, if_none_match: str | None) -> Response:
     """A page of jobs, or 304."""
     view = JobPage(
         data=[JobView.in_list(job) for job in page.jobs], has_more=page.has_more, next_cursor=page.next_cursor
@@ -26,7 +26,7 @@ def page_answer(page: Page, if_none_match: str | None) -> Response:
 
 
 def unchanged(response: Response) -> Response:
-    """304 in the place of a 200."""
+    """304 instead of a 200."""
     kept = {name: response.headers[name] for name in ("ETag", "Preference-Applied") if name in response.headers}
     return Response(status_code=304, headers={**kept, "Cache-Control": "no-cache"})
 
@@ -36,3 +36,8 @@ def _tagged(view: BaseModel, prefix: str, status: int, headers: Mapping[str, str
     etag = f'"{prefix}{hashlib.sha256(body).hexdigest()[:16]}"'
     more = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Prefer", **(headers or {})}
     return Response(body, status, more, "application/json")
+
+
+def json_response(view: BaseModel) -> Response:
+    """An answer that carries `view` and that a cache asks about before it uses it again."""
+    return Response(view.model_dump_json(), media_type="application/json", headers={"Cache-Control": "no-cache"})

@@ -8,31 +8,31 @@ from sqlalchemy.orm import Session
 
 from store.clock import from_now
 from store.tables import attempts, events, jobs
-from store.views import Attempt, NewEvent
+from store.values import Attempt, NewEvent
 
 Condition = ColumnElement[bool]
 
 
-def move(
-    session: Session, where: Sequence[Condition], values: dict[str, Any], happened: Sequence[NewEvent] = ()
+def transition(
+    session: Session, where: Sequence[Condition], values: dict[str, Any], new_events: Sequence[NewEvent] = ()
 ) -> Row[Any] | None:
-    """Change the one job that fits `where` and append what `happened`; None, and nothing changed, where no row fits."""
-    changed = {**values, "version": jobs.c.version + 1, "last_seq": jobs.c.last_seq + len(happened)}
+    """Change the one job that fits `where` and append `new_events`; None, and nothing changed, where no row fits."""
+    changed = {**values, "version": jobs.c.version + 1, "last_seq": jobs.c.last_seq + len(new_events)}
     statement = update(jobs).where(*where).values(changed).returning(*jobs.c)
     row = session.execute(statement).first()
     if row is not None:
-        append(session, row.id, row.attempt, row.last_seq, happened)
+        append(session, row.id, row.attempt, row.last_seq, new_events)
     return row
 
 
-def append(session: Session, job_id: str, attempt: int, last_seq: int, happened: Sequence[NewEvent]) -> None:
+def append(session: Session, job_id: str, attempt: int, last_seq: int, new_events: Sequence[NewEvent]) -> None:
     """Write events whose numbers the job's row has already counted; the last of them gets `last_seq`."""
-    if not happened:
+    if not new_events:
         return
-    first = last_seq - len(happened) + 1
+    first = last_seq - len(new_events) + 1
     rows = [
-        {"job_id": job_id, "seq": first + place, "attempt": attempt, "kind": event.kind, "data": event.data}
-        for place, event in enumerate(happened)
+        {"job_id": job_id, "seq": first + offset, "attempt": attempt, "kind": event.kind, "data": event.data}
+        for offset, event in enumerate(new_events)
     ]
     session.execute(insert(events).values(at=from_now()), rows)
 
@@ -52,5 +52,5 @@ def close_attempt(session: Session, row: Row[Any], outcome: str, error: dict[str
 
 
 def as_attempt(row: Row[Any]) -> Attempt:
-    """The view of a row of attempts."""
+    """The value of a row of attempts."""
     return Attempt(row.number, row.worker, row.started_at, row.ended_at, row.outcome, row.error)

@@ -23,7 +23,7 @@ STDERR_LINES = 200
 STDERR_LINE_BYTES = 4096
 
 
-class Listener:
+class EngineOutput:
     """Reads one engine's two pipes until both end."""
 
     def __init__(self, stdout: BinaryIO, stderr: BinaryIO) -> None:

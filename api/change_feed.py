@@ -1,7 +1,7 @@
-"""Waiting for jobs to change: one poller a process asks for all that wait, and only while someone does.
+"""Tells waiting requests of changes to jobs: one poller a process reads for all of them, and only while any wait.
 
-Waiting costs neither a thread nor a database connection. The poller glances at all watched jobs in one query, and
-reads the new events of each job that has listeners once, however many listen.
+Waiting costs neither a thread nor a database connection. The poller reads the versions of all these jobs in one query,
+and the new events of each job that has listeners once, however many listen.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import anyio
 from sqlalchemy.exc import SQLAlchemyError
 
-from store import reading, watching
+from store import queries
 from store.database import Database
-from store.views import Event, Glance
+from store.values import Event, JobVersion
 
 log = logging.getLogger("retort.api")
 INTERVAL_SECONDS = 0.2
@@ -45,13 +45,13 @@ class _Tail:
             self.floor = self.events.popleft().seq
 
 
-class Watch:
+class ChangeFeed:
     """Shared by all requests of a process; belongs to one event loop."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._watchers: dict[str, int] = {}
-        self._seen: dict[str, Glance | None] = {}  # None: the job is gone
+        self._waiting_for: dict[str, int] = {}
+        self._seen: dict[str, JobVersion | None] = {}  # None: the job is gone
         self._tails: dict[str, _Tail] = {}
         self._tick = asyncio.Event()
         self._poller: asyncio.Task[None] | None = None
@@ -60,7 +60,7 @@ class Watch:
     @property
     def idle(self) -> bool:
         """Whether nobody waits, so that nothing is polled."""
-        return not self._watchers
+        return not self._waiting_for
 
     def close(self) -> None:
         """Let all that wait go; the server is about to end."""
@@ -80,7 +80,7 @@ class Watch:
 
         Ends after the last event of a job that is done or gone.
         """
-        with self._watching(job_id), self._listening(job_id, after) as tail:
+        with self._waiting(job_id), self._listening(job_id, after) as tail:
             while not self.closed:
                 events = await self._after(job_id, tail, after)
                 for event in events:
@@ -98,10 +98,10 @@ class Watch:
 
     def _read(self, job_id: str, after: int) -> Sequence[Event]:
         with self._database.read() as session:
-            return reading.events(session, job_id, after_seq=after, limit=PAGE)
+            return queries.events(session, job_id, after_seq=after, limit=PAGE)
 
-    async def _until(self, job_id: str, met: Callable[[Glance | None], bool], seconds: float) -> None:
-        with self._watching(job_id), contextlib.suppress(TimeoutError):
+    async def _until(self, job_id: str, met: Callable[[JobVersion | None], bool], seconds: float) -> None:
+        with self._waiting(job_id), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not self.closed and not (job_id in self._seen and met(self._seen[job_id])):
                     await self._tick.wait()
@@ -116,16 +116,16 @@ class Watch:
         return True
 
     @contextlib.contextmanager
-    def _watching(self, job_id: str) -> Iterator[None]:
-        self._watchers[job_id] = self._watchers.get(job_id, 0) + 1
+    def _waiting(self, job_id: str) -> Iterator[None]:
+        self._waiting_for[job_id] = self._waiting_for.get(job_id, 0) + 1
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll())
         try:
             yield
         finally:
-            self._watchers[job_id] -= 1
-            if not self._watchers[job_id]:
-                del self._watchers[job_id]
+            self._waiting_for[job_id] -= 1
+            if not self._waiting_for[job_id]:
+                del self._waiting_for[job_id]
                 self._seen.pop(job_id, None)
 
     @contextlib.contextmanager
@@ -141,8 +141,8 @@ class Watch:
 
     async def _poll(self) -> None:
         """Run while someone waits."""
-        while self._watchers and not self.closed:
-            asked = {job_id: self._tails.get(job_id) for job_id in self._watchers}
+        while self._waiting_for and not self.closed:
+            asked = {job_id: self._tails.get(job_id) for job_id in self._waiting_for}
             lasts = {job_id: tail.last for job_id, tail in asked.items() if tail}
             try:
                 seen, fresh = await anyio.to_thread.run_sync(self._look, list(asked), lasts)
@@ -157,16 +157,18 @@ class Watch:
                 self._wake()
             await asyncio.sleep(INTERVAL_SECONDS)
 
-    def _look(self, job_ids: list[str], lasts: dict[str, int]) -> tuple[dict[str, Glance], dict[str, Sequence[Event]]]:
+    def _look(
+        self, job_ids: list[str], lasts: dict[str, int]
+    ) -> tuple[dict[str, JobVersion], dict[str, Sequence[Event]]]:
         """Runs in a thread, so it changes nothing: the jobs, and the events after the seqs in `lasts`."""
         with self._database.read() as session:
-            seen = watching.glance(session, job_ids)
+            seen = queries.job_versions(session, job_ids)
         behind = [job_id for job_id, last in lasts.items() if job_id in seen and last < seen[job_id].last_seq]
         return seen, {job_id: self._read(job_id, lasts[job_id]) for job_id in behind}
 
-    def _learn(self, job_id: str, now: Glance | None, tail: _Tail | None, events: Sequence[Event]) -> bool:
+    def _learn(self, job_id: str, now: JobVersion | None, tail: _Tail | None, events: Sequence[Event]) -> bool:
         """Take over what was read of one job; whether anything is new."""
-        if job_id not in self._watchers:
+        if job_id not in self._waiting_for:
             return False
         news = job_id not in self._seen or self._seen[job_id] != now
         self._seen[job_id] = now

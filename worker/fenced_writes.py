@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from store.database import Database
-from store.views import Lease
-from worker.keeper import Keeper
-from worker.trainer import Verdict
+from store.values import Lease
+from worker.engine_process import StopReason
+from worker.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
 
@@ -22,28 +22,28 @@ class LeaseLost(Exception):
     """The job is no longer ours: nothing that this attempt does counts any more."""
 
 
-class Ledger:
+class FencedWrites:
     """Writes of the holder of one lease."""
 
-    def __init__(self, database: Database, lease: Lease, keeper: Keeper) -> None:
+    def __init__(self, database: Database, lease: Lease, heartbeat: Heartbeat) -> None:
         self.database = database
         self.lease = lease
-        self._keeper = keeper
+        self._heartbeat = heartbeat
 
-    def write(self, move: Callable[..., bool], *args: Any, **kwargs: Any) -> None:
-        """`move(session, lease, ...)` in one transaction; raises LeaseLost where it is refused."""
+    def write(self, transition: Callable[..., bool], *args: Any, **kwargs: Any) -> None:
+        """`transition(session, lease, ...)` in one transaction; raises LeaseLost where it is refused."""
 
         def once() -> bool:
             with self.database.begin() as session:
-                return move(session, self.lease, *args, **kwargs)
+                return transition(session, self.lease, *args, **kwargs)
 
-        if not self.insist(once):
-            self._keeper.lose()
+        if not self.retry_while_away(once):
+            self._heartbeat.lose()
             raise LeaseLost
 
-    def insist(self, act: Callable[[], Answer]) -> Answer:
+    def retry_while_away(self, act: Callable[[], Answer]) -> Answer:
         """The answer of `act`, tried again while the database cannot be reached; raises LeaseLost when that takes too
-        long. A move whose commit was in doubt is repeated safely: each is a compare-and-set."""
+        long. A transition whose commit was in doubt is repeated safely: each is a compare-and-set."""
         while True:
             try:
                 return act()
@@ -51,7 +51,7 @@ class Ledger:
                 if not _is_away(error):
                     raise
                 logger.warning("%s: the database is away: %s", self.lease.job_id, type(error.orig).__name__)
-            if self._keeper.verdict() is Verdict.LOST:
+            if self._heartbeat.stop_reason() is StopReason.LOST:
                 raise LeaseLost
             time.sleep(RETRY_SECONDS)
 

@@ -1,8 +1,8 @@
 """Engines that wait with PyTorch loaded, so that a job does not begin with seconds of imports.
 
-An engine takes one job in its life, so nothing of a job is left for the next. The successor is started at once and not
-when the job ends: jobs that follow each other find it ready. It loads at low priority (core.process.standby), as it
-shares the cores with the job that runs. What goes wrong with a spare costs those seconds and never the job: a spare
+An engine takes one job in its life, so nothing of a job is left for the next. The successor starts when the job does,
+not when it ends: jobs that follow each other find a warm engine. It loads at low priority (core.process.standby),
+because it shares the cores with the job that runs. A warm engine that fails costs those seconds and never the job: one
 that died or is not ready yet is passed over, and no other is started before the next job.
 """
 
@@ -25,10 +25,10 @@ from worker.folder import HeldFolder
 logger = logging.getLogger(__name__)
 
 READY = b"\n"
-LAST_WORDS_BYTES = 2000
+STDERR_BYTES = 2000
 
 
-class Spare:
+class WarmEngine:
     """One waiting engine."""
 
     def __init__(self, engine: Engine) -> None:
@@ -46,23 +46,23 @@ class Spare:
         return self.engine.process.poll() is None
 
     def is_ready(self) -> bool:
-        """Whether it has said that it has loaded everything."""
+        """Whether it has reported that everything is loaded."""
         self._ready = self._ready or _available(self.engine.process.stdout, len(READY)) == READY
         return self._ready
 
     def begin(self, folder: Path, arguments: Callable[[int], list[str]]) -> bool:
         """Hand over the job; whether the process was there to take it."""
-        order = {"folder": str(folder), "arguments": arguments(self.engine.parent_pipe)}
+        request = {"folder": str(folder), "arguments": arguments(self.engine.parent_pipe)}
         try:
             with cast(BinaryIO, self.engine.process.stdin) as stdin:
-                stdin.write(f"{json.dumps(order)}\n".encode())
+                stdin.write(f"{json.dumps(request)}\n".encode())
         except OSError:  # a broken pipe
             return False
         return True
 
-    def last_words(self) -> str:
+    def stderr_text(self) -> str:
         """What it wrote to standard error, cut."""
-        return _available(self.engine.process.stderr, LAST_WORDS_BYTES).decode("utf-8", "replace").strip()
+        return _available(self.engine.process.stderr, STDERR_BYTES).decode("utf-8", "replace").strip()
 
     def end(self) -> None:
         """End the process and remove what is its."""
@@ -75,8 +75,8 @@ class Spare:
         self.engine.release()
 
 
-class Spares:
-    """All of one worker's, at most `most`, each for at most `seconds`; safe to share between threads."""
+class WarmPool:
+    """The waiting engines of one worker: at most `most`, each for at most `seconds`; safe to share between threads."""
 
     def __init__(
         self, command: Sequence[str], allowed: Sequence[str], attempts: Path, cache: Path, *, most: int, seconds: float
@@ -89,8 +89,8 @@ class Spares:
         self._cache = cache
         self._most = self._wanted = most
         self._seconds = seconds
-        self._waiting: list[Spare] = []
-        self._unfit: list[Spare] = []
+        self._waiting: list[WarmEngine] = []
+        self._unfit: list[WarmEngine] = []
         self._lock = threading.Lock()
 
     def take(self, folder: Path, arguments: Callable[[int], list[str]]) -> Engine | None:
@@ -98,24 +98,24 @@ class Spares:
         where none is ready."""
         with self._lock:
             self._wanted = self._most
-            for spare in [one for one in self._waiting if one.is_alive() and one.is_ready()]:
-                self._waiting.remove(spare)
-                if spare.begin(folder, arguments):
-                    return spare.engine
-                self._unfit.append(spare)
+            for warm in [one for one in self._waiting if one.is_alive() and one.is_ready()]:
+                self._waiting.remove(warm)
+                if warm.begin(folder, arguments):
+                    return warm.engine
+                self._unfit.append(warm)
         return None
 
     def ready(self) -> list[int]:
         """Process ids of those that a job could take."""
         with self._lock:
-            return [spare.pid for spare in self._waiting if spare.is_alive() and spare.is_ready()]
+            return [warm.pid for warm in self._waiting if warm.is_alive() and warm.is_ready()]
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """End what died or waited too long, which is not replaced before the next job; start what is missing."""
         with self._lock:
-            for spare in [one for one in self._waiting if self._is_unfit(one)]:
-                self._waiting.remove(spare)
-                self._unfit.append(spare)
+            for warm in [one for one in self._waiting if self._is_unfit(one)]:
+                self._waiting.remove(warm)
+                self._unfit.append(warm)
                 self._wanted -= 1
             while len(self._waiting) < self._wanted:
                 self._waiting.append(self._start())
@@ -129,12 +129,12 @@ class Spares:
             self._waiting = []
         self._end_unfit()
 
-    def _is_unfit(self, spare: Spare) -> bool:
-        if spare.is_alive():
-            return time.monotonic() - spare.started_at > self._seconds
-        status = spare.engine.process.returncode
+    def _is_unfit(self, warm: WarmEngine) -> bool:
+        if warm.is_alive():
+            return time.monotonic() - warm.started_at > self._seconds
+        status = warm.engine.process.returncode
         logger.warning(
-            "a waiting engine ended with status %s; the next job starts cold: %s", status, spare.last_words()
+            "a waiting engine ended with status %s; the next job starts cold: %s", status, warm.stderr_text()
         )
         return True
 
@@ -142,11 +142,11 @@ class Spares:
         """Outside the lock, for no job should wait until a process is gone."""
         with self._lock:
             unfit, self._unfit = self._unfit, []
-        for spare in unfit:
-            spare.end()
+        for warm in unfit:
+            warm.end()
 
-    def _start(self) -> Spare:
-        folder = HeldFolder(self._attempts / f"spare_{uuid.uuid4().hex}")
+    def _start(self) -> WarmEngine:
+        folder = HeldFolder(self._attempts / f"warm_{uuid.uuid4().hex}")
         engine = start(
             lambda _: self._command,
             cwd=folder.path,
@@ -154,7 +154,7 @@ class Spares:
             stdin=subprocess.PIPE,
             held=folder,
         )
-        return Spare(engine)
+        return WarmEngine(engine)
 
 
 def _available(pipe: object, most: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What a client reads beside the job itself: metrics, events, logs, artifacts, counts."""
+"""Read-only queries beside the job itself: metrics, events, logs, artifacts, counts, versions."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,12 +7,13 @@ from itertools import groupby
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from store.states import STATES
+from store.clock import seconds_since
+from store.states import STATES, TERMINAL
 from store.tables import artifacts as artifacts_table
 from store.tables import events as events_table
 from store.tables import jobs
 from store.tables import metrics as metrics_table
-from store.views import Artifact, Event, LoggedLine, Point, Series
+from store.values import Artifact, Event, JobVersion, LoggedLine, Point, Series
 
 
 def metrics(
@@ -88,3 +89,17 @@ def count_jobs(session: Session) -> dict[str, int]:
     """How many jobs are in each state; plans are left out."""
     query = select(jobs.c.state, func.count()).where(jobs.c.kind == "job").group_by(jobs.c.state)
     return dict.fromkeys(STATES, 0) | {state: count for state, count in session.execute(query)}
+
+
+def job_versions(session: Session, job_ids: Sequence[str]) -> dict[str, JobVersion]:
+    """How far each of the jobs has come; those that are gone are left out."""
+    query = select(jobs.c.id, jobs.c.version, jobs.c.last_seq, jobs.c.state).where(jobs.c.id.in_(job_ids))
+    rows = session.execute(query)
+    return {row.id: JobVersion(row.version, row.last_seq, row.state in TERMINAL) for row in rows}
+
+
+def oldest_queued_seconds(session: Session) -> float:
+    """How long the job has existed that has been queued longest; 0 where none is queued."""
+    oldest = select(func.min(jobs.c.created_at).label("created_at")).where(jobs.c.state == "queued").subquery()
+    age = session.execute(select(seconds_since(oldest.c.created_at))).scalar_one_or_none()
+    return max(0.0, age or 0.0)

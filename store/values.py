@@ -1,4 +1,4 @@
-"""What leaves the store: frozen values, never rows. All moments are aware UTC datetimes."""
+"""The frozen values that the store returns and takes; never rows. All times are aware UTC datetimes."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -78,8 +78,8 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Glance:
-    """How far a job has come: its version, the seq of its latest event, whether it is done."""
+class JobVersion:
+    """The version of a job, the `seq` of its latest event, and whether the job is done."""
 
     version: int
     last_seq: int
@@ -138,7 +138,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class NewEvent:
-    """An event to be recorded, beside those that the moves write themselves."""
+    """An event to be recorded, beside those that a transition writes itself."""
 
     kind: str
     data: dict[str, Any] = field(default_factory=dict)

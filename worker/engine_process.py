@@ -1,8 +1,9 @@
-"""One engine at work: a spare that waited, or started now; stopped by signal, then force; ended when the worker dies.
+"""One engine process at work: taken from the warm pool or started now; stopped by a signal, then killed; ended when the
+worker dies.
 
-Three things end an engine that does not end by itself: a verdict (cancel, shutdown, deadline, lost lease), asked for
-every WATCH_SECONDS on a thread that touches no database; a worker that leaves the trainer; and the end of the worker
-process, which the engine sees as the end of an inherited pipe.
+Three things end an engine that does not end by itself: a stop reason (cancel, shutdown, deadline, lost lease), asked
+for every POLL_SECONDS on a thread that touches no database; the end of the `with` block in the worker; and the end of
+the worker process, which the engine sees as the end of an inherited pipe.
 """
 
 import os
@@ -16,13 +17,13 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from worker.engine import Engine, kill_group, start
-from worker.listening import Listener
-from worker.spares import Spares
+from worker.engine_output import EngineOutput
+from worker.warm_pool import WarmPool
 
-WATCH_SECONDS = 0.2
+POLL_SECONDS = 0.2
 
 
-class Verdict(Enum):
+class StopReason(Enum):
     """Why the worker ends an engine. All but `LOST` give it time to write a checkpoint."""
 
     CANCEL = "cancel"
@@ -32,16 +33,16 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Order:
-    """What to start: the command before the flags, the attempt's folder and cache, and how."""
+class EngineCommand:
+    """What to start: the program with its first arguments, the attempt's folder and cache, and how to stop it."""
 
-    command: Sequence[str]
+    program: Sequence[str]
     folder: Path
     cache: Path
     environment: dict[str, str]
     resume: bool
     plan: bool
-    grace_seconds: Mapping[Verdict, float]
+    grace_seconds: Mapping[StopReason, float]
 
     def arguments(self, parent_pipe: int) -> list[str]:
         """What the engine's command line says after the command."""
@@ -55,50 +56,52 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How an engine ended: its exit status or the signal that killed it; the verdict, where the worker ended it."""
+class EngineExit:
+    """How an engine ended: its exit status or the signal that killed it; the stop reason, where the worker ended it."""
 
     status: int | None
     signal_name: str | None
-    verdict: Verdict | None
+    stop_reason: StopReason | None
 
 
-class Trainer:
+class EngineProcess:
     """A running engine, as a context manager that leaves no process of its group behind."""
 
-    def __init__(self, order: Order, verdict: Callable[[], Verdict | None], spares: Spares | None = None) -> None:
-        """`verdict` is asked often and must not block; its first answer is final, except that LOST overrules. `spares`
-        are tried before an engine is started."""
-        self._order = order
-        self._ask = verdict
-        self._spares = spares
-        self._verdict: Verdict | None = None
+    def __init__(
+        self, command: EngineCommand, stop_reason: Callable[[], StopReason | None], warm_pool: WarmPool | None = None
+    ) -> None:
+        """`stop_reason` is called often and must not block; its first answer is final, except that LOST overrules. An
+        engine of `warm_pool` is taken where one is ready."""
+        self._command = command
+        self._ask = stop_reason
+        self._warm_pool = warm_pool
+        self._stop_reason: StopReason | None = None
         self._kill_at: float | None = None  # by the monotonic clock
         self._reaping = threading.Lock()  # held while the group is signalled or its leader reaped
         self._ended = threading.Event()
 
-    def __enter__(self) -> "Trainer":
+    def __enter__(self) -> "EngineProcess":
         self._engine = self._warm_engine() or self._cold_engine()
         self._process = self._engine.process
-        self.listener = Listener(cast(BinaryIO, self._process.stdout), cast(BinaryIO, self._process.stderr))
-        self._watcher = threading.Thread(target=self._watch, name="engine-watch", daemon=True)
-        self._watcher.start()
+        self.output = EngineOutput(cast(BinaryIO, self._process.stdout), cast(BinaryIO, self._process.stderr))
+        self._supervisor = threading.Thread(target=self._supervise, name="engine-supervisor", daemon=True)
+        self._supervisor.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._kill_group()
-        self._watcher.join()
-        self.listener.close()
+        self._supervisor.join()
+        self.output.close()
         self._engine.release()
 
     def _warm_engine(self) -> Engine | None:
-        return self._spares.take(self._order.folder, self._order.arguments) if self._spares else None
+        return self._warm_pool.take(self._command.folder, self._command.arguments) if self._warm_pool else None
 
     def _cold_engine(self) -> Engine:
         return start(
-            lambda parent_pipe: [*self._order.command, *self._order.arguments(parent_pipe)],
-            cwd=self._order.folder,
-            environment=self._order.environment,
+            lambda parent_pipe: [*self._command.program, *self._command.arguments(parent_pipe)],
+            cwd=self._command.folder,
+            environment=self._command.environment,
         )
 
     @property
@@ -110,30 +113,30 @@ class Trainer:
         """Whether the engine and all of its group are gone."""
         return self._ended.is_set()
 
-    def wait(self) -> Ending:
+    def wait(self) -> EngineExit:
         """How the engine ended, once it has."""
         self._ended.wait()
         code = self._process.returncode
         if code < 0:
-            return Ending(status=None, signal_name=_signal_name(-code), verdict=self._verdict)
-        return Ending(status=code, signal_name=None, verdict=self._verdict)
+            return EngineExit(status=None, signal_name=_signal_name(-code), stop_reason=self._stop_reason)
+        return EngineExit(status=code, signal_name=None, stop_reason=self._stop_reason)
 
-    def _watch(self) -> None:
+    def _supervise(self) -> None:
         while not self._has_exited():
-            self._heed(self._ask())
+            self._apply(self._ask())
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
                 self._kill_group()
-            time.sleep(WATCH_SECONDS)
+            time.sleep(POLL_SECONDS)
         self._kill_group()  # what the engine started and left behind
         with self._reaping:
             self._process.wait()
             self._ended.set()
 
-    def _heed(self, verdict: Verdict | None) -> None:
-        if verdict is Verdict.LOST:
-            self._verdict, self._kill_at = verdict, time.monotonic()
-        elif verdict is not None and self._verdict is None:
-            self._verdict, self._kill_at = verdict, time.monotonic() + self._order.grace_seconds[verdict]
+    def _apply(self, stop_reason: StopReason | None) -> None:
+        if stop_reason is StopReason.LOST:
+            self._stop_reason, self._kill_at = stop_reason, time.monotonic()
+        elif stop_reason is not None and self._stop_reason is None:
+            self._stop_reason, self._kill_at = stop_reason, time.monotonic() + self._command.grace_seconds[stop_reason]
             os.kill(self.pid, signal.SIGTERM)
 
     def _has_exited(self) -> bool:

@@ -1,7 +1,7 @@
 """Keeps one lease alive while its engine runs, and says when the engine must end.
 
-The verdict needs no database: whoever holds a lease stops by its own monotonic clock before the lease runs out, so that
-a database that cannot be reached ends the work and does not double it.
+`stop_reason` needs no database: the holder of a lease stops by its own monotonic clock before the lease runs out, so
+that a database that cannot be reached ends the work and does not double it.
 """
 
 import logging
@@ -10,9 +10,9 @@ import time
 
 from store import leases
 from store.database import Database
-from store.views import Lease
+from store.values import Lease
+from worker.engine_process import StopReason
 from worker.periodic import Periodic
-from worker.trainer import Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ MARGIN_SHARE = 0.1  # of the lease, at most MARGIN_SECONDS: the time that killin
 MARGIN_SECONDS = 2.0
 
 
-class Keeper:
+class Heartbeat:
     """Beats for one lease on a thread of its own, as a context manager."""
 
     def __init__(
@@ -44,35 +44,37 @@ class Keeper:
         self._beaten_at = claimed_at
         self._lost = False
         self._cancelled = False
-        self._thread = Periodic(f"keeper-{lease.job_id}", self._keep, min(CANCEL_CHECK_SECONDS, beat_seconds))
+        self._thread = Periodic(
+            f"heartbeat-{lease.job_id}", self._beat_or_check, min(CANCEL_CHECK_SECONDS, beat_seconds)
+        )
 
-    def __enter__(self) -> "Keeper":
+    def __enter__(self) -> "Heartbeat":
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._thread.stop()
 
-    def verdict(self) -> Verdict | None:
+    def stop_reason(self) -> StopReason | None:
         """Whether the engine must end, and why; answers at once."""
         now = time.monotonic()
         margin = min(MARGIN_SECONDS, MARGIN_SHARE * self._lease_seconds)
         if self._lost or now >= self._beaten_at + self._lease_seconds - margin:
-            return Verdict.LOST
+            return StopReason.LOST
         if self._cancelled:
-            return Verdict.CANCEL
+            return StopReason.CANCEL
         if self._stopping.is_set():
-            return Verdict.SHUTDOWN
+            return StopReason.SHUTDOWN
         allowed = self._lease.max_runtime_seconds
         if allowed is not None and self._lease.runtime_seconds + now - self._started_at > allowed:
-            return Verdict.DEADLINE
+            return StopReason.DEADLINE
         return None
 
     def lose(self) -> None:
         """A write was refused: another holds the lease, or the job has ended."""
         self._lost = True
 
-    def _keep(self) -> None:
+    def _beat_or_check(self) -> None:
         asked_at = time.monotonic()  # before the question: the database's lease can only end later than ours
         if asked_at < self._beaten_at + self._beat_seconds:
             with self._database.read() as session:

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from store import jobs, leases, reading
-from store.views import Artifact, LogLine, MetricPoint, NewEvent
+from store import jobs, leases, queries
+from store.values import Artifact, LogLine, MetricPoint, NewEvent
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -19,7 +19,7 @@ def lease(bench):
 def steps(bench, lease, **options):
     return {
         series.name: [point.step for point in series.points]
-        for series in bench.read(reading.metrics, lease.job_id, **options)
+        for series in bench.read(queries.metrics, lease.job_id, **options)
     }
 
 
@@ -56,11 +56,11 @@ def test_each_series_is_thinned_by_its_own_length(bench, lease):
 def test_events_replay_from_any_point_in_order(bench, lease):
     for number in range(25):
         bench.do(leases.record, lease, events=[NewEvent("note", {"number": number})])
-    whole = bench.read(reading.events, lease.job_id)
+    whole = bench.read(queries.events, lease.job_id)
     assert [event.seq for event in whole] == list(range(1, 28))
     assert [event.attempt for event in whole[:3]] == [0, 1, 1]
     replayed, last = [], 0
-    while page := bench.read(reading.events, lease.job_id, after_seq=last, limit=4):
+    while page := bench.read(queries.events, lease.job_id, after_seq=last, limit=4):
         assert len(page) <= 4
         replayed += page
         last = page[-1].seq
@@ -72,7 +72,7 @@ def test_event_numbers_rise_over_attempts_and_retries(bench, lease):
     bench.do(jobs.retry, lease.job_id)
     newer = bench.claim(lease.job_id)
     bench.do(leases.record, newer, events=[NewEvent("note")])
-    told = bench.read(reading.events, lease.job_id)
+    told = bench.read(queries.events, lease.job_id)
     assert [event.seq for event in told] == list(range(1, len(told) + 1))
     assert (told[-1].kind, told[-1].attempt) == ("note", 2)
 
@@ -81,13 +81,13 @@ def test_logs_of_one_attempt_and_of_all(bench, lease):
     bench.do(leases.record, lease, logs=[LogLine("info", "one", NOW), LogLine("error", "two", NOW)], phase="training")
     bench.do(leases.release, lease)
     bench.do(leases.record, bench.claim(lease.job_id), logs=[LogLine("info", "three", NOW)])
-    lines = bench.read(reading.logs, lease.job_id)
+    lines = bench.read(queries.logs, lease.job_id)
     assert [(line.attempt, line.level, line.message) for line in lines] == [
         (1, "info", "one"), (1, "error", "two"), (2, "info", "three"),
     ]  # fmt: skip
     assert {line.at for line in lines} == {NOW}
-    assert [line.message for line in bench.read(reading.logs, lease.job_id, attempt=2)] == ["three"]
-    rest = bench.read(reading.logs, lease.job_id, after_seq=lines[0].seq, limit=1)
+    assert [line.message for line in bench.read(queries.logs, lease.job_id, attempt=2)] == ["three"]
+    rest = bench.read(queries.logs, lease.job_id, after_seq=lines[0].seq, limit=1)
     assert [line.message for line in rest] == ["two"]
 
 
@@ -96,24 +96,24 @@ def test_an_artifact_told_again_replaces_the_first(bench, lease):
     bench.do(leases.add_artifact, lease, "report.html", "text/html", first, 1)
     bench.do(leases.add_artifact, lease, "model.onnx", "application/octet-stream", second, 2)
     bench.do(leases.add_artifact, lease, "report.html", "text/html", second, 2)
-    listed = bench.read(reading.artifacts, lease.job_id)
+    listed = bench.read(queries.artifacts, lease.job_id)
     assert [(item.name, item.size_bytes, item.sha256) for item in listed] == [
         ("model.onnx", 2, second), ("report.html", 2, second),
     ]  # fmt: skip
-    assert bench.read(reading.artifact, lease.job_id, "report.html") == listed[1]
+    assert bench.read(queries.artifact, lease.job_id, "report.html") == listed[1]
     assert isinstance(listed[0], Artifact)
-    assert bench.read(reading.artifact, lease.job_id, "../etc/passwd") is None
+    assert bench.read(queries.artifact, lease.job_id, "../etc/passwd") is None
 
 
 def test_an_artifact_needs_its_blob(bench, lease):
     with pytest.raises(Exception, match=r"(?i)foreign key"):
         bench.do(leases.add_artifact, lease, "model", "x/y", "0" * 64, 1)
-    assert bench.read(reading.artifacts, lease.job_id) == []
+    assert bench.read(queries.artifacts, lease.job_id) == []
 
 
 def test_counts_by_state(bench, lease):
     bench.submit()
     bench.submit()
-    counts = bench.read(reading.count_jobs)
+    counts = bench.read(queries.count_jobs)
     assert (counts["queued"], counts["running"], counts["succeeded"]) == (2, 1, 0)
     assert set(counts) == {"queued", "running", "cancelling", "succeeded", "failed", "cancelled"}
