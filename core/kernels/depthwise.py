@@ -12,8 +12,8 @@ class DepthwiseInFloat(TorchFunctionMode):
     """Within it, and where autocast computes in bfloat16, depthwise convolutions that need a gradient do not.
 
     oneDNN's backward pass of a depthwise convolution takes longer in bfloat16 than in float32: whole training steps of
-    such students are up to 1.8 times faster so (docs/performance.md). What comes out is bfloat16 again, as the rest of
-    the network expects.
+    such students are up to 1.8 times faster in float32 (docs/explanation/performance.md). The result is bfloat16 again,
+    as the rest of the network expects.
     """
 
     def __torch_function__(

@@ -2,7 +2,8 @@
 
 oneDNN's threads wait for each other in a loop. Where the kernel lets two of them share a core because another process
 has the other one, the one that waits uses up the time that the other would need: some backward convolutions then take
-ten times as long (docs/performance.md). Threads with cores of their own lose what the other process takes, no more.
+ten times as long (docs/explanation/performance.md). A thread with a core of its own loses only the time that the other
+process takes.
 """
 
 import os

@@ -15,7 +15,7 @@ def keep_freed_memory() -> bool:
     """Tell glibc to keep what a step frees for the next step; whether there was a glibc to tell.
 
     By default it maps each activation of more than 128 KiB anew and gives it back at once; with large batches the page
-    faults cost more than a third of a step (docs/performance.md).
+    faults cost more than a third of a step (docs/explanation/performance.md).
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
