@@ -11,7 +11,7 @@ from core.data.augment import Augmenter
 from core.data.dataset import Dataset, Source, Split, open_dataset, open_unlabelled
 from core.data.image_file import Images
 from core.errors import RetortError
-from core.events import Event, Log
+from core.events import Event, Log, WarningIssued
 from core.files.result_cache import Findings
 from core.networks import sizing, zoo
 from core.networks.selection import is_kin
@@ -117,6 +117,9 @@ def _prepare(spec: JobSpec, place: Place, report: Callable[[Event], None], arith
     indices = class_indices(teacher, source.classes, covers=covers) if teacher is not None else None
     for warning in runs[0].dataset.warnings:
         report(Log(level="warning", message=warning))
+    for each in (teacher, *more):
+        for told in each.warnings if each is not None else ():
+            report(WarningIssued(warning=told))
     target = _open_target(spec, place, source) if spec.dataset.target_uri is not None else None
     if target is not None and not target.num_test:
         told = f"the {target.num_train} images of the second domain have no class folders: nothing is measured on them"

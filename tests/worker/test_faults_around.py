@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +13,9 @@ from typing import Any
 
 import pytest
 import redis
+from guarded import missing
+from redis_server import redis_program
+from server_process import NotInstalled
 from sqlalchemy import make_url
 
 from store import workers
@@ -39,7 +41,7 @@ class OwnRedis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        command = ["redis-server", "--port", str(self.port), "--save", "", "--dir", str(self._folder)]
+        command = [redis_program(), "--port", str(self.port), "--save", "", "--dir", str(self._folder)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         client = redis.Redis.from_url(self.url)
         until = time.monotonic() + 10
@@ -49,7 +51,7 @@ class OwnRedis:
                 return
             except redis.ConnectionError:
                 time.sleep(0.05)
-        raise AssertionError("redis-server does not answer")
+        raise AssertionError("the server does not answer")
 
     def kill(self) -> None:
         self.process.kill()
@@ -58,9 +60,10 @@ class OwnRedis:
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
-    if shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed")
-    server = OwnRedis(tmp_path)
+    try:
+        server = OwnRedis(tmp_path)
+    except NotInstalled as error:
+        missing(str(error))
     yield server
     server.kill()
 
