@@ -28,7 +28,7 @@ def student_of(document, inputs, out):
     """As it is before the first step, without gradients."""
     place = Place(out, out / "cache", inputs, Policy())
     prepared = settle(prepare(parse_job(document), place, print), place, print)
-    network = build_method(prepared, prepared.student, place).setting.student
+    network = build_method(prepared, prepared.student, place).context.student
     return {name: value.detach() for name, value in network.module.state_dict().items()}
 
 
