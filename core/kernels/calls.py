@@ -130,7 +130,8 @@ class Kernels:
         carried: bool = False,
     ) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
         """Gradients of the map, of `carried` (where wanted), of weight and bias (C,). `made` is the forward pass's
-        output; it is needed where a ReLU follows a sum, and no other activation may follow a sum."""
+        output; it is needed where a ReLU follows a sum, and no other activation may follow a sum.
+        """
         pixels, channels = _rows(images)
         for_images, for_carried = torch.empty_like(images), torch.empty_like(images) if carried else None
         for_weight, for_bias = torch.empty(channels), torch.empty(channels)
@@ -160,7 +161,9 @@ class Kernels:
 
 
 def _memory(size: int) -> Tensor:
-    """Memory for a kernel's output, from torch's allocator, which raises when memory is exhausted and keeps freed memory."""
+    """Memory for a kernel's output, from torch's allocator, which raises when memory is exhausted and keeps freed
+    memory.
+    """
     return torch.empty(size, dtype=torch.uint8)
 
 

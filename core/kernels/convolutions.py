@@ -37,7 +37,9 @@ class Form:
 
     @property
     def by_winograd(self) -> bool:
-        """Whether the kernels compute the whole convolution; otherwise they compute only the gradient of its weights."""
+        """Whether the kernels compute the whole convolution; otherwise they compute only the gradient of its
+        weights.
+        """
         return self == Form(3, 1, 1)
 
 

@@ -30,7 +30,8 @@ class DepthwiseInFloat(TorchFunctionMode):
 
 def _is_trained_depthwise(images: Tensor, weight: Tensor) -> bool:
     """Whether it is a depthwise convolution, images (N, C, H, W) with C > 1 and float32 weights (C m, 1, h, w), that a
-    backward pass follows."""
+    backward pass follows.
+    """
     return (
         torch.is_grad_enabled()
         and torch.is_autocast_enabled("cpu")

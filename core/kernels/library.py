@@ -35,7 +35,8 @@ class KernelsUnavailable(Exception):
 
 def has_instructions(device: torch.device) -> bool:
     """Whether the kernels run on the device and are faster there: on a CPU with AVX-512 BF16 and without AMX. With AMX,
-    torch's own convolutions are faster."""
+    torch's own convolutions are faster.
+    """
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported() and not torch.cpu._is_amx_tile_supported()
 
 

@@ -1,7 +1,7 @@
 """Batch norm by the kernels, in one pass over memory with the operations that follow it.
 
-In training, a batch norm reads its map once for the statistics and returns a `Deferred` map: the normalization itself is
-not computed yet. If a sum with a shortcut or an activation follows, it is computed in the same pass over memory. Any
+In training, a batch norm reads its map once for the statistics and returns a `Deferred` map: the normalization itself
+is not computed yet. If a sum with a shortcut or an activation follows, it is computed in the same pass over memory. Any
 other use of the map computes it first.
 """
 

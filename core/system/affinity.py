@@ -47,8 +47,9 @@ def pinned() -> Iterator[None]:
 
 
 def unpin() -> None:
-    """Let the calling thread run on any core, if a pinned thread started it. The operating system leaves out cores that the
-    process may not use."""
+    """Let the calling thread run on any core, if a pinned thread started it. The operating system leaves out cores that
+    the process may not use.
+    """
     if sys.platform == "linux":
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
 

@@ -42,7 +42,9 @@ class Arithmetic:
 
     @contextmanager
     def autocast_to_train(self) -> Iterator[None]:
-        """Mixed precision around a forward pass that a backward pass follows, with the depthwise convolutions in float32."""
+        """Mixed precision around a forward pass that a backward pass follows, with the depthwise convolutions in
+        float32.
+        """
         with (
             self.autocast(),
             DepthwiseInFloat() if self._is_slow_at_depthwise else nullcontext(),
@@ -80,7 +82,8 @@ def choose_arithmetic(training: TrainingSpec) -> Arithmetic:
 
 def count_gpus(training: TrainingSpec) -> int:
     """The GPUs of this host for the training, 0 where it runs on the CPU; raises SpecInvalid where the spec asks for
-    more."""
+    more.
+    """
     available = torch.cuda.device_count() if not training.devices.startswith("cpu") else 0
     if not fits(training.devices, available):
         has = f"this worker has {available or 'no'} CUDA device{'' if available == 1 else 's'}"
@@ -104,7 +107,8 @@ def computes_in_int8(device: torch.device) -> bool:
 
 def images_at_once(size: int, device: torch.device) -> int:
     """The number of images, `size` pixels high and wide, in a forward pass without training. It is smaller for large
-    images, whose feature maps would otherwise need more memory than the training."""
+    images, whose feature maps would otherwise need more memory than the training.
+    """
     if device.type != "cpu":
         return max(MOST_AT_ONCE, min(MOST_ON_GPU, PIXELS_ON_GPU // size**2))
     return max(LEAST_AT_ONCE, min(MOST_AT_ONCE, PIXELS_AT_ONCE // size**2))

@@ -1,7 +1,7 @@
 """Training in several processes: each computes a part of every batch, gradients are summed, and weights stay equal.
 
-A batch is cut into as many parts as there are ranks. Batch norms take their statistics over all parts, and the loss of a
-part counts by its share of the images. The training is therefore that of one process, up to rounding. Losses that
+A batch is cut into as many parts as there are ranks. Batch norms take their statistics over all parts, and the loss of
+a part counts by its share of the images. The training is therefore that of one process, up to rounding. Losses that
 compare the images of a batch with each other compare only the images of one rank.
 """
 
@@ -163,8 +163,9 @@ def _shared(plain: type[nn.Module]) -> type[nn.Module]:
 
 
 def share_statistics(module: nn.Module, ranks: Ranks) -> None:
-    """Let the batch norms of the module take their statistics over all ranks. They are changed in place, so that references
-    to them stay valid."""
+    """Let the batch norms of the module take their statistics over all ranks. They are changed in place, so that
+    references to them stay valid.
+    """
     for part in module.modules():
         if ranks.size > 1 and isinstance(part, _BatchNorm) and not isinstance(part, _SharedStatistics):
             part.__class__ = _shared(type(part))

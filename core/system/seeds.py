@@ -20,7 +20,8 @@ def generator(seed: int, *place: str | int, device: torch.device | str = "cpu") 
 
 def on_host(draws: torch.Generator) -> torch.Generator:
     """A generator for draws whose values the host needs: `draws` itself, or for a generator on a GPU a CPU generator
-    seeded by its state. To read draws back from a GPU, the host would have to wait for all its work."""
+    seeded by its state. To read draws back from a GPU, the host would have to wait for all its work.
+    """
     if draws.device.type == "cpu":
         return draws
     digest = hashlib.blake2b(draws.get_state().numpy().tobytes(), digest_size=8).digest()
@@ -29,7 +30,9 @@ def on_host(draws: torch.Generator) -> torch.Generator:
 
 @contextmanager
 def seeded(seed: int, *place: str | int) -> Iterator[None]:
-    """Run the block with torch's global CPU generator seeded for one use; afterwards the generator has its former state."""
+    """Run the block with torch's global CPU generator seeded for one use; afterwards the generator has its former
+    state.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, *place))
         yield
