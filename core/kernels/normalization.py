@@ -66,7 +66,7 @@ class Deferred(Tensor):
 
 
 def _refuse(*_: Any) -> NoReturn:
-    """Raises for a map that reached a C++ function, or an autograd function of a network, without torch's Python layer."""
+    """Raises for a map that reached C++ code, or an autograd function of a network, without torch's Python layer."""
     raise RuntimeError(
         "the output of a batch norm is used by code that the kernels do not support; set training.kernels to torch"
     )

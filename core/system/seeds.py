@@ -1,4 +1,4 @@
-"""Seeds of all random draws of a job, each a function of the spec's seed and of its use; a resumed job needs no state."""
+"""Seeds of all random draws: functions of the spec's seed and of their use, so that a resumed job needs no state."""
 
 import hashlib
 from collections.abc import Iterator
