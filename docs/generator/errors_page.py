@@ -55,7 +55,7 @@ def _meaning(kind: type[Exception]) -> str:
 
 def _http_rows() -> list[list[str]]:
     """The codes that the operations of the OpenAPI document name, each with the detail of its example."""
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for operations in openapi_document()["paths"].values():
         for operation in operations.values():
             for status, answer in operation["responses"].items():
