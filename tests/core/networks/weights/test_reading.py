@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from core.errors import TeacherLoadFailed
 from core.networks.network import Network
-from core.networks.weights import read_weights
+from core.networks.weights.reading import read_weights
 from core.networks.zoo import build
 from core.policy import Policy
 
