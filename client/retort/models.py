@@ -51,6 +51,15 @@ class ErrorView(TypedDict):
     hint: str
 
 
+class WarningView(TypedDict):
+    """Something that a person should know about a job that can run nevertheless."""
+
+    code: str
+    message: str
+    hint: str | None
+    count: int | None
+
+
 class NetworkView(TypedDict):
     """A network's size; `macs` of one image at `input_size` pixels, `bytes` of float32 parameters and buffers."""
 
@@ -79,6 +88,7 @@ class JobView(TypedDict):
     plan: dict[str, Any] | None
     result: dict[str, Any] | None
     error: ErrorView | None
+    warnings: list[WarningView]
     attempts: list[AttemptView]
     queue: QueueView | None
     runtime_seconds: float
@@ -98,6 +108,7 @@ class PlanView(TypedDict):
     teacher: NetworkView | None
     teacher_validation_top1: float | None
     estimate: dict[str, Any]
+    warnings: list[WarningView]
 
 
 class EventView(TypedDict):
