@@ -1,4 +1,4 @@
-"""How long one image takes on one CPU thread: the ONNX file in onnxruntime, as a customer would run it."""
+"""Latency of one image on one CPU thread: the ONNX file in onnxruntime, as a customer would run it."""
 
 import time
 from pathlib import Path
@@ -8,13 +8,13 @@ import numpy as np
 import onnxruntime
 
 WARM_UP_RUNS = 5  # onnxruntime plans its memory on the first runs
-WARM_UP_SECONDS = 0.3  # a large network warms up within fewer runs
+WARM_UP_SECONDS = 0.3  # a large network needs fewer runs to warm up
 MIN_RUNS = 5
 MAX_RUNS = 200  # enough for a p95 that rests on 10 runs beyond it
 
 
 def open_session(onnx_path: Path) -> onnxruntime.InferenceSession:
-    """The file in onnxruntime on one CPU thread, without chatter."""
+    """The file in onnxruntime on one CPU thread; only errors are logged."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -23,7 +23,7 @@ def open_session(onnx_path: Path) -> onnxruntime.InferenceSession:
 
 
 def measure_latency(onnx_path: Path, *, max_seconds: float = 2.0) -> dict[str, Any]:
-    """Milliseconds of one forward pass at batch 1: median and 95th percentile, with the conditions they hold under.
+    """Milliseconds of one forward pass at batch 1: median and 95th percentile, with the conditions of the measurement.
 
     Runs until `max_seconds` have passed or MAX_RUNS are done, at least MIN_RUNS. Decoding and resizing are left out.
     """
