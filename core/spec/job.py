@@ -4,6 +4,7 @@ A JobSpec is frozen. A string is short for an object with one field: "small" is 
 each "auto" when it has read the dataset (core.planning.defaults), so that the stored spec reproduces the job.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -155,6 +156,24 @@ def _student(text: str) -> dict[str, str]:
     return {"size": text}
 
 
+def _dataset(text: str) -> dict[str, str]:
+    return {"uri": text}
+
+
+def _method(text: str) -> dict[str, str]:
+    return {"name": text}
+
+
+# Part of a job -> the object that a string in its place stands for.
+SHORTHANDS: dict[str, Callable[[str], dict[str, str]]] = {
+    "teacher": _teacher,
+    "more_teachers": _teacher,
+    "dataset": _dataset,
+    "student": _student,
+    "method": _method,
+}
+
+
 class JobSpec(Part):
     """One specialization job. The smallest is three strings: teacher, dataset, student."""
 
@@ -168,7 +187,7 @@ class JobSpec(Part):
     more_teachers: tuple[Annotated[TeacherSpec, _shorthand(_teacher, TeacherSpec)], ...] = Field(
         (), max_length=8, description="further teachers, for methods that learn from several at once"
     )
-    dataset: Annotated[DatasetSpec, _shorthand(lambda text: {"uri": text}, DatasetSpec)] = Field(
+    dataset: Annotated[DatasetSpec, _shorthand(_dataset, DatasetSpec)] = Field(
         description="the customer's labelled images"
     )
     student: Annotated[StudentSpec, _shorthand(_student, StudentSpec)] = Field(description="the small network")
