@@ -116,7 +116,7 @@ def _of_plain_pickle(path: Path, names: list[str]) -> list[str]:
 
 def _is_module(name: str) -> bool:
     """Whether a class is one of a network: torch's own layers, or a class of a library of networks."""
-    return name.startswith(("torch.nn.modules.", "torch.nn.parallel.", "torchvision.models.", "timm."))
+    return name.startswith(("torch.nn.modules.", "torch.nn.parallel.", "torchvision.models.", "timm.models."))
 
 
 def _globals(path: Path) -> set[str]:
