@@ -9,9 +9,8 @@ from PIL import Image
 
 from core.data.tree import Tree
 
-# Formats with small, much-fuzzed decoders; a FITS, PSD or EPS file renamed .jpg is not even looked at.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
+# Formats with much-fuzzed decoders; a FITS, PSD or EPS file renamed .jpg is not even looked at.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 # No honest image of n pixels takes more encoded bytes than 16-bit RGBA does, plus metadata.
 BYTES_PER_PIXEL = 8
 METADATA_BYTES = 16 << 20
@@ -83,6 +82,8 @@ def _open(content: bytes, max_pixels: int) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format == "TIFF":  # Pillow turns a TIFF itself while it loads the pixels
+        return 1
     try:
         return int(image.getexif().get(_EXIF_ORIENTATION, 1))
     except Exception:  # a broken EXIF block is no reason to lose the image
@@ -94,13 +95,23 @@ def _rgb(image: Image.Image) -> Image.Image:
         return image
     if image.mode.startswith("I") or image.mode == "F":
         # 16-bit gray: Pillow's own conversion would clip at 255 instead of scaling.
-        wide = np.asarray(image).astype(np.int64).clip(0, 65_535)
+        wide = _sixteen_bit(np.asarray(image))
         return Image.fromarray(((wide + 128) // 257).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         layered = image.convert("RGBA")
         white = Image.new("RGBA", layered.size, "white")
         return Image.alpha_composite(white, layered).convert("RGB")
     return image.convert("RGB")
+
+
+def _sixteen_bit(gray: np.ndarray) -> np.ndarray:
+    """Gray H W as int64 in 0..65535. Raises Unreadable for pixels whose black and white are not known."""
+    if gray.dtype.kind == "f":
+        raise Unreadable("has floating-point pixels, whose range is not known; save it with 8 or 16 bits")
+    wide = gray.astype(np.int64)
+    if wide.min() < 0 or wide.max() > 65_535:
+        raise Unreadable(f"has pixels from {wide.min()} to {wide.max()}; 16 bits hold 0 to 65535")
+    return wide
 
 
 def _square(image: Image.Image, size: int) -> Image.Image:

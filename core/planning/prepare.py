@@ -11,7 +11,7 @@ from core.data.augment import Augmenter
 from core.data.dataset import Dataset, Source, Split, open_dataset, open_unlabelled
 from core.data.image_file import Images
 from core.errors import RetortError
-from core.events import Event, Log
+from core.events import Event, Log, WarningIssued
 from core.files.result_cache import Findings
 from core.networks import sizing, zoo
 from core.networks.selection import is_kin
@@ -116,7 +116,7 @@ def _prepare(spec: JobSpec, place: Place, report: Callable[[Event], None], arith
     runs = tuple(_prepare_run(run, source, decoded, teacher, arithmetic) for run in plan_runs(spec))
     indices = class_indices(teacher, source.classes, covers=covers) if teacher is not None else None
     for warning in runs[0].dataset.warnings:
-        report(Log(level="warning", message=warning))
+        report(WarningIssued(warning=warning))
     target = _open_target(spec, place, source) if spec.dataset.target_uri is not None else None
     if target is not None and not target.num_test:
         told = f"the {target.num_train} images of the second domain have no class folders: nothing is measured on them"
@@ -145,7 +145,13 @@ def _open(spec: JobSpec, place: Place, dataset: DatasetSpec) -> Source:
 def _open_target(spec: JobSpec, place: Place, source: Source) -> Source:
     """The second domain. Its labels, if it has any, are used to measure the student there, never to train it."""
     target = spec.dataset.model_copy(
-        update={"uri": spec.dataset.target_uri, "format": "auto", "classes": source.classes, "max_per_class": None}
+        update={
+            "uri": spec.dataset.target_uri,
+            "format": "auto",
+            "splits": None,
+            "classes": source.classes,
+            "max_per_class": None,
+        }
     )
     try:
         unlabelled = open_unlabelled(target, policy=place.policy, cache=place.cache, inputs=place.inputs)
