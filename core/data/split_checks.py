@@ -80,8 +80,8 @@ def _small_test(splits: Splits) -> list[JobWarning]:
         JobWarning(
             code=warning_codes.TEST_SPLIT_SMALL,
             message=f"with {images}, two networks are told apart at 95% where their accuracies differ by "
-            f"{100 * difference:.1f} points ({100 * high:.1f} where both are near {HIGH_TOP1:.0%}); smaller differences "
-            "may stay inconclusive",
+            f"{100 * difference:.1f} points ({100 * high:.1f} where both are near {HIGH_TOP1:.0%}); smaller "
+            "differences may stay inconclusive",
             hint="bring more test images, or hold out more by dataset.test_fraction",
             count=count,
         )

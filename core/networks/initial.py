@@ -18,8 +18,8 @@ def build_student(
     """A network of the resolved `spec.student` with `num_classes` outputs; the seed decides whatever is random in it.
 
     With weights of the teacher it is random here: core.training.build, which has both networks, fills it.
-    Given weights bring their own head, which is kept only where it has `num_classes` outputs and the method is not
-    finetune, whose head is always fresh.
+    Given weights bring their own head, which is kept only where it has `num_classes` outputs and the method's knobs
+    do not declare a fresh head.
     """
     student, size = spec.student, int(spec.training.image_size)
     with seeded(seed, "student"):
@@ -32,7 +32,7 @@ def build_student(
         else:
             network = _given(student, policy, cache, inputs)
             network = _at_size(network, size)
-        if spec.method.name == "finetune" or network.num_classes != num_classes:
+        if spec.method.fresh_head or network.num_classes != num_classes:
             network = zoo.replace_head(network, num_classes)
     return network
 
@@ -40,7 +40,7 @@ def build_student(
 def _given(student: StudentSpec, policy: Policy, cache: Path, inputs: Path | None) -> Network:
     spec = TeacherSpec(architecture=student.architecture, weights=student.weights)
     try:
-        return load_teacher(spec, policy=policy, cache=cache, inputs=inputs).network
+        return load_teacher(spec, policy=policy, cache=cache, inputs=inputs, strict_head=False).network
     except TeacherLoadFailed as error:
         raise TeacherLoadFailed(error.message, hint=error.hint, pointer="/student/weights") from error
 

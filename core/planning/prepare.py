@@ -17,7 +17,7 @@ from core.networks import sizing, zoo
 from core.networks.selection import is_kin
 from core.networks.teacher import Teacher, load_teacher
 from core.planning.defaults import resolve
-from core.planning.runs import Run, plan_runs
+from core.planning.runs import Run, plan_runs, with_students_weights
 from core.policy import Policy
 from core.spec import DatasetSpec, JobSpec, TeacherSpec, needs_of
 from core.system.device import MOST_AT_ONCE, Arithmetic, choose_arithmetic
@@ -113,10 +113,16 @@ def _prepare(spec: JobSpec, place: Place, report: Callable[[Event], None], arith
     needs = needs_of(spec.method)
     covers = "common classes" in needs
     decoded: dict[int, Dataset] = {}
-    runs = tuple(_prepare_run(run, source, decoded, teacher, arithmetic) for run in plan_runs(spec))
+    first, *others = plan_runs(spec)
+    student = _prepare_run(first, source, decoded, teacher, arithmetic)
+    others = [with_students_weights(run, student.spec.student) for run in others]
+    runs = (student, *(_prepare_run(run, source, decoded, teacher, arithmetic) for run in others))
     indices = class_indices(teacher, source.classes, covers=covers) if teacher is not None else None
     for warning in runs[0].dataset.warnings:
         report(WarningIssued(warning=warning))
+    for each in (teacher, *more):
+        for told in each.warnings if each is not None else ():
+            report(WarningIssued(warning=told))
     target = _open_target(spec, place, source) if spec.dataset.target_uri is not None else None
     if target is not None and not target.num_test:
         told = f"the {target.num_train} images of the second domain have no class folders: nothing is measured on them"

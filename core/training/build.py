@@ -10,7 +10,7 @@ from core.data.dataset import Split
 from core.data.image_file import ImageFile, Images
 from core.kernels import load
 from core.methods import find
-from core.methods.method import Method, Setting
+from core.methods.method import Method, MethodContext
 from core.networks import zoo
 from core.networks.facts import measure_network
 from core.networks.inference import in_layout
@@ -38,11 +38,11 @@ def build_method(prepared: Prepared, run: PreparedRun, place: Place) -> Method:
     student = _student(prepared, run, place)
     device, method = prepared.arithmetic.device, find(run.spec.method.name)
     teacher = prepared.teacher.network if prepared.teacher is not None else None
-    if method.needs.teacher == "training":
+    if "teacher" in run.spec.method.trained_along:
         # A copy: the other runs, and the run after a resume, begin with the teacher as it was given.
         teacher = in_layout(copy.deepcopy(teacher))
     validation = run.dataset.validation.images[:HELD_OUT] if method.needs.held_out else None
-    setting = Setting(
+    context = MethodContext(
         student=in_layout(student.to(device)),
         teacher=teacher,
         class_indices=prepared.class_indices.to(device) if prepared.class_indices is not None else None,
@@ -57,20 +57,20 @@ def build_method(prepared: Prepared, run: PreparedRun, place: Place) -> Method:
         anchors=prepared.anchors,
         held_out=run.augmenter.test_views(validation.to(device)) if validation is not None else None,
     )
-    built = in_layout(method(run.spec.method, setting).to(device))
-    for module in (built, setting.student, *([teacher] if method.needs.teacher == "training" else [])):
+    built = in_layout(method(run.spec.method, context).to(device))
+    for module in (built, context.student, *([teacher] if built.trains_teacher else [])):
         share_statistics(module, place.ranks)
     return built
 
 
 def _student(prepared: Prepared, run: PreparedRun, place: Place) -> Network:
-    """With its initial weights; where the teacher gives them, fine-tuning still begins with a fresh head."""
+    """With its initial weights. A method with a fresh head takes all of a teacher's weights but its classifier."""
     spec = run.spec
     student = build_student(
         spec, len(run.dataset.classes), seed=run.run.seed, policy=place.policy, cache=place.cache, inputs=place.inputs
     )
     if spec.student.weights == "teacher" and prepared.teacher is not None:
-        classes = prepared.class_indices if spec.method.name != "finetune" else None
+        classes = prepared.class_indices if not spec.method.fresh_head else None
         select_weights(student, prepared.teacher.network, classes)
     return student
 
@@ -79,8 +79,8 @@ def build_teaching(
     prepared: Prepared, run: PreparedRun, method: Method, place: Place, notice: Callable[[str], None]
 ) -> Teaching:
     """The frozen teachers that the method learns from, ready to be run."""
-    needs, setting = method.needs, method.setting
-    if not (needs.teacher_output or needs.surveys_teacher):
+    needs, context = method.needs, method.context
+    if not (needs.teacher_output or needs.survey):
         return Teaching(needs)
     compiled = run.spec.training.compile is True
     quantization = _quantization(run, place) if run.spec.training.teacher_precision == "int8" else None
@@ -95,9 +95,9 @@ def build_teaching(
             frozen=copied,
             notice=notice,
         )
-        for network, copied in ((setting.teacher, frozen), *((each, None) for each in setting.more_teachers))
+        for network, copied in ((context.teacher, frozen), *((each, None) for each in context.more_teachers))
     )
-    return Teaching(needs, first, tuple(others), setting.anchors)
+    return Teaching(needs, first, tuple(others), context.anchors)
 
 
 def _quantization(run: PreparedRun, place: Place) -> Quantization:
@@ -131,7 +131,7 @@ def build_trainer(
         early_stopping=run.spec.training.early_stopping,
     )
     if run.spec.training.compile is True:
-        method.setting.student.compile_features(notice)
+        method.context.student.compile_features(notice)
     course = _course(prepared, run, method, teaching, place)
     return Trainer(method, course, teaching, validator, tell, after_step, ranks=place.ranks, **calls)
 
@@ -146,7 +146,7 @@ def plan(
     stored = None
     if training.teacher_pass == "stored" and teaching.first is not None:
         stored = open_pass(prepared, run, method, teaching.first, split, place)
-    target = prepared.target_dataset(run) if method.needs.target_images else None
+    target = prepared.target_dataset(run) if method.requires("target images") else None
     batches = tuple(
         Batches(
             split=split,

@@ -132,7 +132,8 @@ def _repeats(side: Node, others: list[Node]) -> bool:
         return {path.rpartition("/")[2].partition(".")[0] for path in node.walk()}
 
     own = stems(side)
-    return bool(others) and len(own & set.union(*map(stems, others))) >= SHARED * len(own)
+    elsewhere = {stem for other in others for stem in stems(other)}
+    return bool(others) and len(own & elsewhere) >= SHARED * len(own)
 
 
 def _described(name: str, node: Node) -> str:

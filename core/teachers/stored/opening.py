@@ -15,7 +15,7 @@ def layout_for(run: PreparedRun, method: Method) -> Layout:
     """What a record holds for what this method asks of the teacher."""
     needs, training = method.needs, run.spec.training
     size = int(training.image_size)
-    teacher = method.setting.teacher
+    teacher = method.context.teacher
     device = next(teacher.parameters()).device
     with torch.no_grad():
         features = teacher.features(torch.zeros(1, 3, size, size, device=device), needs.teacher_taps)
@@ -32,7 +32,7 @@ def open_pass(
     prepared: Prepared, run: PreparedRun, method: Method, teacher: FrozenTeacher, split: Split, place: Place
 ) -> StoredPass:
     """The pass of the job's teacher over the run's training images, in the engine's cache."""
-    layout, network = layout_for(run, method), method.setting.teacher
+    layout, network = layout_for(run, method), method.context.teacher
     address = address_of(
         network.state_dict(),
         architecture=network.architecture,
