@@ -16,6 +16,7 @@ from core.data.headers import measure
 from core.data.image_file import ImageFile, Images
 from core.data.listing import UNNAMED, Listing, Record
 from core.data.opening import open_tree
+from core.data.readers import builtin
 from core.data.reading import Reading
 from core.data.split_checks import check_splits, overlap_warnings, smallest_difference
 from core.data.splits import SPLITS, Splits, split, test_from_validation
@@ -240,7 +241,7 @@ def open_unlabelled(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: P
 def _list(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path | None) -> tuple[Listing, str]:
     scheme, _, name = spec.uri.partition(":")
     if scheme == "builtin":
-        return readers.builtin.read(name.strip("/")), spec.uri
+        return builtin.read(name.strip("/")), spec.uri
     tree = open_tree(uri.fetch(spec.uri, policy=policy, cache=cache, inputs=inputs), policy=policy, cache=cache)
     listing = unify(readers.read(Reading(tree, spec)))
     return listing, tree.identity()

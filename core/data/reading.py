@@ -1,11 +1,13 @@
 """What every reader is given: the tree, what the spec says about it, and what was found in it so far."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 from core.data.file_kinds import Contents, contents_of
 from core.data.layout.classes import Layout
 from core.data.layout.pinned import place_all
+from core.data.listing import Listing
 from core.data.split_rules import SplitRules
 from core.data.tables.choice import Choice, choose_tables
 from core.data.tree import Tree
@@ -36,3 +38,17 @@ class Reading:
     def choice(self) -> Choice:
         """Whether tables or folders give the classes. Raises DatasetInvalid where neither does."""
         return choose_tables(self)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One format: its name in a spec, whether a dataset looks like it, and how it is read.
+
+    Readers are asked in the order of `precedence`: the first that recognizes the content reads it. Class folders come
+    last, since they ask for least.
+    """
+
+    name: str
+    precedence: int
+    recognizes: Callable[[Reading], bool]
+    read: Callable[[Reading], Listing]

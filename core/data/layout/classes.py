@@ -88,16 +88,23 @@ def _place_splits(root: Node, layout: Layout) -> bool:
 def _opened(root: Node) -> dict[str, Node]:
     """The folders in `root` by name, where one that holds nothing but splits is replaced by these:
     `dataset/train`, `dataset/val` and `test` are three."""
-    opened: dict[str, Node] = {}
-    for child in root.children.values():
-        words = sibling_splits(list(child.children)) if child.is_nested else {}
-        told = child.name in sibling_splits(list(root.children))
-        all_splits = bool(words) and len(words) == len(child.children) and not told
-        if all_splits and all(node.is_nested for node in child.children.values()):
-            opened |= {f"{child.name}/{name}": node for name, node in child.children.items()}
-        else:
-            opened[child.name] = child
-    return opened
+    told = sibling_splits(list(root.children))
+    around = [child for child in root.children.values() if child.name not in told and _holds_splits(child)]
+    if len(around) != 1:  # none, or domains with splits each
+        return root.children
+    child = around[0]
+    inner = {f"{child.name}/{name}": node for name, node in child.children.items()}
+    taken = {word.split for word in told.values()}
+    if any(word.split in taken for word in sibling_splits(list(child.children)).values()):
+        return root.children
+    return {name: node for name, node in root.children.items() if node is not child} | inner
+
+
+def _holds_splits(node: Node) -> bool:
+    """Whether all that a folder holds are splits with class folders."""
+    words = sibling_splits(list(node.children))
+    nested = all(child.is_nested for child in node.children.values())
+    return node.is_nested and len(words) == len(node.children) and nested
 
 
 def class_parent(node: Node, split: SplitName) -> Node:
@@ -153,9 +160,7 @@ def _place_classes(root: Node, layout: Layout) -> None:
         check_one_word_a_split(words[child.name])
         for name, word in words[child.name].items():
             if child.children[name].children:
-                raise Unclear(
-                    f"{child.children[name].path!r} holds folders: is {child.name!r} a class, or around splits?"
-                )
+                raise Unclear(f"{child.children[name].path!r} holds folders: is {child.name!r} a class or a domain?")
             layout.placed += [(path, child.name, word.split) for path in child.children[name].walk()]
     layout.has_splits = True
     layout.class_parents.add(root.path)

@@ -21,6 +21,7 @@ UNLABELLED_WORDS = frozenset(
         "pred", "preds", "predict", "prediction", "predictions", "unlabeled", "unlabelled", "inference", "submission",
     }
 )  # fmt: skip
+MASK_WORDS = frozenset({"annotation", "annotations", "segmentation", "segmentations", "mask", "masks", "gt", "labels"})
 SHARED = 0.5  # of the folders inside, from which siblings hold the same classes
 WAY_OUT = (
     "say it in dataset.splits: a pattern for a folder or file -> train, validation, test or ignore, as in "
@@ -92,7 +93,7 @@ def without_side_folders(root: Node, left_out: dict[str, int]) -> Node:
     if side and len(main) == 1 and set(words_of(next(iter(main)))) <= FILLERS:
         left_out.update({children[name].path: children[name].num_images for name in side})
         return Node(root.name, root.path, [], {name: children[name] for name in main})
-    for name in sorted(side):
+    for name in sorted(name for name in side if set(words_of(name)) & MASK_WORDS):
         if _repeats(children[name], [children[other] for other in main]):
             raise Unclear(f"the folder {name!r} holds files of the same names as its siblings: masks, or a class?")
     if _same_inside(list(children.values())):
@@ -123,17 +124,18 @@ def _same_inside(siblings: list[Node]) -> bool:
         return False
     inside = [{name.casefold() for name in _past_fillers(node).children} for node in siblings]
     shared, all_names = set.intersection(*inside), set.union(*inside)
-    named = {name for name in shared if any(not word.isdecimal() for word in words_of(name))}
+    named = {name for name in shared if split_word(name) is None and any(not w.isdecimal() for w in words_of(name))}
     return len(named) >= 2 and len(shared) >= SHARED * len(all_names)
 
 
 def _repeats(side: Node, others: list[Node]) -> bool:
     def stems(node: Node) -> set[str]:
-        return {path.rpartition("/")[2].partition(".")[0] for path in node.walk()}
+        names = (path.rpartition("/")[2].partition(".")[0] for path in node.walk())
+        return {name for name in names if not name.isdecimal()}  # numbers are in every folder
 
     own = stems(side)
     elsewhere = {stem for other in others for stem in stems(other)}
-    return bool(others) and len(own & elsewhere) >= SHARED * len(own)
+    return bool(own) and len(own & elsewhere) >= SHARED * len(own)
 
 
 def _described(name: str, node: Node) -> str:

@@ -1,49 +1,27 @@
-"""Which reader reads a dataset: told by the content, or by the format that the spec names."""
+"""Which reader reads a dataset: told by the content, or by the format that the spec names.
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+A reader is a module of this folder with READERS; its name in a spec is also one of core.spec.dataset.DatasetFormat.
+"""
+
+import importlib
+import pkgutil
 
 from core.data.listing import Listing
-from core.data.readers import builtin, cifar, class_folders, manifest, npz, webdataset
-from core.data.reading import Reading
+from core.data.readers import class_folders
+from core.data.reading import Reader, Reading
 from core.errors import DatasetInvalid
 from core.spec import FORMATS
 
-__all__ = ["builtin", "read", "read_unlabelled"]
+
+def _found() -> dict[str, Reader]:
+    """The readers of all modules of this folder by name, in the order in which they are asked."""
+    modules = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    readers = [reader for module in modules for reader in getattr(module, "READERS", ())]
+    return {reader.name: reader for reader in sorted(readers, key=lambda reader: reader.precedence)}
 
 
-@dataclass(frozen=True)
-class Reader:
-    """One format: whether a dataset looks like it, and how it is read."""
-
-    recognizes: Callable[[Reading], bool]
-    read: Callable[[Reading], Listing]
-
-
-def _is_parquet(reading: Reading) -> bool:
-    return any(path.lower().endswith(".parquet") for path in reading.tree.paths)
-
-
-def _read_parquet(reading: Reading) -> Listing:
-    from core.data.readers import parquet  # here, for pyarrow takes 30 MB
-
-    return parquet.read(reading)
-
-
-# Order matters: the first that recognizes the content reads it. Tables and class folders come last, since they ask for
-# least; between these two, core.data.tables.choice decides.
-READERS: dict[str, Reader] = {
-    "cifar-python": Reader(lambda reading: bool(cifar.python_files(reading.tree)), cifar.read_python),
-    "cifar-binary": Reader(lambda reading: bool(cifar.binary_files(reading.tree)), cifar.read_binary),
-    "parquet": Reader(_is_parquet, _read_parquet),
-    "webdataset": Reader(webdataset.recognizes, webdataset.read),
-    "npz": Reader(npz.recognizes, npz.read),
-    "csv": Reader(partial(manifest.recognizes, form="csv"), manifest.read),
-    "jsonl": Reader(partial(manifest.recognizes, form="jsonl"), manifest.read),
-    "json": Reader(partial(manifest.recognizes, form="json"), manifest.read),
-    "folder": Reader(class_folders.recognizes, class_folders.read),
-}
+READERS = _found()
+_BY_FILES = ("csv", "jsonl", "json", "folder")  # which of these, core.data.tables.choice decides
 
 
 def read_unlabelled(reading: Reading) -> Listing | None:
@@ -51,8 +29,8 @@ def read_unlabelled(reading: Reading) -> Listing | None:
     if reading.spec.format not in ("auto", "folder") or not class_folders.is_flat(reading):
         return None
     # Tables beside the images may label them: then they are a dataset of that format.
-    earlier = (name for name in READERS if name not in ("csv", "jsonl", "json", "folder"))
-    if any(READERS[name].recognizes(reading) for name in earlier) or _has_table(reading):
+    others = (reader for name, reader in READERS.items() if name not in _BY_FILES)
+    if any(reader.recognizes(reading) for reader in others) or _has_table(reading):
         return None
     return class_folders.read_flat(reading)
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from core.data import cifar_pickle
 from core.data.listing import Listing, Record, SplitName
 from core.data.passed_over import with_litter
-from core.data.readers import cifar_pickle
-from core.data.reading import Reading
+from core.data.reading import Reader, Reading
 from core.data.tree import Tree
 from core.errors import DatasetInvalid
 
@@ -184,3 +184,9 @@ def _binary_names(tree: Tree) -> tuple[list[str], int]:
             return names, _CIFAR100 if name.startswith("fine") else _CIFAR10
     stems = {posixpath.splitext(posixpath.basename(path))[0] for path in binary_files(tree)}
     return [], _CIFAR100 if stems & {"train", "test"} else _CIFAR10
+
+
+READERS = (
+    Reader("cifar-python", 10, lambda reading: bool(python_files(reading.tree)), read_python),
+    Reader("cifar-binary", 20, lambda reading: bool(binary_files(reading.tree)), read_binary),
+)

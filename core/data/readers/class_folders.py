@@ -10,7 +10,7 @@ from core.data.layout.classes import Layout
 from core.data.layout.emptiness import without_images
 from core.data.listing import UNNAMED, Listing, Record
 from core.data.passed_over import IGNORED_IMAGES, files_counts, files_warning, with_litter
-from core.data.reading import Reading
+from core.data.reading import Reader, Reading
 from core.data.tables.notices import unused_tables
 from core.data.tree import Tree
 from core.errors import DatasetInvalid
@@ -93,3 +93,6 @@ def found(tree: Tree) -> str:
     """What a tree holds, in few words."""
     kinds = Counter(posixpath.splitext(path)[1].lower() or "no extension" for path in tree.paths)
     return f"found {listed(kinds)}" if kinds else "it is empty"
+
+
+READERS = (Reader("folder", 70, recognizes, read),)

@@ -1,9 +1,11 @@
 """Label tables: which image has which class, and if wanted its split. Paths are relative to the table."""
 
+from functools import partial
+
 from core.data.images import encoded_reader
 from core.data.listing import Listing, Record
 from core.data.passed_over import IGNORED_IMAGES, files_counts, files_warning, with_litter
-from core.data.reading import Reading
+from core.data.reading import Reader, Reading
 from core.data.tables import notices
 from core.data.tables.rows import records_of
 from core.errors import DatasetInvalid
@@ -55,3 +57,6 @@ def read(reading: Reading) -> Listing:
             *files_warning(counts),
         ),
     )
+
+
+READERS = tuple(Reader(form, 60, partial(recognizes, form=form), read) for form in ("csv", "jsonl", "json"))

@@ -16,7 +16,7 @@ from core.data.labels import column_texts, label_text
 from core.data.layout.siblings import Unclear
 from core.data.listing import Listing, Record, SplitName
 from core.data.passed_over import IGNORED_IMAGES, with_litter
-from core.data.reading import Reading
+from core.data.reading import Reader, Reading
 from core.data.split_names import split_word, words_of
 from core.data.split_rules import SplitRules
 from core.data.tree import Tree
@@ -230,3 +230,6 @@ def _from_one_hot(labels: np.ndarray, path: str) -> np.ndarray:
             hint="store one class number an image, as labels.argmax(axis=1) gives",
         )
     return labels.argmax(axis=1)
+
+
+READERS = (Reader("npz", 50, recognizes, read),)

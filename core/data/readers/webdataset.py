@@ -17,7 +17,7 @@ from core.data.images import encoded_reader
 from core.data.labels import label_text
 from core.data.listing import Listing, Record
 from core.data.passed_over import IGNORED_FILES, files_warning, with_litter
-from core.data.reading import Reading
+from core.data.reading import Reader, Reading
 from core.data.shards import split_files
 from core.data.tree import Folder, Tree
 from core.errors import DatasetInvalid
@@ -187,3 +187,6 @@ def _label(shard: TarTree, path: str, spec: DatasetSpec) -> str:
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetInvalid(f"{path!r} holds no label ({spec.label_column!r} for .json): {error!r}") from None
     return label_text(value, repr(path))
+
+
+READERS = (Reader("webdataset", 40, recognizes, read),)
