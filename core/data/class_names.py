@@ -25,7 +25,7 @@ def spelled(name: str) -> str:
 def unify(listing: Listing) -> Listing:
     """The listing with every class under its one spelling; a warning tells of classes that became one."""
     variants: dict[str, set[str]] = defaultdict(set)
-    for name in {record.label for record in listing.records} | set(listing.empty_classes):
+    for name in sorted({record.label for record in listing.records} | set(listing.empty_classes)):
         variants[spelled(name)].add(name)
     if all(names == {name} for name, names in variants.items()):
         return listing

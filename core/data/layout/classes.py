@@ -73,7 +73,7 @@ def _place_splits(root: Node, layout: Layout) -> bool:
     if not nested:
         check_classes(children, words)
         return False
-    check_one_word_a_split({name: words[name] for name in nested})
+    check_one_word_a_split({name: word for name, word in words.items() if name in nested})
     _check_train(nested, words, children)
     layout.has_splits = True
     for name, word in words.items():

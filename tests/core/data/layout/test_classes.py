@@ -125,8 +125,8 @@ def test_masks_beside_images_are_left_out() -> None:
 
 UNCLEAR: dict[str, tuple[Tree, str]] = {
     "a further folder": ({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1, "extra/a": 1, "extra/b": 1}, "'extra'"),
-    "two tests": ({f"{s}/{c}": 2 for s in ("train", "test", "evaluation") for c in "ab"}, "'test' and 'evaluation'"),
-    "two validations": ({f"{s}/{c}": 2 for s in ("train", "val", "dev", "test") for c in "ab"}, "'val' and 'dev'"),
+    "two tests": ({f"{s}/{c}": 2 for s in ("train", "test", "evaluation") for c in "ab"}, "'evaluation' and 'test'"),
+    "two validations": ({f"{s}/{c}": 2 for s in ("train", "val", "dev", "test") for c in "ab"}, "'dev' and 'val'"),
     "train beside trainval": ({f"{s}/{c}": 2 for s in ("train", "trainval", "test") for c in "ab"}, "'trainval'"),
     "flat splits": ({"train": 5, "test": 5}, "'test'.*'train'"),
     "a flat test folder beside classes": ({"ants": 5, "bees": 5, "test": 5}, "'test'"),
