@@ -1,4 +1,4 @@
-"""How a spec names things outside of it: URIs by scheme, files by path, architectures by library."""
+"""Names of things outside a spec: URIs by scheme, files by path, architectures by library."""
 
 import os
 from pathlib import Path
