@@ -49,8 +49,8 @@ COLUMNS = {
 }
 LEGEND = """\
 - *ratio*: the ratio within each round, median over rounds.
-- *share of peak*: the computed operations divided by the best rate of torch's matrix products and 3x3 convolutions in the
-  same minutes, in any precision. A backward pass counts as two forward passes; `stored` counts no teacher.
+- *share of peak*: the computed operations divided by the best rate of torch's matrix products and 3x3 convolutions in
+  the same minutes, in any precision. A backward pass counts as two forward passes; `stored` counts no teacher.
 - *start*: from the start of the process to the end of the first step. The engine's start includes the check of the
   teacher on a few images. *code loaded*: the same in a process that waited for the job. *first run*: the run before,
   which had to decode, compile and store what was not in the caches.

@@ -47,9 +47,9 @@ HEADINGS = {
 }
 CIFAR = (
     f"Ten classes of CIFAR-100: every tenth in the order of the official labels. The teacher is cifar/{TEACHER}. It "
-    "was trained on all 100 classes, these training images included, which makes it look better than on new images. The "
-    f"student is {STUDENT}. Accuracy is measured on the 1,000 official test images of the ten classes. A tenth of the "
-    "training images is held out for validation."
+    "was trained on all 100 classes, these training images included, which makes it look better than on new images. "
+    f"The student is {STUDENT}. Accuracy is measured on the 1,000 official test images of the ten classes. A tenth of "
+    "the training images is held out for validation."
 )
 METHODS_TOLD = f"""\
 There are {IMAGES} images of each class. Rows without the name of a variant use the method's default knobs and the
