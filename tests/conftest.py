@@ -22,6 +22,9 @@ from worker.environment import SPIN_COUNT
 
 # Before torch is loaded, which reads it: tests share cores with engines and servers that they start.
 os.environ.update(SPIN_COUNT)
+# Several processes of tests share the cores, each with as many threads as leave the others theirs.
+if num_processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // int(num_processes)))
 
 BOTH = [pytest.param("sqlite"), pytest.param("postgres", marks=pytest.mark.servers)]
 
