@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fresh_clone import make_fresh_clone
 from guarded import server_url, start_guardian, stop_guardian
 from sqlalchemy import create_engine, make_url, text
 
@@ -124,3 +125,9 @@ def redis_prefix(redis_url: str) -> Iterator[str]:
     for key in client.scan_iter(f"{prefix}*"):
         client.delete(key)
     client.close()
+
+
+@pytest.fixture(scope="session")
+def fresh_clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh clone of the checkout with a `.venv`, for commands that a reader types."""
+    return make_fresh_clone(tmp_path_factory.mktemp("clone"))

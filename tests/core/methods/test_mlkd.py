@@ -173,4 +173,4 @@ def test_the_relations_have_a_weight_of_their_own():
 def test_it_asks_for_a_strong_second_view_that_the_teacher_sees_too():
     needs = Mlkd.needs
     assert (needs.num_views, needs.more_views, needs.teacher_sees) == (2, "strong", "all")
-    assert needs.live_teacher is not None
+    assert mlkd().live_teacher is not None
