@@ -1,7 +1,7 @@
 # The commands of the project. `make` lists them.
 VENV := .venv
 RUN := $(VENV)/bin/python
-TYPED := client store api worker core/spec core/errors.py core/events.py core/policy.py docs
+TYPED := client/retort store api worker core/spec core/errors.py core/events.py core/policy.py docs
 NODE := node_modules/.bin
 PRETTY := web package.json tsconfig.json eslint.config.js
 
@@ -13,12 +13,12 @@ help: ## list the commands
 
 setup: $(VENV)/.embedded ## make .venv with what `retort up` needs (PYTHON=... picks the interpreter)
 
-# One stamp per lock: nothing runs while the locks and pyproject.toml are older than the last installation.
-$(VENV)/.%: requirements/%.txt requirements/build.txt requirements/install.sh pyproject.toml
+# One stamp per lock: nothing runs while the locks and both pyproject.toml are older than the last installation.
+$(VENV)/.%: requirements/%.txt requirements/build.txt requirements/install.sh pyproject.toml client/pyproject.toml
 	@PYTHON="$(PYTHON)" sh requirements/install.sh $*
 
 demo: setup ## train a teacher, specialize it, prove it: the whole service in under two minutes
-	@$(RUN) -m client.demo
+	@$(RUN) -m retort.demo
 
 up: setup ## run the service on http://127.0.0.1:8000 with its data in ./var
 	@$(VENV)/bin/retort up

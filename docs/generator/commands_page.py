@@ -3,11 +3,11 @@
 import argparse
 
 import typer
-from retort.cli import app
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from core.__main__ import FLAGS
 from docs.generator.markdown import cell, code, page, table
+from retort.cli import app
 
 INTRODUCTION = """\
 `retort` talks to a service over HTTP; its address is `--url`, or the environment variable `RETORT_URL`, or

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from retort import cli
-from retort import errors as client_errors
-
 from core import errors, events
 from docs.generator.markdown import cell, code, page, table
 from docs.generator.openapi import openapi_document
+from retort import cli
+from retort import errors as client_errors
 
 INTRODUCTION = """\
 A job that failed has `error`: `code`, `category`, `message` and `hint`. An HTTP request that failed has an answer

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import typer
 from fences import ALL_BLOCKS, PAGES, ROOT, Block
-from retort.cli import app
 from typer.core import TyperGroup
 
 from core.spec import KNOBS, parse_job
+from retort.cli import app
 from store.settings import PREFIX, Settings
 
 SHELL = [block for block in ALL_BLOCKS if block.is_shell]
