@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from measured_once import latencies_measured_once
+from written_once import measured_files_written_once
 
 from core.evaluation.predict import predict
 from core.events import Event, Failure, Result
@@ -58,7 +58,7 @@ def run_job(tmp_path_factory) -> Callable[..., Ran]:
 
         place = Place(ran.out, ran.out / "cache", inputs, policy or Policy())
         try:
-            with latencies_measured_once():
+            with measured_files_written_once():
                 ran.result = specialize(parse_job(document), place, report, **how)
         except Exception as error:
             ran.error = error
