@@ -30,6 +30,9 @@ if num_processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
 BOTH = [pytest.param("sqlite"), pytest.param("postgres", marks=pytest.mark.servers)]
 
 
+# What takes seconds to set up or to use: whole jobs, processes of the service, a browser, a clone.
+SLOW_FIXTURES = {"run_job", "digits_teacher", "start_worker", "service", "browser", "fresh_clone"}
+
 _guardian = pytest.StashKey[subprocess.Popen[bytes]]()
 
 
@@ -37,6 +40,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """One guardian of servers for a session, which the processes of pytest-xdist share."""
     if not hasattr(config, "workerinput"):
         config.stash[_guardian] = start_guardian()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark as slow what uses a slow fixture; other slow tests carry the marker themselves."""
+    if not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.slow)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

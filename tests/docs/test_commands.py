@@ -1,5 +1,6 @@
 """The commands of README.md, CONTRIBUTING.md and docs/ run as printed, page by page, in a fresh clone."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -39,7 +40,7 @@ def service(fresh_clone: Path, variables: dict[str, str]) -> Iterator[None]:
         assert process.stdout.readline().startswith(READY)
         yield
     finally:
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to make and to all that make started
         process.wait(60)
 
 
