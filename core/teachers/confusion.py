@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from core.events import JobWarning
+from core.teachers import warning_codes
 
 LEAST_IMAGES = 4  # of an exchange, all its classes together: fewer may be chance
 LISTED = 3
@@ -48,7 +49,7 @@ def exchanged_warning(answers: Tensor, labels: Tensor, classes: Sequence[str]) -
         return None
     pairs = [(place, circle[(at + 1) % len(circle)]) for circle in circles for at, place in enumerate(circle)]
     return JobWarning(
-        code="TEACHER_CLASSES_EXCHANGED",
+        code=warning_codes.CLASSES_EXCHANGED,
         message=f"the teacher gives most images of some classes the name of another, in a circle: "
         f"{_told(pairs, classes)}. Its class names seem to be in another order than its outputs",
         hint="put teacher.classes in the order of the teacher's outputs",
