@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from core import errors, events
+from core.data.warning_codes import MEANINGS
 from docs.generator.markdown import cell, code, page, table
 from docs.generator.openapi import openapi_document
 from retort import cli
@@ -15,6 +16,7 @@ details are for people and may change."""
 CATEGORIES = """\
 *user*: the job as written cannot run, and would fail again. *infrastructure*: a machine or a service failed, and
 the same job may succeed elsewhere. *internal*: a defect of Retort."""
+WARNINGS = "Plan, job and report have `warnings`. A job runs in spite of them; each has a code, a message and a hint."
 ENGINE_EXITS = {
     "EXIT_OK": "the job succeeded",
     "EXIT_INTERNAL": "a defect of Retort",
@@ -33,9 +35,14 @@ def errors_page() -> str:
         INTRODUCTION,
         ["## Codes of jobs", "", CATEGORIES, "", *table(["code", "category", "meaning"], job_rows)],
         ["## Codes of HTTP answers", "", *table(["code", "status", "example of `detail`"], _http_rows())],
+        ["## Codes of warnings", "", WARNINGS, "", *table(["code", "meaning"], _warnings())],
         ["## Exit codes of `retort`", "", *table(["code", "meaning"], _client_exits())],
         ["## Exit codes of `python -m core`", "", *table(["code", "meaning"], _engine_exits())],
     )
+
+
+def _warnings() -> list[list[str]]:
+    return [[code(name), cell(meaning)] for name, meaning in MEANINGS.items()]
 
 
 def _leaves(parent: type[errors.RetortError]) -> Iterator[type[errors.RetortError]]:
