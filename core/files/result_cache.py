@@ -1,7 +1,7 @@
-"""What one job found out and later jobs of the same cache need not find out again: small files by content address.
+"""Content-addressed results: what one job computed of a network or split, later jobs read instead of computing it.
 
-An address holds all that a finding depends on. What is damaged is found out anew; a cache that is full or cannot be
-written keeps nothing, and no job fails of that. The longest unused are evicted first.
+An address is a hash over all that the result depends on. A damaged file counts as absent. A cache that is full or
+cannot be written keeps nothing, and no job fails because of it. The longest unused results are evicted first.
 """
 
 import contextlib
@@ -19,21 +19,21 @@ from torch import Tensor
 
 from core.files.atomic import whole_file
 
-FOLDER = "findings"
+FOLDER = "result-cache"
 MAX_BYTES = 256 << 20
 CRC_BYTES = 4
 _log = logging.getLogger(__name__)
 
 
-class Findings:
-    """Those in `cache`, the engine's, of `max_bytes` together."""
+class ResultCache:
+    """The results kept in the folder `cache` of the engine, at most `max_bytes` together."""
 
     def __init__(self, cache: Path, max_bytes: int = MAX_BYTES) -> None:
         self._folder = cache / FOLDER
         self._max_bytes = max_bytes
 
     def recall(self, kind: str, address: str) -> bytes | None:
-        """What was kept; None where nothing was, or where it is damaged."""
+        """The content kept at an address; None where nothing was kept, or where it is damaged."""
         path = self._path(kind, address)
         try:
             content = path.read_bytes()
@@ -41,16 +41,16 @@ class Findings:
         except FileNotFoundError:
             return None
         except OSError as error:
-            _log.warning("what is known of a %s cannot be read: %s", kind, error)
+            _log.warning("a kept result (%s) cannot be read: %s", kind, error)
             return None
         content, crc = content[:-CRC_BYTES], content[-CRC_BYTES:]
         if zlib.crc32(content).to_bytes(CRC_BYTES, "little") == crc:
             return content
-        _log.warning("what is known of a %s is damaged and found out anew: %s", kind, path.name)
+        _log.warning("a kept result (%s) is damaged and computed again: %s", kind, path.name)
         return None
 
     def keep(self, kind: str, address: str, content: bytes) -> None:
-        """Keep it, unless it alone takes more than a quarter of the room."""
+        """Keep the content at an address, unless it alone takes more than a quarter of the cache's room."""
         if 4 * len(content) > self._max_bytes:
             return
         try:
@@ -59,7 +59,7 @@ class Findings:
                 temporary.write_bytes(content + zlib.crc32(content).to_bytes(CRC_BYTES, "little"))
             self._evict()
         except OSError as error:
-            _log.warning("what is known of a %s is not kept for later jobs: %s", kind, error)
+            _log.warning("a result (%s) is not kept for later jobs: %s", kind, error)
 
     def _path(self, kind: str, address: str) -> Path:
         return self._folder / f"{kind}-{address}"

@@ -12,7 +12,7 @@ import onnxruntime
 from core.errors import InternalError
 from core.evaluation.latency import measure_latency
 from core.events import NetworkFacts
-from core.files.result_cache import Findings, content_address
+from core.files.result_cache import ResultCache, content_address
 from core.networks.facts import measure_network
 from core.networks.inference import frozen_copy
 from core.networks.network import Network
@@ -24,10 +24,10 @@ KIND = "latency"
 class Latencies:
     """Of one job. Latency depends on a network's architecture, not on its weights."""
 
-    def __init__(self, scratch: Path, findings: Findings) -> None:
-        """`scratch`: a folder that lasts as long as this; `findings`: what earlier jobs measured."""
+    def __init__(self, scratch: Path, result_cache: ResultCache) -> None:
+        """`scratch`: a folder that lasts as long as this; `result_cache`: what earlier jobs measured."""
         self._scratch = scratch
-        self._findings = findings
+        self._result_cache = result_cache
         self._known: dict[NetworkFacts, dict[str, Any] | None] = {}
         self._written: list[tuple[Network, Path]] = []
 
@@ -44,7 +44,7 @@ class Latencies:
     def remembered(self, network: Network) -> dict[str, Any] | None:
         """The same of a network that is not published, from an earlier job where one measured it on this machine."""
         facts = measure_network(network)
-        content = self._findings.recall(KIND, _address(facts))
+        content = self._result_cache.recall(KIND, _address(facts))
         if content is not None:
             return json.loads(content)
         if facts not in self._known:
@@ -52,7 +52,7 @@ class Latencies:
             self._known[facts] = self._measure(frozen_copy(network), optimized=False)
         found = self._known[facts]
         if found is not None:
-            self._findings.keep(KIND, _address(facts), json.dumps(found).encode())
+            self._result_cache.keep(KIND, _address(facts), json.dumps(found).encode())
         return found
 
     def onnx_of(self, network: Network) -> Path | None:

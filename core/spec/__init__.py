@@ -13,6 +13,7 @@ from core.spec.job import (
 from core.spec.knobs import Knobs
 from core.spec.methods import KNOBS, TEACHERLESS, CombinedKnobs, MethodKnobs
 from core.spec.parse import parse_job
+from core.spec.resolved import ResolvedJob, ResolvedStudent, ResolvedTraining
 from core.spec.teacher import TeacherSpec
 from core.spec.training import EarlyStopping, TrainingSpec
 
@@ -29,6 +30,9 @@ __all__ = [
     "JobSpec",
     "Knobs",
     "MethodKnobs",
+    "ResolvedJob",
+    "ResolvedStudent",
+    "ResolvedTraining",
     "StudentSpec",
     "TeacherSpec",
     "TrainingSpec",

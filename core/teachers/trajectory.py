@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -12,9 +11,7 @@ from core.networks.teacher import Teacher, fetch_weights
 from core.networks.weights import read_weights
 from core.policy import Policy
 from core.spec import TeacherSpec
-
-if TYPE_CHECKING:
-    from core.planning.prepare import Place
+from core.system.workspace import Workspace
 
 POINTER = "/teacher/trajectory"
 PATTERN = "trajectory-*.safetensors"
@@ -26,30 +23,29 @@ def trajectory_name(number: int) -> str:
 
 
 def load_trajectory(
-    spec: TeacherSpec, teacher: Teacher, place: "Place"
+    spec: TeacherSpec, teacher: Teacher, workspace: Workspace
 ) -> tuple[Callable[[], Mapping[str, Tensor]], ...]:
     """One function a checkpoint that reads its state dict, the finished teacher's last.
 
     Raises TeacherLoadFailed where there are none, or where one does not fit the teacher.
     """
-    paths = _listed(spec, place) if spec.trajectory is not None else _kept(spec, place)
+    paths = _listed(spec, workspace) if spec.trajectory is not None else _kept(spec, workspace)
     for path in paths:
-        fit(teacher.network, _read(path, place.policy), strict_head=True, source=path.name, pointer=POINTER)
+        fit(teacher.network, _read(path, workspace.policy), strict_head=True, source=path.name, pointer=POINTER)
     final = {name: value.detach().cpu().clone() for name, value in teacher.network.module.state_dict().items()}
-    return (*((lambda path=path: _read(path, place.policy)) for path in paths), lambda: final)
+    return (*((lambda path=path: _read(path, workspace.policy)) for path in paths), lambda: final)
 
 
-def _listed(spec: TeacherSpec, place: "Place") -> list[Path]:
+def _listed(spec: TeacherSpec, workspace: Workspace) -> list[Path]:
     return [
-        fetch_weights(uri, policy=place.policy, cache=place.cache, inputs=place.inputs, pointer=f"{POINTER}/{number}")
-        for number, uri in enumerate(spec.trajectory or ())
+        fetch_weights(uri, workspace, pointer=f"{POINTER}/{number}") for number, uri in enumerate(spec.trajectory or ())
     ]
 
 
-def _kept(spec: TeacherSpec, place: "Place") -> list[Path]:
+def _kept(spec: TeacherSpec, workspace: Workspace) -> list[Path]:
     """What the job that trained the teacher kept. Its last checkpoint is the finished teacher itself."""
     job_id = (spec.weights or "").removeprefix("job:")
-    paths = sorted((place.inputs / job_id).glob(PATTERN)) if place.inputs is not None else []
+    paths = sorted((workspace.inputs / job_id).glob(PATTERN)) if workspace.inputs is not None else []
     if not paths:
         raise TeacherLoadFailed(
             f"{spec.weights} kept no checkpoints of its training",

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from core.files.result_cache import Findings, content_address
+from core.files.result_cache import ResultCache, content_address
 from core.networks.network import Features, Network
 from core.networks.quantized.calibration import scales
 from core.networks.quantized.graph import MIN_CHANNELS, Observed, exported
@@ -49,19 +49,19 @@ def quantized(
     *,
     dtype: torch.dtype,
     batch_size: int,
-    findings: Findings | None = None,
+    result_cache: ResultCache | None = None,
 ) -> QuantizedFeatures:
     """`network` in integers, with floats of `dtype` where it needs them; to be called under autocast to that type.
 
     `network`: frozen, float32, on the CPU. `views`: NUM_IMAGES images such as it will see, (N, 3, V, V) in [0, 1];
-    fewer will do. Fastest for batches of `batch_size`. `findings`: where the outcome is kept for the next one who asks.
-    Raises NotQuantized where it would gain nothing, say something else, or cannot be followed.
+    fewer will do. Fastest for batches of `batch_size`. `result_cache`: where the outcome is kept
+    for later jobs. Raises NotQuantized where it would gain nothing, say something else, or cannot be followed.
     """
     if not _is_convolutional(network):
         raise NotQuantized("it has no convolutions that could gain")
     observed = Observed(network, [network.tap(tap) for tap in taps])
     address = _address(observed, views, dtype)
-    content = findings.recall(KIND, address) if findings is not None else None
+    content = result_cache.recall(KIND, address) if result_cache is not None else None
     outcome = json.loads(content) if content is not None else _found_out(observed, views)
     made = None
     if "refusal" not in outcome:
@@ -69,8 +69,8 @@ def quantized(
         made = QuantizedFeatures(rewritten(module, plan(module.graph), scales, dtype, batch_size))
         if content is None and (refusal := _differs(network, taps, made, views[1::2])):
             outcome = {"refusal": refusal}
-    if content is None and findings is not None:
-        findings.keep(KIND, address, json.dumps(outcome).encode())
+    if content is None and result_cache is not None:
+        result_cache.keep(KIND, address, json.dumps(outcome).encode())
     if "refusal" in outcome:
         raise NotQuantized(outcome["refusal"])
     return made
