@@ -1,7 +1,9 @@
 # The commands of the project. `make` lists them.
 VENV := .venv
 RUN := $(VENV)/bin/python
-TYPED := client store api worker core/spec core/errors.py core/events.py core/policy.py
+TYPED := client store api worker core/spec core/errors.py core/events.py core/policy.py docs
+NODE := node_modules/.bin
+PRETTY := web package.json tsconfig.json eslint.config.js
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test lint format lock clean
@@ -24,19 +26,32 @@ up: setup ## run the service on http://127.0.0.1:8000 with its data in ./var
 test: $(VENV)/.test ## run all tests; PYTEST_ARGS=... narrows them
 	$(RUN) -m pytest $(PYTEST_ARGS)
 
-lint: $(VENV)/.test ## style, types and the arrows between the parts
+lint: $(VENV)/.test node_modules/.package-lock.json ## style, types and the arrows between the parts
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy $(TYPED)
 	$(VENV)/bin/lint-imports
+	$(NODE)/prettier --check $(PRETTY)
+	$(NODE)/eslint web
+	$(RUN) -m docs.generator.openapi build/openapi.json
+	$(NODE)/openapi-typescript build/openapi.json --output build/openapi.d.ts
+	$(NODE)/tsc --project .
 
-format: $(VENV)/.test ## let ruff rewrite the files
+# Only the checks of web/ need node: the service runs without it.
+node_modules/.package-lock.json: package.json package-lock.json .npmrc
+	@command -v npm >/dev/null || { echo "make: npm is missing. The checks of web/ need Node.js 18.18 or newer with npm;" \
+		"on Debian: apt-get install nodejs npm" >&2; exit 1; }
+	npm ci --no-progress
+	@touch $@
+
+format: $(VENV)/.test node_modules/.package-lock.json ## let ruff and prettier rewrite the files
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+	$(NODE)/prettier --write $(PRETTY)
 
 lock: $(VENV)/.embedded ## pin again what pyproject.toml asks for (UPGRADE=--upgrade takes the newest)
 	sh requirements/lock.sh $(UPGRADE)
 
 clean: ## remove everything that was made here, .venv and ./var included
-	rm -rf $(VENV) var runs build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) node_modules var runs build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -28,7 +28,7 @@ class Server(uvicorn.Server):
         """End the long polls and event streams, then the server."""
         app = self.config.app
         if isinstance(app, FastAPI):
-            app.state.watch.close()
+            app.state.change_feed.close()
         await super().shutdown(sockets)
 
 

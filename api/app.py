@@ -1,4 +1,4 @@
-"""The wiring of the API, in one function. Importing this leaves torch, Celery and the worker alone."""
+"""Builds the API in one function. Importing this module imports neither torch nor Celery nor the worker."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,10 +10,10 @@ from fastapi import FastAPI
 
 from api import errors, openapi
 from api.access import Access
+from api.change_feed import ChangeFeed
 from api.guard import Guard
-from api.routes import artifacts, catalogues, dashboard, jobs, moves, operations, plans, story
+from api.routes import actions, artifacts, catalogues, dashboard, events, jobs, logs, metrics, operations, plans
 from api.telemetry import Telemetry
-from api.watch import Watch
 from store.database import Database, open_database
 from store.settings import Settings
 
@@ -23,8 +23,10 @@ THREADS = 20
 ROUTERS = (
     plans.router,
     jobs.router,
-    moves.router,
-    story.router,
+    actions.router,
+    metrics.router,
+    events.router,
+    logs.router,
     artifacts.router,
     catalogues.router,
     operations.router,
@@ -39,7 +41,7 @@ def create_app(settings: Settings, database: Database, *, quiet: bool = False) -
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         yield
-        app.state.watch.close()
+        app.state.change_feed.close()
 
     app = FastAPI(
         title="Retort",
@@ -52,7 +54,7 @@ def create_app(settings: Settings, database: Database, *, quiet: bool = False) -
     )
     app.state.settings = settings
     app.state.database = database
-    app.state.watch = Watch(database)
+    app.state.change_feed = ChangeFeed(database)
     app.state.telemetry = Telemetry()
     for router in ROUTERS:
         app.include_router(router)

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from api.dependencies import SettingsDep
 from api.errors import Problem
-from api.wiring import TheSettings
 from core.errors import SpecInvalid
 
 # A client that sends a byte now and then would otherwise hold a connection for ever.
@@ -19,12 +19,12 @@ _JSON = re.compile(r"application/(json|[\w.+-]+\+json)\s*(;|$)", re.IGNORECASE)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-async def read_body(request: Request, settings: TheSettings) -> bytes:
+async def read_body(request: Request, settings: SettingsDep) -> bytes:
     """The whole body; raises Problem 415, 413 or 408. Never trusts Content-Length for more than an early no."""
     content_type = request.headers.get("content-type", "")
     if not _JSON.match(content_type):
-        said = f"not {content_type!r}" if content_type else "and none was given"
-        raise Problem(415, "CONTENT_TYPE_UNSUPPORTED", f"the Content-Type must be application/json, {said}")
+        given = f"not {content_type!r}" if content_type else "and none was given"
+        raise Problem(415, "CONTENT_TYPE_UNSUPPORTED", f"the Content-Type must be application/json, {given}")
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > settings.max_body_bytes:
         raise _too_large(settings.max_body_bytes)

@@ -16,7 +16,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from core.errors import RetortError, SpecInvalid, UserError
-from store.errors import IllegalMove, JobNotFound
+from store.errors import IllegalTransition, JobNotFound
 
 log = logging.getLogger("retort.api")
 MEDIA_TYPE = "application/problem+json"
@@ -35,7 +35,7 @@ _CODES = {
 
 
 class Problem(Exception):
-    """An answer that is an error: `errors` lists the places to blame as (pointer, detail)."""
+    """An answer that is an error: `errors` lists the fields to blame as (pointer, detail)."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Problem(Exception):
 
 
 def internal() -> Problem:
-    """For defects of ours: says nothing but the id under which the log tells the rest."""
+    """For defects of ours: shows only the id under which the log has the cause."""
     return Problem(500, "INTERNAL", "Retort failed. Its log has the cause under the id that `instance` ends with.")
 
 
@@ -87,7 +87,7 @@ def problem_of(error: Exception) -> Problem:
             return Problem(422, error.code, error.message, errors=error.errors)
         case JobNotFound():
             return Problem(404, error.code, error.message)
-        case IllegalMove():
+        case IllegalTransition():
             return Problem(409, error.code, error.message)
         case UserError():
             return _of_user(error)
@@ -121,18 +121,18 @@ def _of_http(error: HTTPException) -> Problem:
 
 def _of_parameters(error: RequestValidationError) -> Problem:
     """Query, path and header parameters have no JSON pointer; `/query/limit` stands for one."""
-    places = [("/" + "/".join(str(part) for part in item["loc"]), _told(item)) for item in error.errors()]
-    return Problem(422, "PARAMETER_INVALID", f"{places[0][0]}: {places[0][1]}", errors=places)
+    errors = [("/" + "/".join(str(part) for part in item["loc"]), _explained(item)) for item in error.errors()]
+    return Problem(422, "PARAMETER_INVALID", f"{errors[0][0]}: {errors[0][1]}", errors=errors)
 
 
-def _told(item: Mapping[str, Any]) -> str:
+def _explained(item: Mapping[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         return "unknown parameter"
     given = "" if item["type"] == "missing" else f", not {item['input']!r}"
     return item["msg"].removeprefix("Value error, ") + given
 
 
-async def answer(request: Request, error: Exception) -> Response:
+async def problem_response(request: Request, error: Exception) -> Response:
     """Starlette's exception handler for every kind of error that is expected."""
     problem = problem_of(error)
     if problem.status == 503:
@@ -158,4 +158,4 @@ def _is_offered(request: Request, method: str) -> bool:
 def install(app: FastAPI) -> None:
     """Answer every expected error by a problem; unexpected ones are answered in api.access."""
     for kind in (Problem, RetortError, RequestValidationError, HTTPException, DBAPIError, PoolTimeout):
-        app.add_exception_handler(kind, answer)
+        app.add_exception_handler(kind, problem_response)

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with our problems in the place of its own, and the body of a job as a schema."""
+"""The OpenAPI document: FastAPI's, with our problems instead of its own, and the body of a job as a schema."""
 
 from typing import Any
 
@@ -13,13 +13,15 @@ from core.spec import JobSpec
 DESCRIPTION = """
 Retort turns a big teacher network into a small network specialized to your classes.
 
-POST a job (teacher, dataset URI, student size) to `/v1/jobs`; a worker runs it; watch it by `GET /v1/jobs/{id}` with
+POST a job (teacher, dataset URI, student size) to `/v1/jobs`; a worker runs it; follow it by `GET /v1/jobs/{id}` with
 `Prefer: wait=20` and `If-None-Match`, or by its event stream; download the artifacts. Every error is an RFC 9457
 `application/problem+json` with a stable `code`. Times are RFC 3339 in UTC.
 """
 TAGS = [
-    {"name": "jobs", "description": "Submit jobs, watch them, move them."},
-    {"name": "story", "description": "What a job has said: metrics, events, log lines."},
+    {"name": "jobs", "description": "Submit jobs, follow them, cancel, retry and delete them."},
+    {"name": "metrics", "description": "The curves of a job."},
+    {"name": "events", "description": "What happened to a job, as a page or as a stream."},
+    {"name": "logs", "description": "The log lines of a job."},
     {"name": "artifacts", "description": "What came of a job."},
     {"name": "catalogues", "description": "What a job may ask for."},
     {"name": "operations", "description": "How the service is."},
@@ -59,23 +61,23 @@ BODY = (
     "ARCHITECTURE_UNKNOWN",
 )
 
-Answers = dict[int | str, dict[str, Any]]
+Responses = dict[int | str, dict[str, Any]]
 
 
-def problems(*codes: str) -> Answers:
+def problems(*codes: str) -> Responses:
     """What FastAPI's `responses` wants to know about errors, with an example for each code."""
-    answers: Answers = {}
+    responses: Responses = {}
     for code in codes:
         status, detail = _PROBLEMS[code]
         example = Problem(status, code, detail).document("urn:retort:request:5f0c2a9e8d7b4c61")
         content = {"schema": {"$ref": _REF.format(model=ProblemView.__name__)}, "examples": {}}
-        answer = answers.setdefault(status, {"description": "", "content": {MEDIA_TYPE: content}})
-        answer["content"][MEDIA_TYPE]["examples"][code] = {"value": example}
-        answer["description"] = ", ".join(answer["content"][MEDIA_TYPE]["examples"])
-    return answers
+        response = responses.setdefault(status, {"description": "", "content": {MEDIA_TYPE: content}})
+        response["content"][MEDIA_TYPE]["examples"][code] = {"value": example}
+        response["description"] = ", ".join(response["content"][MEDIA_TYPE]["examples"])
+    return responses
 
 
-def answer(
+def success(
     description: str, example: Any, *, media_type: str = "application/json", headers: tuple[str, ...] = ()
 ) -> Any:
     """One entry of FastAPI's `responses` with an example."""

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from core.errors import ArchitectureUnknown, SpecInvalid, unknown
 from core.spec import JobSpec, needs_of
 from core.spec.projected import base_of
-from store import jobs, reading
+from store import jobs, queries
 from store.catalogues import catalogue
 from store.errors import JobNotFound
 
@@ -25,9 +25,9 @@ def check(session: Session, spec: JobSpec) -> None:
     _check_architecture(session, "/student/architecture", spec.student.architecture)
     teacher_weights = spec.teacher.weights if spec.teacher else None
     _check_weights(session, "/teacher/weights", teacher_weights)
-    for place, teacher_spec in enumerate(spec.more_teachers):
-        _check_architecture(session, f"/more_teachers/{place}/architecture", teacher_spec.architecture)
-        _check_weights(session, f"/more_teachers/{place}/weights", teacher_spec.weights)
+    for index, teacher_spec in enumerate(spec.more_teachers):
+        _check_architecture(session, f"/more_teachers/{index}/architecture", teacher_spec.architecture)
+        _check_weights(session, f"/more_teachers/{index}/weights", teacher_spec.weights)
     if "trajectory" in needs_of(spec.method) and spec.teacher is not None and spec.teacher.trajectory is None:
         _check_trajectory(session, spec.teacher.weights or "")
     _check_weights(session, "/student/weights", spec.student.weights)
@@ -65,7 +65,7 @@ def _check_weights(session: Session, pointer: str, weights: str | None) -> None:
     if job.state != "succeeded":
         until = "it ended without a model" if job.done else "submit again when it has succeeded"
         raise SpecInvalid([(pointer, f"job {job_id} is {job.state}; {until}")])
-    if reading.artifact(session, job_id, WEIGHTS_FILE) is None:
+    if queries.artifact(session, job_id, WEIGHTS_FILE) is None:
         raise SpecInvalid([(pointer, f"job {job_id} did not export {WEIGHTS_FILE}")])
 
 

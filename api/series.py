@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from store.views import Point
+from store.values import Point
 
 
 def thin(points: Sequence[Point], max_points: int) -> list[Point]:

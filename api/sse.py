@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 from starlette.responses import StreamingResponse
 
-from api.schemas.story import EventView
-from store.views import Event
+from api.schemas.events import EventView
+from store.values import Event
 
 # Proxies commonly cut a connection that is silent for 30 seconds or a minute.
 HEARTBEAT_SECONDS = 15.0

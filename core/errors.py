@@ -21,6 +21,7 @@ RetortError
 """
 
 import difflib
+import errno
 from collections.abc import Iterable
 from typing import ClassVar, Literal
 
@@ -146,6 +147,20 @@ class ExportParityFailed(InternalError):
     """An exported model's outputs differ from the trained network's; the artifact was refused."""
 
     code = "EXPORT_PARITY_FAILED"
+
+
+def from_exception(error: Exception) -> RetortError:
+    """The error of this tree for any exception: itself, DISK_FULL where no space was left, INTERNAL for all others."""
+    if isinstance(error, RetortError):
+        return error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(
+            f"no space left writing {error.filename or 'a file'}",
+            hint="free space on the worker's disk, then retry the job",
+        )
+    return InternalError(
+        f"{type(error).__name__}: {error}", hint="this is a defect of Retort; the log has the traceback"
+    )
 
 
 def near_misses(value: str, allowed: Iterable[str], most: int = 3) -> list[str]:

@@ -11,7 +11,7 @@ from store.clock import from_now
 from store.database import Database
 from store.errors import BlobNotFound
 from store.tables import artifacts, blob_chunks, blobs, jobs
-from store.views import Blob
+from store.values import Blob
 
 CHUNK_BYTES = 1 << 20
 GRACE_SECONDS = 3600.0  # between a blob's last touch and the row that refers to it

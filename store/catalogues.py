@@ -7,11 +7,11 @@ from sqlalchemy.orm import Session
 
 from store.clock import from_now
 from store.tables import catalogues
-from store.views import Catalogue
+from store.values import Catalogue
 
 
 def publish_catalogue(session: Session, kind: str, data: Any) -> None:
-    """Put `data` (JSON) in the place of what was published under `kind`."""
+    """Publish `data` (JSON) under `kind`; it replaces what was published before."""
     facts = {"data": data, "published_at": from_now()}
     if session.execute(update(catalogues).where(catalogues.c.kind == kind).values(facts)).rowcount == 0:
         session.execute(insert(catalogues).values(kind=kind, **facts))

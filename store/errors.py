@@ -1,4 +1,4 @@
-"""What the store refuses: JobNotFound, IllegalMove, IdempotencyConflict, BlobNotFound, SchemaBehind."""
+"""What the store refuses: JobNotFound, IllegalTransition, IdempotencyConflict, BlobNotFound, SchemaBehind."""
 
 from core.errors import InfrastructureError, UserError
 
@@ -13,16 +13,16 @@ class JobNotFound(UserError):
         self.job_id = job_id
 
 
-class IllegalMove(UserError):
-    """The job's state forbids the move; `state`, `move` and `reason` say which and why."""
+class IllegalTransition(UserError):
+    """The job's state forbids the action; `state`, `action` and `reason` say which and why."""
 
-    code = "ILLEGAL_MOVE"
+    code = "ILLEGAL_MOVE"  # clients rely on it
 
-    def __init__(self, job_id: str, state: str, move: str, reason: str) -> None:
-        super().__init__(f"cannot {move} job {job_id}: it is {state}; {reason}")
+    def __init__(self, job_id: str, state: str, action: str, reason: str) -> None:
+        super().__init__(f"cannot {action} job {job_id}: it is {state}; {reason}")
         self.job_id = job_id
         self.state = state
-        self.move = move
+        self.action = action
         self.reason = reason
 
 

@@ -1,4 +1,4 @@
-"""From rows to Job views: a handful of queries for any number of jobs."""
+"""From rows to Job values: a handful of queries for any number of jobs."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,20 +8,20 @@ from sqlalchemy import Row, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.spec.devices import fits
-from store.moves import as_attempt
 from store.tables import attempts, job_labels, jobs
-from store.views import Attempt, Job, Queue
+from store.transitions import as_attempt
+from store.values import Attempt, Job, Queue
 from store.workers import gpus_alive
 
 
 def load(session: Session, rows: Sequence[Row[Any]]) -> list[Job]:
-    """The views of rows of jobs, in their order."""
+    """The values of rows of jobs, in their order."""
     ids = [row.id for row in rows]
     labels = _labels(session, ids)
     tries = _attempts(session, ids)
     asked = {row.id: row.spec["training"]["devices"] for row in rows if row.state == "queued"}
     queues = _queues(session, asked)
-    return [_view(row, labels[row.id], tuple(tries[row.id]), queues.get(row.id)) for row in rows]
+    return [_job(row, labels[row.id], tuple(tries[row.id]), queues.get(row.id)) for row in rows]
 
 
 def _labels(session: Session, ids: list[str]) -> dict[str, dict[str, str]]:
@@ -38,17 +38,17 @@ def _attempts(session: Session, ids: list[str]) -> dict[str, list[Attempt]]:
     return found
 
 
-def _places() -> Select[tuple[str, int]]:
-    """The places of the jobs `ids` in the order of dispatch: by priority, then the oldest first."""
+def _positions() -> Select[tuple[str, int]]:
+    """The positions of the jobs `ids` in the order of dispatch: by priority, then the oldest first."""
     ahead = jobs.alias("ahead")
     same_priority = and_(ahead.c.priority == jobs.c.priority, ahead.c.id < jobs.c.id)
     sooner = or_(ahead.c.priority > jobs.c.priority, same_priority)
     before = (ahead.c.kind == jobs.c.kind, ahead.c.state == "queued", sooner)
-    place = select(func.count()).select_from(ahead).where(*before).scalar_subquery() + 1
-    return select(jobs.c.id, place.label("place")).where(jobs.c.id.in_(bindparam("ids", expanding=True)))
+    position = select(func.count()).select_from(ahead).where(*before).scalar_subquery() + 1
+    return select(jobs.c.id, position.label("position")).where(jobs.c.id.in_(bindparam("ids", expanding=True)))
 
 
-PLACES = _places()  # built once: every submit asks it
+POSITIONS = _positions()  # built once: every submit asks it
 
 
 def _queues(session: Session, asked: dict[str, str]) -> dict[str, Queue]:
@@ -57,12 +57,12 @@ def _queues(session: Session, asked: dict[str, str]) -> dict[str, Queue]:
         return {}
     workers = gpus_alive(session)
     return {
-        row.id: Queue(row.place, sum(fits(asked[row.id], num_gpus) for num_gpus in workers))
-        for row in session.execute(PLACES, {"ids": list(asked)})
+        row.id: Queue(row.position, sum(fits(asked[row.id], num_gpus) for num_gpus in workers))
+        for row in session.execute(POSITIONS, {"ids": list(asked)})
     }
 
 
-def _view(row: Row[Any], labels: dict[str, str], tries: tuple[Attempt, ...], queue: Queue | None) -> Job:
+def _job(row: Row[Any], labels: dict[str, str], tries: tuple[Attempt, ...], queue: Queue | None) -> Job:
     resolved = row.resolved
     return Job(
         id=row.id,

@@ -11,13 +11,13 @@ from ulid import ULID
 from core.spec import JobSpec
 from store import outbox
 from store.clock import from_now
-from store.errors import IdempotencyConflict, IllegalMove, JobNotFound
+from store.errors import IdempotencyConflict, IllegalTransition, JobNotFound
 from store.job_rows import load
-from store.moves import append, entered, move
 from store.states import TERMINAL, Kind, State
 from store.tables import artifacts, idempotency_keys, job_labels, jobs
+from store.transitions import append, entered, transition
 from store.upsert import insert_if_new
-from store.views import Job, Page, Submitted
+from store.values import Job, Page, Submitted
 
 
 def submit(
@@ -109,19 +109,19 @@ def list_jobs(
 
 
 def request_cancel(session: Session, job_id: str) -> Job:
-    """Cancel a queued job at once, ask the worker of a running one; twice is once. Raises IllegalMove."""
+    """Cancel a queued job at once, ask the worker of a running one; twice is once. Raises IllegalTransition."""
     state = _lock(session, job_id)
     if state in TERMINAL:
-        raise IllegalMove(job_id, state, "cancel", "only a job that has not ended can be cancelled")
+        raise IllegalTransition(job_id, state, "cancel", "only a job that has not ended can be cancelled")
     here = [jobs.c.id == job_id, jobs.c.state == state]
     # Read once: a clock that is asked twice in a statement gives two answers.
     now = session.execute(select(from_now())).scalar_one()
     asked = {"cancel_requested_at": now}
     if state == "queued":
-        move(session, here, {**asked, "state": "cancelled", "finished_at": now}, [entered("cancelled")])
+        transition(session, here, {**asked, "state": "cancelled", "finished_at": now}, [entered("cancelled")])
         outbox.take(session, job_id)
     elif state == "running":
-        move(session, here, {**asked, "state": "cancelling"}, [entered("cancelling")])
+        transition(session, here, {**asked, "state": "cancelling"}, [entered("cancelling")])
     return get(session, job_id)
 
 
@@ -129,10 +129,10 @@ def retry(session: Session, job_id: str) -> Job:
     """Queue a failed or cancelled job again, from its checkpoint, its runtime and crashes counted afresh."""
     state = _lock(session, job_id)
     if state not in ("failed", "cancelled"):
-        raise IllegalMove(job_id, state, "retry", "only a failed or cancelled job can be retried")
+        raise IllegalTransition(job_id, state, "retry", "only a failed or cancelled job can be retried")
     fresh = {"error": None, "result": None, "progress": None, "finished_at": None, "cancel_requested_at": None}
     values = {"state": "queued", "crashes": 0, "runtime_seconds": 0.0, **fresh}
-    move(session, [jobs.c.id == job_id, jobs.c.state == state], values, [entered("queued")])
+    transition(session, [jobs.c.id == job_id, jobs.c.state == state], values, [entered("queued")])
     session.execute(delete_rows(artifacts).where(artifacts.c.job_id == job_id))
     outbox.put(session, job_id)
     return get(session, job_id)
@@ -142,7 +142,7 @@ def delete(session: Session, job_id: str) -> None:
     """Remove a job that has ended and all that hangs on it; its blobs go with the next blobs.collect_garbage."""
     state = _lock(session, job_id)
     if state not in TERMINAL:
-        raise IllegalMove(job_id, state, "delete", "cancel it first")
+        raise IllegalTransition(job_id, state, "delete", "cancel it first")
     session.execute(delete_rows(jobs).where(jobs.c.id == job_id, jobs.c.state == state))
 
 

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from store import outbox
 from store.clock import from_now, seconds_since
-from store.moves import Condition, close_attempt, entered, move
 from store.states import HELD
 from store.tables import artifacts, attempts, jobs, metrics
+from store.transitions import Condition, close_attempt, entered, transition
 from store.upsert import insert_or_replace
-from store.views import Beat, CheckpointRef, Lease, LogLine, MetricPoint, NewEvent
+from store.values import Beat, CheckpointRef, Lease, LogLine, MetricPoint, NewEvent
 
 LET_GO: dict[str, Any] = {"owner": None, "lease_until": None, "beat_at": None, "phase": None}
 
@@ -27,7 +27,9 @@ def claim(session: Session, job_id: str, *, owner: str, lease_seconds: float) ->
     taken = {"state": "running", "owner": owner, "lease_until": from_now(lease_seconds), "beat_at": from_now()}
     counted = {"token": jobs.c.token + 1, "attempt": jobs.c.attempt + 1}
     values = taken | counted | {"started_at": func.coalesce(jobs.c.started_at, from_now()), "phase": "preparing"}
-    row = move(session, [jobs.c.id == job_id, jobs.c.state == "queued"], values, [entered("running", worker=owner)])
+    row = transition(
+        session, [jobs.c.id == job_id, jobs.c.state == "queued"], values, [entered("running", worker=owner)]
+    )
     if row is None:
         return None
     session.execute(
@@ -72,28 +74,28 @@ def record(
     logs: Sequence[LogLine] = (),
     events: Sequence[NewEvent] = (),
 ) -> bool:
-    """Write what the engine said since the last call; whether the lease is held."""
+    """Write what the engine reported since the last call; whether the lease is held."""
     changed: dict[str, Any] = {}
-    happened = list(events)
+    new_events = list(events)
     if phase is not None:
         changed["phase"] = phase
-        happened.append(NewEvent("phase", {"phase": phase}))
+        new_events.append(NewEvent("phase", {"phase": phase}))
     if resolved is not None:
         changed["resolved"] = dict(resolved)
-        happened.append(NewEvent("resolved", dict(resolved)))
+        new_events.append(NewEvent("resolved", dict(resolved)))
     if progress is not None:
         changed["progress"] = dict(progress)
-    happened += [
+    new_events += [
         NewEvent("log", {"level": log.level, "message": log.message, "at": log.at.isoformat()}) for log in logs
     ]
-    if move(session, _held(lease), changed, happened) is None:
+    if transition(session, _held(lease), changed, new_events) is None:
         return False
     _write_metrics(session, lease.job_id, metrics)
     return True
 
 
 def _write_metrics(session: Session, job_id: str, points: Sequence[MetricPoint]) -> None:
-    """A step that is told again, after a resume, overwrites; within one call the last one counts."""
+    """A step that is reported again, after a resume, overwrites; within one call the last one counts."""
     latest = {(point.name, point.step): point for point in points}
     rows = []
     for point in latest.values():
@@ -108,14 +110,14 @@ def _write_metrics(session: Session, job_id: str, points: Sequence[MetricPoint])
 def save_checkpoint(session: Session, lease: Lease, sha256: str, path: str, step: int) -> bool:
     """Let the job go on from this blob if the worker dies; whether the lease is held. Clears the count of crashes."""
     values = {"checkpoint_sha256": sha256, "checkpoint_path": path, "checkpoint_step": step, "crashes": 0}
-    happened = [NewEvent("checkpoint", {"step": step, "sha256": sha256})]
-    return move(session, _held(lease), values, happened) is not None
+    new_events = [NewEvent("checkpoint", {"step": step, "sha256": sha256})]
+    return transition(session, _held(lease), values, new_events) is not None
 
 
 def add_artifact(session: Session, lease: Lease, name: str, media_type: str, sha256: str, size_bytes: int) -> bool:
-    """Publish a blob as a result file, in the place of an earlier one of this name; whether the lease is held."""
+    """Publish a blob as a result file; it replaces an earlier one of this name. Whether the lease is held."""
     facts = {"name": name, "media_type": media_type, "sha256": sha256, "size_bytes": size_bytes}
-    if move(session, _held(lease), {}, [NewEvent("artifact", facts)]) is None:
+    if transition(session, _held(lease), {}, [NewEvent("artifact", facts)]) is None:
         return False
     insert_or_replace(session, artifacts, [{"job_id": lease.job_id, **facts}], created_at=from_now())
     return True
@@ -147,10 +149,10 @@ def _end(
     result: dict[str, Any] | None = None,
     error: dict[str, Any] | None = None,
 ) -> bool:
-    told = {"result": result, "error": error, "finished_at": from_now()}
-    values = LET_GO | told | {"state": after, "runtime_seconds": _runtime()}
-    happened = [entered(after, error=error) if error else entered(after)]
-    row = move(session, [*_held(lease), jobs.c.state == before], values, happened)
+    outcome = {"result": result, "error": error, "finished_at": from_now()}
+    values = LET_GO | outcome | {"state": after, "runtime_seconds": _runtime()}
+    new_events = [entered(after, error=error) if error else entered(after)]
+    row = transition(session, [*_held(lease), jobs.c.state == before], values, new_events)
     if row is None:
         return False
     close_attempt(session, row, after, error)
@@ -160,8 +162,8 @@ def _end(
 def release(session: Session, lease: Lease) -> bool:
     """Give the job back to the queue because the worker stops; no crash is counted. Whether the lease was held."""
     values = LET_GO | {"state": "queued", "token": jobs.c.token + 1, "runtime_seconds": _runtime()}
-    happened = [entered("queued", reason="the worker stopped")]
-    row = move(session, [*_held(lease), jobs.c.state == "running"], values, happened)
+    new_events = [entered("queued", reason="the worker stopped")]
+    row = transition(session, [*_held(lease), jobs.c.state == "running"], values, new_events)
     if row is None:
         return finish_cancelled(session, lease)
     close_attempt(session, row, "released")

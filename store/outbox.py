@@ -14,7 +14,7 @@ from store.clock import from_now
 from store.states import Kind
 from store.tables import jobs, outbox
 from store.upsert import insert_or_replace
-from store.views import Dispatch
+from store.values import Dispatch
 
 RESEND_SECONDS = 60.0
 _FIRST = select(outbox.c.job_id).limit(1)  # built once: it is asked several times a second

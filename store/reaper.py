@@ -9,10 +9,10 @@ from core.errors import WorkerLost
 from store import outbox
 from store.clock import from_now
 from store.leases import LET_GO
-from store.moves import Condition, close_attempt, entered, move
 from store.states import HELD, TERMINAL
 from store.tables import jobs
-from store.views import Lease
+from store.transitions import Condition, close_attempt, entered, transition
+from store.values import Lease
 
 PLAN_SECONDS = 3600.0  # a plan is read within seconds of its end
 
@@ -30,7 +30,7 @@ def reap(session: Session, max_attempts: int) -> list[str]:
 
 
 def crashed(session: Session, lease: Lease, max_attempts: int, how: str) -> bool:
-    """The engine of a held lease died, and `how` says of what: the same moves at once. Whether the lease was held."""
+    """The engine of a held lease died, `how` says why: the same transitions at once. Whether the lease was held."""
     held = [jobs.c.id == lease.job_id, jobs.c.token == lease.token, jobs.c.state.in_(HELD)]
     row = session.execute(select(jobs).where(*held).with_for_update()).first()
     return row is not None and _lose(session, row, max_attempts, how)
@@ -50,7 +50,7 @@ def _lose(session: Session, row: Row[Any], max_attempts: int, how: str, *also: C
     else:
         after = "queued"
     same = [jobs.c.id == row.id, jobs.c.token == row.token, jobs.c.state == row.state, *also]
-    moved = move(session, same, values | {"state": after}, [entered(after, reason=error["message"])])
+    moved = transition(session, same, values | {"state": after}, [entered(after, reason=error["message"])])
     if moved is None:
         return False
     close_attempt(session, moved, "lost", error)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from store.clock import from_now, seconds_since
 from store.tables import workers
-from store.views import Worker
+from store.values import Worker
 
 FRESH_SECONDS = 60.0  # four beats of 15 s: a worker that missed them all is taken for gone
 FORGOTTEN_SECONDS = 24 * 3600.0

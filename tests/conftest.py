@@ -1,15 +1,18 @@
 """Databases and brokers for every test: fresh, migrated by Alembic, real.
 
 `database_url` and `database` run a test on SQLite and on PostgreSQL; `sqlite_url` and `postgres_url` on one of them.
+The servers are those that RETORT_TEST_POSTGRES_URL and RETORT_TEST_REDIS_URL name, else the tests start their own.
 """
 
 import os
 import secrets
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from guarded import server_url, start_guardian, stop_guardian
 from sqlalchemy import create_engine, make_url, text
 
 from migrations.upgrade import upgrade
@@ -23,14 +26,19 @@ os.environ.update(SPIN_COUNT)
 BOTH = [pytest.param("sqlite"), pytest.param("postgres", marks=pytest.mark.servers)]
 
 
-def server_url(variable: str) -> str:
-    """The URL of a test server; skips the test without one, or fails it under RETORT_TEST_REQUIRE_SERVERS=1."""
-    if url := os.environ.get(variable):
-        return url
-    reason = f"{variable} is not set, so there is no server to test on"
-    if os.environ.get("RETORT_TEST_REQUIRE_SERVERS") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
+_guardian = pytest.StashKey[subprocess.Popen[bytes]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One guardian of servers for a session, which the processes of pytest-xdist share."""
+    if not hasattr(config, "workerinput"):
+        config.stash[_guardian] = start_guardian()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the servers."""
+    if guardian := config.stash.get(_guardian, None):
+        stop_guardian(guardian)
 
 
 def migrate(url: str) -> None:
@@ -96,9 +104,9 @@ def database(database_url: str) -> Iterator[Database]:
     opened.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def redis_url() -> str:
-    """The test Redis; shared, so take keys below `redis_prefix` alone."""
+    """The test Redis; shared, so use no keys but those that begin with `redis_prefix`."""
     return server_url("RETORT_TEST_REDIS_URL")
 
 

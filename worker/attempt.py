@@ -1,6 +1,5 @@
-"""One attempt at a job, from the claim to the end: the story of worker/."""
+"""One attempt at a job, from the claim to the end: the top-level function of worker/."""
 
-import errno
 import logging
 import os
 import threading
@@ -9,37 +8,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.errors import DiskFull, InternalError, RetortError
+from core.errors import RetortError, from_exception
 from core.policy import Policy
 from store import leases
 from store.database import Database
 from store.settings import Settings
-from store.views import Lease
-from worker.deliveries import Deliveries
-from worker.endings import conclude, fail
+from store.values import Lease
+from worker.engine_process import EngineCommand, EngineProcess, StopReason
 from worker.environment import engine_environment
+from worker.fenced_writes import FencedWrites, LeaseLost
 from worker.folder import AttemptFolder, attempts_below, cache_below
-from worker.inputs import lay_checkpoint, lay_jobs
-from worker.keeper import Keeper
-from worker.ledger import LeaseLost, Ledger
+from worker.heartbeat import Heartbeat
+from worker.inputs import stage_checkpoint, stage_jobs
+from worker.outcome import conclude, fail
 from worker.recorder import Recorder
-from worker.spares import Spares
-from worker.trainer import Order, Trainer, Verdict
+from worker.uploads import Uploads
+from worker.warm_pool import WarmPool
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """What every attempt of one worker shares; `stopping` is set when the worker must stop. Without `spares`, every
-    attempt starts its engine."""
+class WorkerContext:
+    """What every attempt of one worker shares; `stopping` is set when the worker must stop. Without `warm_pool`,
+    every attempt starts an engine of its own."""
 
     database: Database
     settings: Settings
     worker_id: str
     engine: Sequence[str]
     stopping: threading.Event
-    spares: Spares | None = None
+    warm_pool: WarmPool | None = None
 
     @property
     def attempts(self) -> Path:
@@ -52,88 +51,83 @@ class Workshop:
         return cache_below(self.settings.data_dir)
 
 
-def attempt(shop: Workshop, job_id: str) -> None:
+def attempt(context: WorkerContext, job_id: str) -> None:
     """Run the job if it is still to be had."""
     claimed_at = time.monotonic()
-    with shop.database.begin() as session:
-        lease = leases.claim(session, job_id, owner=shop.worker_id, lease_seconds=shop.settings.lease_seconds)
+    with context.database.begin() as session:
+        lease = leases.claim(session, job_id, owner=context.worker_id, lease_seconds=context.settings.lease_seconds)
     if lease is None:
         return
     logger.info("%s: attempt %d begins", job_id, lease.attempt)
-    with _keeper(shop, lease, claimed_at) as keeper:
-        ledger = Ledger(shop.database, lease, keeper)
+    with _heartbeat(context, lease, claimed_at) as heartbeat:
+        writes = FencedWrites(context.database, lease, heartbeat)
         try:
-            _run(shop, lease, keeper, ledger)
+            _run(context, lease, heartbeat, writes)
         except LeaseLost:
             logger.warning("%s: attempt %d lost its lease; what it did does not count", job_id, lease.attempt)
     logger.info("%s: attempt %d is over", job_id, lease.attempt)
 
 
-def _keeper(shop: Workshop, lease: Lease, claimed_at: float) -> Keeper:
-    return Keeper(
-        shop.database,
+def _heartbeat(context: WorkerContext, lease: Lease, claimed_at: float) -> Heartbeat:
+    return Heartbeat(
+        context.database,
         lease,
         claimed_at=claimed_at,
-        lease_seconds=shop.settings.lease_seconds,
-        beat_seconds=shop.settings.beat_seconds,
-        stopping=shop.stopping,
+        lease_seconds=context.settings.lease_seconds,
+        beat_seconds=context.settings.beat_seconds,
+        stopping=context.stopping,
     )
 
 
-def _run(shop: Workshop, lease: Lease, keeper: Keeper, ledger: Ledger) -> None:
+def _run(context: WorkerContext, lease: Lease, heartbeat: Heartbeat, writes: FencedWrites) -> None:
     try:
-        with AttemptFolder(shop.attempts, lease) as folder:
-            _lay(shop, lease, folder, ledger)
-            _train(shop, lease, folder, keeper, ledger)
+        with AttemptFolder(context.attempts, lease) as folder:
+            _stage(context, lease, folder, writes)
+            _train(context, lease, folder, heartbeat, writes)
     except LeaseLost:
         raise
-    except RetortError as error:
-        fail(ledger, error)
     except Exception as error:
-        logger.exception("%s: the attempt failed", lease.job_id)
-        fail(ledger, _as_retort_error(error))
+        if not isinstance(error, RetortError):
+            logger.exception("%s: the attempt failed", lease.job_id)
+        fail(writes, from_exception(error))
 
 
-def _lay(shop: Workshop, lease: Lease, folder: AttemptFolder, ledger: Ledger) -> None:
-    folder.write_order(lease.spec, Policy.model_validate(shop.settings.policy()))
-    shop.cache.mkdir(parents=True, exist_ok=True)
+def _stage(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: FencedWrites) -> None:
+    folder.write_spec_and_policy(lease.spec, Policy.model_validate(context.settings.policy()))
+    context.cache.mkdir(parents=True, exist_ok=True)
     checkpoint = lease.checkpoint
-    ledger.insist(lambda: lay_jobs(shop.database, lease.spec, folder.inputs))
+    writes.retry_while_away(lambda: stage_jobs(context.database, lease.spec, folder.inputs))
     if checkpoint is not None:
-        ledger.insist(lambda: lay_checkpoint(shop.database, checkpoint, folder.out))
+        writes.retry_while_away(lambda: stage_checkpoint(context.database, checkpoint, folder.out))
 
 
-def _train(shop: Workshop, lease: Lease, folder: AttemptFolder, keeper: Keeper, ledger: Ledger) -> None:
-    deliveries = Deliveries(ledger, folder.out, lease.spec["training"]["checkpoint_seconds"])
-    recorder = Recorder(ledger, deliveries, shop.settings.record_seconds)
-    with Trainer(_order(shop, lease, folder), keeper.verdict, shop.spares) as trainer:
-        logger.info("%s: engine is process %d", lease.job_id, trainer.pid)
-        recorder.follow(trainer)
-        ending = trainer.wait()
-    stderr = trainer.listener.stderr_tail()
-    conclude(ledger, ending, recorder, stderr=stderr, max_attempts=shop.settings.max_attempts)
+def _train(
+    context: WorkerContext, lease: Lease, folder: AttemptFolder, heartbeat: Heartbeat, writes: FencedWrites
+) -> None:
+    uploads = Uploads(writes, folder.out, lease.spec["training"]["checkpoint_seconds"])
+    recorder = Recorder(writes, uploads, context.settings.record_seconds)
+    with EngineProcess(_command(context, lease, folder), heartbeat.stop_reason, context.warm_pool) as process:
+        logger.info("%s: engine is process %d", lease.job_id, process.pid)
+        recorder.follow(process)
+        engine_exit = process.wait()
+    stderr = process.output.stderr_tail()
+    conclude(writes, engine_exit, recorder, stderr=stderr, max_attempts=context.settings.max_attempts)
 
 
-def _order(shop: Workshop, lease: Lease, folder: AttemptFolder) -> Order:
-    grace = shop.settings.grace_seconds
-    return Order(
-        command=shop.engine,
+def _command(context: WorkerContext, lease: Lease, folder: AttemptFolder) -> EngineCommand:
+    grace = context.settings.grace_seconds
+    return EngineCommand(
+        program=context.engine,
         folder=folder.path,
-        cache=shop.cache,
+        cache=context.cache,
         environment=engine_environment(
-            os.environ, shop.settings.engine_env, temporary=folder.temporary, cache=shop.cache
+            os.environ, context.settings.engine_env, temporary=folder.temporary, cache=context.cache
         ),
         resume=lease.checkpoint is not None,
         plan=lease.kind == "plan",
         grace_seconds={
-            Verdict.CANCEL: grace,
-            Verdict.DEADLINE: grace,
-            Verdict.SHUTDOWN: shop.settings.drain_seconds,
+            StopReason.CANCEL: grace,
+            StopReason.DEADLINE: grace,
+            StopReason.SHUTDOWN: context.settings.drain_seconds,
         },
     )
-
-
-def _as_retort_error(error: Exception) -> RetortError:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull("no space was left in the worker's data folder", hint="free some, then retry the job")
-    return InternalError(f"the worker failed: {type(error).__name__}: {error}", hint="its log has the traceback")

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from store import outbox
 from store.database import Database
 from store.states import Kind
-from store.views import Dispatch
-from worker.lanes import Lanes
+from store.values import Dispatch
+from worker.slots import Slots
 
 KINDS: tuple[Kind, ...] = ("plan", "job")
 
@@ -20,9 +20,9 @@ KINDS: tuple[Kind, ...] = ("plan", "job")
 class Dispatcher:
     """Sends by `send(job_id)`, which raises where the broker does not take the message, what can run on `num_gpus`."""
 
-    def __init__(self, database: Database, lanes: Lanes, num_gpus: int, send: Callable[[str], object]) -> None:
+    def __init__(self, database: Database, slots: Slots, num_gpus: int, send: Callable[[str], object]) -> None:
         self._database = database
-        self._lanes = lanes
+        self._slots = slots
         self._num_gpus = num_gpus
         self._send = send
 
@@ -41,25 +41,25 @@ class Dispatcher:
         return sent
 
     def _waiting(self) -> list[Dispatch]:
-        free = {kind: self._lanes.free(kind) for kind in KINDS}
+        free = {kind: self._slots.free(kind) for kind in KINDS}
         if not any(free.values()):
             return []
         with self._database.read() as session:
             if outbox.is_empty(session):
                 return []
-            lanes = [
+            by_kind = [
                 outbox.dispatchable(session, kind=kind, limit=free[kind], num_gpus=self._num_gpus)
                 for kind in KINDS
                 if free[kind]
             ]
-        return [waiting for lane in lanes for waiting in lane]
+        return [waiting for found in by_kind for waiting in found]
 
     def _send_one(self, waiting: Dispatch) -> bool:
-        if not self._lanes.promise(waiting.job_id, waiting.kind):
+        if not self._slots.promise(waiting.job_id, waiting.kind):
             return False
         try:
             self._send(waiting.job_id)
         except BaseException:
-            self._lanes.withdraw(waiting.job_id)
+            self._slots.withdraw(waiting.job_id)
             raise
         return True

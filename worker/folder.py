@@ -1,7 +1,7 @@
 """The folder of one attempt: spec.json, policy.json, inputs/, out/, tmp/. Gone when the attempt ends; what a killed
 worker left is swept by the next one. An engine that waits for an attempt has tmp/ alone.
 
-A lock file beside each folder is held while its worker lives, so that workers of one host can share the place.
+A lock file beside each folder is held while its worker lives, so that workers of one host can share the data folder.
 """
 
 import fcntl
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from core.policy import Policy
-from store.views import Lease
+from store.values import Lease
 
 
 class HeldFolder:
@@ -48,7 +48,7 @@ class AttemptFolder(HeldFolder):
 
     @property
     def inputs(self) -> Path:
-        """Where results of earlier jobs lie, by job id."""
+        """Where the results of earlier jobs are, by job id."""
         return self.path / "inputs"
 
     @property
@@ -62,7 +62,7 @@ class AttemptFolder(HeldFolder):
         self.out.mkdir()
         return self
 
-    def write_order(self, spec: dict[str, Any], policy: Policy) -> None:
+    def write_spec_and_policy(self, spec: dict[str, Any], policy: Policy) -> None:
         """What the engine is to do, and what it may do."""
         (self.path / "spec.json").write_text(json.dumps(spec))
         (self.path / "policy.json").write_text(policy.model_dump_json())

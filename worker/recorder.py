@@ -1,4 +1,4 @@
-"""From an engine's events to rows: batched, throttled, fenced; what the engine said last decides how the job ends."""
+"""From an engine's events to rows: batched, throttled, fenced; the engine's last event decides how the job ends."""
 
 import time
 from collections.abc import Sequence
@@ -6,10 +6,10 @@ from typing import Any
 
 from core import events
 from store import leases
-from store.views import LogLine, MetricPoint
-from worker.deliveries import Deliveries
-from worker.ledger import Ledger
-from worker.trainer import Trainer
+from store.values import LogLine, MetricPoint
+from worker.engine_process import EngineProcess
+from worker.fenced_writes import FencedWrites
+from worker.uploads import Uploads
 
 BATCH_EVENTS = 200
 PROGRESS_SECONDS = 1.0
@@ -19,48 +19,48 @@ _OF_EVENT = {"at", "event"}
 
 
 class Recorder:
-    """Follows one engine. `failure`, `result` and `resolved` are what it told, once `follow` has returned."""
+    """Follows one engine. `failure`, `result` and `resolved` are what it reported, once `follow` has returned."""
 
-    def __init__(self, ledger: Ledger, deliveries: Deliveries, batch_seconds: float) -> None:
+    def __init__(self, writes: FencedWrites, uploads: Uploads, batch_seconds: float) -> None:
         """Writes what came in `batch_seconds` in one transaction."""
         self.failure: events.Failure | None = None
         self.result: dict[str, Any] | None = None
         self.resolved = False
-        self._ledger = ledger
-        self._deliveries = deliveries
+        self._writes = writes
+        self._uploads = uploads
         self._batch_seconds = batch_seconds
         self._num_log_lines = 0
         self._progress: events.Progress | None = None
         self._progress_at = 0.0
 
-    def follow(self, trainer: Trainer) -> None:
+    def follow(self, process: EngineProcess) -> None:
         """Record until the engine's stdout ends; raises LeaseLost, and InternalError for an artifact that is not what
         was announced."""
         more = True
         while more:
-            ended = trainer.has_ended()
-            batch, more = trainer.listener.take(BATCH_EVENTS, self._batch_seconds)
+            ended = process.has_ended()
+            batch, more = process.output.take(BATCH_EVENTS, self._batch_seconds)
             if ended and not batch:  # a process that left the engine's group may hold its stdout open
                 break
             self._record(batch, last=not more)
-            self._deliver(batch)
-        self._deliveries.store_checkpoint(now=self.result is None)
+            self._upload(batch)
+        self._uploads.store_checkpoint(now=self.result is None)
 
     def log(self, level: str, lines: list[str]) -> None:
         """Lines of the worker's own, such as the end of the engine's stderr."""
-        said = [events.Log.model_validate({"level": level, "message": line}) for line in lines if line]
-        self._record(said, last=True)
+        logged = [events.Log.model_validate({"level": level, "message": line}) for line in lines if line]
+        self._record(logged, last=True)
 
     def _record(self, batch: Sequence[events.Event], *, last: bool) -> None:
         facts: dict[str, Any] = {"metrics": [], "logs": []}
         for event in batch:
             if isinstance(event, events.Phase) and any(facts.values()):  # every phase shows, however short it was
-                self._ledger.write(leases.record, **facts)
+                self._writes.write(leases.record, **facts)
                 facts = {"metrics": [], "logs": []}
             self._sort(event, facts)
         self._add_progress(facts, last=last)
         if any(facts.values()):
-            self._ledger.write(leases.record, **facts)
+            self._writes.write(leases.record, **facts)
 
     def _sort(self, event: events.Event, facts: dict[str, Any]) -> None:
         if isinstance(event, events.Metric):
@@ -97,10 +97,10 @@ class Recorder:
         facts["progress"] = {**shown, "updated_at": self._progress.model_dump(mode="json")["at"]}
         self._progress, self._progress_at = None, now
 
-    def _deliver(self, batch: list[events.Event]) -> None:
+    def _upload(self, batch: list[events.Event]) -> None:
         for event in batch:
             if isinstance(event, events.Artifact):
-                self._deliveries.artifact(event)
+                self._uploads.artifact(event)
             elif isinstance(event, events.Checkpoint):
-                self._deliveries.checkpoint(event)
-        self._deliveries.store_checkpoint(now=False)
+                self._uploads.checkpoint(event)
+        self._uploads.store_checkpoint(now=False)

@@ -18,7 +18,7 @@ NVIDIA_SECONDS = 20.0  # nvidia-smi may be slow on a busy or broken driver
 
 
 @dataclass(frozen=True)
-class Offer:
+class Registration:
     """One worker as others see it."""
 
     worker_id: str

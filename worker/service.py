@@ -17,22 +17,22 @@ from store.database import Database
 from store.errors import JobNotFound
 from store.settings import Settings
 from worker.app import TASK, make_app
-from worker.attempt import Workshop, attempt
+from worker.attempt import WorkerContext, attempt
 from worker.catalogue import publish
 from worker.dispatcher import Dispatcher
 from worker.folder import attempts_below, cache_below, sweep
-from worker.lanes import Lanes
 from worker.periodic import Periodic
 from worker.reaper import Reaper
-from worker.registry import Offer, devices, new_worker_id, version
-from worker.spares import Spares
+from worker.registry import Registration, devices, new_worker_id, version
+from worker.slots import Slots
+from worker.warm_pool import WarmPool
 
 logger = logging.getLogger(__name__)
 
 ENGINE = (sys.executable, "-m", "core")
-DEAF_SECONDS = 60.0
+UNDELIVERED_SECONDS = 60.0
 WATCHDOG_SECONDS = 5.0
-SPARES_SECONDS = 1.0
+WARM_POOL_SECONDS = 1.0
 # After drain_seconds for the engines: to store their last checkpoints and let go of the leases.
 LEAVE_SECONDS = 10.0
 
@@ -46,8 +46,8 @@ class Service:
         self._database = database
         self._stopping = threading.Event()
         self._exit_status = 0
-        self._lanes = Lanes({"job": settings.slots, "plan": settings.plan_slots})
-        self._spares = Spares(
+        self._slots = Slots({"job": settings.slots, "plan": settings.plan_slots})
+        self._warm_pool = WarmPool(
             engine,
             settings.engine_env,
             attempts_below(settings.data_dir),
@@ -55,7 +55,7 @@ class Service:
             most=min(settings.warm_engines, settings.slots + settings.plan_slots),
             seconds=settings.warm_seconds,
         )
-        self._shop = Workshop(database, settings, self.worker_id, engine, self._stopping, self._spares)
+        self._context = WorkerContext(database, settings, self.worker_id, engine, self._stopping, self._warm_pool)
         self._queue = f"{settings.broker_prefix}.{self.worker_id}"
         self._app = make_app(
             settings.broker_url,
@@ -73,31 +73,31 @@ class Service:
                 kind = jobs.get(session, job_id).kind
             except JobNotFound:
                 return
-        with self._lanes.enter(job_id, kind) as entered:
+        with self._slots.enter(job_id, kind) as entered:
             if entered and not self._stopping.is_set():
-                attempt(self._shop, job_id)
+                attempt(self._context, job_id)
 
     def serve(self) -> int:
         """Work until SIGTERM or SIGINT; the exit status. Call it on the main thread."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         threading.Thread(target=self._leave_in_time, name="leave-in-time", daemon=True).start()
-        swept = sweep(self._shop.attempts)
+        swept = sweep(self._context.attempts)
         if swept:
             logger.info("removed the folders of %d dead attempts", swept)
-        offer = Offer(self.worker_id, devices(os.environ), self._settings.slots, version())
-        offer.announce(self._database)
+        registration = Registration(self.worker_id, devices(os.environ), self._settings.slots, version())
+        registration.announce(self._database)
         with self._database.begin() as session:
             outbox.forget_sends(session)
         with ExitStack() as threads:
-            threads.callback(self._spares.close)
-            for thread in self._threads(offer):
+            threads.callback(self._warm_pool.close)
+            for thread in self._threads(registration):
                 thread.start()
                 threads.callback(thread.stop)
             threads.callback(self._stopping.set)
             self._consume()
         self._forget_queue()
-        offer.withdraw(self._database)
+        registration.withdraw(self._database)
         return self._exit_status
 
     def stop(self, exit_status: int = 0) -> None:
@@ -118,16 +118,16 @@ class Service:
             logger.critical("the consumer of messages failed; this worker ends so that a new one can start")
             self.stop(exit_status=1)
 
-    def _threads(self, offer: Offer) -> list[Periodic]:
+    def _threads(self, registration: Registration) -> list[Periodic]:
         settings = self._settings
-        dispatcher = Dispatcher(self._database, self._lanes, workers.count_gpus(offer.devices), self._send)
+        dispatcher = Dispatcher(self._database, self._slots, workers.count_gpus(registration.devices), self._send)
         reaper = Reaper(self._database, settings.max_attempts)
         return [
-            Periodic("registry", lambda: offer.announce(self._database), settings.beat_seconds),
+            Periodic("registry", lambda: registration.announce(self._database), settings.beat_seconds),
             Periodic("reaper", reaper.look, settings.reaper_seconds),
             Periodic("dispatcher", lambda: self._stopping.is_set() or dispatcher.dispatch(), settings.dispatch_seconds),
-            Periodic("watchdog", self._watch, WATCHDOG_SECONDS),
-            Periodic("spares", self._tend_spares, SPARES_SECONDS),
+            Periodic("watchdog", self._check_delivery, WATCHDOG_SECONDS),
+            Periodic("warm-pool", self._maintain_warm_pool, WARM_POOL_SECONDS),
         ]
 
     def _send(self, job_id: str) -> None:
@@ -159,19 +159,20 @@ class Service:
 
     def _publish(self) -> None:
         try:
-            publish(self._database, self._shop.engine, version(), self._settings.engine_env, self._stopping)
+            publish(self._database, self._context.engine, version(), self._settings.engine_env, self._stopping)
         except Exception:
             logger.exception("no catalogue was published")
 
-    def _tend_spares(self) -> None:
+    def _maintain_warm_pool(self) -> None:
         if self._stopping.is_set():
-            self._spares.close()
+            self._warm_pool.close()
         else:
-            self._spares.tend()
+            self._warm_pool.maintain()
 
-    def _watch(self) -> None:
-        """A consumer gone deaf cannot be mended from inside: leave, so that the supervisor starts a new one."""
-        if self._lanes.deaf_seconds() > DEAF_SECONDS:
+    def _check_delivery(self) -> None:
+        """A consumer that receives no messages cannot be repaired from inside: end the process; whoever supervises it
+        starts a new one."""
+        if self._slots.undelivered_seconds() > UNDELIVERED_SECONDS:
             logger.critical("messages are sent and none arrives; this worker ends so that a new one can start")
             self.stop(exit_status=1)
 

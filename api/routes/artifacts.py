@@ -7,14 +7,14 @@ from fastapi import APIRouter, Header, Request, Response
 from starlette.responses import StreamingResponse
 
 from api.conditions import matches
+from api.dependencies import DatabaseDep
 from api.errors import Problem
 from api.examples import ARTIFACT_LIST
-from api.openapi import EVERYWHERE, answer, problems
+from api.openapi import EVERYWHERE, problems, success
 from api.ranges import Unsatisfiable, parse_range
-from api.schemas.story import ArtifactList, ArtifactView
-from api.wiring import TheDatabase
-from store import blobs, jobs, reading
-from store.views import Artifact
+from api.schemas.artifacts import ArtifactList, ArtifactView
+from store import blobs, jobs, queries
+from store.values import Artifact
 
 router = APIRouter(tags=["artifacts"])
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
@@ -29,13 +29,13 @@ def _shown(*names: str) -> dict[str, object]:
 @router.get(
     "/v1/jobs/{job_id}/artifacts",
     response_model=ArtifactList,
-    responses={200: answer("The files, by name", ARTIFACT_LIST), **problems(*EVERYWHERE, "JOB_NOT_FOUND")},
+    responses={200: success("The files, by name", ARTIFACT_LIST), **problems(*EVERYWHERE, "JOB_NOT_FOUND")},
 )
-def list_artifacts(job_id: str, database: TheDatabase) -> Response:
+def list_artifacts(job_id: str, database: DatabaseDep) -> Response:
     """List the files that came of a job."""
     with database.read() as session:
         jobs.version(session, job_id)
-        found = reading.artifacts(session, job_id)
+        found = queries.artifacts(session, job_id)
     data = [ArtifactView(**vars(artifact), href=_href(job_id, artifact.name)) for artifact in found]
     return Response(ArtifactList(data=data).model_dump_json(), media_type="application/json")
 
@@ -68,7 +68,7 @@ def download_artifact(
     job_id: str,
     name: str,
     request: Request,
-    database: TheDatabase,
+    database: DatabaseDep,
     range_: Annotated[str | None, Header(alias="Range", description="one range, such as bytes=1048576-")] = None,
     if_range: Annotated[str | None, Header(description="the ETag of the part you have")] = None,
     if_none_match: Annotated[str | None, Header()] = None,
@@ -76,14 +76,14 @@ def download_artifact(
     """Download a file, or a range of it; a broken download goes on with Range and If-Range."""
     with database.read() as session:
         jobs.version(session, job_id)
-        artifact = reading.artifact(session, job_id, name)
+        artifact = queries.artifact(session, job_id, name)
     if artifact is None:
         raise Problem(404, "ARTIFACT_NOT_FOUND", f"job {job_id} has no artifact {name!r}")
     headers = _headers(artifact)
     if matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control")})
     wanted = range_ if if_range in (None, headers["ETag"]) else None
-    status, start, stop = _place(wanted, artifact.size_bytes)
+    status, start, stop = _selected(wanted, artifact.size_bytes)
     if status == 206:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{artifact.size_bytes}"
     headers["Content-Length"] = str(stop - start)
@@ -93,14 +93,14 @@ def download_artifact(
     return StreamingResponse(pieces, status, headers, artifact.media_type)
 
 
-def _place(wanted: str | None, size: int) -> tuple[int, int, int]:
+def _selected(wanted: str | None, size: int) -> tuple[int, int, int]:
     """Status, start and stop of what is to be sent."""
     try:
-        place = parse_range(wanted, size)
+        byte_range = parse_range(wanted, size)
     except Unsatisfiable:
         headers = {"Content-Range": f"bytes */{size}"}
         raise Problem(416, "RANGE_NOT_SATISFIABLE", f"the artifact has {size} bytes", headers=headers) from None
-    return (200, 0, size) if place is None else (206, *place)
+    return (200, 0, size) if byte_range is None else (206, *byte_range)
 
 
 def _headers(artifact: Artifact) -> dict[str, str]:

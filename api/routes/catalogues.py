@@ -4,25 +4,25 @@ import json
 
 from fastapi import APIRouter, Response
 
+from api.dependencies import DatabaseDep
 from api.errors import unavailable
 from api.examples import CATALOGUE, METHOD_LIST
-from api.openapi import EVERYWHERE, answer, job_schema, problems
+from api.openapi import EVERYWHERE, job_schema, problems, success
 from api.schemas.service import CatalogueView, MethodList, MethodView
-from api.wiring import TheDatabase
 from core.spec import KNOBS
 from store.catalogues import catalogue
 from store.database import Database
 
 router = APIRouter(tags=["catalogues"])
 _PUBLISHED = {
-    200: answer("The networks", CATALOGUE),
+    200: success("The networks", CATALOGUE),
     **problems(*EVERYWHERE, "CATALOGUE_UNPUBLISHED"),
 }
 
 
 @router.get(
     "/v1/methods",
-    responses={200: answer("The methods", METHOD_LIST), **problems("HOST_UNTRUSTED", "INTERNAL")},
+    responses={200: success("The methods", METHOD_LIST), **problems("HOST_UNTRUSTED", "INTERNAL")},
 )
 async def list_methods() -> MethodList:
     """List the methods, each with the JSON Schema of its knobs, its source, and what it needs."""
@@ -30,13 +30,13 @@ async def list_methods() -> MethodList:
 
 
 @router.get("/v1/teachers", response_model=CatalogueView, responses=_PUBLISHED)
-def list_teachers(database: TheDatabase) -> CatalogueView:
+def list_teachers(database: DatabaseDep) -> CatalogueView:
     """List the networks that may teach, with their sizes. Workers publish them when they start."""
     return _catalogue(database, "teachers")
 
 
 @router.get("/v1/students", response_model=CatalogueView, responses=_PUBLISHED)
-def list_students(database: TheDatabase) -> CatalogueView:
+def list_students(database: DatabaseDep) -> CatalogueView:
     """List the networks that may learn, and what each size stands for. Workers publish them when they start."""
     return _catalogue(database, "students")
 
@@ -44,7 +44,7 @@ def list_students(database: TheDatabase) -> CatalogueView:
 @router.get(
     "/v1/schema",
     responses={
-        200: answer(
+        200: success(
             "JSON Schema (draft 2020-12)", {"title": "JobSpec", "type": "object"}, media_type="application/schema+json"
         ),
         **problems("HOST_UNTRUSTED", "INTERNAL"),

@@ -7,14 +7,14 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import references
-from api.answers import job_answer, page_answer, unchanged
 from api.body import Body, digest, parse_json
 from api.conditions import applied, matches, wait_seconds
+from api.dependencies import ChangeFeedDep, DatabaseDep, SettingsDep
 from api.errors import Problem
 from api.examples import JOB_PAGE, QUEUED_JOB, RUNNING_JOB
-from api.openapi import BODY, CHANGING, EVERYWHERE, answer, job_body, problems
+from api.openapi import BODY, CHANGING, EVERYWHERE, job_body, problems, success
+from api.responses import job_response, page_response, unchanged
 from api.schemas.job import JobPage, JobView
-from api.wiring import TheDatabase, TheSettings, TheWatch
 from core.spec import parse_job
 from store import jobs
 from store.states import State
@@ -40,9 +40,9 @@ class ListQuery(BaseModel):
     status_code=201,
     response_model=JobView,
     responses={
-        201: answer("The job, queued", QUEUED_JOB, headers=("Location", "ETag")),
+        201: success("The job, queued", QUEUED_JOB, headers=("Location", "ETag")),
         200: {
-            **answer("The job that this Idempotency-Key made before", QUEUED_JOB, headers=("Location", "ETag")),
+            **success("The job that this Idempotency-Key made before", QUEUED_JOB, headers=("Location", "ETag")),
             "model": JobView,
         },
         **problems(*CHANGING, *BODY, "IDEMPOTENCY_CONFLICT", "IDEMPOTENCY_KEY_INVALID"),
@@ -51,7 +51,7 @@ class ListQuery(BaseModel):
 )
 def submit_job(
     body: Body,
-    database: TheDatabase,
+    database: DatabaseDep,
     idempotency_key: Annotated[
         str | None, Header(description="any text of yours; the same key and body make one job, however often sent")
     ] = None,
@@ -68,33 +68,33 @@ def submit_job(
     with database.begin() as session:
         submitted = jobs.submit(session, spec, idempotency_key=idempotency_key, body_sha256=digest(data))
     status = 201 if submitted.created else 200
-    return job_answer(submitted.job, status, {"Location": f"/v1/jobs/{submitted.job.id}"})
+    return job_response(submitted.job, status, {"Location": f"/v1/jobs/{submitted.job.id}"})
 
 
 @router.get(
     "/v1/jobs",
     response_model=JobPage,
     responses={
-        200: answer("Jobs, newest first; plans are not among them", JOB_PAGE, headers=("ETag",)),
+        200: success("Jobs, newest first; plans are not among them", JOB_PAGE, headers=("ETag",)),
         304: {"description": "Nothing changed since the ETag in If-None-Match"},
         **problems(*EVERYWHERE, "PARAMETER_INVALID"),
     },
 )
 def list_jobs(
-    query: Annotated[ListQuery, Query()], database: TheDatabase, if_none_match: Annotated[str | None, Header()] = None
+    query: Annotated[ListQuery, Query()], database: DatabaseDep, if_none_match: Annotated[str | None, Header()] = None
 ) -> Response:
     """List jobs. Jobs that arrive while you page never shift the next page."""
     labels = dict(_label(text) for text in query.label)
     with database.read() as session:
         page = jobs.list_jobs(session, states=query.state, labels=labels, limit=query.limit, after=query.after)
-    return page_answer(page, if_none_match)
+    return page_response(page, if_none_match)
 
 
 @router.get(
     "/v1/jobs/{job_id}",
     response_model=JobView,
     responses={
-        200: answer("The job", RUNNING_JOB, headers=("ETag", "Preference-Applied")),
+        200: success("The job", RUNNING_JOB, headers=("ETag", "Preference-Applied")),
         304: {"description": "It has not changed since the ETag in If-None-Match, nor while you waited"},
         **problems(*EVERYWHERE, "JOB_NOT_FOUND"),
     },
@@ -102,9 +102,9 @@ def list_jobs(
 async def get_job(
     job_id: str,
     request: Request,
-    database: TheDatabase,
-    settings: TheSettings,
-    watch: TheWatch,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    feed: ChangeFeedDep,
     prefer: Annotated[
         str | None, Header(description="`wait=N`: answer when the job changes, after N seconds at the latest (cap 60)")
     ] = None,
@@ -119,7 +119,7 @@ async def get_job(
             job = jobs.get(session, job_id)
         versions.append(job.version)
         done.append(job.done)
-        return job_answer(job)
+        return job_response(job)
 
     versions: list[int] = []
     done: list[bool] = []
@@ -127,7 +127,7 @@ async def get_job(
     seconds = wait_seconds(prefer, settings.max_wait_seconds)
     known = if_none_match is None or matches(if_none_match, response.headers["ETag"])
     if seconds is not None and known and not done[-1]:
-        await watch.changed(job_id, versions[-1], seconds)
+        await feed.changed(job_id, versions[-1], seconds)
         response = await anyio.to_thread.run_sync(read)
     response.headers.update(applied(seconds))
     return unchanged(response) if matches(if_none_match, response.headers["ETag"]) else response

@@ -2,34 +2,34 @@
 
 from fastapi import APIRouter, Response
 
+from api.dependencies import DatabaseDep, TelemetryDep
 from api.errors import unavailable
 from api.examples import READINESS, WORKER_LIST
-from api.openapi import EVERYWHERE, answer, problems
+from api.openapi import EVERYWHERE, problems, success
 from api.schemas.service import HealthView, ReadinessView, WorkerList, WorkerView
 from api.telemetry import CONTENT_TYPE
-from api.wiring import TheDatabase, TheTelemetry
-from store import reading, watching, workers
+from store import queries, workers
 from store.schema import SCHEMA, schema_of
 
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/v1/workers", responses={200: answer("The workers", WORKER_LIST), **problems(*EVERYWHERE)})
-def list_workers(database: TheDatabase) -> WorkerList:
+@router.get("/v1/workers", responses={200: success("The workers", WORKER_LIST), **problems(*EVERYWHERE)})
+def list_workers(database: DatabaseDep) -> WorkerList:
     """List the workers that have announced themselves and not left."""
     with database.read() as session:
         found = workers.list_workers(session)
     return WorkerList(data=[WorkerView.model_validate(worker) for worker in found])
 
 
-@router.get("/livez", responses={200: answer("It lives", {"status": "ok"}), **problems("HOST_UNTRUSTED", "INTERNAL")})
+@router.get("/livez", responses={200: success("It lives", {"status": "ok"}), **problems("HOST_UNTRUSTED", "INTERNAL")})
 async def check_life() -> HealthView:
     """Whether this process answers; says nothing about what it depends on."""
     return HealthView(status="ok")
 
 
-@router.get("/readyz", responses={200: answer("It takes jobs", READINESS), **problems(*EVERYWHERE, "SCHEMA_BEHIND")})
-def check_readiness(database: TheDatabase) -> ReadinessView:
+@router.get("/readyz", responses={200: success("It takes jobs", READINESS), **problems(*EVERYWHERE, "SCHEMA_BEHIND")})
+def check_readiness(database: DatabaseDep) -> ReadinessView:
     """Whether jobs are taken: the database is reachable and its schema current. Tells how many workers are alive."""
     found = schema_of(database)
     if found != SCHEMA:
@@ -44,16 +44,16 @@ def check_readiness(database: TheDatabase) -> ReadinessView:
     "/metrics",
     response_class=Response,
     responses={
-        200: answer("Prometheus' text format", 'retort_jobs{state="queued"} 2.0\n', media_type="text/plain"),
+        200: success("Prometheus' text format", 'retort_jobs{state="queued"} 2.0\n', media_type="text/plain"),
         **problems(*EVERYWHERE),
     },
 )
-def get_figures(database: TheDatabase, telemetry: TheTelemetry) -> Response:
+def get_figures(database: DatabaseDep, telemetry: TelemetryDep) -> Response:
     """Figures for Prometheus: requests of this process; jobs, queue and workers as the database has them."""
     with database.read() as session:
         text = telemetry.text(
-            jobs_by_state=reading.count_jobs(session),
-            oldest_queued_seconds=watching.oldest_queued_seconds(session),
+            jobs_by_state=queries.count_jobs(session),
+            oldest_queued_seconds=queries.oldest_queued_seconds(session),
             workers_alive=workers.count_alive(session),
         )
     return Response(text, media_type=CONTENT_TYPE)

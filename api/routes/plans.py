@@ -6,18 +6,18 @@ import anyio
 from fastapi import APIRouter, Header, Response
 
 from api import references
-from api.answers import job_answer
 from api.body import Body, parse_json
 from api.conditions import applied, wait_seconds
+from api.dependencies import ChangeFeedDep, DatabaseDep, SettingsDep
 from api.errors import Problem, unavailable
 from api.examples import PLAN, QUEUED_JOB
-from api.openapi import BODY, CHANGING, answer, job_body, problems
+from api.openapi import BODY, CHANGING, job_body, problems, success
+from api.responses import job_response
 from api.schemas.job import JobView, PlanView
-from api.wiring import TheDatabase, TheSettings, TheWatch
 from core.spec import parse_job
 from store import jobs
 from store.database import Database
-from store.views import Job
+from store.values import Job
 
 router = APIRouter(tags=["jobs"])
 # A shorter wait than the setting's, where the client says none: browsers and proxies get impatient.
@@ -28,9 +28,9 @@ DEFAULT_WAIT_SECONDS = 10.0
     "/v1/jobs/plan",
     response_model=PlanView,
     responses={
-        200: answer("The plan", PLAN, headers=("Preference-Applied",)),
+        200: success("The plan", PLAN, headers=("Preference-Applied",)),
         202: {
-            **answer(
+            **success(
                 "Not known yet: poll Location until it is `done`; its `plan` is the answer",
                 {**QUEUED_JOB, "kind": "plan"},
                 headers=("Location",),
@@ -43,9 +43,9 @@ DEFAULT_WAIT_SECONDS = 10.0
 )
 async def plan_job(
     body: Body,
-    database: TheDatabase,
-    settings: TheSettings,
-    watch: TheWatch,
+    database: DatabaseDep,
+    settings: SettingsDep,
+    feed: ChangeFeedDep,
     prefer: Annotated[
         str | None, Header(description="`wait=N`: seconds to wait for the plan (default 10, cap 60)")
     ] = None,
@@ -53,7 +53,7 @@ async def plan_job(
     """Plan a job: read its dataset, choose and measure its networks, estimate its time. Nothing is trained or kept."""
     asked = wait_seconds(prefer, settings.max_wait_seconds)
     job = await anyio.to_thread.run_sync(_submit, database, body)
-    await watch.done(job.id, min(DEFAULT_WAIT_SECONDS, settings.plan_wait_seconds) if asked is None else asked)
+    await feed.done(job.id, min(DEFAULT_WAIT_SECONDS, settings.plan_wait_seconds) if asked is None else asked)
     response = await anyio.to_thread.run_sync(_finish, database, job.id)
     response.headers.update(applied(asked))
     return response
@@ -72,7 +72,7 @@ def _finish(database: Database, job_id: str) -> Response:
     with database.read() as session:
         job = jobs.get(session, job_id)
     if not job.done:
-        return job_answer(job, 202, {"Location": f"/v1/jobs/{job_id}"})
+        return job_response(job, 202, {"Location": f"/v1/jobs/{job_id}"})
     with database.begin() as session:
         jobs.delete(session, job_id)
     plan = JobView.of(job).plan

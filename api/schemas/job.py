@@ -1,4 +1,4 @@
-"""A job as JSON: store.views.Job with a word on every field."""
+"""A job as JSON: store.values.Job with a word on every field."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import Category
 from store.states import State
-from store.views import Job
+from store.values import Job
 
 # Of a result's measures, what grows with the classes (or their square) and is left out of lists.
 _BULKY = frozenset({"confusion", "per_class"})
@@ -149,7 +149,7 @@ def _attributes(job: Job) -> dict[str, Any]:
 
 
 def _plan(job: Job) -> dict[str, Any] | None:
-    """What was resolved, without the spec, which the job shows in its own place."""
+    """What was resolved, without the spec, which the job shows in its own field."""
     return _without(job.resolved, frozenset({"event", "at"} | ({"spec"} if job.kind == "job" else set())))
 
 

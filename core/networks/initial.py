@@ -42,7 +42,7 @@ def build_student(spec: ResolvedJob, num_classes: int, workspace: Workspace, *, 
 def _given(student: ResolvedStudent, workspace: Workspace) -> Network:
     spec = TeacherSpec(architecture=student.architecture, weights=student.weights)
     try:
-        return load_teacher(spec, workspace).network
+        return load_teacher(spec, workspace, strict_head=False).network
     except TeacherLoadFailed as error:
         raise TeacherLoadFailed(error.message, hint=error.hint, pointer="/student/weights") from error
 

@@ -10,18 +10,20 @@ from torch import Tensor
 
 from core.data.uri import fetch
 from core.errors import DatasetUnreachable, TeacherLoadFailed
-from core.networks.fit import num_classes_of, projected_as_plain
+from core.events import JobWarning
 from core.networks.libraries import library
 from core.networks.network import Network
-from core.networks.weights import load_state, read_weights
+from core.networks.weights.fit import load_state, num_classes_of
+from core.networks.weights.folder import weights_in
+from core.networks.weights.misfit import projected_as_plain
+from core.networks.weights.reading import read_weights
 from core.networks.zoo import build, outline
 from core.spec import TeacherSpec
 from core.spec.projected import split_projected
+from core.spec.teacher import WeightsMap
 from core.system.workspace import Workspace
 
 WEIGHTS = "/teacher/weights"
-# What core.results.export writes for every job.
-JOB_WEIGHTS = "model.safetensors"
 # The bounds of training.image_size.
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 8, 1024
 
@@ -32,16 +34,19 @@ class Teacher:
 
     network: Network
     classes: tuple[str, ...] | None
+    warnings: tuple[JobWarning, ...] = ()
+    """What a person should know of its weights file."""
 
 
-def load_teacher(spec: TeacherSpec, workspace: Workspace) -> Teacher:
+def load_teacher(spec: TeacherSpec, workspace: Workspace, *, strict_head: bool = True) -> Teacher:
     """The network with its weights; raises TeacherLoadFailed, ArchitectureUnknown.
 
     The number of outputs is read from the weights. Class names come from the spec, else the file, else the library.
+    With `strict_head` False a file without classifier loads too, and the classifier is random.
     """
-    teacher = _published(spec, workspace) if spec.weights is None else _from_file(spec, workspace)
+    teacher = _published(spec, workspace) if spec.weights is None else _from_file(spec, workspace, strict_head)
     if spec.classes is not None:
-        teacher = Teacher(teacher.network, spec.classes)
+        teacher = replace(teacher, classes=spec.classes)
     if teacher.classes is not None and len(teacher.classes) != teacher.network.num_classes:
         raise TeacherLoadFailed(
             f"{len(teacher.classes)} class names for {teacher.network.num_classes} outputs", pointer="/teacher/classes"
@@ -68,7 +73,7 @@ def library_classes(architecture: str) -> tuple[str, ...] | None:
     return zoo.classes(name) if zoo is not None else None
 
 
-def _from_file(spec: TeacherSpec, workspace: Workspace) -> Teacher:
+def _from_file(spec: TeacherSpec, workspace: Workspace, strict_head: bool) -> Teacher:
     path = fetch_weights(spec.weights, workspace, sha256=spec.sha256)
     state, metadata = read_weights(path, policy=workspace.policy, pointer=WEIGHTS)
     told = metadata.get("architecture")
@@ -81,9 +86,11 @@ def _from_file(spec: TeacherSpec, workspace: Workspace) -> Teacher:
             hint="name it in teacher.architecture; only files that Retort wrote may leave it out",
             pointer="/teacher/architecture",
         )
-    network = _built_for(architecture, state, metadata)
-    load_state(network, state, strict_head=True, source=path.name, pointer=WEIGHTS)
-    return Teacher(network, _classes_of(metadata, path))
+    network = _built_for(architecture, state, metadata, spec.weights_map)
+    warnings = load_state(
+        network, state, source=path.name, pointer=WEIGHTS, weights_map=spec.weights_map, strict_head=strict_head
+    )
+    return Teacher(network, _classes_of(metadata, path), warnings)
 
 
 def fetch_weights(uri: str, workspace: Workspace, *, sha256: str | None = None, pointer: str = WEIGHTS) -> Path:
@@ -93,9 +100,7 @@ def fetch_weights(uri: str, workspace: Workspace, *, sha256: str | None = None, 
     except DatasetUnreachable as error:
         raise TeacherLoadFailed(error.message, hint=error.hint, pointer=pointer) from error
     if path.is_dir():
-        path = path / JOB_WEIGHTS
-    if not path.is_file():
-        raise TeacherLoadFailed(f"{uri} holds no {JOB_WEIGHTS}", pointer=pointer)
+        path = weights_in(path, uri, pointer)
     if sha256 is not None and (actual := _sha256(path)) != sha256:
         raise TeacherLoadFailed(f"{path.name} has sha256 {actual}, expected {sha256}", pointer="/teacher/sha256")
     return path
@@ -106,10 +111,12 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _built_for(architecture: str, state: dict[str, Tensor], metadata: dict[str, str]) -> Network:
+def _built_for(
+    architecture: str, state: dict[str, Tensor], metadata: dict[str, str], weights_map: WeightsMap
+) -> Network:
     """The architecture with as many outputs as the weights have, at the size that their metadata tells."""
     image_size = _image_size(metadata)
-    num_classes = num_classes_of(outline(architecture, image_size=image_size), state)
+    num_classes = num_classes_of(outline(architecture, image_size=image_size), state, weights_map)
     network = build(architecture, num_classes, image_size=image_size)
     return _as_trained(network, metadata)
 

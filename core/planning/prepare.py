@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from core.data.dataset import Dataset, Source, open_dataset, open_unlabelled
 from core.errors import RetortError
-from core.events import Event, Log
+from core.events import Event, Log, WarningIssued
 from core.job import PreparedRun, Run
 from core.networks import sizing, zoo
 from core.networks.selection import is_kin
@@ -38,6 +38,9 @@ def prepare(spec: JobSpec, workspace: Workspace, report: Report) -> PreparedJob:
         runs = _resolve_runs(spec, source, first, arithmetic)
         for warning in runs[0].dataset.warnings:
             report(Log(level="warning", message=warning))
+        for teacher in (*((first,) if first is not None else ()), *others):
+            for issued in teacher.warnings:
+                report(WarningIssued(warning=issued))
         target = _open_target(spec, workspace, source, report)
         teachers = _teacher_set(spec, first, others, runs[0], arithmetic, workspace)
     return PreparedJob(

@@ -1,7 +1,6 @@
 """One job as a process: signals, the parent's death, where events go, and what the exit status says."""
 
 import argparse
-import errno
 import os
 import signal
 import sys
@@ -9,7 +8,7 @@ import threading
 import traceback
 from contextlib import nullcontext
 
-from core.errors import Category, DiskFull, InternalError, OutOfMemory, RetortError, SpecInvalid
+from core.errors import Category, OutOfMemory, RetortError, SpecInvalid, from_exception
 from core.events import (
     EXIT_INFRASTRUCTURE,
     EXIT_INTERNAL,
@@ -101,22 +100,13 @@ def _workspace(options: argparse.Namespace, ranks: Ranks) -> Workspace:
 
 
 def as_retort_error(error: Exception) -> RetortError:
-    """The error of our tree that says what `error` means."""
-    if isinstance(error, RetortError):
-        return error
-    if is_out_of_memory(error):
+    """The error of our tree for any exception of a run: OUT_OF_MEMORY where torch or the host says so."""
+    if not isinstance(error, RetortError) and is_out_of_memory(error):
         return OutOfMemory(
             f"out of memory: {str(error).splitlines()[0] if str(error) else 'the host has no more'}",
             hint="lower training.batch_size or training.image_size, or choose a smaller student",
         )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(
-            f"no space left writing {error.filename or 'a file'}",
-            hint="free space on the worker's disk, then retry the job",
-        )
-    return InternalError(
-        f"{type(error).__name__}: {error}", hint="this is a defect of Retort; the job's logs have the traceback"
-    )
+    return from_exception(error)
 
 
 def _end_with_parent(descriptor: int) -> None:

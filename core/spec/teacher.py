@@ -1,12 +1,13 @@
 """The big network that teaches."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from core.spec.names import WEIGHTS_SCHEMES, Architecture, uri_of
 from core.spec.part import Part
 
+WeightsMap = Literal["by_name", "by_order"]
 FILE_SCHEMES = tuple(scheme for scheme in WEIGHTS_SCHEMES if scheme != "job")
 
 
@@ -24,6 +25,11 @@ class TeacherSpec(Part):
         None,
         description="URI of a safetensors file or a state dict; null: the library's published weights; job:<id>: "
         "that job's student",
+    )
+    weights_map: WeightsMap = Field(
+        "by_name",
+        description="how the tensors of the weights file find their layers: by_name; by_order for a converted or "
+        "renamed checkpoint: the first tensor for the first layer, all shapes checked",
     )
     classes: tuple[str, ...] | None = Field(
         None,
@@ -49,6 +55,8 @@ class TeacherSpec(Part):
     def _names_a_network(self) -> "TeacherSpec":
         if self.architecture is None and self.weights is None:
             raise ValueError("a teacher needs an architecture, weights, or both")
+        if self.weights_map == "by_order" and self.weights is None:
+            raise ValueError("weights_map 'by_order' is about a weights file, and no weights are named")
         if self.classes is not None and len(set(self.classes)) != len(self.classes):
             raise ValueError("the teacher's class names repeat")
         return self

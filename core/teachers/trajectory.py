@@ -1,16 +1,19 @@
 """A teacher's own checkpoints, in the order of its training."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
 
 from core.errors import TeacherLoadFailed
-from core.networks.fit import fit
+from core.networks.network import Network
 from core.networks.teacher import Teacher, fetch_weights
-from core.networks.weights import read_weights
+from core.networks.weights.fit import fit
+from core.networks.weights.reading import read_weights
 from core.policy import Policy
 from core.spec import TeacherSpec
+from core.spec.teacher import WeightsMap
 from core.system.workspace import Workspace
 
 POINTER = "/teacher/trajectory"
@@ -30,10 +33,11 @@ def load_trajectory(
     Raises TeacherLoadFailed where there are none, or where one does not fit the teacher.
     """
     paths = _listed(spec, workspace) if spec.trajectory is not None else _kept(spec, workspace)
-    for path in paths:
-        fit(teacher.network, _read(path, workspace.policy), strict_head=True, source=path.name, pointer=POINTER)
+    checkpoints = tuple(partial(_read, path, workspace.policy, teacher.network, spec.weights_map) for path in paths)
+    for read in checkpoints:
+        read()  # a checkpoint that does not fit is told before the training, not within it
     final = {name: value.detach().cpu().clone() for name, value in teacher.network.module.state_dict().items()}
-    return (*((lambda path=path: _read(path, workspace.policy)) for path in paths), lambda: final)
+    return (*checkpoints, lambda: final)
 
 
 def _listed(spec: TeacherSpec, workspace: Workspace) -> list[Path]:
@@ -55,5 +59,7 @@ def _kept(spec: TeacherSpec, workspace: Workspace) -> list[Path]:
     return paths[:-1] or paths
 
 
-def _read(path: Path, policy: Policy) -> Mapping[str, Tensor]:
-    return read_weights(path, policy=policy, pointer=POINTER)[0]
+def _read(path: Path, policy: Policy, network: Network, weights_map: WeightsMap) -> Mapping[str, Tensor]:
+    """The state dict under the network's own names; raises TeacherLoadFailed."""
+    state, _ = read_weights(path, policy=policy, pointer=POINTER)
+    return fit(network, state, source=path.name, pointer=POINTER, weights_map=weights_map).state

@@ -18,7 +18,7 @@ from core.spec import parse_job
 from store import jobs, leases
 from store.database import Database
 from store.settings import Settings
-from store.views import Job, Lease
+from store.values import Job, Lease
 
 ADDRESS = "http://127.0.0.1:8000"
 SMALLEST = {"teacher": "torchvision/resnet50", "dataset": "s3://shelf/photos.zip", "student": "small"}

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from api import watch as watch_module
+from api import change_feed
 from api.series import thin
-from store import leases, reading
-from store.views import LogLine, MetricPoint, NewEvent, Point
+from store import leases, queries
+from store.values import LogLine, MetricPoint, NewEvent, Point
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -118,15 +118,15 @@ def test_many_listeners_share_one_reading(served, put, work, write, monkeypatch)
     """Thirty listeners, who joined at different places, hear all, while the events of the job are read once for all."""
     job = put()
     lease = work(job)
-    monkeypatch.setattr(watch_module, "KEPT", 40)  # so that the buffer is outrun and the database asked
+    monkeypatch.setattr(change_feed, "KEPT", 40)  # so that the buffer is outrun and the database asked
     readings = []
-    read = reading.events
+    read = queries.events
 
     def counted(session, job_id, **named):
         readings.append(named["after_seq"])
         return read(session, job_id, **named)
 
-    monkeypatch.setattr(reading, "events", counted)
+    monkeypatch.setattr(queries, "events", counted)
     heard = [[] for _ in range(30)]
 
     def join(number):

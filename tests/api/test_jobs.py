@@ -136,7 +136,7 @@ def test_delete(api, problem, put):
 def test_an_idle_server_polls_nothing(api, put):
     job = put()
     api.get(f"/v1/jobs/{job.id}", headers={"Prefer": "wait=1"})
-    watch = api.app.state.watch
+    feed = api.app.state.change_feed
     time.sleep(0.5)
-    assert watch.idle
-    assert watch._poller.done()
+    assert feed.idle
+    assert feed._poller.done()

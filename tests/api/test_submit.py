@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from store import jobs, leases, reading
+from store import jobs, leases, queries
 from store.catalogues import publish_catalogue
 
 
@@ -257,4 +257,4 @@ def test_a_list_of_methods_is_one_method_of_several_terms(api, smallest):
 def test_nothing_is_stored_for_a_refused_job(api, database, smallest):
     api.post("/v1/jobs", json={**smallest, "student": "smal"})
     with database.read() as session:
-        assert sum(reading.count_jobs(session).values()) == 0
+        assert sum(queries.count_jobs(session).values()) == 0

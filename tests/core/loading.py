@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from core.networks.network import Network
-from core.networks.weights import load_state, read_weights
+from core.networks.weights.fit import load_state
+from core.networks.weights.reading import read_weights
 from core.policy import Policy
 
 

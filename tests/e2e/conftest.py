@@ -185,9 +185,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     settings: dict[str, Any] = {"data_dir": folder / "data", **SETTINGS}
     if request.param == "distributed":
         settings["database_url"] = request.getfixturevalue("postgres_database")
-        settings["broker_url"] = os.environ.get("RETORT_TEST_REDIS_URL") or pytest.skip(
-            "RETORT_TEST_REDIS_URL is not set"
-        )
+        settings["broker_url"] = request.getfixturevalue("redis_url")
         settings["broker_prefix"] = f"retort_test_{secrets.token_hex(6)}"
     running = Running(folder, settings)
     yield running

@@ -12,7 +12,7 @@ from store import blobs, jobs, leases
 from store.clock import from_now
 from store.database import Database
 from store.tables import jobs as jobs_table
-from store.views import Job, Lease
+from store.values import Job, Lease
 
 SPEC = {"teacher": "cifar/resnet56", "dataset": "builtin:digits", "student": "nano"}
 

@@ -6,15 +6,15 @@ from datetime import UTC, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from store import blobs, jobs, leases, outbox, reading, workers
-from store.errors import BlobNotFound, IdempotencyConflict, IllegalMove, JobNotFound
+from store import blobs, jobs, leases, outbox, queries, workers
+from store.errors import BlobNotFound, IdempotencyConflict, IllegalTransition, JobNotFound
 from store.tables import jobs as jobs_table
 from store.tables import metadata
-from store.views import NewEvent, Queue
+from store.values import NewEvent, Queue
 
 
 def states_of(bench, job_id):
-    return [event.data["state"] for event in bench.read(reading.events, job_id) if event.kind == "state"]
+    return [event.data["state"] for event in bench.read(queries.events, job_id) if event.kind == "state"]
 
 
 def test_a_submitted_job_is_queued_and_shows_its_spec(bench):
@@ -108,9 +108,9 @@ def ended(bench, state):
 @pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled"])
 def test_cancel_of_an_ended_job_is_refused_with_a_reason(bench, state):
     job_id = ended(bench, state)
-    with pytest.raises(IllegalMove, match=f"cannot cancel job {job_id}: it is {state}") as refused:
+    with pytest.raises(IllegalTransition, match=f"cannot cancel job {job_id}: it is {state}") as refused:
         bench.do(jobs.request_cancel, job_id)
-    assert (refused.value.state, refused.value.move) == (state, "cancel")
+    assert (refused.value.state, refused.value.action) == (state, "cancel")
 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
@@ -132,7 +132,7 @@ def test_retry_of_any_other_state_is_refused(bench, state):
     if state == "cancelling":
         bench.do(jobs.request_cancel, job_id)
     job_id = job_id or ended(bench, state)
-    with pytest.raises(IllegalMove, match=f"it is {state}"):
+    with pytest.raises(IllegalTransition, match=f"it is {state}"):
         bench.do(jobs.retry, job_id)
 
 
@@ -143,7 +143,7 @@ def test_retry_goes_on_from_the_checkpoint_and_drops_earlier_artifacts(bench):
     bench.do(leases.add_artifact, lease, "report.html", "text/html", sha, 7)
     bench.do(leases.fail, lease, {"code": "OUT_OF_MEMORY"})
     bench.do(jobs.retry, lease.job_id)
-    assert bench.read(reading.artifacts, lease.job_id) == []
+    assert bench.read(queries.artifacts, lease.job_id) == []
     assert bench.claim(lease.job_id).checkpoint.step == 7
 
 
@@ -154,7 +154,7 @@ def test_delete_of_a_job_that_has_not_ended_is_refused(bench, state):
         bench.claim(job_id)
     if state == "cancelling":
         bench.do(jobs.request_cancel, job_id)
-    with pytest.raises(IllegalMove, match="cancel it first"):
+    with pytest.raises(IllegalTransition, match="cancel it first"):
         bench.do(jobs.delete, job_id)
 
 
@@ -219,7 +219,7 @@ def test_plans_are_hidden_from_lists_and_counts(bench):
     plan = bench.submit(kind="plan")
     job = bench.submit()
     assert [found.id for found in bench.read(jobs.list_jobs).jobs] == [job.id]
-    assert bench.read(reading.count_jobs)["queued"] == 1
+    assert bench.read(queries.count_jobs)["queued"] == 1
     assert bench.get(plan.id).kind == "plan"
     assert (bench.get(plan.id).queue.position, bench.get(job.id).queue.position) == (1, 1)
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from store import jobs, leases, outbox, reading, reaper
+from store import jobs, leases, outbox, queries, reaper
 from store.tables import metadata, metrics
-from store.views import Beat, CheckpointRef, Lease, LogLine, MetricPoint, NewEvent
+from store.values import Beat, CheckpointRef, Lease, LogLine, MetricPoint, NewEvent
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -44,7 +44,7 @@ READERS = {"cancel_requested"}
 def test_every_function_that_takes_a_lease_is_in_the_table():
     takers = {
         name
-        for module in (leases, reaper, jobs, outbox, reading)
+        for module in (leases, reaper, jobs, outbox, queries)
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if not name.startswith("_")
         and function.__module__ == module.__name__
@@ -174,7 +174,7 @@ def test_record_tells_all_that_the_engine_said(bench):
     assert (job.phase, job.progress, job.spec, job.student) == (
         "training", {"fraction": 0.25}, resolved["spec"], resolved["student"],
     )  # fmt: skip
-    told = bench.read(reading.events, lease.job_id)
+    told = bench.read(queries.events, lease.job_id)
     assert [event.kind for event in told] == ["state", "state", "note", "phase", "resolved", "log"]
     assert list(told[2].data) == ["b", "a"]  # the order of keys is kept
     assert [event.seq for event in told] == [1, 2, 3, 4, 5, 6]
@@ -186,10 +186,10 @@ def test_a_repeated_step_overwrites_and_a_non_finite_value_is_a_fact(bench):
     again = [("train/loss", 2, 0.75), ("train/loss", 3, math.nan), ("train/loss", 4, math.inf), ("val/loss", 4, None)]
     bench.do(leases.record, lease, metrics=[MetricPoint(*point, NOW) for point in again])
     bench.do(leases.record, lease, metrics=[MetricPoint("x", 1, 1.0, NOW), MetricPoint("x", 1, 2.0, NOW)])
-    series = bench.read(reading.metrics, lease.job_id, names=["train/loss"])[0]
+    series = bench.read(queries.metrics, lease.job_id, names=["train/loss"])[0]
     assert [(point.step, point.value) for point in series.points] == [(1, 1.0), (2, 0.75), (3, None), (4, None)]
     assert series.points[0].at == NOW
-    assert bench.read(reading.metrics, lease.job_id, names=["x"])[0].points[0].value == 2.0
+    assert bench.read(queries.metrics, lease.job_id, names=["x"])[0].points[0].value == 2.0
     with bench.database.read() as session:
         finite = session.execute(select(metrics.c.finite).where(metrics.c.name == "train/loss").order_by("step"))
         assert finite.scalars().all() == [True, True, False, False]

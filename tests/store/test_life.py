@@ -22,13 +22,13 @@ from sqlalchemy import event, update
 from sqlalchemy.exc import IntegrityError
 
 from core.spec import parse_job
-from store import blobs, jobs, leases, outbox, reading, reaper
+from store import blobs, jobs, leases, outbox, queries, reaper
 from store.clock import from_now
 from store.database import open_database
-from store.errors import IllegalMove, JobNotFound
+from store.errors import IllegalTransition, JobNotFound
 from store.states import HELD, TERMINAL
 from store.tables import jobs as jobs_table
-from store.views import NewEvent
+from store.values import NewEvent
 
 SPEC = parse_job({"teacher": "cifar/resnet56", "dataset": "builtin:digits", "student": "nano"})
 MAX_ATTEMPTS = 2
@@ -78,7 +78,7 @@ class Life(RuleBasedStateMachine):
             return False
         try:
             self.do(move, job_id)
-        except IllegalMove as refused:
+        except IllegalTransition as refused:
             assert refused.state == self.state(job_id)
             return False
         return True
@@ -159,7 +159,7 @@ class Life(RuleBasedStateMachine):
         alive = set(self.tokens) - self.gone
         with self.database.read() as session:
             found = {job_id: jobs.get(session, job_id) for job_id in alive}
-            told = {job_id: reading.events(session, job_id) for job_id in alive}
+            told = {job_id: queries.events(session, job_id) for job_id in alive}
             sent = {one.job_id for one in outbox.dispatchable(session, limit=999, resend_seconds=-1)}
         assert sent == {job_id for job_id, job in found.items() if job.state == "queued"}
         for job_id, job in found.items():

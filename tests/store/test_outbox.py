@@ -5,7 +5,7 @@ from sqlalchemy import update
 from store import leases, outbox
 from store.clock import from_now
 from store.tables import outbox as outbox_table
-from store.views import Dispatch
+from store.values import Dispatch
 
 
 def waiting(bench, **options):

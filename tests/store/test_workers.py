@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from store import catalogues, watching, workers
+from store import catalogues, queries, workers
 from store.clock import from_now
 from store.tables import jobs as jobs_table
 from store.tables import workers as workers_table
-from store.views import Glance
+from store.values import JobVersion
 
 FACTS = {"host": "gpu-7", "pid": 4711, "devices": ["cuda:0", "cuda:1"], "version": "0.1.0", "slots": 2}
 
@@ -64,15 +64,15 @@ def test_the_last_catalogue_stands(bench):
 def test_a_glance_shows_how_far_jobs_have_come(bench):
     waiting = bench.submit().id
     lease = bench.running()
-    assert bench.read(watching.glance, [waiting, lease.job_id, "job_NOPE"]) == {
-        waiting: Glance(1, 1, False), lease.job_id: Glance(2, 2, False),
+    assert bench.read(queries.job_versions, [waiting, lease.job_id, "job_NOPE"]) == {
+        waiting: JobVersion(1, 1, False), lease.job_id: JobVersion(2, 2, False),
     }  # fmt: skip
 
 
 def test_the_age_of_the_queue_is_that_of_its_oldest_job(bench):
-    assert bench.read(watching.oldest_queued_seconds) == 0.0
+    assert bench.read(queries.oldest_queued_seconds) == 0.0
     old = bench.submit().id
     bench.submit()
     with bench.database.begin() as session:
         session.execute(update(jobs_table).where(jobs_table.c.id == old).values(created_at=from_now(-90)))
-    assert bench.read(watching.oldest_queued_seconds) == pytest.approx(90, abs=5)
+    assert bench.read(queries.oldest_queued_seconds) == pytest.approx(90, abs=5)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from store import leases, workers
-from store.views import LogLine, MetricPoint
+from store.values import LogLine, MetricPoint
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>"
@@ -34,7 +34,7 @@ def finish(write, lease):
 
 def test_without_jobs_it_says_what_to_do(page, address):
     page.open(f"{address}/")
-    page.wait("document.querySelector('.empty h2')?.innerText == 'Nothing distilled yet'")
+    page.wait("document.querySelector('.empty a')?.hash == '#/new'")
     page.wait("document.getElementById('health').innerText.includes('no worker')")
     assert page.complaints == []
 
@@ -48,7 +48,7 @@ def test_the_list_is_live_and_filters(page, address, put, write):
     page.open(f"{address}/#/jobs?label=team%3Dretail")
     page.wait("document.querySelectorAll('.jobs tbody tr').length == 1 && document.body.innerText.includes('first')")
     page.run("[...document.querySelectorAll('.filter')].find((one) => one.innerText == 'failed').click()")
-    page.wait("document.body.innerText.includes('No job fits')")
+    page.wait("document.querySelector('.empty a')?.hash == '#/jobs'")
     assert page.complaints == []
 
 
@@ -74,7 +74,7 @@ def test_the_page_of_a_job_follows_it(page, address, put, work, write):
     page.wait("document.querySelectorAll('.chart .curve').length == 1")
     finish(write, lease)
     page.wait("document.querySelector('.chip').innerText == 'succeeded'")
-    page.wait("document.querySelector('.proof')?.innerText.includes('scratch')")
+    page.wait("document.querySelector('.comparison')?.innerText.includes('scratch')")
     assert "90.0%" in page.run("document.querySelector('.cards').innerText")
     assert page.complaints == []
 

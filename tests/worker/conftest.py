@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from core.spec import parse_job
-from store import jobs, reading
+from store import jobs, queries
 from store.database import Database
 from store.settings import Settings
-from store.views import Job
-from worker.attempt import Workshop
+from store.values import Job
+from worker.attempt import WorkerContext
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -91,16 +91,16 @@ def log_of(database: Database) -> Callable[[str], list[str]]:
 
     def read(job_id: str) -> list[str]:
         with database.read() as session:
-            return [line.message for line in reading.logs(session, job_id, limit=100_000)]
+            return [line.message for line in queries.logs(session, job_id, limit=100_000)]
 
     return read
 
 
 @pytest.fixture
-def shop(database: Database, tmp_path: Path) -> Workshop:
+def context(database: Database, tmp_path: Path) -> WorkerContext:
     """What attempts in this process share."""
     settings = Settings(data_dir=tmp_path / "data", **SETTINGS)
-    return Workshop(database, settings, "worker-of-the-test", ENGINE, threading.Event())
+    return WorkerContext(database, settings, "worker-of-the-test", ENGINE, threading.Event())
 
 
 @pytest.fixture

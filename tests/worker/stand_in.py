@@ -136,6 +136,13 @@ def refuse(spec: dict, out: Path, resume: bool) -> int:
     return 3
 
 
+def defect(spec: dict, out: Path, resume: bool) -> int:
+    """Reports a defect of the engine's own, with the traceback on stderr."""
+    print("Traceback (most recent call last): in stand_in.py", file=sys.stderr)
+    say("error", code="INTERNAL", category="internal", message="KeyError: 7", hint="the log has the traceback")
+    return 1
+
+
 def forge(spec: dict, out: Path, resume: bool) -> int:
     """Announces a link to a file outside its folder as a result."""
     resolve(spec)
@@ -154,7 +161,9 @@ def tell(spec: dict, out: Path, resume: bool) -> int:
     return train(spec, out, resume)
 
 
-ACTS = {act.__name__: act for act in (train, segfault, flood, garbage, deaf, runaway, mute, refuse, forge, tell)}
+ACTS = {
+    act.__name__: act for act in (train, segfault, flood, garbage, deaf, runaway, mute, refuse, defect, forge, tell)
+}
 
 
 def end_with_parent(descriptor: int) -> None:
@@ -177,9 +186,9 @@ def wait() -> int:
     line = sys.stdin.readline()
     if not line:
         return 0
-    order = json.loads(line)
-    os.chdir(order["folder"])
-    return run(order["arguments"])
+    request = json.loads(line)
+    os.chdir(request["folder"])
+    return run(request["arguments"])
 
 
 def run(arguments: list[str]) -> int:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from store import blobs, jobs, reading
+from store import blobs, jobs, queries
 from store.database import Database
-from store.views import Job
-from worker.attempt import Workshop, attempt
+from store.values import Job
+from worker.attempt import WorkerContext, attempt
 
 Look = Callable[[str], Job]
 # For what has to do with processes and files alone: once is enough.
@@ -28,45 +28,45 @@ def chain(steps: int) -> str:
 
 
 @pytest.fixture
-def run(shop: Workshop, look: Look) -> Callable[[str], Job]:
+def run(context: WorkerContext, look: Look) -> Callable[[str], Job]:
     """Make one attempt at a job; how the job stands then."""
 
     def run_job(job_id: str) -> Job:
-        attempt(shop, job_id)
+        attempt(context, job_id)
         return look(job_id)
 
     return run_job
 
 
 @pytest.fixture
-def run_in_background(shop: Workshop) -> Any:
+def run_in_background(context: WorkerContext) -> Any:
     """Begin an attempt on a thread; it is told to stop and waited for at the end."""
     threads: list[threading.Thread] = []
 
     def begin(job_id: str) -> threading.Thread:
-        threads.append(threading.Thread(target=attempt, args=(shop, job_id)))
+        threads.append(threading.Thread(target=attempt, args=(context, job_id)))
         threads[-1].start()
         return threads[-1]
 
     yield begin
-    shop.stopping.set()
+    context.stopping.set()
     for thread in threads:
         thread.join(15)
 
 
 def test_everything_an_engine_says_is_in_the_database(
-    database: Database, submit: Any, run: Any, shop: Workshop
+    database: Database, submit: Any, run: Any, context: WorkerContext
 ) -> None:
     job = run(submit(steps=4))
     assert (job.state, job.phase, job.error) == ("succeeded", None, None)
     assert job.result["metrics"] == {"state": chain(4)}
     assert job.student["architecture"] == "cifar/resnet8"
     assert job.progress["step"] == 4 and job.progress["fraction"] == 1 and job.progress["updated_at"].endswith("Z")
-    assert [(one.number, one.outcome, one.worker) for one in job.attempts] == [(1, "succeeded", shop.worker_id)]
+    assert [(one.number, one.outcome, one.worker) for one in job.attempts] == [(1, "succeeded", context.worker_id)]
     with database.read() as session:
-        series = {one.name: one.points for one in reading.metrics(session, job.id)}
-        (artifact,) = reading.artifacts(session, job.id)
-        phases = [event.data["phase"] for event in reading.events(session, job.id) if event.kind == "phase"]
+        series = {one.name: one.points for one in queries.metrics(session, job.id)}
+        (artifact,) = queries.artifacts(session, job.id)
+        phases = [event.data["phase"] for event in queries.events(session, job.id) if event.kind == "phase"]
     assert [(point.step, point.value) for point in series["train/loss"]] == [(n, 1 / n) for n in range(1, 5)]
     assert [point.value for point in series["train/top1"]] == [None] * 4
     assert phases[-1] == "training"
@@ -76,10 +76,10 @@ def test_everything_an_engine_says_is_in_the_database(
 
 
 @on_one_database
-def test_nothing_is_left_on_the_disk_but_the_cache(submit: Any, run: Any, shop: Workshop) -> None:
+def test_nothing_is_left_on_the_disk_but_the_cache(submit: Any, run: Any, context: WorkerContext) -> None:
     run(submit())
     run(submit(act="segfault"))
-    assert [path.name for path in shop.settings.data_dir.iterdir() if any(path.iterdir())] == []
+    assert [path.name for path in context.settings.data_dir.iterdir() if any(path.iterdir())] == []
 
 
 def test_a_plan_ends_with_what_was_resolved(submit: Any, run: Any) -> None:
@@ -117,6 +117,15 @@ def test_an_error_that_the_engine_explains_is_the_jobs(submit: Any, run: Any) ->
 
 
 @on_one_database
+def test_the_traceback_of_a_defect_is_in_the_log(submit: Any, run: Any, log_of: Any) -> None:
+    job = run(job_id := submit(act="defect"))
+    assert (job.state, job.error["message"]) == ("failed", "KeyError: 7")
+    assert any("Traceback" in line for line in log_of(job_id))
+    run(refused := submit(act="refuse"))
+    assert log_of(refused) == []
+
+
+@on_one_database
 def test_an_error_without_explanation_shows_the_end_of_stderr(submit: Any, run: Any, log_of: Any) -> None:
     job = run(job_id := submit(act="mute"))
     assert (job.state, job.error["code"]) == ("failed", "INTERNAL")
@@ -125,9 +134,9 @@ def test_an_error_without_explanation_shows_the_end_of_stderr(submit: Any, run: 
 
 
 @on_one_database
-def test_an_engine_that_cannot_start_fails_the_job(shop: Workshop, submit: Any, look: Look) -> None:
+def test_an_engine_that_cannot_start_fails_the_job(context: WorkerContext, submit: Any, look: Look) -> None:
     job_id = submit()
-    attempt(Workshop(shop.database, shop.settings, "w", ("/no/such/program",), shop.stopping), job_id)
+    attempt(WorkerContext(context.database, context.settings, "w", ("/no/such/program",), context.stopping), job_id)
     assert look(job_id).error["code"] == "INTERNAL"
     assert "/no/such/program" in look(job_id).error["message"]
 
@@ -155,12 +164,12 @@ def test_a_file_outside_the_engines_folder_is_no_artifact(database: Database, su
     job = run(submit(act="forge"))
     assert (job.state, job.error["code"]) == ("failed", "INTERNAL")
     with database.read() as session:
-        assert reading.artifacts(session, job.id) == []
+        assert queries.artifacts(session, job.id) == []
 
 
 @on_one_database
 def test_an_engine_sees_no_settings_of_ours(
-    submit: Any, run: Any, log_of: Any, monkeypatch: pytest.MonkeyPatch, shop: Workshop
+    submit: Any, run: Any, log_of: Any, monkeypatch: pytest.MonkeyPatch, context: WorkerContext
 ) -> None:
     monkeypatch.setenv("RETORT_DATABASE_URL", "postgresql://a:secret@b/c")
     monkeypatch.setenv("SOME_PASSWORD", "secret")
@@ -171,7 +180,7 @@ def test_an_engine_sees_no_settings_of_ours(
     assert {"PATH", "HOME", "OMP_NUM_THREADS", "TMPDIR"} <= set(names)
     assert not [name for name in names if name.startswith("RETORT_") or name == "SOME_PASSWORD"]
     assert {"spec.json", "policy.json", "inputs", "out", "tmp"} <= set(files)
-    assert policy["max_archive_entries"] == shop.settings.max_archive_entries
+    assert policy["max_archive_entries"] == context.settings.max_archive_entries
 
 
 @on_one_database
@@ -203,14 +212,21 @@ def test_cancel_of_an_engine_that_heeds_signals_is_quick(
 
 
 def test_a_stopping_worker_gives_the_job_back_and_the_next_goes_on(
-    shop: Workshop, submit: Any, run_in_background: Any, run: Any, look: Look, wait_for: Any, log_of: Any, gate: Path
+    context: WorkerContext,
+    submit: Any,
+    run_in_background: Any,
+    run: Any,
+    look: Look,
+    wait_for: Any,
+    log_of: Any,
+    gate: Path,
 ) -> None:
     thread = run_in_background(job_id := submit(steps=20, seconds=0.01, gate=gate))
     wait_for(lambda: (look(job_id).progress or {}).get("step", 0) >= 3)
-    shop.stopping.set()
+    context.stopping.set()
     thread.join(10)
     assert (look(job_id).state, look(job_id).attempts[0].outcome) == ("queued", "released")
-    shop.stopping.clear()
+    context.stopping.clear()
     gate.touch()
     job = run(job_id)
     assert (job.state, job.result["metrics"]) == ("succeeded", {"state": chain(20)})
@@ -219,19 +235,19 @@ def test_a_stopping_worker_gives_the_job_back_and_the_next_goes_on(
 
 
 def test_checkpoints_are_stored_as_often_as_the_spec_says(
-    database: Database, submit: Any, run: Any, run_in_background: Any, shop: Workshop, look: Look, wait_for: Any
+    database: Database, submit: Any, run: Any, run_in_background: Any, context: WorkerContext, look: Look, wait_for: Any
 ) -> None:
     """The first at once; of the many after it, the last, when the engine is interrupted."""
     thread = run_in_background(
         job_id := submit(steps=1000, seconds=0.15, more={"training": {"checkpoint_seconds": 60}})
     )
     wait_for(lambda: (look(job_id).progress or {}).get("step", 0) >= 5)
-    shop.stopping.set()
+    context.stopping.set()
     thread.join(10)
     with database.read() as session:
-        steps = [one.data["step"] for one in reading.events(session, job_id) if one.kind == "checkpoint"]
+        steps = [one.data["step"] for one in queries.events(session, job_id) if one.kind == "checkpoint"]
     assert len(steps) == 2 and steps[1] >= 5
-    shop.stopping.clear()
+    context.stopping.clear()
 
 
 @on_one_database

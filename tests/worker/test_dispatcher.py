@@ -7,7 +7,7 @@ import pytest
 from store import leases
 from store.database import Database
 from worker.dispatcher import Dispatcher
-from worker.lanes import Lanes
+from worker.slots import Slots
 
 
 class Broker:
@@ -29,7 +29,7 @@ def broker() -> Broker:
 
 
 def dispatcher(database: Database, broker: Broker, num_gpus: int = 0, **capacity: int) -> Dispatcher:
-    return Dispatcher(database, Lanes({"job": 1, "plan": 1, **capacity}), num_gpus, broker.send)
+    return Dispatcher(database, Slots({"job": 1, "plan": 1, **capacity}), num_gpus, broker.send)
 
 
 def test_it_sends_what_has_a_slot_the_most_urgent_first(database: Database, submit: Any, broker: Broker) -> None:
@@ -60,14 +60,14 @@ def test_what_the_broker_refused_is_sent_later(database: Database, submit: Any, 
 def test_a_message_is_marked_after_it_was_sent(database: Database, submit: Any, broker: Broker) -> None:
     """Of two, the second is refused: the first is not sent again, the second is."""
     first, second = submit(), submit()
-    lanes = Lanes({"job": 2, "plan": 1})
+    slots = Slots({"job": 2, "plan": 1})
 
     def send(job_id: str) -> None:
         broker.is_away = job_id == second
         broker.send(job_id)
 
     with pytest.raises(ConnectionError):
-        Dispatcher(database, lanes, 0, send).dispatch()
+        Dispatcher(database, slots, 0, send).dispatch()
     broker.is_away = False
     assert dispatcher(database, broker, job=2).dispatch() == [second]
     assert broker.messages == [first, second]

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,12 +13,15 @@ from typing import Any
 
 import pytest
 import redis
+from guarded import missing
+from redis_server import redis_program
+from server_process import NotInstalled
 from sqlalchemy import make_url
 
 from store import workers
 from store.database import Database, open_database
-from store.views import Job
-from worker.attempt import Workshop, attempt
+from store.values import Job
+from worker.attempt import WorkerContext, attempt
 
 Look = Callable[[str], Job]
 
@@ -39,7 +41,7 @@ class OwnRedis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        command = ["redis-server", "--port", str(self.port), "--save", "", "--dir", str(self._folder)]
+        command = [redis_program(), "--port", str(self.port), "--save", "", "--dir", str(self._folder)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         client = redis.Redis.from_url(self.url)
         until = time.monotonic() + 10
@@ -49,7 +51,7 @@ class OwnRedis:
                 return
             except redis.ConnectionError:
                 time.sleep(0.05)
-        raise AssertionError("redis-server does not answer")
+        raise AssertionError("the server does not answer")
 
     def kill(self) -> None:
         self.process.kill()
@@ -58,9 +60,10 @@ class OwnRedis:
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
-    if shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed")
-    server = OwnRedis(tmp_path)
+    try:
+        server = OwnRedis(tmp_path)
+    except NotInstalled as error:
+        missing(str(error))
     yield server
     server.kill()
 
@@ -124,13 +127,13 @@ class Proxy:
 @pytest.mark.servers
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_an_engine_ends_before_its_lease_when_the_database_is_a_black_hole(
-    database: Database, database_url: str, shop: Workshop, submit: Any, look: Look, log_of: Any, wait_for: Any,
+    database: Database, database_url: str, context: WorkerContext, submit: Any, look: Look, log_of: Any, wait_for: Any,
     is_alive: Any,
 ) -> None:  # fmt: skip
     url = make_url(database_url)
     proxy = Proxy(url.host or "127.0.0.1", url.port or 5432)
     through = open_database(url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False))
-    far = Workshop(through, shop.settings, "far-worker", shop.engine, shop.stopping)
+    far = WorkerContext(through, context.settings, "far-worker", context.engine, context.stopping)
     job_id = submit(steps=1000, seconds=0.05)
     thread = threading.Thread(target=attempt, args=(far, job_id))
     thread.start()
@@ -140,8 +143,8 @@ def test_an_engine_ends_before_its_lease_when_the_database_is_a_black_hole(
     assert is_alive(engine)
     proxy.swallow.set()
     began = time.monotonic()
-    wait_for(lambda: not is_alive(engine), seconds=shop.settings.lease_seconds)
-    assert time.monotonic() - began < shop.settings.lease_seconds
+    wait_for(lambda: not is_alive(engine), seconds=context.settings.lease_seconds)
+    assert time.monotonic() - began < context.settings.lease_seconds
     assert look(job_id).state == "running"  # it could tell nobody; the reaper will find it
     proxy.close()
     thread.join(20)
@@ -151,10 +154,10 @@ def test_an_engine_ends_before_its_lease_when_the_database_is_a_black_hole(
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_an_engine_outlives_a_short_lock_of_the_database(
-    database: Database, shop: Workshop, submit: Any, look: Look, wait_for: Any, gate: Path
+    database: Database, context: WorkerContext, submit: Any, look: Look, wait_for: Any, gate: Path
 ) -> None:
     job_id = submit(steps=20, seconds=0.1, gate=gate)
-    thread = threading.Thread(target=attempt, args=(shop, job_id))
+    thread = threading.Thread(target=attempt, args=(context, job_id))
     thread.start()
     wait_for(lambda: (look(job_id).progress or {}).get("step", 0) >= 2)
     with database.begin():  # nobody else can write now

@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 from core.policy import Policy
-from store.views import Lease
+from store.values import Lease
 from worker.folder import AttemptFolder, sweep
 
 LEASE = Lease("job_01K00000000000000000000000", "job", 7, 2, {}, None, 0.0, None)
 DIES_HOLDING = """
 import os, sys
 from pathlib import Path
-from store.views import Lease
+from store.values import Lease
 from worker.folder import AttemptFolder
 folder = AttemptFolder(Path(sys.argv[1]), Lease("job_01K00000000000000000000000", "job", 3, 1, {}, None, 0.0, None))
 folder.__enter__()
@@ -24,7 +24,7 @@ os.kill(os.getpid(), 9)
 
 def test_a_folder_lives_as_long_as_its_attempt(tmp_path: Path) -> None:
     with AttemptFolder(tmp_path, LEASE) as folder:
-        folder.write_order({"name": "a"}, Policy(max_image_pixels=5))
+        folder.write_spec_and_policy({"name": "a"}, Policy(max_image_pixels=5))
         assert json.loads((folder.path / "spec.json").read_text()) == {"name": "a"}
         assert Policy.model_validate_json((folder.path / "policy.json").read_text()).max_image_pixels == 5
         assert all(part.is_dir() for part in (folder.inputs, folder.out, folder.temporary))

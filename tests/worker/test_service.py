@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import redis
 
-from store import reading, workers
+from store import queries, workers
 from store.catalogues import catalogue
 from store.database import Database
-from store.views import Job, Queue
+from store.values import Job, Queue
 
 Look = Callable[[str], Job]
 
@@ -188,7 +188,7 @@ def state_of(thread: Path) -> str:
 
 def events_of(database: Database, job_id: str) -> list[Any]:
     with database.read() as session:
-        return reading.events(session, job_id, limit=10_000)
+        return queries.events(session, job_id, limit=10_000)
 
 
 @pytest.mark.servers

@@ -1,0 +1,41 @@
+// A job in few words: its title, its state, its networks, and why no worker can run it.
+
+/** @import { Job, StoredSpec } from "../api/types.js" */
+
+import { h } from "../view/dom.js";
+
+/**
+ * The state as a coloured label; of a running job, its phase.
+ * @param {Job} job
+ */
+export function stateChip(job) {
+  const text = job.state === "running" && job.phase ? job.phase : job.state;
+  return h("span", { class: "chip", "data-state": job.state }, text);
+}
+
+/** @param {Job} job */
+export function jobTitle({ name, spec }) {
+  return name || `${teacherName(spec.teacher)} → ${studentName(spec.student)}`;
+}
+
+/** @param {StoredSpec["teacher"]} teacher */
+export function teacherName(teacher) {
+  if (!teacher) return "no teacher";
+  const { architecture, weights } = teacher;
+  if (architecture) return architecture;
+  return weights?.startsWith("job:") ? `job …${weights.slice(-6)}` : weights || "teacher";
+}
+
+/** @param {StoredSpec["student"]} student */
+export function studentName(student) {
+  return student.architecture || student.size || (student.budget ? "within a budget" : "student");
+}
+
+/**
+ * Why a queued job has no worker that can run it, as the middle of a sentence.
+ * @param {{ spec: StoredSpec }} job
+ */
+export function missingWorker({ spec }) {
+  const { devices } = spec.training;
+  return /^(cuda|auto:)/.test(devices) ? `no worker alive can train on ${devices}` : "no worker is alive";
+}
