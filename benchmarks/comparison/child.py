@@ -18,7 +18,7 @@ from core.data.dataset import Split, open_dataset
 from core.evaluation.predict import Views, predict
 from core.events import Event, Metric, Phase, Resolved
 from core.files.result_cache import FOLDER as RESULT_CACHE
-from core.methods.method import Method, Needs
+from core.methods.method import Method
 from core.networks.initial import build_student
 from core.networks.network import Network
 from core.networks.teacher import load_teacher
@@ -141,7 +141,7 @@ def method_facts(prepared: PreparedJob, workspace: Workspace) -> dict[str, Any]:
     run = prepared.student
     plain = build_student(run.spec, len(run.dataset.classes), workspace, seed=0)
     method = build_method(run, prepared.teachers, prepared.arithmetic, workspace)
-    return {**extra_memory(method, plain), "asks": asks(method.needs)}
+    return {**extra_memory(method, plain), "asks": asks(method)}
 
 
 def extra_memory(method: Method, plain: nn.Module) -> dict[str, int]:
@@ -150,7 +150,7 @@ def extra_memory(method: Method, plain: nn.Module) -> dict[str, int]:
     A teacher that trains along counts, one that is only asked does not.
     """
     trained = [parameter for group in method.parameter_groups().values() for parameter in group]
-    modules = (method, method.setting.student)
+    modules = (method, method.context.student)
     parameters = _distinct([*trained, *(each for module in modules for each in module.parameters())])
     buffers = _distinct(each for module in modules for each in module.buffers())
     return {
@@ -159,10 +159,11 @@ def extra_memory(method: Method, plain: nn.Module) -> dict[str, int]:
     }
 
 
-def asks(needs: Needs) -> str:
+def asks(method: Method) -> str:
     """What of a teacher that stays as it is teaches."""
+    needs = method.needs
     features = bool(needs.teacher_pooled or needs.teacher_taps or needs.survey)
-    if needs.teacher != "frozen":
+    if method.trains_teacher or not method.requires("teacher"):
         return "nothing of a frozen teacher"
     return {(True, False): "soft labels", (False, True): "features"}.get(
         (needs.teacher_logits, features), "soft labels and features"

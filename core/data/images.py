@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
+from core.data.decode import decode, orientation
 from core.data.tree import Tree
 
 # Formats with small, much-fuzzed decoders; a FITS, PSD or EPS file renamed .jpg is not even looked at.
@@ -16,16 +17,6 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
 BYTES_PER_PIXEL = 8
 METADATA_BYTES = 16 << 20
 
-_EXIF_ORIENTATION = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 
 
@@ -44,7 +35,9 @@ def size_of(content: bytes | np.ndarray, max_pixels: int) -> tuple[int, int]:
         return content.shape[0], content.shape[1]
     image = _open(content, max_pixels)
     width, height = image.size
-    return (width, height) if _orientation(image) in _SIDEWAYS else (height, width)
+    # Pillow gives the size of a TIFF as displayed, and turns its pixels itself.
+    is_sideways = image.format != "TIFF" and orientation(image) in _SIDEWAYS
+    return (width, height) if is_sideways else (height, width)
 
 
 def pixels_of(content: bytes | np.ndarray, canvas_size: int, max_pixels: int) -> np.ndarray:
@@ -54,14 +47,7 @@ def pixels_of(content: bytes | np.ndarray, canvas_size: int, max_pixels: int) ->
     """
     image = Image.fromarray(content) if isinstance(content, np.ndarray) else _open(content, max_pixels)
     try:
-        turn = _TURNS.get(_orientation(image))
-        # JPEG can be decoded at 1/2, 1/4 or 1/8; never below twice the canvas, so that our own filter decides the look.
-        image.draft(None, (2 * canvas_size, 2 * canvas_size))
-        image = _rgb(image)
-        image = image.transpose(turn) if turn is not None else image
-        return np.asarray(_square(image, canvas_size)).transpose(2, 0, 1)
-    except Unreadable:
-        raise
+        return np.asarray(decode(image, canvas_size)).transpose(2, 0, 1)
     except Exception as error:  # Pillow's decoders raise many kinds; each means that this image cannot be read
         raise Unreadable(f"{error or type(error).__name__}") from None
 
@@ -80,34 +66,3 @@ def _open(content: bytes, max_pixels: int) -> Image.Image:
     if not width or not height:
         raise Unreadable("has no pixels")
     return image
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(_EXIF_ORIENTATION, 1))
-    except Exception:  # a broken EXIF block is no reason to lose the image
-        return 1
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I") or image.mode == "F":
-        # 16-bit gray: Pillow's own conversion would clip at 255 instead of scaling.
-        wide = np.asarray(image).astype(np.int64).clip(0, 65_535)
-        return Image.fromarray(((wide + 128) // 257).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        white = Image.new("RGBA", layered.size, "white")
-        return Image.alpha_composite(white, layered).convert("RGB")
-    return image.convert("RGB")
-
-
-def _square(image: Image.Image, size: int) -> Image.Image:
-    if image.size == (size, size):
-        return image
-    width, height = image.size
-    side = min(width, height)
-    # Whole pixels, so that a crop without a resize copies pixels. Bilinear with antialias is torchvision's default.
-    left, top = (width - side) // 2, (height - side) // 2
-    return image.resize((size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side))

@@ -21,7 +21,6 @@ def at_loss(student_map: Tensor, teacher_map: Tensor) -> Tensor:
 class At(FeatureMethod):
     """Labels, and where the teacher looks."""
 
-    source = "Zagoruyko, Komodakis, ICLR 2017 (arXiv 1612.03928); mean over places and weight as in RepDistiller."
     term = "at"
     knobs: AtKnobs
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from core import methods
-from core.methods.method import Batch, Method, Moment, Needs, Setting
+from core.methods.method import Batch, Method, MethodContext, Needs, TrainingProgress
 from core.networks.network import Features, Network
 from core.spec import CombinedKnobs, Knobs
 
@@ -17,13 +17,11 @@ from core.spec import CombinedKnobs, Knobs
 class Combined(Method):
     """The terms of several methods, by the names `<method>_<term>`; `label` is counted once."""
 
-    source = "A sum of methods; each has its own source."
-    needs = Needs(teacher="frozen")
     knobs: CombinedKnobs
 
-    def __init__(self, knobs: CombinedKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
-        self.parts = nn.ModuleList(_build(part, setting) for part in knobs.terms)
+    def __init__(self, knobs: CombinedKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
+        self.parts = nn.ModuleList(_build(part, context) for part in knobs.terms)
         self.needs = united([part.needs for part in self.parts])
 
     @classmethod
@@ -66,10 +64,10 @@ class Combined(Method):
             if part.needs.survey:
                 part.survey(iter(seen))
 
-    def begin_epoch(self, moment: Moment) -> None:
+    def begin_epoch(self, progress: TrainingProgress) -> None:
         """Told to every part."""
         for part in self.parts:
-            part.begin_epoch(moment)
+            part.begin_epoch(progress)
 
     def set_training_mode(self) -> None:
         """As each part would have it; the last word is the last part's."""
@@ -79,21 +77,13 @@ class Combined(Method):
     def deployed(self) -> Network:
         """The network of the part that deploys another one than the student, else the student."""
         deployed = [part.deployed() for part in self.parts]
-        return next((network for network in deployed if network is not self.setting.student), self.setting.student)
-
-    def products(self) -> dict[str, bytes]:
-        """Of all parts."""
-        return {name: content for part in self.parts for name, content in part.products().items()}
+        return next((network for network in deployed if network is not self.context.student), self.context.student)
 
 
 def united(needs: list[Needs]) -> Needs:
     """What all of them together ask of the loop."""
     return Needs(
-        teacher="frozen" if any(each.teacher == "frozen" for each in needs) else "none",
-        teacher_covers_classes=any(each.teacher_covers_classes for each in needs),
         held_out=any(each.held_out for each in needs),
-        labels=any(each.labels for each in needs),
-        target_images=any(each.target_images for each in needs),
         num_views=max(each.num_views for each in needs),
         more_views="strong" if any(each.more_views == "strong" for each in needs) else "same",
         teacher_sees="all" if any(each.teacher_sees == "all" for each in needs) else "first",
@@ -118,5 +108,5 @@ def _class_of(knobs: Knobs) -> type[Method]:
     return methods.find(knobs.name)
 
 
-def _build(knobs: Knobs, setting: Setting) -> Method:
-    return _class_of(knobs)(knobs, setting)
+def _build(knobs: Knobs, context: MethodContext) -> Method:
+    return _class_of(knobs)(knobs, context)

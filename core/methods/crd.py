@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.methods.method import Batch, Method, Needs, Setting, widen
+from core.methods.method import Batch, Method, MethodContext, Needs, widen
 from core.methods.parts.geometry import inner_products, unit
 from core.networks.network import Features
 from core.spec.knobs.crd import CrdKnobs
@@ -54,23 +54,19 @@ def draw_negatives(labels: Tensor, indices: Tensor, count: int) -> Tensor:
 class Crd(Method):
     """Labels, and telling each image's own features in the other network from those of other classes."""
 
-    needs = Needs(teacher="frozen", teacher_pooled=True)
-    source = (
-        "Tian, Krishnan, Isola, ICLR 2020 (arXiv 1910.10699); formula and defaults as in RepDistiller, with negatives "
-        "drawn with repetition."
-    )
+    needs = Needs(teacher_pooled=True)
     knobs: CrdKnobs
 
-    def __init__(self, knobs: CrdKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
+    def __init__(self, knobs: CrdKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
         bound = math.sqrt(3 / knobs.width)  # rows of length 1 on average
         with seeded(0, "crd embeddings and memories"):
-            self.student_embedding = nn.Linear(setting.student.pooled_width, knobs.width)
-            self.teacher_embedding = nn.Linear(setting.teacher.pooled_width, knobs.width)
+            self.student_embedding = nn.Linear(context.student.pooled_width, knobs.width)
+            self.teacher_embedding = nn.Linear(context.teacher.pooled_width, knobs.width)
             for name in ("student_memory", "teacher_memory"):
-                rows = torch.empty(setting.num_train, knobs.width).uniform_(-bound, bound)
+                rows = torch.empty(context.num_train, knobs.width).uniform_(-bound, bound)
                 self.register_buffer(name, rows)
-        self.register_buffer("labels", torch.full((setting.num_train,), UNKNOWN))
+        self.register_buffer("labels", torch.full((context.num_train,), UNKNOWN))
         self.register_buffer("normalizers", torch.full((2,), -1.0))
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:

@@ -18,7 +18,6 @@ The teacher's logits are never used, so its classes may be any.
 """
 
 import copy
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,14 +26,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.errors import SpecInvalid
-from core.methods.method import Batch, Method, Needs, Setting, Stage, Update, widen
+from core.methods.method import Batch, Method, MethodContext, Needs, Products, Stage, Update, widen
 from core.methods.parts.distances import mse_distance, same_size
 from core.methods.parts.feature_method import tap_pairs
 from core.networks.blocks import blocks_of
 from core.networks.feeding import feeding
 from core.networks.network import Features
 from core.networks.taps import TapPoint
-from core.results.report.aggregation import aggregation_png
 from core.spec.knobs.dfa import DfaKnobs
 from core.system.seeds import seeded
 
@@ -50,11 +48,11 @@ class Group:
     layers: tuple[str, ...]
 
 
-def groups_of(setting: Setting) -> tuple[Group, ...]:
+def groups_of(context: MethodContext) -> tuple[Group, ...]:
     """The groups, shallow to deep."""
     return tuple(
-        Group(student, teacher, tuple(block.path for block in blocks_of(setting.teacher, teacher.path)))
-        for student, teacher in tap_pairs("all", setting)
+        Group(student, teacher, tuple(block.path for block in blocks_of(context.teacher, teacher.path)))
+        for student, teacher in tap_pairs("all", context)
     )
 
 
@@ -73,15 +71,12 @@ def aggregated(maps: Sequence[Tensor], alphas: Tensor) -> Tensor:
 class Dfa(Method):
     """Labels, and in each group of layers the mixture of the teacher's maps that a search found."""
 
-    needs = Needs(teacher="frozen")
-    source = "Guan et al., ECCV 2020 (arXiv 2008.00506); loss from reading notes, all weights are our variant."
     knobs: DfaKnobs
 
-    def __init__(self, knobs: DfaKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
-        self.groups = groups_of(setting)
+    def __init__(self, knobs: DfaKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
+        self.groups = groups_of(context)
         self.needs = Needs(
-            teacher="frozen",
             teacher_taps=tuple(dict.fromkeys(layer for group in self.groups for layer in group.layers)),
             student_taps=tuple(group.student.path for group in self.groups),
         )
@@ -95,7 +90,7 @@ class Dfa(Method):
                 nn.Conv2d(group.teacher.channels, group.student.channels, 1) if beta.requires_grad else nn.Identity()
                 for group, beta in zip(self.groups, self.betas, strict=True)
             )
-        self._learners = (setting.student, self.to_teacher, self.to_student)
+        self._learners = (context.student, self.to_teacher, self.to_student)
         self._untrained = [copy.deepcopy(each.state_dict()) for each in self._learners]
 
     def _first_beta(self, group: Group) -> nn.Parameter:
@@ -113,7 +108,7 @@ class Dfa(Method):
 
     def stages(self) -> tuple[Stage, ...]:
         """A search for each group that has a choice, then the training, as long as the job says."""
-        searched = [group for group in groups_of(self.setting) if len(group.layers) > 1]
+        searched = [group for group in groups_of(self.context) if len(group.layers) > 1]
         if self.knobs.aggregation is not None or not searched:
             return (Stage(),)
         searches = [
@@ -134,7 +129,7 @@ class Dfa(Method):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """The student with the connectors in use; `aggregation`: the beta that is searched."""
-        student = [p for p in self.setting.student.parameters() if p.requires_grad]
+        student = [p for p in self.context.student.parameters() if p.requires_grad]
         place = self._searched()
         if place is None:
             return {"student": [*student, *self.to_teacher.parameters()]}
@@ -164,8 +159,8 @@ class Dfa(Method):
             resized = functional.adaptive_avg_pool2d(target, student_map.shape[2:])
             return self.to_student[place](resized).to(student_map.dtype)
 
-        with feeding(self.setting.student, self.groups[place].student.path, fed):
-            logits = self.setting.student(batch.views)
+        with feeding(self.context.student, self.groups[place].student.path, fed):
+            logits = self.context.student(batch.views)
         feature = mse_distance(*same_size(self.to_teacher[place](own[-1]), target))
         label = self.knobs.expressivity_weight * self.label_loss(logits, batch)
         return label, self.knobs.learnability_weight * feature, logits
@@ -198,10 +193,9 @@ class Dfa(Method):
             for place, group in enumerate(self.groups)
         }
 
-    def products(self) -> dict[str, bytes]:
-        """aggregation.json and aggregation.png: the shares, found or given, for a later job and for people."""
-        text = json.dumps(self.found(), indent=2) + "\n"
-        return {"aggregation.json": text.encode(), "aggregation.png": aggregation_png(self.found())}
+    def products(self) -> Products:
+        """The shares, found or given."""
+        return Products(shares=self.found())
 
 
 def _search(group: Group) -> str:

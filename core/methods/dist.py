@@ -34,13 +34,12 @@ def dist_losses(student_logits: Tensor, teacher_logits: Tensor, *, temperature: 
 class Dist(Method):
     """Labels, and the teacher's order of classes within an image and of images within a class."""
 
-    needs = Needs(teacher="frozen", teacher_covers_classes=True, teacher_logits=True)
-    source = "Huang et al., NeurIPS 2022; formula and weights as in the authors' code."
+    needs = Needs(teacher_logits=True)
     knobs: DistKnobs
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `inter` and `intra`: the weighted correlations."""
-        teacher_logits = select_classes(batch.teacher.logits, self.setting.class_indices)
+        teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
         inter, intra = dist_losses(student.logits, teacher_logits, temperature=self.knobs.temperature)
         return {
             "label": self.knobs.label_weight * self.label_loss(student.logits, batch),

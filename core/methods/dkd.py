@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.methods.method import Batch, Method, Moment, Needs, Setting, select_classes, widen
+from core.methods.method import Batch, Method, MethodContext, Needs, TrainingProgress, select_classes, widen
 from core.methods.parts.logits import filled, mean_over_labels, standardized
 from core.networks.network import Features
 from core.spec.knobs.dkd import DkdKnobs
@@ -45,12 +45,11 @@ def dkd_losses(
 class Dkd(Method):
     """Labels; how sure the teacher is of the label; and, weighed apart, what it says of the other classes."""
 
-    needs = Needs(teacher="frozen", teacher_covers_classes=True, teacher_logits=True)
-    source = "Zhao et al., CVPR 2022; formula and weights as in the authors' code (mdistiller)."
+    needs = Needs(teacher_logits=True)
     knobs: DkdKnobs
 
-    def __init__(self, knobs: DkdKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
+    def __init__(self, knobs: DkdKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
         self.ramp = 1.0
 
     @classmethod
@@ -59,13 +58,13 @@ class Dkd(Method):
         temperature, weight = AUTO[knobs.standardize]
         return filled(knobs, temperature=temperature, weight=weight)
 
-    def begin_epoch(self, moment: Moment) -> None:
+    def begin_epoch(self, progress: TrainingProgress) -> None:
         """The weight of the distillation rises over the first epochs."""
-        self.ramp = min((moment.epoch + 1) / max(self.knobs.warmup_epochs, 1), 1.0)
+        self.ramp = min((progress.epoch + 1) / max(self.knobs.warmup_epochs, 1), 1.0)
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `dkd`: both parts with their weights."""
-        logits = student.logits, select_classes(batch.teacher.logits, self.setting.class_indices)
+        logits = student.logits, select_classes(batch.teacher.logits, self.context.class_indices)
         if self.knobs.standardize:
             logits = standardized(logits[0]), standardized(logits[1])
         knobs = {"alpha": self.knobs.alpha, "beta": self.knobs.beta, "temperature": float(self.knobs.temperature)}

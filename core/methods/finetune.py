@@ -2,7 +2,7 @@
 us.
 """
 
-from core.methods.method import Setting
+from core.methods.method import MethodContext
 from core.methods.scratch import Scratch
 from core.spec.knobs.finetune import FinetuneKnobs
 
@@ -10,16 +10,15 @@ from core.spec.knobs.finetune import FinetuneKnobs
 class Finetune(Scratch):
     """L = CE(student, y) from given weights; as a linear probe only the classifier moves."""
 
-    source = "Cross-entropy from given weights with a fresh head; no teacher in the loss."
     knobs: FinetuneKnobs
 
-    def __init__(self, knobs: FinetuneKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
+    def __init__(self, knobs: FinetuneKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
         if knobs.freeze_backbone:
-            head = setting.student.classifier_path
-            for name, parameter in setting.student.module.named_parameters():
+            head = context.student.classifier_path
+            for name, parameter in context.student.module.named_parameters():
                 parameter.requires_grad_(name.startswith(f"{head}."))
 
     def set_training_mode(self) -> None:
         """A frozen backbone keeps its batch-norm statistics: eval mode."""
-        self.setting.student.train(not self.knobs.freeze_backbone)
+        self.context.student.train(not self.knobs.freeze_backbone)

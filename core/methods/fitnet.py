@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from core.errors import LabelSpaceMismatch
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Setting, Stage, select_classes
+from core.methods.method import Batch, MethodContext, Stage, select_classes
 from core.methods.parts.distances import mse_distance, same_size
 from core.methods.parts.feature_method import FeatureMethod
 from core.networks.network import Features, Network
@@ -39,17 +39,13 @@ def regressor(student: TapPoint, teacher: TapPoint, *, relu: bool) -> nn.Sequent
 class Fitnet(FeatureMethod):
     """Labels and a hint at once, or the hint first and then labels and the teacher's soft labels."""
 
-    source = (
-        "Romero et al., ICLR 2015 (arXiv 1412.6550); one stage and its weight as in RepDistiller and mdistiller, "
-        "two stages in the paper's order with our weights."
-    )
     term = "fitnet"
     knobs: FitnetKnobs
 
-    def __init__(self, knobs: FitnetKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
+    def __init__(self, knobs: FitnetKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
         if knobs.stages == 2 and knobs.kd_weight > 0:
-            if setting.class_indices is None:
+            if context.class_indices is None:
                 raise LabelSpaceMismatch(
                     "the second stage of fitnet compares outputs class by class, and the teacher lacks some classes",
                     hint="set method.kd_weight to 0, or method.stages to 1",
@@ -69,7 +65,7 @@ class Fitnet(FeatureMethod):
 
     def adapter(self, student: TapPoint, teacher: TapPoint) -> nn.Module:
         """The regressor."""
-        return regressor(student, teacher, relu=not _has_negatives(self.setting.teacher, teacher))
+        return regressor(student, teacher, relu=not _has_negatives(self.context.teacher, teacher))
 
     def distance(self, adapter: nn.Module, student_map: Tensor, teacher_map: Tensor) -> Tensor:
         """After the regressor, which brings most maps to the teacher's size."""
@@ -83,7 +79,7 @@ class Fitnet(FeatureMethod):
             return {"fitnet": self.knobs.weight * self.distances(student, batch)}
         terms = {"label": self.knobs.label_weight * self.label_loss(student.logits, batch)}
         if self.knobs.kd_weight > 0:
-            teacher_logits = select_classes(batch.teacher.logits, self.setting.class_indices)
+            teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
             loss = kd_loss(student.logits, teacher_logits, temperature=self.knobs.temperature)
             terms["kd"] = self.knobs.kd_weight * loss
         return terms

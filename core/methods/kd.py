@@ -32,11 +32,7 @@ def kd_loss(student_logits: Tensor, teacher_logits: Tensor, *, temperature: floa
 class Kd(Method):
     """Labels and the renormalized teacher's soft labels."""
 
-    needs = Needs(teacher="frozen", teacher_covers_classes=True, teacher_logits=True)
-    source = (
-        "Hinton, Vinyals, Dean 2015 (arXiv 1503.02531), weights as in RepDistiller; standardized logits: Sun et al., "
-        "CVPR 2024. Formulas certain."
-    )
+    needs = Needs(teacher_logits=True)
     knobs: KdKnobs
 
     @classmethod
@@ -47,7 +43,7 @@ class Kd(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `kd`: b T^2 KL."""
-        logits = student.logits, select_classes(batch.teacher.logits, self.setting.class_indices)
+        logits = student.logits, select_classes(batch.teacher.logits, self.context.class_indices)
         if self.knobs.standardize:
             logits = standardized(logits[0]), standardized(logits[1])
         return {

@@ -26,7 +26,7 @@ from torch.nn import functional
 
 from core.evaluation.predict import evaluating
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Method, Moment, Needs, Setting, Update, widen
+from core.methods.method import Batch, Method, MethodContext, Products, TrainingProgress, Update, widen
 from core.methods.parts.geometry import inner_products
 from core.methods.parts.norm import BatchNorm
 from core.networks.head import slice_head
@@ -88,20 +88,15 @@ def ramp(progress: float) -> float:
 class KdUda(Method):
     """A teacher that adapts to a second domain by and by, and a student that learns from it on both."""
 
-    needs = Needs(teacher="training", teacher_covers_classes=True, target_images=True)
-    source = (
-        "Nguyen-Meidine et al. 2020 (arXiv 2005.07839) and MT-MTDA (WACV 2021); formulas from the authors' code, whose "
-        "defects are repaired: our variant."
-    )
     knobs: KdUdaKnobs
 
-    def __init__(self, knobs: KdUdaKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
-        slice_head(setting.teacher, setting.class_indices.tolist()).requires_grad_(True)
+    def __init__(self, knobs: KdUdaKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
+        slice_head(context.teacher, context.class_indices.tolist()).requires_grad_(True)
         self.rate_scales = {"teacher": knobs.teacher_rate}
         self.discriminator: nn.Module | None = None
         if knobs.adaptation == "reversal":
-            width = setting.teacher.pooled_width
+            width = context.teacher.pooled_width
             hidden = HIDDEN_FACTOR * width
             with seeded(0, "kd_uda discriminator"):
                 self.discriminator = nn.Sequential(
@@ -121,14 +116,14 @@ class KdUda(Method):
         """B: the weight of the student's loss in this epoch; the teacher's has 1 - B."""
         return self.knobs.distillation_start ** (1 - self.progress) * self.knobs.distillation_end**self.progress
 
-    def begin_epoch(self, moment: Moment) -> None:
+    def begin_epoch(self, progress: TrainingProgress) -> None:
         """Both schedules move."""
-        self.progress = moment.fraction
+        self.progress = progress.fraction
 
     def set_training_mode(self) -> None:
         """Both networks learn."""
         super().set_training_mode()
-        self.setting.teacher.train()
+        self.context.teacher.train()
 
     def updates(self, batch: Batch) -> Iterator[Update]:
         """The teacher's step, then the student's; either is left out where its weight is 0."""
@@ -139,7 +134,7 @@ class KdUda(Method):
             yield self._distillation(batch, share)
 
     def _adaptation(self, batch: Batch, weight: float) -> dict[str, Tensor]:
-        source, target = (self.setting.teacher.features(views, ()) for views in (batch.views, batch.target_views))
+        source, target = (self.context.teacher.features(views, ()) for views in (batch.views, batch.target_views))
         strength = ramp(self.progress)
         if self.discriminator is None:
             discrepancy = strength * mmd_loss(source.pooled, target.pooled)
@@ -155,7 +150,7 @@ class KdUda(Method):
         return widen(self.discriminator(reverse_gradient(features, strength)).squeeze(1))
 
     def _distillation(self, batch: Batch, weight: float) -> Update:
-        knobs, student = self.knobs, self.setting.student
+        knobs, student = self.knobs, self.context.student
         logits = student(batch.views)
         terms = {"label": weight * knobs.label_weight * self.label_loss(logits, batch)}
         if knobs.source_weight > 0:
@@ -166,7 +161,7 @@ class KdUda(Method):
         return Update(terms, logits)
 
     def _divergence(self, logits: Tensor, views: Tensor) -> Tensor:
-        teacher = self.setting.teacher
+        teacher = self.context.teacher
         with torch.no_grad(), evaluating(teacher):
             taught = teacher(views)
         sides = (logits, taught) if self.knobs.divergence == "forward" else (taught, logits)
@@ -175,10 +170,10 @@ class KdUda(Method):
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """The student; the teacher with the discriminator."""
         return {
-            "student": list(self.setting.student.parameters()),
-            "teacher": [*self.setting.teacher.parameters(), *self.parameters()],
+            "student": list(self.context.student.parameters()),
+            "teacher": [*self.context.teacher.parameters(), *self.parameters()],
         }
 
-    def products(self) -> dict[str, bytes]:
+    def products(self) -> Products:
         """The adapted teacher, for later jobs."""
-        return {"teacher.safetensors": to_safetensors(self.setting.teacher, self.setting.classes)}
+        return Products(teacher=to_safetensors(self.context.teacher, self.context.classes))

@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from core.errors import SpecInvalid
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Method, Needs, Setting, select_classes, widen
+from core.methods.method import Batch, Method, MethodContext, Needs, select_classes, widen
 from core.networks.network import Features
 from core.spec.knobs.lelp import LelpKnobs
 from core.system.seeds import generator, seeded
@@ -63,21 +63,20 @@ def subclass_loss(
 class Lelp(Method):
     """The teacher's soft labels, with every class split into pseudo-subclasses of its embedding space."""
 
-    needs = Needs(teacher="frozen", teacher_covers_classes=True, teacher_logits=True, teacher_pooled=True, survey=True)
-    source = "Loo et al., 2024 (arXiv 2409.20449); our variant: the paper's text was not available."
+    needs = Needs(teacher_logits=True, teacher_pooled=True, survey=True)
     knobs: LelpKnobs
 
-    def __init__(self, knobs: LelpKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
-        width, count = setting.teacher.pooled_width, knobs.num_subclasses
+    def __init__(self, knobs: LelpKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
+        width, count = context.teacher.pooled_width, knobs.num_subclasses
         if count > width:
             detail = f"is {count}, and the teacher's features have only {width} directions"
             raise SpecInvalid([("/method/num_subclasses", detail)])
-        self.register_buffer("centres", torch.zeros(setting.num_classes, width))
-        self.register_buffer("directions", torch.zeros(setting.num_classes, count, width))
+        self.register_buffer("centres", torch.zeros(context.num_classes, width))
+        self.register_buffer("directions", torch.zeros(context.num_classes, count, width))
         # A generator of its own, so that it changes no other random draw.
         with seeded(0, "lelp head"):
-            self.head = nn.Linear(setting.student.pooled_width, setting.num_classes * count)
+            self.head = nn.Linear(context.student.pooled_width, context.num_classes * count)
 
     def survey(self, batches: Iterator[Batch]) -> None:
         """Centre and directions of every class; a class of a single image has no directions."""
@@ -90,15 +89,15 @@ class Lelp(Method):
             self.directions[k] = directions_of(of_class @ unseen, self.knobs.num_subclasses, draws)
 
     def _unseen(self) -> Tensor:
-        weight = self.setting.teacher.classifier.weight.detach().flatten(1).cpu().double()
-        projector = null_space(weight[self.setting.class_indices.cpu()])
+        weight = self.context.teacher.classifier.weight.detach().flatten(1).cpu().double()
+        projector = null_space(weight[self.context.class_indices.cpu()])
         has_room = projector.trace() > self.knobs.num_subclasses - 0.5
         return projector if has_room else torch.eye(len(projector), dtype=projector.dtype)
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `classes`: b T^2 KL of the classes; `subclasses`: b T^2 KL within them."""
         temperature, weight = self.knobs.temperature, self.knobs.weight
-        teacher_logits = select_classes(batch.teacher.logits, self.setting.class_indices)
+        teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
         student_log_q = self._log_softmax(self.head(student.pooled), temperature)
         teacher_log_q = self._log_softmax(self.projections(batch.teacher.pooled), self.knobs.subclass_temperature)
         within = subclass_loss(teacher_logits, teacher_log_q, student_log_q, temperature=temperature)
@@ -115,5 +114,5 @@ class Lelp(Method):
             return (along - torch.einsum("kd,ksd->ks", self.centres, self.directions)).flatten(1)
 
     def _log_softmax(self, values: Tensor, temperature: float) -> Tensor:
-        values = widen(values).unflatten(1, (self.setting.num_classes, self.knobs.num_subclasses))
+        values = widen(values).unflatten(1, (self.context.num_classes, self.knobs.num_subclasses))
         return functional.log_softmax(values / temperature, dim=2)

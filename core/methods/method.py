@@ -10,29 +10,24 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from core.evaluation.task import CLASSIFICATION, Classification
 from core.networks.network import Features, Network
+from core.spec import needs_of
+from core.spec.knobs import Need
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a method asks of a job. The loop computes what is asked, once a batch, and nothing else.
+    """What a method asks the training loop to compute, once a batch. The loop computes nothing else.
 
-    A frozen teacher that is asked for nothing (no logits, pooled features or taps) is not run.
+    What a job must bring (a teacher, labels, checkpoints, images of a second domain) is written in the method's knobs:
+    core.spec.knobs.Knobs.needs. A frozen teacher that is asked for nothing (no logits, pooled features or taps) is not
+    run.
     """
 
-    teacher: Literal["none", "frozen", "training"] = "none"
-    """frozen: read only. training: the method moves the teacher's weights itself and gives their optimizer group."""
-    teacher_covers_classes: bool = False
-    """The teacher's classes must include all of the customer's."""
-    trajectory: bool = False
-    """The teacher's own checkpoints, in order of training: Setting.anchors. Method.anchor says which one teaches."""
     held_out: bool = False
-    """Some validation images: Setting.held_out."""
-    labels: bool = True
-    target_images: bool = False
-    """Unlabelled images of a second domain."""
+    """Some validation images: MethodContext.held_out."""
     num_views: int = 1
     """Independent augmentations of each image."""
     more_views: Literal["same", "strong"] = "same"
@@ -51,30 +46,12 @@ class Needs:
 
     @property
     def teacher_output(self) -> bool:
-        """Whether a frozen teacher is to be run on every batch."""
-        return self.teacher == "frozen" and bool(self.teacher_logits or self.teacher_pooled or self.teacher_taps)
-
-    @property
-    def surveys_teacher(self) -> bool:
-        """Whether a frozen teacher is to be run before the first step, on every training image."""
-        return self.teacher == "frozen" and self.survey
-
-    @property
-    def live_teacher(self) -> str | None:
-        """Why a stored teacher pass cannot serve; None where it can."""
-        if self.teacher == "training":
-            return "its teacher moves"
-        if self.trajectory:
-            return "its teacher is swapped for other checkpoints"
-        if self.teacher_batch_statistics:
-            return "its teacher's output depends on the whole batch"
-        if self.num_views > 1:
-            return "it wants several views of an image at once"
-        return None
+        """Whether a frozen teacher is run on every batch."""
+        return bool(self.teacher_logits or self.teacher_pooled or self.teacher_taps)
 
 
 @dataclass(frozen=True)
-class Setting:
+class MethodContext:
     """The networks and classes a method works with. It is no module: the method's state dict holds the method's own
     parts alone.
     """
@@ -86,6 +63,8 @@ class Setting:
     num_classes: int
     classes: tuple[str, ...] = ()
     """The customer's classes by name, in the order of the student's outputs."""
+    task: Classification = CLASSIFICATION
+    """What the labels mean; it gives the loss against them."""
     label_smoothing: float = 0.0
     num_train: int = 0
     """Images of the training split: the range of Batch.indices."""
@@ -115,7 +94,7 @@ class Batch:
     more_teacher: tuple[Features, ...] = ()
     """For `more_views`, where the teacher sees all."""
     other_teachers: tuple[Features, ...] = ()
-    """What the further teachers see in `views`, in the order of Setting.more_teachers."""
+    """What the further teachers see in `views`, in the order of MethodContext.more_teachers."""
     target_views: Tensor | None = None
     """float (N, 3, V, V): augmented images of the second domain."""
     other_half: "Batch | None" = None
@@ -150,13 +129,23 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Moment:
+class TrainingProgress:
     """Where the training stands: `fraction` of all steps done, in [0, 1)."""
 
     stage: Stage
     epoch: int
     step: int
     fraction: float
+
+
+@dataclass(frozen=True)
+class Products:
+    """What a training found besides the deployed network."""
+
+    shares: dict[str, dict[str, float]] | None = None
+    """Group of the teacher's layers -> layer -> its share of what the student learned from. Each group sums to 1."""
+    teacher: bytes | None = None
+    """The teacher as the training changed it, in safetensors format."""
 
 
 class Method(nn.Module):
@@ -166,15 +155,13 @@ class Method(nn.Module):
     """
 
     needs: Needs = Needs()
-    source: str = ""
-    """Paper and how sure we are of the formula; shown on the model card."""
     rate_scales: Mapping[str, float] = MappingProxyType({})
     """What the learning rate is multiplied by, for groups where that is not 1."""
 
-    def __init__(self, knobs: Any, setting: Setting) -> None:
+    def __init__(self, knobs: Any, context: MethodContext) -> None:
         super().__init__()
         self.knobs = knobs
-        self.setting = setting
+        self.context = context
         self.stage = self.stages()[0]
         """The loop keeps it at the present stage, also after a resume."""
 
@@ -183,18 +170,40 @@ class Method(nn.Module):
         """`knobs` without any `auto`."""
         return knobs
 
+    def requires(self, need: Need) -> bool:
+        """Whether a job with this method must bring `need`, as its knobs declare."""
+        return need in needs_of(self.knobs)
+
+    @property
+    def trains_teacher(self) -> bool:
+        """Whether the method changes the teacher's weights; `parameter_groups` then has a group for them."""
+        return "teacher" in self.knobs.trained_along
+
+    @property
+    def live_teacher(self) -> str | None:
+        """The reason why stored outputs of the teacher cannot replace the teacher itself; None where they can."""
+        if self.trains_teacher:
+            return "its teacher moves"
+        if self.requires("trajectory"):
+            return "its teacher is swapped for other checkpoints"
+        if self.needs.teacher_batch_statistics:
+            return "its teacher's output depends on the whole batch"
+        if self.needs.num_views > 1:
+            return "it wants several views of an image at once"
+        return None
+
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """The weighted loss terms by name (scalars); the loss is their sum."""
         raise NotImplementedError
 
     def updates(self, batch: Batch) -> Iterator[Update]:
         """The optimizer steps of one batch, in order. After each `yield` the step has been taken."""
-        student = self.setting.student.features(batch.views, self.needs.student_taps)
+        student = self.context.student.features(batch.views, self.needs.student_taps)
         yield Update(self.terms(student, batch), student.logits)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """The parameters of each optimizer, by group name."""
-        return {"student": [p for p in (*self.setting.student.parameters(), *self.parameters()) if p.requires_grad]}
+        return {"student": [p for p in (*self.context.student.parameters(), *self.parameters()) if p.requires_grad]}
 
     def stages(self) -> tuple[Stage, ...]:
         """The stages in order; their shares add up to 1."""
@@ -210,29 +219,29 @@ class Method(nn.Module):
         buffers, whose shapes are known from the start."""
 
     def anchor(self) -> int | None:
-        """Which of Setting.anchors teaches now, where `needs.trajectory`; asked after each begin_epoch. None: the
-        finished teacher."""
+        """Index of the entry of MethodContext.anchors that teaches now, or None for the finished teacher. Asked after
+        each begin_epoch, of methods whose knobs require a trajectory."""
         return None
 
-    def begin_epoch(self, moment: Moment) -> None:
+    def begin_epoch(self, progress: TrainingProgress) -> None:
         """Called before each epoch's first batch, also after a resume: swap a teacher, re-weigh a term."""
 
     def set_training_mode(self) -> None:
         """Put what learns into training mode; a frozen teacher stays in eval mode."""
         self.train()
-        self.setting.student.train()
+        self.context.student.train()
 
     def deployed(self) -> Network:
         """The network that is evaluated and exported, without the teacher; shares its parameters with this method."""
-        return self.setting.student
+        return self.context.student
 
-    def products(self) -> dict[str, bytes]:
-        """Files by name that are artifacts besides the deployed network: what a search found, a teacher that moved."""
-        return {}
+    def products(self) -> Products:
+        """What the training found besides the deployed network, as values; core.results.report writes the files."""
+        return Products()
 
     def label_loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Cross-entropy with the (possibly mixed) labels, mean over N, in float32."""
-        return functional.cross_entropy(logits.float(), batch.targets, label_smoothing=self.setting.label_smoothing)
+        """The task's loss of (N, K) logits against the batch's (possibly mixed) labels: a scalar in float32."""
+        return self.context.task.loss(logits, batch.targets, label_smoothing=self.context.label_smoothing)
 
 
 def widen(values: Tensor) -> Tensor:

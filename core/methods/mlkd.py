@@ -52,14 +52,11 @@ class Mlkd(Method):
     """Labels and the teacher's soft labels, image by image, over the batch and over the classes, in two views."""
 
     needs = Needs(
-        teacher="frozen",
-        teacher_covers_classes=True,
         teacher_logits=True,
         num_views=2,
         more_views="strong",
         teacher_sees="all",
     )
-    source = "Jin, Wang, Lin, CVPR 2023; cleaned of three quirks of its code, which `paper_code` brings back."
     knobs: MlkdKnobs
 
     @classmethod
@@ -74,9 +71,9 @@ class Mlkd(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE of both views; `instance`, `batch`, `classes`: with their weight."""
-        strong = self.setting.student.features(batch.more_views[0], ()).logits
+        strong = self.context.student.features(batch.more_views[0], ()).logits
         seen = [features.logits for features in (batch.teacher, batch.more_teacher[0])]
-        teacher = [widen(select_classes(logits, self.setting.class_indices)) for logits in seen]
+        teacher = [widen(select_classes(logits, self.context.class_indices)) for logits in seen]
         parts = self._as_published if self.knobs.paper_code else self._clean
         label = self.label_loss(student.logits, batch) + self.label_loss(strong, batch)
         instance, of_batch, of_classes = parts([student.logits, strong], teacher)

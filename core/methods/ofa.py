@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.methods.method import Batch, Method, Needs, Setting, select_classes, widen
+from core.methods.method import Batch, Method, MethodContext, Needs, select_classes, widen
 from core.methods.parts.logits import mean_over_labels
 from core.networks.network import Features, Network
 from core.networks.taps import TapPoint
@@ -66,27 +66,24 @@ def _blocks(student: Network, last: TapPoint) -> list[TapPoint]:
 class Ofa(Method):
     """Labels, and the teacher's logits at the end of the student and at exits along it."""
 
-    needs = Needs(teacher="frozen", teacher_covers_classes=True, teacher_logits=True)
-    source = "Hao et al., NeurIPS 2023; loss as in the authors' code, exits for any student are our variant of theirs."
+    needs = Needs(teacher_logits=True)
     knobs: OfaKnobs
 
-    def __init__(self, knobs: OfaKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
-        student = setting.student
+    def __init__(self, knobs: OfaKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
+        student = context.student
         points = [student.tap(path) for path in knobs.taps] if knobs.taps != "all" else stage_points(student)
         self.needs = Needs(
-            teacher="frozen",
-            teacher_covers_classes=True,
             teacher_logits=True,
             student_taps=tuple(point.path for point in points),
         )
         # A generator of their own, so that exits change no other random draw.
         with seeded(0, "ofa exits"):
-            self.exits = nn.ModuleList(_exit(point, points[place:], setting) for place, point in enumerate(points))
+            self.exits = nn.ModuleList(_exit(point, points[place:], context) for place, point in enumerate(points))
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `final`: w M of the student's logits; `exits`: w_b times the sum of M over the exits."""
-        teacher_logits = select_classes(batch.teacher.logits, self.setting.class_indices)
+        teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
         early = [
             self._matching(leave(feature_map), teacher_logits, batch)
             for leave, feature_map in zip(self.exits, student.maps, strict=True)
@@ -102,13 +99,13 @@ class Ofa(Method):
         return mean_over_labels(batch.targets, lambda labels: ofa_losses(logits, teacher_logits, labels, **knobs))
 
 
-def _exit(point: TapPoint, from_here: list[TapPoint], setting: Setting) -> nn.Module:
+def _exit(point: TapPoint, from_here: list[TapPoint], context: MethodContext) -> nn.Module:
     if point.layout == "nchw":
-        width = max(setting.student.pooled_width, setting.teacher.pooled_width)
+        width = max(context.student.pooled_width, context.teacher.pooled_width)
         halvings = max(round(math.log2(point.height / from_here[-1].height)), 0)
-        return convolutional_exit(point.channels, halvings, width, setting.num_classes)
+        return convolutional_exit(point.channels, halvings, width, context.num_classes)
     depth = max(len(from_here) - 1, 1)
-    return token_exit(point.channels, point.height, depth, setting.student.pooled_width, setting.num_classes)
+    return token_exit(point.channels, point.height, depth, context.student.pooled_width, context.num_classes)
 
 
 def convolutional_exit(channels: int, halvings: int, width: int, num_classes: int) -> nn.Sequential:

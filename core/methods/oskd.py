@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.methods.method import Batch, Method, Moment, Needs, Setting, widen
+from core.methods.method import Batch, Method, MethodContext, TrainingProgress, widen
 from core.methods.parts.logits import filled
 from core.networks.network import Features
 from core.spec.knobs.oskd import OskdKnobs
@@ -60,12 +60,10 @@ def distribution_loss(outputs: Tensor, targets: Tensor, has_partner: Tensor, *, 
 class Oskd(Method):
     """Labels, and the mean output of the nearest images of the same class."""
 
-    needs = Needs()
-    source = "Tzelepi et al., ICPR 2020 and ESWA 2021; our variant: only the abstracts were available."
     knobs: OskdKnobs
 
-    def __init__(self, knobs: OskdKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
+    def __init__(self, knobs: OskdKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
         self.warmth = 1.0
 
     @classmethod
@@ -73,9 +71,9 @@ class Oskd(Method):
         """With the weight that suits the form."""
         return filled(knobs, weight=AUTO_WEIGHT[knobs.form])
 
-    def begin_epoch(self, moment: Moment) -> None:
+    def begin_epoch(self, progress: TrainingProgress) -> None:
         """The term grows over the warm-up's epochs: neighbours among random features mean little."""
-        self.warmth = min((moment.epoch + 1) / max(self.knobs.warmup_epochs, 1), 1.0)
+        self.warmth = min((progress.epoch + 1) / max(self.knobs.warmup_epochs, 1), 1.0)
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `subclass`: b times the distance to the neighbours, less during the warm-up."""

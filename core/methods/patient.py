@@ -17,11 +17,10 @@ from core.spec.knobs.patient import PatientKnobs
 class Patient(Method):
     """The teacher's function on the customer's classes, without labels."""
 
-    needs = Needs(teacher="frozen", teacher_covers_classes=True, teacher_logits=True, labels=False)
-    source = "Beyer et al., CVPR 2022 (arXiv 2106.05237); formula as in the authors' code (big_vision)."
+    needs = Needs(teacher_logits=True)
     knobs: PatientKnobs
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`matching`: T^2 KL."""
-        teacher_logits = select_classes(batch.teacher.logits, self.setting.class_indices)
+        teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
         return {"matching": kd_loss(student.logits, teacher_logits, temperature=self.knobs.temperature)}

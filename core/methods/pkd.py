@@ -18,7 +18,6 @@ from core.spec.knobs.pkd import PkdKnobs
 class Pkd(FeatureMethod):
     """Labels, and the correlation of each channel with the teacher's."""
 
-    source = "Cao et al., NeurIPS 2022 (arXiv 2207.02039); formula certain, its use for classifiers is our variant."
     term = "pkd"
     knobs: PkdKnobs
 

@@ -31,8 +31,7 @@ def _probabilities(features: Tensor) -> Tensor:
 class Pkt(Method):
     """Labels, and who is whose neighbour in the teacher's features."""
 
-    needs = Needs(teacher="frozen", teacher_pooled=True)
-    source = "Passalis, Tefas, ECCV 2018 (arXiv 1803.10837); formula and weight as in RepDistiller."
+    needs = Needs(teacher_pooled=True)
     knobs: PktKnobs
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:

@@ -21,50 +21,43 @@ from torch import Tensor, nn
 from core.errors import LabelSpaceMismatch
 from core.evaluation.predict import evaluating
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Method, Needs, Setting, Update
+from core.methods.method import Batch, Method, MethodContext, Products, Update
 from core.networks import zoo
 from core.networks.network import Network
 from core.networks.serialized import to_safetensors
 from core.spec.knobs.prokt import ProktKnobs
 from core.system.seeds import seeded
 
-PRODUCT = "teacher.safetensors"
-
 
 class Prokt(Method):
     """The student follows a teacher that walks towards the labels and stays near the student."""
 
-    source = (
-        "Shi et al., ECML-PKDD 2021 (arXiv 2107.09305); losses certain, from the authors' code for text; the settings "
-        "for images are ours."
-    )
-    needs = Needs(teacher="training")
     knobs: ProktKnobs
 
-    def __init__(self, knobs: ProktKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
+    def __init__(self, knobs: ProktKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
         self.rate_scales = {"teacher": knobs.teacher_rate}
         with seeded(0, "prokt teacher"):
-            _prepare_teacher(knobs, setting)
+            _prepare_teacher(knobs, context)
         if knobs.initial_classifiers == "zero":
-            _silence(setting.student)
-            _silence(setting.teacher)
-        setting.teacher.requires_grad_(True)
+            _silence(context.student)
+            _silence(context.teacher)
+        context.teacher.requires_grad_(True)
         if knobs.form == "dual":
             self.register_buffer("beta", torch.tensor(float(knobs.beta)))
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """The teacher has its own optimizer."""
-        return {"teacher": list(self.setting.teacher.parameters()), "student": list(self.setting.student.parameters())}
+        return {"teacher": list(self.context.teacher.parameters()), "student": list(self.context.student.parameters())}
 
     def set_training_mode(self) -> None:
         """Both learn."""
         super().set_training_mode()
-        self.setting.teacher.train()
+        self.context.teacher.train()
 
     def updates(self, batch: Batch) -> Iterator[Update]:
         """The teacher's step, then the student's."""
-        student, teacher = self.setting.student, self.setting.teacher
+        student, teacher = self.context.student, self.context.teacher
         target = self._seen(student, batch.views)
         logits = teacher(batch.views)
         divergence = kd_loss(logits, target, temperature=self.knobs.temperature)
@@ -89,9 +82,9 @@ class Prokt(Method):
         with torch.no_grad(), _for_targets(network, self.knobs.targets == "batch"):
             return network(views)
 
-    def products(self) -> dict[str, bytes]:
-        """teacher.safetensors: the moved teacher over the customer's classes, for later jobs."""
-        return {PRODUCT: to_safetensors(self.setting.teacher, self.setting.classes)}
+    def products(self) -> Products:
+        """The teacher after its training, over the customer's classes, for later jobs."""
+        return Products(teacher=to_safetensors(self.context.teacher, self.context.classes))
 
 
 @contextmanager
@@ -111,13 +104,13 @@ def _for_targets(network: nn.Module, batch_statistics: bool) -> Iterator[None]:
                 norm.track_running_stats = True
 
 
-def _prepare_teacher(knobs: ProktKnobs, setting: Setting) -> None:
+def _prepare_teacher(knobs: ProktKnobs, context: MethodContext) -> None:
     """Give the teacher the customer's classes as its outputs, and random weights where asked."""
-    teacher, device = setting.teacher, setting.teacher.mean.device
+    teacher, device = context.teacher, context.teacher.mean.device
     if knobs.initial_classifiers == "zero" or knobs.initial_teacher == "random":
-        zoo.replace_head(teacher, setting.num_classes)
-    elif setting.class_indices is not None:
-        zoo.slice_head(teacher, setting.class_indices.tolist())
+        zoo.replace_head(teacher, context.num_classes)
+    elif context.class_indices is not None:
+        zoo.slice_head(teacher, context.class_indices.tolist())
     else:
         raise LabelSpaceMismatch(
             "the teacher's classes do not include all of the customer's, so it cannot begin with its own classifier",
@@ -125,7 +118,7 @@ def _prepare_teacher(knobs: ProktKnobs, setting: Setting) -> None:
             pointer="/method/initial_classifiers",
         )
     if knobs.initial_teacher == "random":
-        fresh = zoo.build(teacher.architecture, setting.num_classes, image_size=teacher.input.size)
+        fresh = zoo.build(teacher.architecture, context.num_classes, image_size=teacher.input.size)
         teacher.module.load_state_dict(fresh.to(device).module.state_dict())
 
 

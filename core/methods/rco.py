@@ -26,7 +26,7 @@ from torch import Tensor
 
 from core.errors import SpecInvalid
 from core.methods.kd import Kd
-from core.methods.method import Batch, Method, Moment, Needs, Setting, Stage
+from core.methods.method import Batch, Method, MethodContext, Needs, Stage, TrainingProgress
 from core.methods.parts.logits import filled
 from core.methods.skd import Skd
 from core.networks.network import Features, Network
@@ -61,18 +61,17 @@ def part_of(epoch: int, fraction: float, num_parts: int) -> int:
 class Rco(Method):
     """Another method's terms, with one checkpoint of the teacher after the other for its teacher."""
 
-    needs = Needs(teacher="frozen", teacher_covers_classes=True, trajectory=True, held_out=True, teacher_logits=True)
-    source = "Jin et al., ICCV 2019 (arXiv 1904.09149); anchors as published, greedy rule and weights our variant."
+    needs = Needs(held_out=True, teacher_logits=True)
     knobs: RcoKnobs
 
-    def __init__(self, knobs: RcoKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
-        kept = len(setting.anchors)
+    def __init__(self, knobs: RcoKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
+        kept = len(context.anchors)
         if kept < knobs.num_anchors:
             detail = f"{knobs.num_anchors} anchors are asked for, and the teacher kept {kept} checkpoints"
             raise SpecInvalid([("/method/num_anchors", detail)])
-        self.by = _by(knobs, setting)
-        self.needs = replace(self.by.needs, trajectory=True, held_out=knobs.route == "greedy")
+        self.by = _by(knobs, context)
+        self.needs = replace(self.by.needs, held_out=knobs.route == "greedy")
         for name in ("part", "checkpoint"):
             self.register_buffer(name, torch.tensor(-1))
 
@@ -88,20 +87,20 @@ class Rco(Method):
             return (Stage(),)
         return tuple(Stage(f"anchor {place + 1}", restarts_schedule=True) for place in range(self.knobs.num_anchors))
 
-    def begin_epoch(self, moment: Moment) -> None:
+    def begin_epoch(self, progress: TrainingProgress) -> None:
         """Choose the next checkpoint where a new part begins."""
-        part = self._part(moment)
+        part = self._part(progress)
         if part != int(self.part):
             self.checkpoint.fill_(self._choose(part))
             self.part.fill_(part)
 
-    def _part(self, moment: Moment) -> int:
+    def _part(self, progress: TrainingProgress) -> int:
         if len(self.stages()) > 1:
-            return self.stages().index(moment.stage)
-        return part_of(moment.epoch, moment.fraction, self.knobs.num_anchors)
+            return self.stages().index(progress.stage)
+        return part_of(progress.epoch, progress.fraction, self.knobs.num_anchors)
 
     def _choose(self, part: int) -> int:
-        count = len(self.setting.anchors)
+        count = len(self.context.anchors)
         if self.knobs.route == "equal_interval" or part == self.knobs.num_anchors - 1:
             return equal_interval(count, self.knobs.num_anchors)[part]
         if part == 0:
@@ -112,10 +111,10 @@ class Rco(Method):
 
     def hardness(self, checkpoint: int) -> float:
         """The present student's loss against a checkpoint over the held-out images, labels left out."""
-        teacher = copy.deepcopy(self.setting.teacher)
-        teacher.module.load_state_dict(self.setting.anchors[checkpoint]())
-        total, held_out = 0.0, self.setting.held_out
-        with undisturbed(self.setting.student), undisturbed(teacher), undisturbed(self.by):
+        teacher = copy.deepcopy(self.context.teacher)
+        teacher.module.load_state_dict(self.context.anchors[checkpoint]())
+        total, held_out = 0.0, self.context.held_out
+        with undisturbed(self.context.student), undisturbed(teacher), undisturbed(self.by):
             for views in held_out.split(CHUNK):
                 total += len(views) * self._distance(teacher, views)
         return total / len(held_out)
@@ -123,21 +122,21 @@ class Rco(Method):
     def _distance(self, teacher: Network, views: Tensor) -> float:
         places = torch.arange(len(views), device=views.device)
         batch = Batch(views, torch.zeros_like(places), places, teacher=teacher.features(views, self.needs.teacher_taps))
-        terms = self.by.terms(self.setting.student.features(views, self.needs.student_taps), batch)
+        terms = self.by.terms(self.context.student.features(views, self.needs.student_taps), batch)
         return float(sum(term for name, term in terms.items() if name != "label"))
 
     def anchor(self) -> int | None:
         """The checkpoint of the present part."""
         checkpoint = int(self.checkpoint)
-        return checkpoint if 0 <= checkpoint < len(self.setting.anchors) - 1 else None
+        return checkpoint if 0 <= checkpoint < len(self.context.anchors) - 1 else None
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """Those of `kd` or `skd`."""
         return self.by.terms(student, batch)
 
 
-def _by(knobs: RcoKnobs, setting: Setting) -> Method:
+def _by(knobs: RcoKnobs, context: MethodContext) -> Method:
     weights = {"weight": knobs.weight, "label_weight": knobs.label_weight}
     if knobs.form == "features":
-        return Skd(SkdKnobs(**weights), setting)
-    return Kd(KdKnobs(temperature=knobs.temperature, **weights), setting)
+        return Skd(SkdKnobs(**weights), context)
+    return Kd(KdKnobs(temperature=knobs.temperature, **weights), context)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.methods.method import Batch, Moment, Setting, widen
+from core.methods.method import Batch, MethodContext, TrainingProgress, widen
 from core.methods.parts.distances import mse_distance, same_size
 from core.methods.parts.feature_method import FeatureMethod
 from core.methods.parts.norm import BatchNorm
@@ -68,32 +68,28 @@ class Fusion(nn.Module):
 class Reviewkd(FeatureMethod):
     """Labels, and the teacher's maps from the student's maps and all deeper ones."""
 
-    source = (
-        "Chen et al., CVPR 2021 (arXiv 2104.09044); fusion, distance and weight as in mdistiller, taps after the "
-        "activation are our variant."
-    )
     term = "reviewkd"
     knobs: ReviewkdKnobs
 
-    def __init__(self, knobs: ReviewkdKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
+    def __init__(self, knobs: ReviewkdKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
         self.needs = replace(self.needs, teacher_pooled=True)
-        widths = setting.student.pooled_width, self._inside, setting.teacher.pooled_width
+        widths = context.student.pooled_width, self._inside, context.teacher.pooled_width
         with seeded(0, "reviewkd pooled adapter"):
             self.deepest = Fusion(*widths, deepest=True)
-        self.begin_epoch(Moment(self.stage, 0, 0, 0.0))
+        self.begin_epoch(TrainingProgress(self.stage, 0, 0, 0.0))
 
     @property
     def _inside(self) -> int:
-        return min(WIDEST_INSIDE, self.setting.student.pooled_width)
+        return min(WIDEST_INSIDE, self.context.student.pooled_width)
 
     def adapter(self, student: TapPoint, teacher: TapPoint) -> nn.Module:
         """The fusion of a level above the pooled features."""
         return Fusion(student.channels, self._inside, teacher.channels)
 
-    def begin_epoch(self, moment: Moment) -> None:
+    def begin_epoch(self, progress: TrainingProgress) -> None:
         """The term grows over the warm-up's epochs."""
-        self.warmth = min((moment.epoch + 1) / max(self.knobs.warmup_epochs, 1), 1.0)
+        self.warmth = min((progress.epoch + 1) / max(self.knobs.warmup_epochs, 1), 1.0)
 
     def distances(self, student: Features, batch: Batch) -> Tensor:
         """From the pooled features up, the distance of each level; times the warm-up's share."""

@@ -45,8 +45,7 @@ def _cosines(features: Tensor) -> Tensor:
 class Rkd(Method):
     """Labels, and the distances and angles between images in the teacher's features."""
 
-    needs = Needs(teacher="frozen", teacher_pooled=True)
-    source = "Park et al., CVPR 2019 (arXiv 1904.05068); formula and weights as in RepDistiller."
+    needs = Needs(teacher_pooled=True)
     knobs: RkdKnobs
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:

@@ -9,8 +9,6 @@ from core.networks.network import Features
 class Scratch(Method):
     """L = CE(student, y)."""
 
-    source = "Cross-entropy on the customer's labels; no teacher."
-
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: the cross-entropy."""
         return {"label": self.label_loss(student.logits, batch)}

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.errors import SpecInvalid
-from core.methods.method import Batch, Method, Moment, Needs, Setting, widen
+from core.methods.method import Batch, Method, MethodContext, Needs, TrainingProgress, widen
 from core.networks.blocks import blocks_of
 from core.networks.network import Features, Network
 from core.networks.taps import TapPoint
@@ -88,17 +88,15 @@ def local_loss(shallow: Tensor, deep: Tensor, *, grid: int, matched: bool) -> Te
 class Sfr(Method):
     """Labels smoothed more and more, and the deepest map as the teacher of the earlier ones."""
 
-    needs = Needs()
-    source = "arXiv 2103.07350, withdrawn by its authors: no result of it is quoted; our variant of its abstract."
     knobs: SfrKnobs
 
-    def __init__(self, knobs: SfrKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
-        self.smoothing = setting.label_smoothing
+    def __init__(self, knobs: SfrKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
+        self.smoothing = context.label_smoothing
         self.adapters = nn.ModuleList()
         if knobs.weight == 0:
             return
-        *shallow, deep = own_taps(knobs.taps, setting.student)
+        *shallow, deep = own_taps(knobs.taps, context.student)
         self.needs = Needs(student_taps=tuple(point.path for point in (*shallow, deep)))
         with seeded(0, "sfr adapters"):
             self.adapters.extend(self._adapter(point, deep) for point in shallow)
@@ -108,13 +106,13 @@ class Sfr(Method):
             return nn.Identity()
         return nn.Conv2d(shallow.channels, deep.channels, 1)
 
-    def begin_epoch(self, moment: Moment) -> None:
+    def begin_epoch(self, progress: TrainingProgress) -> None:
         """Smooth the labels more."""
-        self.smoothing = min(1.0, self.setting.label_smoothing + self.knobs.smoothing * moment.fraction)
+        self.smoothing = min(1.0, self.context.label_smoothing + self.knobs.smoothing * progress.fraction)
 
     def label_loss(self, logits: Tensor, batch: Batch) -> Tensor:
         """Cross-entropy with the labels as smooth as they are by now."""
-        return functional.cross_entropy(logits.float(), batch.targets, label_smoothing=self.smoothing)
+        return self.context.task.loss(logits, batch.targets, label_smoothing=self.smoothing)
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE_e; `local`: b times the distances of the earlier maps to the deepest, where b is not 0."""

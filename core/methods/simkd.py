@@ -21,7 +21,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from core.methods.method import Batch, Method, Needs, Setting, Update, widen
+from core.methods.method import Batch, Method, MethodContext, Needs, Update, widen
 from core.methods.parts.distances import mse_distance, same_size
 from core.methods.parts.synthesis import Generator, look
 from core.networks.inference import in_layout
@@ -48,30 +48,22 @@ def feature_loss(student_maps: Sequence[Tensor], targets: Sequence[Tensor]) -> T
 class Simkd(Method):
     """The teacher's features through a projector that stays, read by the teacher's own classifier."""
 
-    source = (
-        "Chen et al., CVPR 2022 (arXiv 2203.14001); one teacher: formula certain, from the authors' code; several "
-        "teachers and data_free: our variants of what the paper names."
-    )
-    needs = Needs(teacher="frozen", teacher_covers_classes=True, labels=False)
     rate_scales = MappingProxyType({"generator": 0.2})
     knobs: SimkdKnobs
 
-    def __init__(self, knobs: SimkdKnobs, setting: Setting) -> None:
-        teachers = (setting.teacher, *setting.more_teachers)
-        class_indices = (setting.class_indices, *setting.more_class_indices)
+    def __init__(self, knobs: SimkdKnobs, context: MethodContext) -> None:
+        teachers = (context.teacher, *context.more_teachers)
+        class_indices = (context.class_indices, *context.more_class_indices)
         heads = [read_head(teacher) for teacher in teachers]
         # From here on the student is the network with the projector; its encoder is the student that was given.
-        student = _projecting(setting, heads, class_indices, knobs.factor)
-        super().__init__(knobs, replace(setting, student=student))
+        student = _projecting(context, heads, class_indices, knobs.factor)
+        super().__init__(knobs, replace(context, student=student))
         self.teachers, self.class_indices = teachers, class_indices
         self.forms = [head.form for head in heads]
         # By place rather than by path, which is another in each teacher.
         taps: tuple[int, ...] = (-1,) if "map" in self.forms else ()
         seen = {} if knobs.data_free else {"teacher_taps": taps, "teacher_pooled": "vector" in self.forms}
         self.needs = Needs(
-            teacher="frozen",
-            teacher_covers_classes=True,
-            labels=knobs.label_weight > 0,
             student_taps=tuple(f"projectors.{place}" for place in range(len(heads))),
             **seen,
         )
@@ -82,7 +74,7 @@ class Simkd(Method):
 
     def parameter_groups(self) -> dict[str, list[torch.nn.Parameter]]:
         """Encoder and projectors; apart from them the generator, where there is one."""
-        groups = {"student": [p for p in self.setting.student.parameters() if p.requires_grad]}
+        groups = {"student": [p for p in self.context.student.parameters() if p.requires_grad]}
         return groups | ({"generator": list(self.generator.parameters())} if self.generator is not None else {})
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
@@ -103,7 +95,7 @@ class Simkd(Method):
         yield Update(terms, group="generator")
         first, *others = (_detached(each) for each in seen)
         invented = replace(batch, views=views.detach(), teacher=first, other_teachers=tuple(others))
-        student = self.setting.student.features(invented.views, self.needs.student_taps)
+        student = self.context.student.features(invented.views, self.needs.student_taps)
         yield Update(self.terms(student, invented))
 
     def _invent(self, views: Tensor) -> tuple[dict[str, Tensor], list[Features]]:
@@ -119,7 +111,7 @@ class Simkd(Method):
             moving = self.parameter_groups()["student"]
             for parameter in moving:  # the generator's loss moves the generator alone
                 parameter.requires_grad_(False)
-            student = self.setting.student.features(views, self.needs.student_taps)
+            student = self.context.student.features(views, self.needs.student_taps)
             targets = self._targets(seen)
             size = torch.stack([widen(target).square().mean() for target in targets]).sum()
             # Relative, or the generator would seek large features rather than what the student does not know.
@@ -134,9 +126,9 @@ class Simkd(Method):
         ]
 
 
-def _projecting(setting: Setting, heads: Sequence[Head], indices: Sequence[Tensor], factor: int) -> Network:
+def _projecting(context: MethodContext, heads: Sequence[Head], indices: Sequence[Tensor], factor: int) -> Network:
     """The student's encoder with a projector for each head, and with their classifiers."""
-    side = setting.student.tap(-1).height
+    side = context.student.tap(-1).height
     projections = [
         Projection(
             head.channels,
@@ -148,7 +140,7 @@ def _projecting(setting: Setting, heads: Sequence[Head], indices: Sequence[Tenso
         for head in heads
     ]
     with seeded(0, "simkd projectors"):
-        student = project(setting.student, projections, setting.num_classes)
+        student = project(context.student, projections, context.num_classes)
     take_over(student.module, heads, indices)
     return in_layout(student)
 

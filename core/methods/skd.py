@@ -31,7 +31,6 @@ DISTANCES = {"mse": mse_distance, "cosine": cosine_distance, "pkd": pkd_distance
 class Skd(FeatureMethod):
     """Labels, and the teacher's feature maps through 1x1 adapters."""
 
-    source = "Liu et al., CVPRW 2023 (10.1109/CVPRW59228.2023.00339); our variant: the paper's text was not available."
     term = "feature"
     knobs: SkdKnobs
 

@@ -26,7 +26,6 @@ def _similarities(features: Tensor) -> Tensor:
 class Sp(FeatureMethod):
     """Labels, and which images of a batch the teacher finds similar."""
 
-    source = "Tung, Mori, ICCV 2019 (arXiv 1907.09682); formula and weight as in RepDistiller."
     term = "sp"
     knobs: SpKnobs
 

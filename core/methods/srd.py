@@ -12,7 +12,7 @@ gradient does not depend on the sum's scale.
 from torch import Tensor, nn
 
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Method, Needs, Setting, select_classes, widen
+from core.methods.method import Batch, Method, MethodContext, Needs, select_classes, widen
 from core.networks.network import Features
 from core.spec.knobs.srd import SrdKnobs
 from core.system.seeds import seeded
@@ -37,19 +37,18 @@ def feature_loss(projected: Tensor, teacher: Tensor, *, exponent: float) -> Tens
 class Srd(Method):
     """Labels, the teacher's soft labels, and its pooled features through one linear map."""
 
-    needs = Needs(teacher="frozen", teacher_covers_classes=True, teacher_logits=True, teacher_pooled=True)
-    source = "Miles, Mikolajczyk, AAAI 2024 (arXiv 2303.11098); formula and weights read in torchdistill."
+    needs = Needs(teacher_logits=True, teacher_pooled=True)
     knobs: SrdKnobs
 
-    def __init__(self, knobs: SrdKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
+    def __init__(self, knobs: SrdKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
         # A generator of its own, so that it changes no other random draw.
         with seeded(0, "srd projector"):
-            self.projector = nn.Linear(setting.student.pooled_width, setting.teacher.pooled_width, bias=False)
+            self.projector = nn.Linear(context.student.pooled_width, context.teacher.pooled_width, bias=False)
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `feature`: w_f log distance; `kd`: w_k T^2 KL."""
-        teacher_logits = select_classes(batch.teacher.logits, self.setting.class_indices)
+        teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
         feature = feature_loss(self.projector(student.pooled), batch.teacher.pooled, exponent=self.knobs.exponent)
         return {
             "label": self.knobs.label_weight * self.label_loss(student.logits, batch),

@@ -38,15 +38,12 @@ def direction_loss(student_logits: Tensor, teacher_logits: Tensor, *, ridge: flo
 class Streamlined(Method):
     """The teacher's soft labels, and which images of a batch it finds alike; no labels."""
 
-    needs = Needs(teacher="frozen", teacher_covers_classes=True, teacher_logits=True, labels=False)
-    source = (
-        "Jeong, Lee, Choi, CVPR 2026; formula as in torchdistill's implementation, the paper not read; weights ours."
-    )
+    needs = Needs(teacher_logits=True)
     knobs: StreamlinedKnobs
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`instance`: w_i KL without T^2; `direction`: w_d times the Mahalanobis lengths."""
-        logits = student.logits, select_classes(batch.teacher.logits, self.setting.class_indices)
+        logits = student.logits, select_classes(batch.teacher.logits, self.context.class_indices)
         temperature = self.knobs.temperature
         return {
             "instance": self.knobs.instance_weight * kd_loss(*logits, temperature=temperature) / temperature**2,

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.methods.method import Batch, Method, Needs, Setting, widen
+from core.methods.method import Batch, Method, MethodContext, Needs, widen
 from core.networks.network import Features
 from core.spec.knobs.tcs import TcsKnobs
 from core.system.seeds import seeded
@@ -44,18 +44,17 @@ def tailored_coordinates(embeddings: Tensor, labels: Tensor, count: int) -> Tens
 class Tcs(Method):
     """Labels, and where the teacher's features of each image lie in the coordinates that tell the classes apart."""
 
-    needs = Needs(teacher="frozen", survey=True)
-    source = "Zhou, Zhu, Wu, AAAI 2025 (arXiv 2412.09388); our variant: the paper's text was not available."
+    needs = Needs(survey=True)
     knobs: TcsKnobs
 
-    def __init__(self, knobs: TcsKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
-        self.count = min(knobs.coordinates, setting.teacher.pooled_width)
-        self.register_buffer("coordinates", torch.zeros(setting.num_train, self.count))
-        self.register_buffer("class_means", torch.zeros(setting.num_classes, self.count))
+    def __init__(self, knobs: TcsKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
+        self.count = min(knobs.coordinates, context.teacher.pooled_width)
+        self.register_buffer("coordinates", torch.zeros(context.num_train, self.count))
+        self.register_buffer("class_means", torch.zeros(context.num_classes, self.count))
         # A generator of its own, so that it changes no other random draw.
         with seeded(0, "tcs adapter"):
-            self.adapter = nn.Linear(setting.student.pooled_width, self.count)
+            self.adapter = nn.Linear(context.student.pooled_width, self.count)
 
     def survey(self, batches: Iterator[Batch]) -> None:
         """The coordinates of every training image, and their mean over each class."""

@@ -49,7 +49,6 @@ class Guess(nn.Module):
 class Vid(FeatureMethod):
     """Labels, and how likely the student makes the teacher's maps."""
 
-    source = "Ahn et al., CVPR 2019 (arXiv 1904.05835); formula, regressor and weight as in RepDistiller."
     term = "vid"
     knobs: VidKnobs
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.methods.method import Batch, Method, Needs, Setting, select_classes, widen
+from core.methods.method import Batch, Method, MethodContext, Needs, select_classes, widen
 from core.networks.network import Features
 from core.spec.knobs.wsl import WslKnobs
 
@@ -48,17 +48,16 @@ def weighted_soft_loss(
 class Wsl(Method):
     """Labels, and the teacher's soft labels weighed image by image."""
 
-    needs = Needs(teacher="frozen", teacher_covers_classes=True, teacher_logits=True)
-    source = "Zhou et al., ICLR 2021 (arXiv 2102.00650); formula and CIFAR-100 weights from the authors' code."
+    needs = Needs(teacher_logits=True)
     knobs: WslKnobs
 
-    def __init__(self, knobs: WslKnobs, setting: Setting) -> None:
-        super().__init__(knobs, setting)
+    def __init__(self, knobs: WslKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
         self.needs = replace(type(self).needs, teacher_batch_statistics=knobs.teacher_mode == "train")
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `soft`: b times the weighted soft labels."""
-        teacher_logits = select_classes(batch.teacher.logits, self.setting.class_indices)
+        teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
         weights = sample_weights(student.logits, teacher_logits, batch.targets)
         soft = weighted_soft_loss(student.logits, teacher_logits, weights, temperature=self.knobs.temperature)
         return {

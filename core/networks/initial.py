@@ -15,8 +15,8 @@ def build_student(spec: ResolvedJob, num_classes: int, workspace: Workspace, *, 
     """A network of the resolved `spec.student` with `num_classes` outputs; the seed decides whatever is random in it.
 
     With weights of the teacher it is random here: core.training.build, which has both networks, fills it.
-    Given weights bring their own head, which is kept only where it has `num_classes` outputs and the method is not
-    finetune, whose head is always fresh.
+    Given weights bring their own head, which is kept only where it has `num_classes` outputs and the method's knobs
+    do not declare a fresh head.
     """
     student, size = spec.student, spec.training.image_size
     with seeded(seed, "student"):
@@ -34,7 +34,7 @@ def build_student(spec: ResolvedJob, num_classes: int, workspace: Workspace, *, 
         else:
             network = _given(student, workspace)
             network = _at_size(network, size)
-        if spec.method.name == "finetune" or network.num_classes != num_classes:
+        if spec.method.fresh_head or network.num_classes != num_classes:
             network = zoo.replace_head(network, num_classes)
     return network
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from core.errors import SpecInvalid
 from core.methods import find
-from core.spec import JobSpec, ResolvedJob, ResolvedStudent, ResolvedTraining, TrainingSpec, needs_of
+from core.spec import JobSpec, Knobs, ResolvedJob, ResolvedStudent, ResolvedTraining, TrainingSpec, needs_of
 from core.system.device import Arithmetic, computes_in_int8
 
 SMALL_NATIVE = 48  # pixels: up to here the CIFAR families see 32 x 32, above 64 x 64
@@ -57,7 +57,7 @@ def resolve(
     filled = {
         "batch_size": batch_size,
         "epochs": epochs,
-        "learning_rate": _learning_rate(training, spec.method.name, architecture, batch_size),
+        "learning_rate": _learning_rate(training, spec.method, architecture, batch_size),
         "weight_decay": _weight_decay(training),
         "image_size": image_size,
         "augmentation": _augmentation(training, few_passes=few_passes, flippable=flippable),
@@ -146,18 +146,22 @@ def _optimizer(spec: JobSpec, is_convolutional: bool) -> str:
     learns too."""
     if spec.training.optimizer != "auto":
         return spec.training.optimizer
-    method = find(spec.method.name)
-    others_learn = method.needs.teacher == "training" or getattr(spec.method, "data_free", False)
-    return "muon" if is_convolutional and spec.method.name != "finetune" and not others_learn else "sgd"
+    is_measured = not _tunes(spec.method) and not spec.method.trained_along
+    return "muon" if is_convolutional and is_measured else "sgd"
 
 
-def _learning_rate(training: TrainingSpec, method: str, architecture: str, batch_size: int) -> float:
+def _tunes(method: Knobs) -> bool:
+    """Whether the method changes given weights a little rather than learning from random ones."""
+    return "initial weights" in needs_of(method)
+
+
+def _learning_rate(training: TrainingSpec, method: Knobs, architecture: str, batch_size: int) -> float:
     if training.learning_rate != "auto":
         return training.learning_rate
     if training.optimizer == "adamw":
-        return 1e-4 if method == "finetune" else 1e-3
+        return 1e-4 if _tunes(method) else 1e-3
     delicate = training.optimizer == "sgd" and any(name in architecture for name in DELICATE)
-    rate = 0.01 if method == "finetune" or delicate else 0.05
+    rate = 0.01 if _tunes(method) or delicate else 0.05
     return rate * min(1.0, batch_size / BATCH_SIZE)
 
 
@@ -168,9 +172,9 @@ def _weight_decay(training: TrainingSpec) -> float:
 
 
 def _initial_weights(spec: JobSpec, is_kin: bool) -> str | None:
-    """Fine-tuning needs given weights: of the student's architecture, or with `same` the teacher's own."""
+    """A method that needs given weights takes those of the student's architecture, or with `same` the teacher's own."""
     given = spec.student.weights
-    if spec.method.name == "finetune" and given in (None, "auto"):
+    if _tunes(spec.method) and given in (None, "auto"):
         of_teacher = spec.student.size == "same" and spec.teacher is not None
         return (spec.teacher.weights if of_teacher else None) or "published"
     if given != "auto":

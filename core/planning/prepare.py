@@ -11,7 +11,7 @@ from core.networks import sizing, zoo
 from core.networks.selection import is_kin
 from core.networks.teacher import Teacher, load_teacher
 from core.planning.defaults import resolve
-from core.planning.runs import plan_runs
+from core.planning.runs import plan_runs, with_students_weights
 from core.planning.strategy import choose_strategies
 from core.spec import DatasetSpec, JobSpec, TeacherSpec, needs_of
 from core.system.device import Arithmetic, choose_arithmetic
@@ -139,7 +139,9 @@ def _resolve_runs(
     spec: JobSpec, source: Source, teacher: Teacher | None, arithmetic: Arithmetic
 ) -> tuple[PreparedRun, ...]:
     resolver = _RunResolver(source, teacher, arithmetic, {})
-    return tuple(resolver.resolve(run) for run in plan_runs(spec))
+    first, *others = plan_runs(spec)
+    student = resolver.resolve(first)
+    return (student, *(resolver.resolve(with_students_weights(run, student.spec.student)) for run in others))
 
 
 def _teacher_set(

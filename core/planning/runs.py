@@ -1,5 +1,8 @@
 """The networks trained beside the student, on the same images and for the same steps, so that its worth can be seen."""
 
+from dataclasses import replace
+
+from core.errors import SpecInvalid
 from core.job import Run
 from core.spec import JobSpec, StudentSpec
 from core.spec.knobs.finetune import FinetuneKnobs
@@ -16,11 +19,34 @@ def plan_runs(spec: JobSpec) -> tuple[Run, ...]:
     )
 
 
+def with_students_weights(run: Run, student: StudentSpec) -> Run:
+    """A run of `finetune_student` with the initial weights of `student`, the resolved student; other runs as they are.
+
+    Raises:
+        SpecInvalid: where the student begins at random, since `scratch` is that baseline.
+    """
+    if run.repeats != "baseline/finetune_student":
+        return run
+    if student.weights is None:
+        detail = (
+            "baseline 'finetune_student' needs a student that begins with weights, and "
+            f"{student.architecture} begins at random here; allowed: scratch, finetune, or a student with weights "
+            "(of its teacher's family, or with student.weights)"
+        )
+        raise SpecInvalid([("/evaluation/baselines", detail)])
+    return replace(run, spec=run.spec.model_copy(update={"student": student}))
+
+
 def _baseline(spec: JobSpec, name: str) -> JobSpec:
-    """`scratch`: the student's architecture from random weights. `finetune`: given weights of the student's
-    architecture where `student.weights` names them, else the teacher's own network, which is what users do today and
-    which stays large."""
+    """The spec of a baseline, which learns from labels alone.
+
+    `scratch`: the student's architecture from random weights. `finetune`: given weights of the student's architecture
+    where `student.weights` names them, else the teacher's own network, which is what users do today and which stays
+    large. `finetune_student`: the student's architecture and initial weights (see `with_students_weights`).
+    """
     student = spec.student
+    if name == "finetune_student":
+        return spec.model_copy(update={"method": ScratchKnobs()})
     if name == "scratch":
         bare = StudentSpec.model_validate({**student.model_dump(), "weights": None})
         return spec.model_copy(update={"method": ScratchKnobs(), "student": bare})

@@ -9,7 +9,7 @@ from core.errors import SpecInvalid
 from core.events import Event, Log
 from core.job import PreparedRun
 from core.kernels import KernelsUnavailable, has_instructions, load, serves
-from core.methods.method import Method, Needs
+from core.methods.method import Method
 from core.spec import ResolvedJob, TrainingSpec
 from core.spec.part import Auto
 from core.system.device import Arithmetic
@@ -136,7 +136,7 @@ def _kernels(
     insists = training.kernels == "own"
     if arithmetic.precision != "bf16" or not has_instructions(arithmetic.device):
         return "torch", f"they need {NEEDS_OF_KERNELS}" if insists else ""
-    if not any(serves(module) for part in (method, method.setting.student) for module in part.modules()):
+    if not any(serves(module) for part in (method, method.context.student) for module in part.modules()):
         return "torch", "no 3x3 convolution has multiples of 32 channels, no batch norm of 16" if insists else ""
     if training.compile is True:
         return "torch", "training.compile has torch compile what is trained" if insists else ""
@@ -155,9 +155,9 @@ def _stored_views(
 ) -> tuple[int, str]:
     """(views to store, why not): 0 views where the teacher is to be run live; the reason is empty without a teacher."""
     training, needs = run.training, method.needs
-    if not needs.teacher_output and needs.teacher != "training":
+    if not needs.teacher_output and not method.trains_teacher:
         return 0, "" if asked.teacher_pass != "stored" else "it asks no frozen teacher for anything"
-    reason = _live_reason(training, needs, method)
+    reason = _live_reason(training, method)
     if reason or asked.teacher_pass == "live":
         return 0, reason or "training.teacher_pass says so"
     view_bytes = layout_for(training, method).record_bytes * len(run.dataset.train.labels) + CRC_BYTES
@@ -185,10 +185,10 @@ def _wanted_views(asked: int | Auto, augmentation: str) -> int:
     return AUTO_VIEWS if augmentation != "none" else 1  # without augmentation every view is the same
 
 
-def _live_reason(training: TrainingSpec, needs: Needs, method: Method) -> str:
-    if needs.live_teacher is not None:
-        return needs.live_teacher
-    if method.setting.more_teachers:
+def _live_reason(training: TrainingSpec, method: Method) -> str:
+    if method.live_teacher is not None:
+        return method.live_teacher
+    if method.context.more_teachers:
         return "it learns from several teachers"
     if training.mixup_alpha or training.cutmix_alpha:
         return "images are mixed anew at every step"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from core.events import Artifact, Event, Result
-from core.files.atomic import whole_file
 from core.networks.facts import measure_network
 from core.results.assess import Assessment, add_seeds, versions
 from core.results.export import export_model, write_safetensors
@@ -16,6 +15,7 @@ from core.results.onnx import read_facts
 from core.results.predictions import write_predictions
 from core.results.report import Outcome, write_report
 from core.results.report.preprocessing import describe_preprocessing
+from core.results.report.products import write_products
 from core.teachers.trajectory import trajectory_name
 from core.training.inputs import PreparedJob
 from core.training.runs import Trained
@@ -83,12 +83,8 @@ def publish(
 
 
 def _written(folder: Path, student: Trained, job: PreparedJob) -> list[Path]:
-    """What the method made besides, and the checkpoints that were to be kept."""
-    paths = []
-    for name, content in student.products.items():
-        with whole_file(folder / name) as temporary:
-            temporary.write_bytes(content)
-        paths.append(folder / name)
+    """The files of the method's products, and of the checkpoints that the job keeps."""
+    paths = write_products(student.products, folder)
     checkpoint = copy.deepcopy(student.network)
     for number, weights in enumerate(student.trajectory, start=1):
         checkpoint.module.load_state_dict(weights)

@@ -24,6 +24,12 @@ def misfits(spec: "JobSpec") -> Iterator[tuple[str, str]]:
     given = spec.teacher is not None or spec.student.weights not in RANDOM
     if "finetune" in spec.evaluation.baselines and not given:
         yield "/evaluation/baselines", "baseline 'finetune' needs given weights: a teacher, or student.weights"
+    if "finetune_student" in spec.evaluation.baselines and (not given or spec.student.weights is None):
+        yield (
+            "/evaluation/baselines",
+            "baseline 'finetune_student' needs a student that begins with weights: of a teacher of its family, or "
+            "student.weights",
+        )
     if spec.more_teachers and not all(knobs.takes_more_teachers for knobs in methods_of(spec.method)):
         yield "/more_teachers", f"method {name_of(spec.method)!r} learns from one teacher"
 

@@ -104,11 +104,17 @@ class StudentSpec(Part):
         return self
 
 
+Baseline = Literal["scratch", "finetune", "finetune_student"]
+
+
 class EvaluationSpec(Part):
     """What is measured beside the student, on the same frozen test split."""
 
-    baselines: tuple[Literal["scratch", "finetune"], ...] = Field(
-        (), description="networks trained on the same data and steps, for comparison"
+    baselines: tuple[Baseline, ...] = Field(
+        (),
+        description="networks trained from labels alone, on the same data and for the same steps, for comparison. "
+        "scratch: the student's architecture from random weights; finetune: a copy of the teacher with a new head, or "
+        "the weights that student.weights names; finetune_student: the student's own initial weights, if it has any",
     )
     seeds: int = Field(
         1,

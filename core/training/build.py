@@ -10,7 +10,7 @@ from core.data.image_file import ImageFile, Images
 from core.job import PreparedRun
 from core.kernels import load
 from core.methods import find
-from core.methods.method import Method, Setting
+from core.methods.method import Method, MethodContext
 from core.networks import zoo
 from core.networks.facts import measure_network
 from core.networks.inference import in_layout
@@ -40,11 +40,11 @@ def build_method(run: PreparedRun, teachers: TeacherSet, arithmetic: Arithmetic,
     student = _student(run, teachers, workspace)
     device, method = arithmetic.device, find(run.spec.method.name)
     teacher = teachers.network
-    if method.needs.teacher == "training":
+    if "teacher" in run.spec.method.trained_along:
         # A copy: the other runs, and the run after a resume, begin with the teacher as it was given.
         teacher = in_layout(copy.deepcopy(teacher))
     validation = run.dataset.validation.images[:HELD_OUT] if method.needs.held_out else None
-    setting = Setting(
+    context = MethodContext(
         student=in_layout(student.to(device)),
         teacher=teacher,
         class_indices=teachers.class_indices.to(device) if teachers.class_indices is not None else None,
@@ -59,26 +59,26 @@ def build_method(run: PreparedRun, teachers: TeacherSet, arithmetic: Arithmetic,
         anchors=teachers.checkpoints,
         held_out=run.augmenter.test_views(validation.to(device)) if validation is not None else None,
     )
-    built = in_layout(method(run.spec.method, setting).to(device))
-    for module in (built, setting.student, *([teacher] if method.needs.teacher == "training" else [])):
+    built = in_layout(method(run.spec.method, context).to(device))
+    for module in (built, context.student, *([teacher] if built.trains_teacher else [])):
         share_statistics(module, workspace.ranks)
     return built
 
 
 def _student(run: PreparedRun, teachers: TeacherSet, workspace: Workspace) -> Network:
-    """With its initial weights; where the teacher gives them, fine-tuning still begins with a fresh head."""
+    """With its initial weights. A method with a fresh head takes all of a teacher's weights but its classifier."""
     spec = run.spec
     student = build_student(spec, len(run.dataset.classes), workspace, seed=run.run.seed)
     if spec.student.weights == "teacher" and teachers.network is not None:
-        classes = teachers.class_indices if spec.method.name != "finetune" else None
+        classes = teachers.class_indices if not spec.method.fresh_head else None
         select_weights(student, teachers.network, classes)
     return student
 
 
 def build_teaching(job: PreparedJob, run: PreparedRun, method: Method, notice: Callable[[str], None]) -> Teaching:
     """The frozen teachers that the method learns from, ready to be run."""
-    needs, setting = method.needs, method.setting
-    if not (needs.teacher_output or needs.surveys_teacher):
+    needs, context = method.needs, method.context
+    if not (needs.teacher_output or needs.survey):
         return Teaching(needs)
     quantization = _quantization(run, job.workspace) if run.training.teacher_precision == "int8" else None
     frozen = job.teachers.logits.network if job.teachers.logits is not None else None
@@ -92,9 +92,9 @@ def build_teaching(job: PreparedJob, run: PreparedRun, method: Method, notice: C
             frozen=copied,
             notice=notice,
         )
-        for network, copied in ((setting.teacher, frozen), *((each, None) for each in setting.more_teachers))
+        for network, copied in ((context.teacher, frozen), *((each, None) for each in context.more_teachers))
     )
-    return Teaching(needs, first, tuple(others), setting.anchors)
+    return Teaching(needs, first, tuple(others), context.anchors)
 
 
 def _quantization(run: PreparedRun, workspace: Workspace) -> Quantization:
@@ -129,7 +129,7 @@ def build_trainer(
         early_stopping=run.training.early_stopping,
     )
     if run.training.compile:
-        method.setting.student.compile_features(notice)
+        method.context.student.compile_features(notice)
     course = _course(job, run, method, teaching)
     return Trainer(
         method, course, teaching, validator, tell, after_step, pulse=pulse, notice=notice, ranks=job.workspace.ranks
@@ -143,7 +143,7 @@ def plan(job: PreparedJob, run: PreparedRun, method: Method, teaching: Teaching)
     stored = None
     if training.teacher_pass == "stored" and teaching.first is not None:
         stored = open_pass(run, method, teaching.first, split, job.arithmetic, job.workspace)
-    target = job.target_dataset(run) if method.needs.target_images else None
+    target = job.target_dataset(run) if method.requires("target images") else None
     batches = tuple(
         Batches(
             split=split,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch import Tensor
 from core.errors import SpecInvalid
 from core.events import Checkpoint, Event, Log, Metric
 from core.job import PreparedRun
-from core.methods.method import Method
+from core.methods.method import Method, Products
 from core.networks.inference import in_plain_layout
 from core.networks.network import Network
 from core.spec import name_of
@@ -22,7 +22,7 @@ from core.training.inputs import PreparedJob
 from core.training.progress import Meter
 from core.training.trainer import Trainer
 
-FORMAT = 3  # of a checkpoint
+FORMAT = 4  # of a checkpoint
 Curves = dict[str, list[list[float | None]]]
 
 
@@ -36,8 +36,7 @@ class Trained:
     """Of training steps alone, over all attempts."""
     curves: Curves
     """Metric name -> [[step, value], ...]."""
-    products: dict[str, bytes]
-    """Files by name that the method made besides."""
+    products: Products
     trajectory: list[dict[str, Tensor]]
     """State dicts along the way, the last one at the end; empty where none were to be kept."""
 
@@ -90,7 +89,7 @@ class Training:
             "steps": trainer.step,
             "seconds": trainer.seconds,
             "curves": self.curves,
-            "products": method.products(),
+            "products": asdict(method.products()),
             "trajectory": self.trajectory,
         }
         self.curves, self.trajectory = {}, []
@@ -106,7 +105,8 @@ class Training:
         network = method.deployed().cpu()
         network.load_state_dict(done["weights"])
         keep_statistics(in_plain_layout(network))
-        return Trained(network, done["steps"], done["seconds"], done["curves"], done["products"], done["trajectory"])
+        products = Products(**done["products"])
+        return Trained(network, done["steps"], done["seconds"], done["curves"], products, done["trajectory"])
 
     def save(self, trainer: Trainer | None) -> None:
         """Write a checkpoint of everything and tell of it."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import LossDiverged
-from core.methods.method import Batch, Method, Moment, Update
+from core.methods.method import Batch, Method, TrainingProgress, Update
 from core.networks.compiled import begin_step
 from core.system.distributed import ALONE, Ranks
 from core.system.seeds import derive_seed
@@ -137,9 +137,9 @@ class Trainer:
         return batches.live if self._is_live else batches
 
     def _networks(self) -> dict[str, nn.Module]:
-        networks: dict[str, nn.Module] = {"student": self.method.setting.student}
-        if self.method.needs.teacher == "training" and self.method.setting.teacher is not None:
-            networks["teacher"] = self.method.setting.teacher
+        networks: dict[str, nn.Module] = {"student": self.method.context.student}
+        if self.method.trains_teacher and self.method.context.teacher is not None:
+            networks["teacher"] = self.method.context.teacher
         return networks
 
     def _enter_step(self) -> None:
@@ -154,8 +154,8 @@ class Trainer:
             # Of the epoch's first step, also where a resume begins in its middle: a method sees the same in both.
             began = self.step - local % self.batches.steps_per_epoch
             epoch = began // self.course.steps_per_epoch
-            self.method.begin_epoch(Moment(planned, epoch, began, began / self.course.steps))
-            if self.method.needs.trajectory:
+            self.method.begin_epoch(TrainingProgress(planned, epoch, began, began / self.course.steps))
+            if self.method.requires("trajectory"):
                 self.teaching.take_anchor(self.method.anchor())
             self.method.set_training_mode()
 

@@ -21,9 +21,15 @@ from benchmarks.comparison.running import RunFailed, Runner
 from benchmarks.comparison.runs import Errand, Finished, Run, located
 from benchmarks.comparison.summary import Group, domain_rows, few_shot_rows, mean_and_half, method_rows
 from core.events import Metric, Phase
-from core.methods.method import Method, Needs, Setting
-from core.spec import parse_job
+from core.methods import find
+from core.methods.method import Method, MethodContext
+from core.networks.zoo import build
+from core.spec import Knobs, parse_job
 from core.spec.knobs import LISTED
+from core.spec.knobs.kd import KdKnobs
+from core.spec.knobs.prokt import ProktKnobs
+from core.spec.knobs.scratch import ScratchKnobs
+from core.spec.knobs.tcs import TcsKnobs
 
 CLASSES = [f"class_{number:03}" for number in range(100)]
 
@@ -247,24 +253,29 @@ def test_seconds_to_a_step_begin_with_the_training():
 class Adapted(Method):
     """Has an adapter of six parameters, a memory of three float64, and trains a teacher of eight along."""
 
-    needs = Needs(teacher="training")
-
-    def __init__(self, setting):
-        super().__init__(None, setting)
+    def __init__(self, context):
+        super().__init__(ProktKnobs(), context)
         self.adapter = torch.nn.Linear(2, 2)
         self.register_buffer("memory", torch.zeros(3, dtype=torch.float64))
 
     def parameter_groups(self):
-        return {**super().parameter_groups(), "teacher": list(self.setting.teacher.parameters())}
+        return {**super().parameter_groups(), "teacher": list(self.context.teacher.parameters())}
 
 
 def test_extra_memory_is_all_but_a_plain_student():
     student = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.BatchNorm1d(4))
-    method = Adapted(Setting(student, torch.nn.Linear(3, 2), None, 2))
+    method = Adapted(MethodContext(student, torch.nn.Linear(3, 2), None, 2))
     assert extra_memory(method, student) == {"extra_params": 6 + 8, "extra_buffer_bytes": 24}
-    assert asks(method.needs) == asks(Needs()) == "nothing of a frozen teacher"
-    assert asks(Needs(teacher="frozen", teacher_logits=True)) == "soft labels"
-    assert asks(Needs(teacher="frozen", survey=True)) == "features"
+    assert asks(method) == "nothing of a frozen teacher"
+
+
+@pytest.mark.parametrize(
+    ("knobs", "asked"),
+    [(ScratchKnobs(), "nothing of a frozen teacher"), (KdKnobs(), "soft labels"), (TcsKnobs(), "features")],
+)
+def test_what_a_method_asks_of_a_teacher_is_told(knobs: Knobs, asked: str) -> None:
+    network = build("cifar/resnet8", 2)
+    assert asks(find(knobs.name)(knobs, MethodContext(network, network, None, 2))) == asked
 
 
 def test_the_curves_are_means_over_seeds_and_drawn(tmp_path):

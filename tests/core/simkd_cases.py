@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import torch
-from tiny import make_batch, make_network, make_setting, snapshot
+from tiny import make_batch, make_context, make_network, snapshot
 
 from core.methods.simkd import Simkd
 from core.spec.knobs.simkd import SimkdKnobs
@@ -23,13 +23,13 @@ def settled(architecture, *, seed=1, image_size=32):
     return network.eval().requires_grad_(False)
 
 
-def simkd(setting=None, **knobs):
-    return Simkd(SimkdKnobs(**knobs), setting or make_setting(image_size=8))
+def simkd(context=None, **knobs):
+    return Simkd(SimkdKnobs(**knobs), context or make_context(image_size=8))
 
 
 def two_teachers(image_size=8):
     other = settled("cifar/wrn_10_1", seed=7, image_size=image_size)
-    return make_setting(
+    return make_context(
         image_size=image_size,
         teacher="cifar/resnet8x4",
         more_teachers=(other,),
@@ -53,6 +53,6 @@ def steps(method, *, changed_labels=False, changed_images=False, count=3):
             with torch.no_grad():
                 for parameter in groups[update.group]:
                     parameter -= 0.05 * parameter.grad
-            for parameter in (*method.parameters(), *method.setting.student.parameters()):
+            for parameter in (*method.parameters(), *method.context.student.parameters()):
                 parameter.grad = None
     return snapshot(method.deployed())

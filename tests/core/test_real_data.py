@@ -61,7 +61,7 @@ def test_resnet56_in_integers_names_the_same_classes(tmp_path):
     views = Augmenter("none", 32).test_views
     calibrating, seen = views(dataset.train.images[:NUM_IMAGES]), views(dataset.train.images[NUM_IMAGES:2096])
     labels = dataset.train.labels[NUM_IMAGES:2096]
-    needs = Needs(teacher="frozen", teacher_logits=True, teacher_taps=())
+    needs = Needs(teacher_logits=True, teacher_taps=())
     arithmetic = Arithmetic(torch.device("cpu"), "fp32")
     plain, said = (
         FrozenTeacher(network, needs, arithmetic, quantization=quantization).observe(seen).logits.argmax(dim=1)

@@ -11,7 +11,7 @@ from torch._dynamo.exc import BackendCompilerFailed
 
 from core.data.augment import Augmenter
 from core.data.dataset import Split
-from core.methods.method import Batch, Method, Setting
+from core.methods.method import Batch, Method, MethodContext
 from core.networks import zoo
 from core.networks.network import Network
 from core.spec import ResolvedTraining
@@ -33,7 +33,9 @@ def make_network(architecture: str, num_classes: int = NUM_CLASSES, *, seed: int
         return zoo.build(architecture, num_classes, image_size=image_size)
 
 
-def make_setting(*, teacher: str = "cifar/resnet14", seed: int = 0, image_size: int = 32, **changes: Any) -> Setting:
+def make_context(
+    *, teacher: str = "cifar/resnet14", seed: int = 0, image_size: int = 32, **changes: Any
+) -> MethodContext:
     """A resnet8 of four classes; a frozen teacher of six that has them at 5, 0, 3 and 2, the last of four anchors."""
     network = make_network(teacher, 6, seed=seed + 1, image_size=image_size).eval().requires_grad_(False)
     given = {
@@ -47,7 +49,7 @@ def make_setting(*, teacher: str = "cifar/resnet14", seed: int = 0, image_size: 
             network.module.state_dict,
         ),
     }
-    return Setting(**{**given, **changes})
+    return MethodContext(**{**given, **changes})
 
 
 def _weights_of(architecture: str, seed: int, image_size: int) -> dict[str, torch.Tensor]:
@@ -99,7 +101,7 @@ def make_trainer(
     """A trainer over `make_split` images, as core.training.runs puts it together."""
     augmenter = Augmenter(training.augmentation, training.image_size)
     split, stages = make_split(num_train), method.stages()
-    target = make_split(12, seed=2).images if method.needs.target_images else None
+    target = make_split(12, seed=2).images if method.requires("target images") else None
     batches = tuple(
         Batches(split, training, augmenter, NUM_CLASSES, stage, seed, CPU, method.needs, target=target)
         for stage in stages
@@ -114,11 +116,11 @@ def make_trainer(
 
 def make_teaching(method: Method) -> Teaching:
     """The frozen teachers of a method."""
-    setting, needs = method.setting, method.needs
-    if not (needs.teacher_output or needs.surveys_teacher):
+    context, needs = method.context, method.needs
+    if not (needs.teacher_output or needs.survey):
         return Teaching(needs)
-    first, *others = (FrozenTeacher(each, needs, CPU) for each in (setting.teacher, *setting.more_teachers))
-    return Teaching(needs, first, tuple(others), setting.anchors)
+    first, *others = (FrozenTeacher(each, needs, CPU) for each in (context.teacher, *context.more_teachers))
+    return Teaching(needs, first, tuple(others), context.anchors)
 
 
 def make_batch(method: Method, count: int = 6, *, seed: int = 0, size: int = 8) -> Batch:
@@ -126,13 +128,13 @@ def make_batch(method: Method, count: int = 6, *, seed: int = 0, size: int = 8) 
     draws = torch.Generator().manual_seed(seed)
     views = [torch.rand(count, 3, size, size, generator=draws) for _ in range(method.needs.num_views)]
     labels = torch.randint(0, NUM_CLASSES, (count,), generator=draws)
-    setting, needs = method.setting, method.needs
+    context, needs = method.context, method.needs
     seen: list[Any] = [None] * len(views)
     others: list[Any] = []
     if needs.teacher_output:
-        teacher = FrozenTeacher(setting.teacher, needs, CPU)
+        teacher = FrozenTeacher(context.teacher, needs, CPU)
         seen = [teacher.observe(view) for view in views]
-        others = [FrozenTeacher(other, needs, CPU).observe(views[0]) for other in setting.more_teachers]
+        others = [FrozenTeacher(other, needs, CPU).observe(views[0]) for other in context.more_teachers]
     batch = Batch(
         views[0],
         labels,
@@ -141,7 +143,7 @@ def make_batch(method: Method, count: int = 6, *, seed: int = 0, size: int = 8) 
         more_views=tuple(views[1:]),
         more_teacher=tuple(seen[1:]) if needs.teacher_sees == "all" else (),
         other_teachers=tuple(others),
-        target_views=torch.rand(count, 3, size, size, generator=draws) if needs.target_images else None,
+        target_views=torch.rand(count, 3, size, size, generator=draws) if method.requires("target images") else None,
     )
     if any(stage.split == "halves" for stage in method.stages()):
         other = torch.rand(count, 3, size, size, generator=draws)

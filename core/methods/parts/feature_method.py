@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from core.methods.method import Batch, Method, Needs, Setting
+from core.methods.method import Batch, Method, MethodContext, Needs
 from core.networks.network import Features, Network
 from core.networks.taps import TapPoint
 from core.system.seeds import seeded
@@ -21,15 +21,13 @@ class FeatureMethod(Method):
     where the maps cannot be compared as they are; its knobs have `taps`, `weight` and `label_weight`.
     """
 
-    needs = Needs(teacher="frozen")
     term: ClassVar[str]
     """What the loss term is called."""
 
-    def __init__(self, knobs: object, setting: Setting) -> None:
-        super().__init__(knobs, setting)
-        pairs = tap_pairs(self.knobs.taps, setting)
+    def __init__(self, knobs: object, context: MethodContext) -> None:
+        super().__init__(knobs, context)
+        pairs = tap_pairs(self.knobs.taps, context)
         self.needs = Needs(
-            teacher="frozen",
             teacher_taps=tuple(teacher.path for _, teacher in pairs),
             student_taps=tuple(student.path for student, _ in pairs),
         )
@@ -60,15 +58,15 @@ class FeatureMethod(Method):
         return total
 
 
-def tap_pairs(taps: str | tuple[str, ...], setting: Setting) -> list[tuple[TapPoint, TapPoint]]:
+def tap_pairs(taps: str | tuple[str, ...], context: MethodContext) -> list[tuple[TapPoint, TapPoint]]:
     """(student's tap, teacher's tap), shallow to deep: `last`, `middle` (one of each), `all`, or the teacher's modules
     by path. Raises SpecInvalid for a path that the teacher has not.
     """
-    teacher = setting.teacher
+    teacher = context.teacher
     points = teacher.tap_points
     chosen = {"last": points[-1:], "middle": points[(len(points) - 1) // 2 :][:1], "all": points}
     named = chosen[taps] if isinstance(taps, str) else [teacher.tap(path) for path in taps]
-    return [(_nearest(point, teacher, setting.student), point) for point in named]
+    return [(_nearest(point, teacher, context.student), point) for point in named]
 
 
 def _nearest(point: TapPoint, teacher: Network, student: Network) -> TapPoint:

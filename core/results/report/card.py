@@ -1,12 +1,14 @@
 """model_card.md: the model card that Hugging Face reads, with YAML in front and prose for people."""
 
 import html
+import inspect
 from importlib.resources import files
 from typing import Any
 
 import jinja2
 from huggingface_hub import EvalResult, ModelCardData
 
+from core.data import decode
 from core.results.report import words
 from core.results.report.outcome import Outcome
 from core.results.report.rows import rows
@@ -16,6 +18,7 @@ from core.spec.projected import base_of
 
 LIBRARIES = {"torchvision": "torchvision", "timm": "timm"}
 DEFAULT_LIBRARY = "pytorch"
+LAST_IMPORT = "from PIL import Image\n"  # of core.data.decode: what follows is printed in the card
 
 
 def model_card(outcome: Outcome) -> str:
@@ -42,7 +45,20 @@ def model_card(outcome: Outcome) -> str:
         initial_weights=_initial_weights(outcome.spec["student"].get("weights")),
         library=_library(outcome.student.architecture),
         parity=outcome.metrics.get("parity"),
+        decoding=_decoding(),
+        resize_mode=_resize_mode(outcome.preprocessing),
     )
+
+
+def _decoding() -> str:
+    """The engine's own functions that decode an image, as source: they need Pillow and numpy alone."""
+    return inspect.getsource(decode).partition(LAST_IMPORT)[2].strip()
+
+
+def _resize_mode(preprocessing: dict[str, Any]) -> str:
+    """How an image is resized last: bilinear or bicubic."""
+    resizes = [step for step in preprocessing["steps"] if step["step"] == "resize"]
+    return str(resizes[-1]["interpolation"])
 
 
 def plain(text: str) -> str:

@@ -5,6 +5,18 @@ from typing import Any
 from core.networks.network import InputFormat
 from core.results.onnx import INPUT_NAME, OUTPUT_NAME
 
+# What core.data.decode does, in the order in which it does it.
+DECODING = {
+    "step": "decode",
+    "color": "RGB",
+    "frame": "the first of an animation or of several pages",
+    "jpeg_scaling": "by libjpeg at 1/2, 1/4 or 1/8 where both sides stay at least twice resize_short_side",
+    "16_bit_gray": "divided by 257 and rounded",
+    "transparency": "over white",
+    "color_profile": "ignored",
+    "exif_orientation": "applied",
+}
+
 
 def describe_preprocessing(input_format: InputFormat, *, canvas_size: int, image_size: int) -> dict[str, Any]:
     """JSON that a stranger can follow without Retort; sizes in pixels.
@@ -13,7 +25,7 @@ def describe_preprocessing(input_format: InputFormat, *, canvas_size: int, image
     `input_format` what the exported network takes. `steps` is the exact order; the fields beside it are its summary.
     """
     steps: list[dict[str, Any]] = [
-        {"step": "decode", "color": "RGB", "exif_orientation": "applied", "transparency": "over white"},
+        DECODING,
         {"step": "center_crop", "size": "the short side"},
         {"step": "resize", "height": canvas_size, "width": canvas_size, "interpolation": "bilinear", "antialias": True},
     ]

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from core.results.report.outcome import Outcome
 
-TITLES = {"scratch": "Scratch", "finetune": "Fine-tuned"}
+TITLES = {"scratch": "Scratch", "finetune": "Fine-tuned", "finetune_student": "Fine-tuned student"}
 
 
 @dataclass(frozen=True)

@@ -33,5 +33,5 @@ def method_name(outcome: Outcome) -> str:
 def _taught(method: dict[str, Any]) -> Taught:
     knobs = dict(method)
     name = knobs.pop("name")
-    found = find(name)
-    return Taught(name, KNOBS[name].fidelity, " ".join((found.__doc__ or "").split()), found.source, knobs)
+    declared = KNOBS[name]
+    return Taught(name, declared.fidelity, " ".join((find(name).__doc__ or "").split()), declared.source, knobs)

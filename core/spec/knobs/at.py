@@ -10,7 +10,7 @@ from core.spec.knobs.contract import Knobs
 class AtKnobs(Knobs):
     """Attention transfer: where the teacher looks, and labels."""
 
-    source = "Zagoruyko and Komodakis, ICLR 2017, arXiv:1612.03928; as in RepDistiller"
+    source = "Zagoruyko and Komodakis, ICLR 2017, arXiv:1612.03928; mean over positions and weight as in RepDistiller"
     fidelity = "as published"
     name: Literal["at"] = Field("at", description="tells the methods apart")
     weight: float = Field(1000.0, ge=0, description="of the squared difference of attention maps, mean over places")

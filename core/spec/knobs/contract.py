@@ -9,6 +9,8 @@ Need = Literal["teacher", "labels", "common classes", "initial weights", "target
 """common classes: the teacher's classes include the customer's. target images: unlabelled images of a second domain
 (dataset.target_uri). trajectory: the checkpoints of the teacher's own training."""
 
+TrainedAlong = Literal["teacher", "generator"]
+
 
 class Knobs(Part):
     """The knobs of one method; a subclass's default of `name` is the method's name."""
@@ -17,12 +19,20 @@ class Knobs(Part):
     """Paper, and how sure we are of the formula."""
     fidelity: ClassVar[Fidelity]
     needs: ClassVar[tuple[Need, ...]] = ("teacher", "labels")
-    """With its default knobs; core.methods.method.Needs says the same to the loop."""
+    """What a job must bring, with the method's default knobs. What the training loop then computes is declared by the
+    method itself: core.methods.method.Needs."""
+    fresh_head: ClassVar[bool] = False
+    """The student's classifier starts from random weights, even where its given weights contain one that fits."""
     can_be_combined: ClassVar[bool] = True
     """Whether it can be one of several terms of a loss: it has one stage and one optimizer step a batch."""
     takes_more_teachers: ClassVar[bool] = False
     """Whether it learns from all of `more_teachers` at once."""
     name: str
+
+    @property
+    def trained_along(self) -> frozenset[TrainedAlong]:
+        """The networks that are trained together with the student, each with an optimizer of its own."""
+        return frozenset()
 
     def why_alone(self) -> str | None:
         """Why these knobs of a method that can be combined cannot be; None where they can."""

@@ -10,7 +10,10 @@ from core.spec.knobs.contract import Knobs
 class CrdKnobs(Knobs):
     """Contrastive distillation: each image's features against those of other classes, and labels."""
 
-    source = "Tian, Krishnan and Isola, ICLR 2020, arXiv:1910.10699; as in RepDistiller"
+    source = (
+        "Tian, Krishnan and Isola, ICLR 2020, arXiv:1910.10699; formula and defaults as in RepDistiller, with "
+        "negatives drawn with repetition"
+    )
     fidelity = "as published"
     name: Literal["crd"] = Field("crd", description="tells the methods apart")
     weight: float = Field(0.8, ge=0, description="of the contrastive loss, both directions summed")

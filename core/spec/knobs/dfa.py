@@ -14,7 +14,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class DfaKnobs(Knobs):
     """Feature aggregation search: which layers of the teacher teach is searched first, then the student is trained."""
 
-    source = "Guan et al., ECCV 2020, arXiv:2008.00506; loss from reading notes, its weights are our variant"
+    source = "Guan et al., ECCV 2020, arXiv:2008.00506; loss from reading notes, all weights are our variant"
     fidelity = "our variant"
     can_be_combined = False
     name: Literal["dfa"] = Field("dfa", description="tells the methods apart")

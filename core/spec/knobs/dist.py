@@ -10,7 +10,10 @@ from core.spec.knobs.contract import Knobs
 class DistKnobs(Knobs):
     """Correlation with the teacher's soft labels, within each image and within each class (DIST)."""
 
-    source = "Huang et al., Knowledge Distillation from A Stronger Teacher, NeurIPS 2022"
+    source = (
+        "Huang et al., Knowledge Distillation from A Stronger Teacher, NeurIPS 2022; formula and weights as in the "
+        "authors' code"
+    )
     fidelity = "as published"
     needs = ("teacher", "labels", "common classes")
     name: Literal["dist"] = Field("dist", description="tells the methods apart")

@@ -11,7 +11,10 @@ from core.spec.part import Auto
 class DkdKnobs(Knobs):
     """Hinton's distillation in two parts with weights of their own: the label against the rest, and the rest (DKD)."""
 
-    source = "Zhao et al., Decoupled Knowledge Distillation, CVPR 2022; standardize: Sun et al., CVPR 2024"
+    source = (
+        "Zhao et al., Decoupled Knowledge Distillation, CVPR 2022; formula and weights as in the authors' code "
+        "(mdistiller); standardize: Sun et al., CVPR 2024"
+    )
     fidelity = "as published"
     needs = ("teacher", "labels", "common classes")
     name: Literal["dkd"] = Field("dkd", description="tells the methods apart")

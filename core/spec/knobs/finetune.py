@@ -12,8 +12,9 @@ class FinetuneKnobs(Knobs):
     teacher's.
     """
 
-    source = "transfer learning, no distillation"
+    source = "transfer learning from given weights with a fresh head; no distillation"
     fidelity = "common practice"
     needs = ("labels", "initial weights")
+    fresh_head = True
     name: Literal["finetune"] = Field("finetune", description="tells the methods apart")
     freeze_backbone: bool = Field(False, description="true: a linear probe")

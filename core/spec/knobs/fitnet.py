@@ -11,8 +11,8 @@ class FitnetKnobs(Knobs):
     """Hints: the student's middle map regressed onto the teacher's, with labels or before them."""
 
     source = (
-        "Romero et al., ICLR 2015, arXiv:1412.6550; one stage as in RepDistiller, two stages in the paper's order with "
-        "our weights"
+        "Romero et al., ICLR 2015, arXiv:1412.6550; one stage and its weight as in RepDistiller and mdistiller, two "
+        "stages in the paper's order with our weights"
     )
     fidelity = "as published"
     name: Literal["fitnet"] = Field("fitnet", description="tells the methods apart")

@@ -11,7 +11,10 @@ from core.spec.part import Auto
 class KdKnobs(Knobs):
     """Hinton's distillation; teacher logits restricted to the chosen classes and renormalized."""
 
-    source = "Hinton, Vinyals and Dean 2015, arXiv:1503.02531; standardize: Sun et al., CVPR 2024"
+    source = (
+        "Hinton, Vinyals and Dean 2015, arXiv:1503.02531; weights as in RepDistiller; standardize: Sun et al., CVPR "
+        "2024"
+    )
     fidelity = "as published"
     needs = ("teacher", "labels", "common classes")
     name: Literal["kd"] = Field("kd", description="tells the methods apart")

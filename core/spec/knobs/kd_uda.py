@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from core.spec.knobs.contract import Knobs
+from core.spec.knobs.contract import Knobs, TrainedAlong
 from core.spec.part import Auto
 
 
@@ -12,7 +12,8 @@ class KdUdaKnobs(Knobs):
     """A teacher that adapts to unlabelled images of a second domain, and a student that learns from it meanwhile."""
 
     source = (
-        "Nguyen-Meidine et al. 2020, arXiv:2005.07839, and its follow-up MT-MTDA; as in the authors' code, repaired"
+        "Nguyen-Meidine et al. 2020, arXiv:2005.07839, and its follow-up MT-MTDA, WACV 2021; formulas from the "
+        "authors' code, whose defects are repaired: our variant"
     )
     fidelity = "our variant"
     needs = ("teacher", "labels", "common classes", "target images")
@@ -49,3 +50,8 @@ class KdUdaKnobs(Knobs):
         if (self.distillation_start == 0) != (self.distillation_end == 0):
             raise ValueError("distillation_start and distillation_end are both 0 or both above: 0 times a factor is 0")
         return self
+
+    @property
+    def trained_along(self) -> frozenset[TrainedAlong]:
+        """The teacher."""
+        return frozenset({"teacher"})

@@ -11,7 +11,10 @@ from core.spec.part import Auto
 class MlkdKnobs(Knobs):
     """The teacher's soft labels at three levels (image, batch, classes), in a weak and a strong view; costs double."""
 
-    source = "Jin, Wang and Lin, Multi-Level Logit Distillation, CVPR 2023; standardize: Sun et al., CVPR 2024"
+    source = (
+        "Jin, Wang and Lin, Multi-Level Logit Distillation, CVPR 2023; without three defects of its code, which "
+        "paper_code brings back; standardize: Sun et al., CVPR 2024"
+    )
     fidelity = "our variant"
     needs = ("teacher", "labels", "common classes")
     name: Literal["mlkd"] = Field("mlkd", description="tells the methods apart")

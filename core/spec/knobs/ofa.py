@@ -10,7 +10,9 @@ from core.spec.knobs.contract import Knobs
 class OfaKnobs(Knobs):
     """The teacher's logits at the student's end and at exits along it, for teachers of any make (OFA-KD)."""
 
-    source = "Hao et al., One-for-All, NeurIPS 2023; the exits for any student are our variant"
+    source = (
+        "Hao et al., One-for-All, NeurIPS 2023; loss as in the authors' code, the exits for any student are our variant"
+    )
     fidelity = "our variant"
     needs = ("teacher", "labels", "common classes")
     name: Literal["ofa"] = Field("ofa", description="tells the methods apart")

@@ -13,7 +13,10 @@ class OskdKnobs(Knobs):
     variant).
     """
 
-    source = "Tzelepi, Passalis and Tefas, ICPR 2020; read in its abstract alone, so the arithmetic is our variant"
+    source = (
+        "Tzelepi, Passalis and Tefas, ICPR 2020 and ESWA 2021; read in their abstracts alone, so the arithmetic is "
+        "our variant"
+    )
     fidelity = "our variant"
     needs = ("labels",)
     name: Literal["oskd"] = Field("oskd", description="tells the methods apart")

@@ -10,7 +10,10 @@ from core.spec.knobs.contract import Knobs
 class PatientKnobs(Knobs):
     """Function matching: the teacher's soft labels alone; meant for mixup and many epochs."""
 
-    source = "Beyer et al., A good teacher is patient and consistent, CVPR 2022, arXiv:2106.05237"
+    source = (
+        "Beyer et al., A good teacher is patient and consistent, CVPR 2022, arXiv:2106.05237; formula as in the "
+        "authors' code (big_vision)"
+    )
     fidelity = "as published"
     needs = ("teacher", "common classes")
     name: Literal["patient"] = Field("patient", description="tells the methods apart")

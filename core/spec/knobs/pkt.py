@@ -10,7 +10,7 @@ from core.spec.knobs.contract import Knobs
 class PktKnobs(Knobs):
     """Probabilistic knowledge transfer: who is whose neighbour in a batch, and labels."""
 
-    source = "Passalis and Tefas, ECCV 2018, arXiv:1803.10837; as in RepDistiller"
+    source = "Passalis and Tefas, ECCV 2018, arXiv:1803.10837; formula and weight as in RepDistiller"
     fidelity = "as published"
     name: Literal["pkt"] = Field("pkt", description="tells the methods apart")
     weight: float = Field(30000.0, ge=0, description="of the divergence, mean over pairs of images")

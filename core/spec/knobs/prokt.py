@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.spec.knobs.contract import Knobs
+from core.spec.knobs.contract import Knobs, TrainedAlong
 
 
 class ProktKnobs(Knobs):
@@ -45,3 +45,8 @@ class ProktKnobs(Knobs):
     initial_teacher: Literal["given", "random"] = Field(
         "given", description="random: the teacher's architecture with random weights"
     )
+
+    @property
+    def trained_along(self) -> frozenset[TrainedAlong]:
+        """The teacher."""
+        return frozenset({"teacher"})

@@ -11,7 +11,10 @@ from core.spec.part import Auto
 class RcoKnobs(Knobs):
     """Route constrained optimization: the student follows the checkpoints of the teacher's own training."""
 
-    source = "Jin et al., ICCV 2019, arXiv:1904.09149; read in its abstract, greedy rule and weights are our variant"
+    source = (
+        "Jin et al., ICCV 2019, arXiv:1904.09149; read in its abstract: anchors as published, greedy rule and "
+        "weights are our variant"
+    )
     fidelity = "our variant"
     needs = ("teacher", "labels", "common classes", "trajectory")
     can_be_combined = False

@@ -10,7 +10,10 @@ from core.spec.knobs.contract import Knobs
 class ReviewkdKnobs(Knobs):
     """Knowledge review: the teacher's maps from the student's maps and all deeper ones, and labels."""
 
-    source = "Chen et al., CVPR 2021, arXiv:2104.09044; as in mdistiller, but with maps after the activation"
+    source = (
+        "Chen et al., CVPR 2021, arXiv:2104.09044; fusion, distance and weight as in mdistiller, but with maps after "
+        "the activation"
+    )
     fidelity = "our variant"
     name: Literal["reviewkd"] = Field("reviewkd", description="tells the methods apart")
     weight: float = Field(5.0, ge=0, description="of the distances, summed over levels")

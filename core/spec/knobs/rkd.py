@@ -10,7 +10,7 @@ from core.spec.knobs.contract import Knobs
 class RkdKnobs(Knobs):
     """Relational distillation: distances and angles between images, and labels."""
 
-    source = "Park et al., CVPR 2019, arXiv:1904.05068; as in RepDistiller"
+    source = "Park et al., CVPR 2019, arXiv:1904.05068; formula and weights as in RepDistiller"
     fidelity = "as published"
     name: Literal["rkd"] = Field("rkd", description="tells the methods apart")
     distance_weight: float = Field(25.0, ge=0, description="of the difference of pairwise distances")

@@ -10,7 +10,7 @@ from core.spec.knobs.contract import Knobs
 class ScratchKnobs(Knobs):
     """Labels only, from random weights (or from `student.weights`)."""
 
-    source = "supervised training, no distillation"
+    source = "supervised training with cross-entropy; no distillation"
     fidelity = "common practice"
     needs = ("labels",)
     name: Literal["scratch"] = Field("scratch", description="tells the methods apart")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from core.spec.knobs.contract import Knobs
+from core.spec.knobs.contract import Knobs, TrainedAlong
 
 
 class SimkdKnobs(Knobs):
@@ -14,8 +14,8 @@ class SimkdKnobs(Knobs):
     """
 
     source = (
-        "Chen et al., CVPR 2022, arXiv:2203.14001; one teacher as in the authors' code; several teachers and data_free "
-        "are only named in the paper, so there the arithmetic is our variant"
+        "Chen et al., CVPR 2022, arXiv:2203.14001; one teacher as in the authors' code; several teachers and "
+        "data_free are only named in the paper, so there the arithmetic is our variant"
     )
     fidelity = "as published"
     needs = ("teacher", "common classes")
@@ -44,3 +44,8 @@ class SimkdKnobs(Knobs):
         if self.data_free and self.label_weight:
             raise ValueError("data_free has no labels: label_weight must be 0")
         return self
+
+    @property
+    def trained_along(self) -> frozenset[TrainedAlong]:
+        """Data-free: the generator of the images."""
+        return frozenset({"generator"} if self.data_free else ())

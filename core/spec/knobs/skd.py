@@ -11,7 +11,10 @@ from core.spec.part import Auto
 class SkdKnobs(Knobs):
     """Specialization by feature maps and labels (Liu et al., CVPRW 2023; our variant)."""
 
-    source = "Liu et al., CVPR Workshops 2023; read in its abstract alone, so the arithmetic is our variant"
+    source = (
+        "Liu et al., CVPR Workshops 2023, doi:10.1109/CVPRW59228.2023.00339; read in its abstract alone, so the "
+        "arithmetic is our variant"
+    )
     fidelity = "our variant"
     name: Literal["skd"] = Field("skd", description="tells the methods apart")
     weight: Annotated[float, Field(ge=0)] | Auto = Field(

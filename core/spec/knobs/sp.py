@@ -10,7 +10,7 @@ from core.spec.knobs.contract import Knobs
 class SpKnobs(Knobs):
     """Similarity-preserving distillation: which images of a batch are alike, and labels."""
 
-    source = "Tung and Mori, ICCV 2019, arXiv:1907.09682; as in RepDistiller"
+    source = "Tung and Mori, ICCV 2019, arXiv:1907.09682; formula and weight as in RepDistiller"
     fidelity = "as published"
     name: Literal["sp"] = Field("sp", description="tells the methods apart")
     weight: float = Field(

@@ -10,7 +10,7 @@ from core.spec.knobs.contract import Knobs
 class SrdKnobs(Knobs):
     """The teacher's pooled features through a linear projector, both standardized over the batch, and soft labels."""
 
-    source = "Miles and Mikolajczyk, AAAI 2024, arXiv:2303.11098"
+    source = "Miles and Mikolajczyk, AAAI 2024, arXiv:2303.11098; formula and weights read in torchdistill"
     fidelity = "as published"
     needs = ("teacher", "labels", "common classes")
     name: Literal["srd"] = Field("srd", description="tells the methods apart")

@@ -10,7 +10,10 @@ from core.spec.knobs.contract import Knobs
 class StreamlinedKnobs(Knobs):
     """The teacher's soft labels and its likeness of images within a batch, without labels (Streamlined KD)."""
 
-    source = "Jeong, Lee and Choi, Streamlined Knowledge Distillation, CVPR 2026; read in torchdistill's implementation"
+    source = (
+        "Jeong, Lee and Choi, Streamlined Knowledge Distillation, CVPR 2026; formula as in torchdistill's "
+        "implementation, the weights are ours"
+    )
     fidelity = "our variant"
     needs = ("teacher", "common classes")
     name: Literal["streamlined"] = Field("streamlined", description="tells the methods apart")

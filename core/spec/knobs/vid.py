@@ -10,7 +10,7 @@ from core.spec.knobs.contract import Knobs
 class VidKnobs(Knobs):
     """Variational information distillation: the likelihood of the teacher's maps, and labels."""
 
-    source = "Ahn et al., CVPR 2019, arXiv:1904.05835; as in RepDistiller"
+    source = "Ahn et al., CVPR 2019, arXiv:1904.05835; formula, regressor and weight as in RepDistiller"
     fidelity = "as published"
     name: Literal["vid"] = Field("vid", description="tells the methods apart")
     weight: float = Field(1.0, ge=0, description="of the negative log-likelihood, mean over channels and places")

@@ -10,7 +10,7 @@ from core.spec.knobs.contract import Knobs
 class WslKnobs(Knobs):
     """Weighted soft labels: what the teacher says of an image counts less, the better the student knows it."""
 
-    source = "Zhou et al., ICLR 2021, arXiv:2102.00650; read in the authors' code"
+    source = "Zhou et al., ICLR 2021, arXiv:2102.00650; formula and CIFAR-100 weights from the authors' code"
     fidelity = "as published"
     needs = ("teacher", "labels", "common classes")
     name: Literal["wsl"] = Field("wsl", description="tells the methods apart")

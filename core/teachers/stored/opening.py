@@ -17,7 +17,7 @@ from core.teachers.stored.stored_pass import StoredPass, address_of, store_root
 def layout_for(training: ResolvedTraining, method: Method) -> Layout:
     """What a record holds for what this method asks of the teacher."""
     needs, size = method.needs, training.image_size
-    teacher = method.setting.teacher
+    teacher = method.context.teacher
     device = next(teacher.parameters()).device
     with torch.no_grad():
         features = teacher.features(torch.zeros(1, 3, size, size, device=device), needs.teacher_taps)
@@ -39,7 +39,7 @@ def open_pass(
     workspace: Workspace,
 ) -> StoredPass:
     """The pass of the job's teacher over the run's training images, in the engine's cache."""
-    layout, network = layout_for(run.training, method), method.setting.teacher
+    layout, network = layout_for(run.training, method), method.context.teacher
     address = address_of(
         network.state_dict(),
         architecture=network.architecture,

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tiny import make_batch, make_setting
+from tiny import make_batch, make_context
 
 from core.methods.at import At, at_loss
 from core.spec.knobs.at import AtKnobs
@@ -51,10 +51,10 @@ def test_gradcheck():
 
 
 def test_the_term_adds_the_taps_up_with_the_larger_map_pooled():
-    setting = make_setting(image_size=8)
-    method = At(AtKnobs(weight=10.0, label_weight=0.0), setting)
+    context = make_context(image_size=8)
+    method = At(AtKnobs(weight=10.0, label_weight=0.0), context)
     batch = make_batch(method)
-    student = setting.student.features(batch.views, method.needs.student_taps)
+    student = context.student.features(batch.views, method.needs.student_taps)
     terms = method.terms(student, batch)
     each = [at_loss(s, t).item() for s, t in zip(student.maps, batch.teacher.maps, strict=True)]
     assert len(each) == 3 and min(each) > 0
@@ -66,4 +66,4 @@ def test_the_term_adds_the_taps_up_with_the_larger_map_pooled():
 
 
 def test_it_has_nothing_to_learn():
-    assert list(At(AtKnobs(), make_setting(image_size=8)).parameters()) == []
+    assert list(At(AtKnobs(), make_context(image_size=8)).parameters()) == []

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import make_batch, make_setting, make_trainer, make_training
+from tiny import make_batch, make_context, make_trainer, make_training
 
 from core import methods
 from core.spec import KNOBS, CombinedKnobs
@@ -10,34 +10,34 @@ from core.spec import KNOBS, CombinedKnobs
 TERMS = ({"name": "lelp"}, {"name": "skd", "taps": "all"}, {"name": "mlkd"}, {"name": "tcs", "coordinates": 8})
 
 
-def build(name, setting=None, **knobs):
+def build(name, context=None, **knobs):
     method = methods.find(name)
-    return method(method.resolved(KNOBS[name](**knobs)), setting or make_setting(image_size=8))
+    return method(method.resolved(KNOBS[name](**knobs)), context or make_context(image_size=8))
 
 
-def combined(setting=None):
-    return build("combined", setting, terms=TERMS)
+def combined(context=None):
+    return build("combined", context, terms=TERMS)
 
 
 def test_the_needs_of_all_parts_are_united():
     needs = combined().needs
     assert (needs.num_views, needs.more_views, needs.teacher_sees) == (2, "strong", "all")
-    assert needs.survey and needs.teacher_logits and needs.teacher_pooled and needs.teacher_covers_classes
+    assert needs.survey and needs.teacher_logits and needs.teacher_pooled
     assert len(needs.teacher_taps) == 3
 
 
 def test_each_part_has_the_terms_that_it_has_alone():
-    setting = make_setting(image_size=8)
-    setting.student.eval()
-    together = combined(setting)
+    context = make_context(image_size=8)
+    context.student.eval()
+    together = combined(context)
     batch = make_batch(together)
     terms = {
         name: term.item()
-        for name, term in together.terms(setting.student.features(batch.views, (0, 1, 2)), batch).items()
+        for name, term in together.terms(context.student.features(batch.views, (0, 1, 2)), batch).items()
     }
     seen = set()
     for knobs in TERMS:
-        alone = build(setting=setting, **knobs)
+        alone = build(context=context, **knobs)
         own = make_batch(alone)
         for name, term in next(alone.updates(own)).terms.items():
             if name == "label":

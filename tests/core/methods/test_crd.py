@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import NUM_CLASSES, make_batch, make_setting, make_trainer, make_training, same_weights, snapshot
+from tiny import NUM_CLASSES, make_batch, make_context, make_trainer, make_training, same_weights, snapshot
 
 from core.methods.crd import UNKNOWN, Crd, draw_negatives, nce_loss
 from core.spec.knobs.crd import CrdKnobs
 
 
 def crd(num_train=40, **knobs):
-    return Crd(CrdKnobs(**{"width": 8, **knobs}), make_setting(image_size=8, num_train=num_train))
+    return Crd(CrdKnobs(**{"width": 8, **knobs}), make_context(image_size=8, num_train=num_train))
 
 
 def test_the_loss_is_the_papers_formula():
@@ -58,7 +58,7 @@ def test_a_step_is_what_rows_gathered_one_by_one_give():
     method = crd(negatives=12)
     batch, n, width = make_batch(method), 40, 8
     memories = [method.teacher_memory.clone().numpy(), method.student_memory.clone().numpy()]
-    student = method.setting.student.features(batch.views, ())
+    student = method.context.student.features(batch.views, ())
     torch.manual_seed(3)
     loss = method.terms(student, batch)["crd"].item()
     torch.manual_seed(3)
@@ -116,7 +116,7 @@ def test_both_embeddings_learn_and_the_teacher_does_not():
     method = crd()
     sum(next(method.updates(make_batch(method))).terms.values()).backward()
     assert all(layer.weight.grad.abs().max() > 0 for layer in (method.student_embedding, method.teacher_embedding))
-    assert all(parameter.grad is None for parameter in method.setting.teacher.parameters())
+    assert all(parameter.grad is None for parameter in method.context.teacher.parameters())
 
 
 def test_classes_are_noted_where_images_are_whole_and_not_where_they_are_mixed():

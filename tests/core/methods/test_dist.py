@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
-from tiny import make_setting
+from tiny import make_context
 
 from core.methods.dist import Dist, dist_losses
 from core.methods.method import Batch
@@ -83,7 +83,7 @@ def test_a_constant_row_stays_finite():
 
 
 def test_the_terms_weigh_both_correlations_with_the_restricted_teacher():
-    method = Dist(DistKnobs(weight=3.0, inter_weight=0.5, intra_weight=2.0), make_setting())
+    method = Dist(DistKnobs(weight=3.0, inter_weight=0.5, intra_weight=2.0), make_context())
     student, teacher, labels = logits(10, classes=4), logits(11, classes=6), torch.tensor([0, 1, 2, 3, 0])
     batch = Batch(torch.zeros(5, 3, 8, 8), labels, torch.arange(5), teacher=Features(teacher, None, ()))
     terms = method.terms(Features(student, None, ()), batch)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import log_softmax
-from tiny import make_setting
+from tiny import make_context
 
 from core.methods.dkd import Dkd, dkd_losses
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Moment, Stage
+from core.methods.method import Batch, Stage, TrainingProgress
 from core.networks.network import Features
 from core.spec.knobs.dkd import DkdKnobs
 
@@ -89,7 +89,7 @@ def test_a_student_that_is_wholly_sure_stays_finite(dtype):
 
 
 def dkd(**knobs):
-    return Dkd(Dkd.resolved(DkdKnobs(**knobs)), make_setting())
+    return Dkd(Dkd.resolved(DkdKnobs(**knobs)), make_context())
 
 
 def terms(method, targets=None, seed=11):
@@ -122,7 +122,7 @@ def test_a_mixed_image_counts_both_labels_by_their_shares():
 def test_the_weight_rises_over_the_first_epochs(warmup, epoch, share):
     method = dkd(warmup_epochs=warmup)
     full = terms(method)
-    method.begin_epoch(Moment(Stage(), epoch, step=0, fraction=0.0))
+    method.begin_epoch(TrainingProgress(Stage(), epoch, step=0, fraction=0.0))
     now = terms(method)
     assert now["dkd"].item() == pytest.approx(share * full["dkd"].item(), rel=1e-9)
     assert now["label"].item() == full["label"].item()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from pydantic import ValidationError
-from tiny import make_batch, make_setting, make_trainer, make_training, snapshot
+from tiny import make_batch, make_context, make_trainer, make_training, snapshot
 
 from core.errors import LabelSpaceMismatch
 from core.methods.fitnet import Fitnet, regressor
@@ -16,8 +16,8 @@ from core.spec import CombinedKnobs
 from core.spec.knobs.fitnet import FitnetKnobs
 
 
-def fitnet(setting=None, **knobs):
-    return Fitnet(FitnetKnobs(**knobs), setting or make_setting(image_size=8))
+def fitnet(context=None, **knobs):
+    return Fitnet(FitnetKnobs(**knobs), context or make_context(image_size=8))
 
 
 @pytest.mark.parametrize(("student", "teacher", "gives"), [(8, 8, 8), (8, 4, 4), (4, 8, 8), (8, 6, 8), (12, 4, 12)])
@@ -30,9 +30,9 @@ def test_the_regressor_brings_the_map_to_the_teachers_size_where_one_is_twice_th
 
 
 def test_the_hint_is_the_middle_map_of_three():
-    setting = make_setting(image_size=8)
-    assert [teacher.path for _, teacher in tap_pairs("middle", setting)] == ["layer2"]
-    method = fitnet(setting)
+    context = make_context(image_size=8)
+    assert [teacher.path for _, teacher in tap_pairs("middle", context)] == ["layer2"]
+    method = fitnet(context)
     assert method.needs.teacher_taps == ("layer2",) and not method.needs.teacher_logits
 
 
@@ -45,7 +45,7 @@ def test_the_regressor_ends_in_a_relu_only_where_the_teacher_has_no_negatives():
 def test_the_term_is_the_mean_squared_difference():
     method = fitnet(weight=7.0)
     batch = make_batch(method)
-    student = method.setting.student.features(batch.views, method.needs.student_taps)
+    student = method.context.student.features(batch.views, method.needs.student_taps)
     regressed = method.adapters[0](student.maps[0]).detach().double().numpy()
     expected = 7 * ((regressed - batch.teacher.maps[0].double().numpy()) ** 2).mean()
     assert method.terms(student, batch)["fitnet"].item() == pytest.approx(expected, rel=1e-5)
@@ -57,7 +57,7 @@ def test_two_stages_are_the_hint_alone_and_then_labels_with_soft_labels():
     assert (hint.share, distillation.share) == (0.25, 0.75)
     assert hint.restarts_schedule and distillation.restarts_schedule
     batch = make_batch(method)
-    student = method.setting.student.features(batch.views, method.needs.student_taps)
+    student = method.context.student.features(batch.views, method.needs.student_taps)
     assert set(method.terms(student, batch)) == {"fitnet"}
     method.stage = distillation
     terms = method.terms(student, batch)
@@ -72,10 +72,10 @@ def test_the_hint_moves_the_student_up_to_the_hinted_map_and_the_second_stage_al
 
     def keep(trainer):
         if trainer.step in (5, 10):
-            weights.append(dict(method.setting.student.module.named_parameters()))
+            weights.append(dict(method.context.student.module.named_parameters()))
             weights[-1] = {name: value.detach().clone() for name, value in weights[-1].items()}
 
-    weights.append({name: v.detach().clone() for name, v in method.setting.student.module.named_parameters()})
+    weights.append({name: v.detach().clone() for name, v in method.context.student.module.named_parameters()})
     make_trainer(method, make_training(), after_step=keep).run()
     start, hinted, finished = weights
     front = ("conv1", "bn1", "layer1", "layer2")
@@ -123,13 +123,13 @@ def test_the_second_stage_leaves_the_regressor_alone():
 
 
 def test_a_second_stage_without_common_classes_is_refused_unless_it_has_no_soft_labels():
-    setting = replace(make_setting(image_size=8), class_indices=None)
+    context = replace(make_context(image_size=8), class_indices=None)
     with pytest.raises(LabelSpaceMismatch, match="second stage"):
-        fitnet(setting, stages=2)
-    method = fitnet(setting, stages=2, kd_weight=0.0)
+        fitnet(context, stages=2)
+    method = fitnet(context, stages=2, kd_weight=0.0)
     method.stage = method.stages()[1]
     assert set(next(method.updates(make_batch(method))).terms) == {"label"}
-    fitnet(setting)
+    fitnet(context)
 
 
 def test_only_one_stage_can_be_a_term_of_a_sum():

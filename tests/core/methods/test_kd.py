@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny import make_setting
+from tiny import make_context
 
 from core.methods.kd import Kd, kd_loss
 from core.methods.method import Batch, select_classes
@@ -82,8 +82,8 @@ def test_the_restricted_teacher_is_a_softmax_over_the_chosen_classes():
 
 
 def test_the_terms_weigh_labels_and_the_restricted_teacher():
-    setting = make_setting(label_smoothing=0.1)
-    method = Kd(KdKnobs(temperature=2.0, weight=0.7, label_weight=0.3), setting)
+    context = make_context(label_smoothing=0.1)
+    method = Kd(KdKnobs(temperature=2.0, weight=0.7, label_weight=0.3), context)
     student, teacher, labels = logits(16, classes=4), logits(17, classes=6), torch.tensor([0, 1, 2, 3, 0])
     batch = Batch(torch.zeros(5, 3, 8, 8), labels, torch.arange(5), teacher=Features(teacher, None, ()))
     terms = method.terms(Features(student, None, ()), batch)
@@ -130,7 +130,7 @@ def test_what_is_left_to_auto_depends_on_standardization():
 
 
 def test_with_standardized_logits_the_labels_still_see_the_plain_ones():
-    method = Kd(KdKnobs(standardize=True, temperature=2.0, weight=9.0), make_setting())
+    method = Kd(KdKnobs(standardize=True, temperature=2.0, weight=9.0), make_context())
     student, teacher, labels = logits(22, classes=4), logits(23, classes=6), torch.tensor([3, 1, 2, 0, 0])
     batch = Batch(torch.zeros(5, 3, 8, 8), labels, torch.arange(5), teacher=Features(teacher, None, ()))
     terms = method.terms(Features(student, None, ()), batch)

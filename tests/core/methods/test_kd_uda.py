@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from tiny import make_batch, make_setting, make_trainer, make_training, same_weights, snapshot
+from tiny import make_batch, make_context, make_trainer, make_training, same_weights, snapshot
 
 from core.methods.kd import kd_loss
 from core.methods.kd_uda import KdUda, discriminator_loss, mmd_loss, ramp, reverse_gradient
-from core.methods.method import Moment, Stage
+from core.methods.method import Stage, TrainingProgress
 from core.networks.teacher import load_teacher
 from core.policy import Policy
 from core.spec import TeacherSpec
@@ -28,13 +28,13 @@ def features(seed, rows=4, width=3):
 
 
 def kd_uda(**knobs):
-    method = KdUda(KdUda.resolved(KdUdaKnobs(**knobs)), make_setting(image_size=8, classes=tuple("abcd")))
+    method = KdUda(KdUda.resolved(KdUdaKnobs(**knobs)), make_context(image_size=8, classes=tuple("abcd")))
     method.set_training_mode()
     return method
 
 
 def at_progress(method, progress, epoch=1):
-    method.begin_epoch(Moment(Stage(), epoch, 10, progress))
+    method.begin_epoch(TrainingProgress(Stage(), epoch, 10, progress))
     return method
 
 
@@ -136,7 +136,7 @@ def test_a_share_that_can_never_grow_is_refused(start, end):
 @pytest.mark.parametrize("adaptation", ADAPTATIONS)
 def test_each_step_moves_its_own_network_alone(adaptation):
     method = at_progress(kd_uda(adaptation=adaptation), 0.5)
-    teacher, student = method.setting.teacher, method.setting.student
+    teacher, student = method.context.teacher, method.context.student
     seen = []
     for update in method.updates(make_batch(method)):
         seen.append((update.group, set(update.terms)))
@@ -157,7 +157,7 @@ def test_the_discriminator_learns_and_the_teacher_learns_against_it():
     grouped = {id(parameter) for parameter in method.parameter_groups()["teacher"]}
     assert all(id(parameter) in grouped for parameter in method.discriminator.parameters())
     batch = make_batch(method)
-    first = method.setting.teacher.module.conv1.weight
+    first = method.context.teacher.module.conv1.weight
 
     def gradient(progress):
         term = next(at_progress(method, progress, epoch=round(100 * progress)).updates(batch)).terms["reversal"]
@@ -189,10 +189,10 @@ def test_the_teachers_steps_bring_the_domains_together():
 def test_without_distillation_the_student_stays_and_with_nothing_else_the_teacher_stays():
     for share, group, still in ((0.0, "teacher", "student"), (1.0, "student", "teacher")):
         method = kd_uda(distillation_start=share, distillation_end=share)
-        before = snapshot(getattr(method.setting, still))
+        before = snapshot(getattr(method.context, still))
         assert [update.group for update in method.updates(make_batch(method))] == [group]
         make_trainer(method, make_training(max_steps=3)).run()
-        assert same_weights(before, snapshot(getattr(method.setting, still)))
+        assert same_weights(before, snapshot(getattr(method.context, still)))
 
 
 @pytest.mark.parametrize("divergence", ["forward", "reverse"])
@@ -201,7 +201,7 @@ def test_the_terms_are_the_weighted_formulas(divergence):
     share, batch = method.distillation, make_batch(method)
     teacher_update, student_update = method.updates(batch)
     with torch.no_grad():
-        teacher, student = method.setting.teacher, method.setting.student
+        teacher, student = method.context.teacher, method.context.student
         source, target = teacher.features(batch.views, ()), teacher.features(batch.target_views, ())
         cross_entropy = torch.nn.functional.cross_entropy
         expected = {
@@ -216,8 +216,8 @@ def test_the_terms_are_the_weighted_formulas(divergence):
 
     method = at_progress(kd_uda(divergence=divergence, temperature=5.0), 0.5)
     with torch.no_grad():
-        taught = [method.setting.teacher.eval()(views) for views in (batch.views, batch.target_views)]
-        own = [method.setting.student(views) for views in (batch.views, batch.target_views)]
+        taught = [method.context.teacher.eval()(views) for views in (batch.views, batch.target_views)]
+        own = [method.context.student(views) for views in (batch.views, batch.target_views)]
     order = slice(None) if divergence == "forward" else slice(None, None, -1)
     source, target = (kd_loss(*pair[order], temperature=5.0) for pair in zip(own, taught, strict=True))
     terms = method._distillation(batch, share).terms
@@ -236,23 +236,23 @@ def test_adaptation_and_target_logits_live_on_after_the_first_epoch():
 
 def test_the_adapted_teacher_is_a_product_that_later_jobs_can_name(tmp_path):
     method = kd_uda()
-    before = snapshot(method.setting.teacher.module)
+    before = snapshot(method.context.teacher.module)
     make_trainer(method, make_training(max_steps=3)).run()
     path = tmp_path / "teacher.safetensors"
-    path.write_bytes(method.products()[path.name])
+    path.write_bytes(method.products().teacher)
     spec = TeacherSpec(weights=f"file:{path}")
     adapted = load_teacher(spec, Workspace(tmp_path, tmp_path / "cache", None, Policy()))
     assert adapted.classes == ("a", "b", "c", "d")
-    assert same_weights(snapshot(adapted.network.module), snapshot(method.setting.teacher.module))
+    assert same_weights(snapshot(adapted.network.module), snapshot(method.context.teacher.module))
     assert not same_weights(snapshot(adapted.network.module), before)
 
 
 def test_the_teacher_keeps_the_customers_classes_in_their_order():
-    setting = make_setting(image_size=8)
+    context = make_context(image_size=8)
     views = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    expected = setting.teacher(views)[:, setting.class_indices]
-    KdUda(KdUda.resolved(KdUdaKnobs()), setting)
-    torch.testing.assert_close(setting.teacher(views), expected)
+    expected = context.teacher(views)[:, context.class_indices]
+    KdUda(KdUda.resolved(KdUdaKnobs()), context)
+    torch.testing.assert_close(context.teacher(views), expected)
 
 
 @pytest.mark.parametrize("adaptation", ADAPTATIONS)
@@ -270,7 +270,7 @@ def test_a_cut_training_goes_on_as_if_it_had_not_been(adaptation):
     second.load_state_dict(first.state_dict())
     second.run()
     for network in ("student", "teacher"):
-        assert same_weights(*(snapshot(getattr(method.setting, network)) for method in (whole, resumed)))
+        assert same_weights(*(snapshot(getattr(method.context, network)) for method in (whole, resumed)))
 
 
 def test_mixed_labels_reach_both_networks():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.special import softmax
 from sklearn.decomposition import PCA
-from tiny import make_batch, make_setting, make_trainer, make_training
+from tiny import make_batch, make_context, make_trainer, make_training
 
 from core.errors import UserError
 from core.methods.kd import kd_loss
@@ -71,8 +71,8 @@ def test_equal_embeddings_and_a_single_one_have_no_directions():
         assert directions_of(embeddings, 2, generator(0, "test")).abs().max() == 0
 
 
-def lelp(setting=None, **knobs):
-    return Lelp(LelpKnobs(**knobs), setting or make_setting(image_size=8))
+def lelp(context=None, **knobs):
+    return Lelp(LelpKnobs(**knobs), context or make_context(image_size=8))
 
 
 def survey_batches(embeddings, labels, size=16):
@@ -85,7 +85,7 @@ def survey_batches(embeddings, labels, size=16):
 def test_subclasses_that_the_classifier_does_not_see_are_found():
     """Each class has two hidden kinds, apart along a direction that the teacher's weights are blind to."""
     method = lelp(num_subclasses=2, subclass_temperature=0.1)
-    weight = method.setting.teacher.classifier.weight.detach().double()[[5, 0, 3, 2]]
+    weight = method.context.teacher.classifier.weight.detach().double()[[5, 0, 3, 2]]
     hidden = torch.linalg.svd(weight).Vh[-4:]  # (4, 64), one for each class, in the null space
     labels = torch.arange(80) % 4
     kind = (torch.arange(80) // 4) % 2
@@ -122,7 +122,7 @@ def test_a_class_of_one_image_and_one_without_any_are_not_split():
 def test_where_the_weights_see_all_directions_come_from_the_whole_space():
     method = lelp(num_subclasses=61)  # 64 wide, four classes: 60 dimensions are unseen
     method.survey(survey_batches(normal(13, 160, 64), torch.arange(160) % 4))
-    weight = method.setting.teacher.classifier.weight.detach()[[5, 0, 3, 2]]
+    weight = method.context.teacher.classifier.weight.detach()[[5, 0, 3, 2]]
     assert (method.directions @ weight.T).abs().max() > 0.01
 
 
@@ -132,8 +132,8 @@ def test_with_one_subclass_it_is_kd():
     terms = next(method.updates(batch := make_batch(method))).terms
     assert terms["subclasses"].item() == pytest.approx(0, abs=1e-6)
     with torch.no_grad():
-        teacher = method.setting.teacher(batch.views)[:, [5, 0, 3, 2]]
-        student = method.setting.student(batch.views)
+        teacher = method.context.teacher(batch.views)[:, [5, 0, 3, 2]]
+        student = method.context.student(batch.views)
     assert terms["classes"].item() == pytest.approx(0.9 * kd_loss(student, teacher, temperature=4.0).item(), rel=1e-4)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
-from tiny import make_batch, make_setting
+from tiny import make_batch, make_context
 
 from core.methods.mlkd import Mlkd, gram_losses, share_of_unsure
 from core.spec.knobs.mlkd import MlkdKnobs
@@ -70,9 +70,9 @@ def test_the_unsure_are_those_up_to_the_median(count):
 
 def mlkd(**knobs):
     """In eval mode, so that networks give the same of the same."""
-    method = Mlkd(Mlkd.resolved(MlkdKnobs(**knobs)), make_setting(image_size=8))
+    method = Mlkd(Mlkd.resolved(MlkdKnobs(**knobs)), make_context(image_size=8))
     method.eval()
-    method.setting.student.eval()
+    method.context.student.eval()
     return method
 
 
@@ -80,8 +80,8 @@ def seen(method, batch):
     """(student, teacher) logits in numpy, each for the weak and the strong view."""
     views = (batch.views, *batch.more_views)
     with torch.no_grad():
-        student = [method.setting.student(view).double().numpy() for view in views]
-        teacher = [method.setting.teacher(view).double().numpy()[:, [5, 0, 3, 2]] for view in views]
+        student = [method.context.student(view).double().numpy() for view in views]
+        teacher = [method.context.teacher(view).double().numpy()[:, [5, 0, 3, 2]] for view in views]
     return student, teacher
 
 
@@ -173,4 +173,4 @@ def test_the_relations_have_a_weight_of_their_own():
 def test_it_asks_for_a_strong_second_view_that_the_teacher_sees_too():
     needs = Mlkd.needs
     assert (needs.num_views, needs.more_views, needs.teacher_sees) == (2, "strong", "all")
-    assert needs.live_teacher is not None
+    assert mlkd().live_teacher is not None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
-from tiny import make_batch, make_network, make_setting
+from tiny import make_batch, make_context, make_network
 
 from core.errors import UserError
 from core.methods.method import Batch
@@ -112,7 +112,7 @@ def test_exits_are_at_resolutions_or_at_the_quarters_of_the_blocks(architecture,
 )
 def test_convolutions_and_tokens_teach_each_other(student, teacher, size):
     network = make_network(student, image_size=size)
-    method = Ofa(OfaKnobs(), make_setting(student=network, teacher=teacher, image_size=size))
+    method = Ofa(OfaKnobs(), make_context(student=network, teacher=teacher, image_size=size))
     batch = make_batch(method, 2, size=size)
     terms = next(method.updates(batch)).terms
     torch.stack(list(terms.values())).sum().backward()
@@ -122,19 +122,19 @@ def test_convolutions_and_tokens_teach_each_other(student, teacher, size):
 
 
 def ofa(**knobs):
-    return Ofa(OfaKnobs(**knobs), make_setting(image_size=8))
+    return Ofa(OfaKnobs(**knobs), make_context(image_size=8))
 
 
 def test_the_exits_losses_are_summed():
     method = ofa(gamma=1.4, weight=0.5, exit_weight=2.0)
     method.eval()
-    method.setting.student.eval()
+    method.context.student.eval()
     batch = make_batch(method)
     terms = next(method.updates(batch)).terms
     labels = batch.targets.tolist()
     with torch.no_grad():
-        seen = method.setting.student.features(batch.views, (0, 1, 2))
-        teacher = method.setting.teacher(batch.views).double().numpy()[:, [5, 0, 3, 2]]
+        seen = method.context.student.features(batch.views, (0, 1, 2))
+        teacher = method.context.teacher(batch.views).double().numpy()[:, [5, 0, 3, 2]]
         early = [leave(each).double().numpy() for leave, each in zip(method.exits, seen.maps, strict=True)]
     final = numpy_ofa(seen.logits.double().numpy(), teacher, labels, 1.4, 1.0).mean()
     exits = sum(numpy_ofa(each, teacher, labels, 1.4, 1.0).mean() for each in early)

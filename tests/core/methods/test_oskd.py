@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from tiny import make_batch, make_setting
+from tiny import make_batch, make_context
 
-from core.methods.method import Moment, Stage
+from core.methods.method import Stage, TrainingProgress
 from core.methods.oskd import Oskd, distribution_loss, neighbour_targets, regression_loss
 from core.spec.knobs.oskd import OskdKnobs
 
@@ -112,11 +112,11 @@ def test_divergence_and_distance_are_those_of_numpy():
 
 @pytest.mark.parametrize("form", ["logits", "pooled", "distribution"])
 def test_the_term_is_the_weighted_loss_of_the_form_without_any_memory(form):
-    method = Oskd(Oskd.resolved(OskdKnobs(form=form, num_neighbours=1, temperature=2.0)), make_setting(image_size=8))
+    method = Oskd(Oskd.resolved(OskdKnobs(form=form, num_neighbours=1, temperature=2.0)), make_context(image_size=8))
     assert method.knobs.weight == {"logits": 0.1, "pooled": 0.1, "distribution": 1.0}[form]
     assert not method.state_dict()
     batch = make_batch(method, 8)
-    student = method.setting.student.features(batch.views, ())
+    student = method.context.student.features(batch.views, ())
     outputs = student.pooled if form == "pooled" else student.logits
     targets = torch.from_numpy(brute_targets(outputs.detach().numpy(), batch.targets.tolist(), 1))
     shared = torch.tensor([(batch.targets == own).sum() > 1 for own in batch.targets])
@@ -128,9 +128,9 @@ def test_the_term_is_the_weighted_loss_of_the_form_without_any_memory(form):
 
 
 def test_the_term_grows_over_the_warm_up():
-    method = Oskd(Oskd.resolved(OskdKnobs(warmup_epochs=4)), make_setting(image_size=8))
+    method = Oskd(Oskd.resolved(OskdKnobs(warmup_epochs=4)), make_context(image_size=8))
     batch, seen = make_batch(method), []
     for epoch in (0, 1, 3, 100):
-        method.begin_epoch(Moment(Stage(), epoch, epoch * 5, epoch / 240))
+        method.begin_epoch(TrainingProgress(Stage(), epoch, epoch * 5, epoch / 240))
         seen.append(next(method.updates(batch)).terms["subclass"].item())
     assert [value / seen[3] for value in seen] == pytest.approx([0.25, 0.5, 1.0, 1.0], rel=1e-5)

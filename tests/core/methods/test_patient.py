@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
-from tiny import make_setting, make_trainer, make_training, same_weights, snapshot
+from tiny import make_context, make_trainer, make_training, same_weights, snapshot
 
 from core.methods.method import Batch
 from core.methods.patient import Patient
@@ -13,8 +13,8 @@ from core.spec.knobs.patient import PatientKnobs
 from core.teachers.frozen import FrozenTeacher
 
 
-def patient(setting=None, **knobs):
-    return Patient(PatientKnobs(**knobs), setting or make_setting(image_size=8))
+def patient(context=None, **knobs):
+    return Patient(PatientKnobs(**knobs), context or make_context(image_size=8))
 
 
 def logits(seed, classes):
@@ -37,7 +37,7 @@ def test_the_one_term_is_the_divergence_from_the_restricted_teacher(temperature)
 
 def test_both_see_the_same_mixed_views(monkeypatch):
     method = patient()
-    student, features, observe = method.setting.student, Network.features, FrozenTeacher.observe
+    student, features, observe = method.context.student, Network.features, FrozenTeacher.observe
     seen = {"student": [], "teacher": []}
 
     def noted_features(network, views, taps=(-1,)):
@@ -68,4 +68,4 @@ def test_labels_say_nothing():
         trainer.run()
         weights.append(snapshot(method.deployed()))
     assert same_weights(*weights)
-    assert not Patient.needs.labels
+    assert "labels" not in PatientKnobs.needs

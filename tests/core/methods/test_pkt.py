@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tiny import make_batch, make_setting
+from tiny import make_batch, make_context
 
 from core.methods.pkt import Pkt, pkt_loss
 from core.spec.knobs.pkt import PktKnobs
@@ -54,9 +54,9 @@ def test_dead_features_have_a_moderate_gradient():
 
 
 def test_the_term_compares_pooled_features():
-    setting = make_setting(image_size=8)
-    method = Pkt(PktKnobs(weight=100.0), setting)
+    context = make_context(image_size=8)
+    method = Pkt(PktKnobs(weight=100.0), context)
     batch = make_batch(method)
-    student = setting.student.features(batch.views, ())
+    student = context.student.features(batch.views, ())
     expected = 100 * pkt_loss(student.pooled, batch.teacher.pooled).item()
     assert method.terms(student, batch)["pkt"].item() == pytest.approx(expected)

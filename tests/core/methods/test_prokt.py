@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import make_batch, make_setting, make_trainer, make_training, same_weights, snapshot
+from tiny import make_batch, make_context, make_trainer, make_training, same_weights, snapshot
 
 from core.errors import LabelSpaceMismatch
 from core.methods.kd import kd_loss
@@ -23,8 +23,8 @@ from core.system.workspace import Workspace
 CHOSEN = [5, 0, 3, 2]
 
 
-def prokt(setting=None, **knobs):
-    return Prokt(ProktKnobs(**knobs), setting or make_setting(image_size=8))
+def prokt(context=None, **knobs):
+    return Prokt(ProktKnobs(**knobs), context or make_context(image_size=8))
 
 
 def softmax(logits):
@@ -34,7 +34,7 @@ def softmax(logits):
 
 def step(method, update, *, rate=0.5):
     """One step of plain SGD; the gradients stay to be looked at."""
-    for parameter in (*method.setting.student.parameters(), *method.setting.teacher.parameters()):
+    for parameter in (*method.context.student.parameters(), *method.context.teacher.parameters()):
         parameter.grad = None
     torch.stack(list(update.terms.values())).sum().backward()
     with torch.no_grad():
@@ -92,7 +92,7 @@ def test_both_losses_are_those_of_numpy_in_their_directions(temperature):
     method = prokt(proximity=0.3, initial_classifiers="given", temperature=temperature)
     method.set_training_mode()
     batch = make_batch(method)
-    student, teacher = method.setting.student, method.setting.teacher
+    student, teacher = method.context.student, method.context.teacher
     with torch.no_grad():
         z_t = teacher(batch.views).numpy()
         z_s = student.eval()(batch.views).numpy()
@@ -138,11 +138,11 @@ def test_the_student_follows_the_teacher_as_it_is_after_its_step():
     def divergence():
         """KL(teacher || student) as things stand; moves no running statistics."""
         with torch.no_grad():
-            z_t = method.setting.teacher.eval()(batch.views).numpy()
-            norms = snapshot(method.setting.student)
-            z_s = method.setting.student(batch.views).numpy()
-            method.setting.student.load_state_dict(norms)
-        method.setting.teacher.train()
+            z_t = method.context.teacher.eval()(batch.views).numpy()
+            norms = snapshot(method.context.student)
+            z_s = method.context.student(batch.views).numpy()
+            method.context.student.load_state_dict(norms)
+        method.context.teacher.train()
         p_t, p_s = softmax(z_t), softmax(z_s)
         return (p_t * np.log(p_t / p_s)).sum(1).mean()
 
@@ -159,25 +159,25 @@ def test_the_student_follows_the_teacher_as_it_is_after_its_step():
 
 def test_with_full_proximity_labels_do_not_reach_the_teacher():
     one, other = (run(prokt(proximity=1.0, initial_classifiers="given"), roll=roll) for roll in (0, 1))
-    assert same_weights(snapshot(one.setting.teacher), snapshot(other.setting.teacher))
+    assert same_weights(snapshot(one.context.teacher), snapshot(other.context.teacher))
     one, other = (run(prokt(proximity=0.9, initial_classifiers="given"), roll=roll) for roll in (0, 1))
-    assert not same_weights(snapshot(one.setting.teacher), snapshot(other.setting.teacher))
+    assert not same_weights(snapshot(one.context.teacher), snapshot(other.context.teacher))
 
 
 def test_without_proximity_the_teacher_trains_as_if_alone():
     method = prokt(proximity=0.0, teacher_rate=1.0, initial_classifiers="given")
-    alone = Scratch(ScratchKnobs(), make_setting(image_size=8))
-    teacher = prokt(initial_classifiers="given").setting.teacher
-    alone = Scratch(ScratchKnobs(), replace(alone.setting, student=teacher))
+    alone = Scratch(ScratchKnobs(), make_context(image_size=8))
+    teacher = prokt(initial_classifiers="given").context.teacher
+    alone = Scratch(ScratchKnobs(), replace(alone.context, student=teacher))
     for each in (method, alone):
         make_trainer(each, make_training(max_steps=4)).run()
-    assert same_weights(snapshot(method.setting.teacher), snapshot(alone.setting.student))
+    assert same_weights(snapshot(method.context.teacher), snapshot(alone.context.student))
 
 
 def test_zero_classifiers_begin_uniform_and_the_student_moves_after_the_teacher_did():
     method = prokt()
     method.set_training_mode()
-    before = snapshot(method.setting.student)
+    before = snapshot(method.context.student)
     updates = method.updates(make_batch(method))
     first = next(updates)
     assert first.terms["label"].item() == pytest.approx(0.6 * math.log(4), rel=1e-6)
@@ -186,28 +186,28 @@ def test_zero_classifiers_begin_uniform_and_the_student_moves_after_the_teacher_
     second = next(updates)
     assert second.terms["follow"].item() > 0
     step(method, second)
-    path = f"module.{method.setting.student.classifier_path}.weight"
-    assert not torch.equal(before[path], method.setting.student.state_dict()[path])
+    path = f"module.{method.context.student.classifier_path}.weight"
+    assert not torch.equal(before[path], method.context.student.state_dict()[path])
 
 
 def test_a_teacher_that_knows_none_of_the_classes_can_begin_with_zeros():
-    method = prokt(make_setting(image_size=8, class_indices=None))
-    assert method.setting.teacher.num_classes == 4
+    method = prokt(make_context(image_size=8, class_indices=None))
+    assert method.context.teacher.num_classes == 4
     with pytest.raises(LabelSpaceMismatch, match="do not include all"):
-        prokt(make_setting(image_size=8, class_indices=None), initial_classifiers="given")
+        prokt(make_context(image_size=8, class_indices=None), initial_classifiers="given")
 
 
 def test_a_given_classifier_is_the_teachers_own_for_the_chosen_classes():
-    setting = make_setting(image_size=8)
+    context = make_context(image_size=8)
     views = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        expected = setting.teacher(views)[:, CHOSEN]
-        torch.testing.assert_close(prokt(setting, initial_classifiers="given").setting.teacher(views), expected)
+        expected = context.teacher(views)[:, CHOSEN]
+        torch.testing.assert_close(prokt(context, initial_classifiers="given").context.teacher(views), expected)
 
 
 def test_a_random_teacher_knows_nothing_and_is_the_same_in_every_build():
     given, first, again = (
-        snapshot(prokt(initial_teacher=start).setting.teacher) for start in ("given", "random", "random")
+        snapshot(prokt(initial_teacher=start).context.teacher) for start in ("given", "random", "random")
     )
     assert same_weights(first, again) and not same_weights(first, given)
     assert first.keys() == given.keys()
@@ -216,7 +216,7 @@ def test_a_random_teacher_knows_nothing_and_is_the_same_in_every_build():
 @pytest.mark.parametrize("targets", ["eval", "batch"])
 def test_targets_learn_no_statistics_and_leave_the_modes(targets):
     method = run(prokt(targets=targets, initial_classifiers="given"), count=1)
-    teacher = method.setting.teacher
+    teacher = method.context.teacher
     teacher.module.bn1.eval()
     modes, before = [module.training for module in teacher.modules()], snapshot(teacher)
     views = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(4))
@@ -263,19 +263,17 @@ def test_the_teacher_learns_at_its_own_rate():
 
 
 def test_the_moved_teacher_is_a_file_that_a_later_job_can_be_taught_by(tmp_path):
-    method = prokt(make_setting(image_size=8, classes=("a", "b", "c", "d")))
+    method = prokt(make_context(image_size=8, classes=("a", "b", "c", "d")))
     make_trainer(method, make_training(max_steps=3)).run()
-    products = method.products()
-    assert products.keys() == {"teacher.safetensors"}
-    (tmp_path / "teacher.safetensors").write_bytes(products["teacher.safetensors"])
+    (tmp_path / "teacher.safetensors").write_bytes(method.products().teacher)
     spec = TeacherSpec(weights=(tmp_path / "teacher.safetensors").as_uri())
     loaded = load_teacher(spec, Workspace(tmp_path, tmp_path / "cache", None, Policy()))
     assert loaded.classes == ("a", "b", "c", "d") and loaded.network.architecture == "cifar/resnet14"
     views = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        torch.testing.assert_close(loaded.network(views), method.setting.teacher.eval()(views))
-    assert not same_weights(snapshot(loaded.network), snapshot(prokt().setting.teacher)), "it has moved"
-    assert method.deployed() is method.setting.student
+        torch.testing.assert_close(loaded.network(views), method.context.teacher.eval()(views))
+    assert not same_weights(snapshot(loaded.network), snapshot(prokt().context.teacher)), "it has moved"
+    assert method.deployed() is method.context.student
 
 
 @pytest.mark.parametrize("form", ["mixed", "dual"])
@@ -293,7 +291,7 @@ def test_a_resumed_training_is_the_same_bit_for_bit(form, tmp_path):
     resumed.run()
     for network in ("student", "teacher"):
         assert same_weights(
-            snapshot(getattr(whole.method.setting, network)), snapshot(getattr(resumed.method.setting, network))
+            snapshot(getattr(whole.method.context, network)), snapshot(getattr(resumed.method.context, network))
         )
     assert same_weights(snapshot(whole.method), snapshot(resumed.method))
     assert whole.method.products() == resumed.method.products()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 from tiny import (
+    make_context,
     make_network,
-    make_setting,
     make_split,
     make_trainer,
     make_training,
@@ -15,7 +15,7 @@ from tiny import (
 
 from core.errors import SpecInvalid
 from core.methods.kd import Kd
-from core.methods.method import Moment, Stage
+from core.methods.method import Stage, TrainingProgress
 from core.methods.rco import Rco, equal_interval, greedy_step, part_of
 from core.methods.skd import Skd
 from core.spec.knobs.kd import KdKnobs
@@ -23,8 +23,8 @@ from core.spec.knobs.rco import RcoKnobs
 from core.spec.knobs.skd import SkdKnobs
 
 
-def rco(setting=None, **knobs):
-    return Rco(Rco.resolved(RcoKnobs(**knobs)), setting or make_setting(image_size=8))
+def rco(context=None, **knobs):
+    return Rco(Rco.resolved(RcoKnobs(**knobs)), context or make_context(image_size=8))
 
 
 @pytest.mark.parametrize(("kept", "anchors"), [(1, 1), (4, 4), (10, 4), (9, 2), (7, 5), (240, 30)])
@@ -69,13 +69,13 @@ def test_the_last_epoch_may_be_cut_short():
 @pytest.mark.parametrize(
     ("form", "plain"),
     [
-        ("logits", lambda setting: Kd(Kd.resolved(KdKnobs()), setting)),
-        ("features", lambda setting: Skd(Skd.resolved(SkdKnobs()), setting)),
+        ("logits", lambda context: Kd(Kd.resolved(KdKnobs()), context)),
+        ("features", lambda context: Skd(Skd.resolved(SkdKnobs()), context)),
     ],
 )
 def test_one_anchor_is_the_plain_method_bit_for_bit(form, plain, budget):
     weights = []
-    for method in (rco(form=form, num_anchors=1, budget=budget), plain(make_setting(image_size=8))):
+    for method in (rco(form=form, num_anchors=1, budget=budget), plain(make_context(image_size=8))):
         trainer = make_trainer(method, make_training(max_steps=7))
         trainer.run()
         weights.append(snapshot(method.deployed()))
@@ -95,7 +95,7 @@ def teachers_seen(method, training):
 
     make_trainer(method, training, after_step=look).run()
     expected = []
-    for weights in method.setting.anchors:
+    for weights in method.context.anchors:
         network = make_network("cifar/resnet14", 6, image_size=8).eval()
         network.module.load_state_dict(weights())
         with torch.no_grad():
@@ -132,24 +132,24 @@ def numpy_kd(teacher, student):
 
 
 def test_hardness_is_the_loss_against_a_checkpoint_and_moves_nothing():
-    setting = make_setting(image_size=8, held_out=held_out())
-    method = rco(setting, route="greedy")
-    before = snapshot(setting.student), snapshot(setting.teacher)
-    for place, weights in enumerate(setting.anchors):
+    context = make_context(image_size=8, held_out=held_out())
+    method = rco(context, route="greedy")
+    before = snapshot(context.student), snapshot(context.teacher)
+    for place, weights in enumerate(context.anchors):
         teacher = make_network("cifar/resnet14", 6, image_size=8).eval()
         teacher.module.load_state_dict(weights())
         student = make_network("cifar/resnet8", image_size=8).eval()
         with torch.no_grad():
-            expected = numpy_kd(teacher(setting.held_out).numpy(), student(setting.held_out).numpy())
+            expected = numpy_kd(teacher(context.held_out).numpy(), student(context.held_out).numpy())
         assert method.hardness(place) == pytest.approx(expected, rel=1e-4)
-    assert same_weights(before[0], snapshot(setting.student)) and same_weights(before[1], snapshot(setting.teacher))
+    assert same_weights(before[0], snapshot(context.student)) and same_weights(before[1], snapshot(context.teacher))
 
 
 @pytest.mark.parametrize("form", ["logits", "features"])
 @pytest.mark.parametrize(("max_hardness", "seen"), [(1e9, [0, 3, 3]), (1.0 + 1e-9, None)])
 def test_greedy_begins_easy_ends_with_the_finished_teacher_and_never_turns_back(form, max_hardness, seen):
     method = rco(
-        make_setting(image_size=8, held_out=held_out()),
+        make_context(image_size=8, held_out=held_out()),
         form=form,
         route="greedy",
         num_anchors=3,
@@ -157,7 +157,7 @@ def test_greedy_begins_easy_ends_with_the_finished_teacher_and_never_turns_back(
     )
     found = []
     for epoch in range(3):
-        method.begin_epoch(Moment(Stage(), epoch, epoch * 5, epoch / 3))
+        method.begin_epoch(TrainingProgress(Stage(), epoch, epoch * 5, epoch / 3))
         found.append(int(method.checkpoint))
     assert found[0] == 0 and found[-1] == 3 and found == sorted(found) and (seen is None or found == seen)
     assert method.anchor() is None, "the finished teacher"
@@ -167,8 +167,8 @@ def test_a_run_that_is_cut_within_an_epoch_goes_on_with_the_same_anchor():
     """A mid-epoch resume asks begin_epoch again, at another fraction and with another student."""
 
     def build():
-        setting = make_setting(image_size=8, held_out=held_out())
-        return make_trainer(rco(setting, route="greedy", num_anchors=3), make_training(epochs=3))
+        context = make_context(image_size=8, held_out=held_out())
+        return make_trainer(rco(context, route="greedy", num_anchors=3), make_training(epochs=3))
 
     uncut = build()
     uncut.run()
@@ -200,4 +200,4 @@ def test_weights_are_those_of_the_method_that_compares():
 @pytest.mark.parametrize("anchors", [(), (dict,)])
 def test_a_teacher_that_kept_too_few_checkpoints_is_refused(anchors):
     with pytest.raises(SpecInvalid, match=f"4 anchors are asked for, and the teacher kept {len(anchors)} checkpoints"):
-        rco(make_setting(image_size=8, anchors=anchors))
+        rco(make_context(image_size=8, anchors=anchors))

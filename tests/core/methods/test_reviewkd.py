@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from tiny import make_batch, make_network, make_setting
+from tiny import make_batch, make_context, make_network
 
-from core.methods.method import Moment, Stage
+from core.methods.method import Stage, TrainingProgress
 from core.methods.reviewkd import Fusion, Reviewkd, hierarchical_distance
 from core.spec.knobs.reviewkd import ReviewkdKnobs
 
@@ -53,18 +53,18 @@ def test_a_fusion_adds_both_maps_by_their_attention():
     assert output.shape == (2, 5, 4, 4)
 
 
-def reviewkd(setting=None, **knobs):
-    return Reviewkd(ReviewkdKnobs(**knobs), setting or make_setting(image_size=8))
+def reviewkd(context=None, **knobs):
+    return Reviewkd(ReviewkdKnobs(**knobs), context or make_context(image_size=8))
 
 
 def test_levels_go_from_the_pooled_features_to_the_shallowest_tap():
-    method = reviewkd(make_setting(teacher="cifar/resnet8x4", image_size=8))
+    method = reviewkd(make_context(teacher="cifar/resnet8x4", image_size=8))
     assert [fusion.leave[0].out_channels for fusion in (*method.adapters, method.deepest)] == [64, 128, 256, 256]
     assert [fusion.enter[0].in_channels for fusion in (*method.adapters, method.deepest)] == [16, 32, 64, 64]
     assert {fusion.enter[0].out_channels for fusion in (*method.adapters, method.deepest)} == {64}
     batch = make_batch(method)
-    student = method.setting.student.features(batch.views, method.needs.student_taps)
-    method.begin_epoch(Moment(Stage(), 100, 100, 0.5))
+    student = method.context.student.features(batch.views, method.needs.student_taps)
+    method.begin_epoch(TrainingProgress(Stage(), 100, 100, 0.5))
     output, carried = method.deepest(student.pooled[..., None, None])
     expected = [(output[..., 0, 0] - batch.teacher.pooled).square().mean()]
     for place in (2, 1, 0):
@@ -88,21 +88,21 @@ def test_a_network_that_hits_the_teachers_maps_loses_nothing():
     batch = make_batch(method)
     method.adapters = torch.nn.ModuleList(Oracle(each) for each in batch.teacher.maps)
     method.deepest = Oracle(batch.teacher.pooled[..., None, None])
-    student = method.setting.student.features(batch.views, method.needs.student_taps)
+    student = method.context.student.features(batch.views, method.needs.student_taps)
     assert method.terms(student, batch)["reviewkd"].item() == 0
 
 
 def test_the_weight_rises_epoch_by_epoch():
     method, warmths = reviewkd(warmup_epochs=4), []
     for epoch in range(6):
-        method.begin_epoch(Moment(Stage(), epoch, 10 * epoch, epoch / 6))
+        method.begin_epoch(TrainingProgress(Stage(), epoch, 10 * epoch, epoch / 6))
         warmths.append(method.warmth)
     assert warmths == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
     assert reviewkd(warmup_epochs=0).warmth == 1.0
 
 
 def test_networks_of_other_makes_and_a_single_image_meet():
-    method = reviewkd(make_setting(student=make_network("cifar/vgg8"), teacher="cifar/resnet14"))
+    method = reviewkd(make_context(student=make_network("cifar/vgg8"), teacher="cifar/resnet14"))
     method.set_training_mode()
     batch = make_batch(method, 1, size=32)
     assert all(torch.isfinite(term) for term in next(method.updates(batch)).terms.values())

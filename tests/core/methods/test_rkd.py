@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tiny import make_batch, make_setting
+from tiny import make_batch, make_context
 
 from core.methods.rkd import Rkd, angle_loss, distance_loss
 from core.spec.knobs.rkd import RkdKnobs
@@ -77,10 +77,10 @@ def test_one_image_and_a_collapsed_student_are_finite(loss):
 
 
 def test_both_terms_have_their_weights():
-    setting = make_setting(image_size=8)
-    method = Rkd(RkdKnobs(distance_weight=2.0, angle_weight=3.0), setting)
+    context = make_context(image_size=8)
+    method = Rkd(RkdKnobs(distance_weight=2.0, angle_weight=3.0), context)
     batch = make_batch(method)
-    student = setting.student.features(batch.views, ())
+    student = context.student.features(batch.views, ())
     terms, pooled = method.terms(student, batch), (student.pooled, batch.teacher.pooled)
     assert terms["distance"].item() == pytest.approx(2 * distance_loss(*pooled).item())
     assert terms["angle"].item() == pytest.approx(3 * angle_loss(*pooled).item())

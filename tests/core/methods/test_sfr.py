@@ -5,11 +5,11 @@ from itertools import permutations
 import numpy as np
 import pytest
 import torch
-from tiny import make_batch, make_network, make_setting
+from tiny import make_batch, make_context, make_network
 from torch.nn import functional
 
 from core.errors import SpecInvalid
-from core.methods.method import Batch, Moment, Stage
+from core.methods.method import Batch, Stage, TrainingProgress
 from core.methods.sfr import Sfr, emd, grouped_channels, local_loss, own_taps, transport_plan
 from core.networks.zoo import build
 from core.spec.knobs.sfr import SfrKnobs
@@ -130,19 +130,19 @@ def test_half_precision_is_computed_in_float32(dtype):
     )
 
 
-def sfr(setting=None, **knobs):
-    return Sfr(SfrKnobs(**knobs), setting or make_setting())
+def sfr(context=None, **knobs):
+    return Sfr(SfrKnobs(**knobs), context or make_context())
 
 
 def at(method, fraction):
-    method.begin_epoch(Moment(Stage(), 0, 0, fraction))
+    method.begin_epoch(TrainingProgress(Stage(), 0, 0, fraction))
     return method
 
 
 def test_the_term_sums_the_distances_of_the_earlier_maps_to_the_last():
     method = sfr(weight=0.7, matched=False, grid=2)
     batch = make_batch(method, 4, size=32)
-    student = method.setting.student.features(batch.views, method.needs.student_taps)
+    student = method.context.student.features(batch.views, method.needs.student_taps)
     *shallow, deep = (each.detach().numpy().astype(np.float64) for each in student.maps)
     expected = 0.0
     for each in shallow:
@@ -167,14 +167,14 @@ def test_each_part_can_be_switched_off():
 def test_no_gradient_comes_from_the_deep_maps_own_layers():
     method = sfr()
     next(method.updates(make_batch(method))).terms["local"].backward()
-    named = dict(method.setting.student.module.named_parameters())
+    named = dict(method.context.student.module.named_parameters())
     assert named["layer2.0.conv1.weight"].grad.abs().max() > 0
     assert named["layer3.0.conv1.weight"].grad is None
 
 
 @pytest.mark.parametrize(("fraction", "smooth"), [(0.0, 0.05), (0.5, 0.1), (1.0, 0.15)])
 def test_labels_grow_smoother(fraction, smooth):
-    method = at(sfr(make_setting(label_smoothing=0.05), smoothing=0.1), fraction)
+    method = at(sfr(make_context(label_smoothing=0.05), smoothing=0.1), fraction)
     logits, labels = feature_map(17, (5, 4)), torch.tensor([0, 1, 2, 3, 0])
     batch = Batch(torch.zeros(5, 3, 8, 8), labels, torch.arange(5))
     rows = (1 - smooth) * np.eye(4)[labels] + smooth / 4
@@ -187,14 +187,14 @@ def test_without_smoothing_it_is_the_cross_entropy():
     batch = make_batch(method)
     logits = feature_map(18, (6, 4)).float()
     assert torch.equal(method.label_loss(logits, batch), functional.cross_entropy(logits, batch.targets))
-    assert at(sfr(make_setting(label_smoothing=0.9), smoothing=1.0), 0.9).smoothing == 1.0
+    assert at(sfr(make_context(label_smoothing=0.9), smoothing=1.0), 0.9).smoothing == 1.0
 
 
 def test_a_network_of_one_resolution_is_tapped_at_a_few_blocks():
     vit = build("timm/test_vit", 4, image_size=160)
     assert [point.path for point in own_taps("all", vit)][-1] == vit.tap_points[-1].path
     assert [point.path for point in own_taps("all", vit)][:-1] == ["blocks.0", "blocks.1", "blocks.2"]
-    method = sfr(make_setting(student=vit))
+    method = sfr(make_context(student=vit))
     assert next(method.updates(make_batch(method, 2, size=160))).terms["local"] > 0
 
 
@@ -206,4 +206,4 @@ def test_taps_by_path():
     lonely = make_network("cifar/resnet8")
     lonely.tap_points = lonely.tap_points[-1:]
     with pytest.raises(SpecInvalid, match="a map needs a deeper one"):
-        sfr(make_setting(student=lonely))
+        sfr(make_context(student=lonely))

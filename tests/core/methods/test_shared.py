@@ -10,8 +10,8 @@ import torch
 from tiny import (
     NUM_CLASSES,
     make_batch,
+    make_context,
     make_network,
-    make_setting,
     make_trainer,
     make_training,
     same_weights,
@@ -19,7 +19,7 @@ from tiny import (
 )
 
 from core import methods
-from core.methods.method import Batch, Method, Setting, Update
+from core.methods.method import Batch, Method, MethodContext, Update
 from core.spec import KNOBS
 from core.training.trainer import Trainer
 
@@ -78,11 +78,18 @@ WITHOUT_LABEL_TERM = {"patient", "simkd", "streamlined"}
 NAMES = methods.names()
 
 
-def build(name: str, setting: Setting | None = None, **knobs: Any) -> Method:
+def is_frozen(name: str) -> bool:
+    """Whether the method has a teacher and does not change it."""
+    return "teacher" in KNOBS[name].needs and "teacher" not in knobs_of(name).trained_along
+
+
+def knobs_of(name: str, **knobs: Any) -> Any:
+    return KNOBS[name](**{**GIVEN.get(name, {}), **knobs})
+
+
+def build(name: str, context: MethodContext | None = None, **knobs: Any) -> Method:
     method = methods.find(name)
-    return method(
-        method.resolved(KNOBS[name](**{**GIVEN.get(name, {}), **knobs})), setting or make_setting(image_size=8)
-    )
+    return method(method.resolved(knobs_of(name, **knobs)), context or make_context(image_size=8))
 
 
 def take(method: Method, batch: Batch, check: Callable[[Update], None]) -> None:
@@ -100,17 +107,17 @@ def test_every_method_has_knobs_and_a_row_here():
     assert set(NAMES) == set(KNOBS) == set(SETTINGS)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if methods.find(name).needs.teacher == "frozen"])
+@pytest.mark.parametrize("name", [name for name in NAMES if is_frozen(name)])
 def test_a_frozen_teacher_does_not_move(name):
     method = build(name)
-    before = snapshot(method.setting.teacher)
+    before = snapshot(method.context.teacher)
     make_trainer(method, make_training(max_steps=3)).run()
-    assert same_weights(before, snapshot(method.setting.teacher))
-    assert all(parameter.grad is None for parameter in method.setting.teacher.parameters())
+    assert same_weights(before, snapshot(method.context.teacher))
+    assert all(parameter.grad is None for parameter in method.context.teacher.parameters())
     method.set_training_mode()
-    assert not any(module.training for module in method.setting.teacher.modules())
+    assert not any(module.training for module in method.context.teacher.modules())
     assert not any(
-        parameter is other for parameter in method.parameters() for other in method.setting.teacher.parameters()
+        parameter is other for parameter in method.parameters() for other in method.context.teacher.parameters()
     )
 
 
@@ -119,7 +126,7 @@ def test_without_its_own_terms_it_is_scratch_bit_for_bit(name):
     weights = []
     for method in (
         build(name, **SETTINGS[name]),
-        build("scratch", make_setting(image_size=8)),
+        build("scratch", make_context(image_size=8)),
     ):
         make_trainer(method, make_training(max_steps=4)).run()
         weights.append(snapshot(method.deployed()))
@@ -237,14 +244,20 @@ def test_cut_in_the_middle_it_goes_on_as_if_it_had_not_been(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_method_says_where_it_comes_from(name):
-    assert methods.find(name).source and methods.find(name).__doc__
+    assert methods.find(name).__doc__
     assert KNOBS[name].source and KNOBS[name].fidelity in ("as published", "our variant", "common practice")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_teacher_is_asked_only_where_the_knobs_require_one(name: str) -> None:
+    method = build(name)
+    assert method.requires("teacher") or not (method.needs.teacher_output or method.needs.survey)
 
 
 def test_a_linear_probe_moves_the_classifier_alone():
     method = build("finetune", freeze_backbone=True)
-    before = snapshot(method.setting.student.module)
+    before = snapshot(method.context.student.module)
     make_trainer(method, make_training(max_steps=3)).run()
-    after = method.setting.student.module.state_dict()
+    after = method.context.student.module.state_dict()
     changed = {key for key in before if not torch.equal(before[key], after[key])}
-    assert changed == {key for key in before if key.startswith(f"{method.setting.student.classifier_path}.")}
+    assert changed == {key for key in before if key.startswith(f"{method.context.student.classifier_path}.")}

@@ -8,8 +8,8 @@ import torch
 from simkd_cases import CHOSEN, settled, simkd, steps, two_teachers
 from tiny import (
     make_batch,
+    make_context,
     make_network,
-    make_setting,
     make_trainer,
     make_training,
     same_weights,
@@ -50,20 +50,20 @@ TEACHERS = {
 def test_with_the_teachers_own_features_it_gives_the_teachers_own_logits(architecture):
     size, form, neck = TEACHERS[architecture]
     teacher = settled(architecture, image_size=size)
-    method = simkd(replace(make_setting(), teacher=teacher))
-    assert (method.forms, method.setting.student.module.projections[0].neck) == ([form], neck)
+    method = simkd(replace(make_context(), teacher=teacher))
+    assert (method.forms, method.context.student.module.projections[0].neck) == ([form], neck)
     views = torch.rand(3, 3, size, size, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         seen = teacher.features(views)
         answer = seen.maps[0] if form == "map" else seen.pooled[..., None, None]
-        method.setting.student.module.projectors[0] = Given(answer)
+        method.context.student.module.projectors[0] = Given(answer)
         logits = method.deployed().eval()(views)
     torch.testing.assert_close(logits, seen.logits[:, CHOSEN], atol=1e-6, rtol=1e-5)
 
 
 def test_a_teacher_whose_classifier_is_not_linear_is_refused():
     with pytest.raises(UserError, match="squeezenet1_1: its logits are not linear"):
-        simkd(replace(make_setting(), teacher=settled_squeezenet()))
+        simkd(replace(make_context(), teacher=settled_squeezenet()))
 
 
 def settled_squeezenet():
@@ -117,10 +117,10 @@ def test_the_label_term_is_the_cross_entropy_behind_the_teachers_classifier():
 
 
 def test_encoder_and_projector_learn_and_the_classifier_never_moves():
-    setting = make_setting(image_size=8)
-    teacher, plain = setting.teacher, make_network("cifar/resnet8")
-    method = simkd(setting)
-    module = method.setting.student.module
+    context = make_context(image_size=8)
+    teacher, plain = context.teacher, make_network("cifar/resnet8")
+    method = simkd(context)
+    module = method.context.student.module
     before = snapshot(module)
     make_trainer(method, make_training(max_steps=3)).run()
     after = method.deployed().module.state_dict()
@@ -136,41 +136,41 @@ def test_encoder_and_projector_learn_and_the_classifier_never_moves():
 
 
 def test_the_students_larger_map_is_averaged_before_the_projector():
-    method = simkd(make_setting(teacher="cifar/vgg8"))
+    method = simkd(make_context(teacher="cifar/vgg8"))
     assert method.deployed().architecture == "cifar/resnet8+simkd-512x2.at4"
     views = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    assert method.setting.student.features(views, ("projectors.0",)).maps[0].shape == (2, 512, 4, 4)
+    assert method.context.student.features(views, ("projectors.0",)).maps[0].shape == (2, 512, 4, 4)
 
 
 def test_the_teachers_larger_map_is_averaged_in_the_loss():
-    method = simkd(make_setting(student=make_network("cifar/vgg8"), teacher="cifar/resnet14"))
+    method = simkd(make_context(student=make_network("cifar/vgg8"), teacher="cifar/resnet14"))
     assert method.deployed().architecture == "cifar/vgg8+simkd-64x2"
     method.set_training_mode()
     batch = make_batch(method, size=32)
     with torch.no_grad():
-        projected = method.setting.student.features(batch.views, ("projectors.0",)).maps[0].numpy()
+        projected = method.context.student.features(batch.views, ("projectors.0",)).maps[0].numpy()
         target = batch.teacher.maps[0].numpy().reshape(6, 64, 4, 2, 4, 2).mean(axis=(3, 5))
     loss = next(method.updates(batch)).terms["feature"].item()
     assert loss == pytest.approx(((projected - target) ** 2).mean(), rel=1e-4)
 
 
 def test_several_teachers_have_their_losses_added_and_their_outputs_averaged():
-    setting = two_teachers()
-    method = simkd(setting, weight=2.0)
+    context = two_teachers()
+    method = simkd(context, weight=2.0)
     assert method.deployed().architecture == "cifar/resnet8+simkd-256x2+64x2"
     method.set_training_mode()
     batch = make_batch(method)
     with torch.no_grad():
-        student = method.setting.student.features(batch.views, method.needs.student_taps)
+        student = method.context.student.features(batch.views, method.needs.student_taps)
         targets = [batch.teacher.maps[0], batch.other_teachers[0].maps[0]]
         assert [target.shape[1] for target in targets] == [256, 64]
         distances = [((s - t) ** 2).mean().item() for s, t in zip(student.maps, targets, strict=True)]
         each = [
             teacher.classifier(projected.mean(dim=(2, 3)))[:, indices]
             for teacher, projected, indices in zip(
-                (setting.teacher, *setting.more_teachers),
+                (context.teacher, *context.more_teachers),
                 student.maps,
-                (CHOSEN, *setting.more_class_indices),
+                (CHOSEN, *context.more_class_indices),
                 strict=True,
             )
         ]
@@ -179,12 +179,12 @@ def test_several_teachers_have_their_losses_added_and_their_outputs_averaged():
 
 
 def test_two_teachers_that_are_alike_answer_as_one():
-    setting = make_setting(image_size=8)
-    twice = replace(setting, more_teachers=(setting.teacher,), more_class_indices=(CHOSEN,))
+    context = make_context(image_size=8)
+    twice = replace(context, more_teachers=(context.teacher,), more_class_indices=(CHOSEN,))
     method = simkd(twice)
     batch = make_batch(method)
     for place in range(2):
-        method.setting.student.module.projectors[place] = Given(batch.teacher.maps[0])
+        method.context.student.module.projectors[place] = Given(batch.teacher.maps[0])
     with torch.no_grad():
         logits = method.deployed().eval()(batch.views)
     torch.testing.assert_close(logits, batch.teacher.logits[:, CHOSEN], atol=1e-6, rtol=1e-5)
@@ -211,14 +211,14 @@ def test_features_below_zero_can_be_fitted():
     assert floor <= reached[False]
     assert (
         "signed"
-        in simkd(replace(make_setting(), teacher=settled("timm/test_vit", image_size=64))).deployed().architecture
+        in simkd(replace(make_context(), teacher=settled("timm/test_vit", image_size=64))).deployed().architecture
     )
     assert "signed" not in simkd().deployed().architecture
 
 
 def test_a_vision_transformer_can_be_the_student():
     student = make_network("timm/test_vit", image_size=64)
-    method = simkd(make_setting(student=student, teacher="cifar/resnet8x4", image_size=64))
+    method = simkd(make_context(student=student, teacher="cifar/resnet8x4", image_size=64))
     make_trainer(method, make_training(max_steps=2, image_size=64)).run()
     assert method.deployed().architecture.startswith("timm/test_vit+simkd-256x2")
 
@@ -261,6 +261,6 @@ def copied(state):
 
 def test_a_map_as_wide_as_high_as_deep_keeps_its_layout():
     """After a channels-last encoder a shape of (1, 8, 8, 8) alone would be taken for N H W C."""
-    method = simkd(replace(make_setting(), student=make_network("torchvision/swin_t", image_size=64)))
-    point = method.setting.student.points["projectors.0"]
+    method = simkd(replace(make_context(), student=make_network("torchvision/swin_t", image_size=64)))
+    point = method.context.student.points["projectors.0"]
     assert (point.layout, point) == ("nchw", TapPoint("projectors.0", 64, 2, 2))

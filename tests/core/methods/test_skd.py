@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny import CPU, make_network, make_setting, make_trainer, make_training, same_weights, snapshot
+from tiny import CPU, make_context, make_network, make_trainer, make_training, same_weights, snapshot
 
 from core.errors import UserError
 from core.methods.method import Batch
@@ -128,12 +128,12 @@ def test_the_larger_map_is_averaged_down_and_none_is_blown_up():
         np.testing.assert_allclose((pooled[0] if student is large else pooled[1]).numpy(), blocks, atol=1e-12)
 
 
-def skd(setting, **knobs):
-    return Skd(Skd.resolved(SkdKnobs(**knobs)), setting)
+def skd(context, **knobs):
+    return Skd(Skd.resolved(SkdKnobs(**knobs)), context)
 
 
 def observe(method, views):
-    return FrozenTeacher(method.setting.teacher, method.needs, CPU).observe(views)
+    return FrozenTeacher(method.context.teacher, method.needs, CPU).observe(views)
 
 
 def terms_of(method, *, seed=0):
@@ -144,12 +144,12 @@ def terms_of(method, *, seed=0):
 
 
 def test_the_feature_term_is_the_weighted_distance_of_the_adapted_last_maps():
-    setting = make_setting()
-    method = skd(setting, weight=2.5, label_weight=0.0)
+    context = make_context()
+    method = skd(context, weight=2.5, label_weight=0.0)
     method.eval()
     views = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        s, t = setting.student.features(views).maps[0], setting.teacher.features(views).maps[0]
+        s, t = context.student.features(views).maps[0], context.teacher.features(views).maps[0]
         kernel, norm = method.adapters[0][0].weight[:, :, 0, 0], method.adapters[0][1]
         adapted = np.einsum("dc,nchw->ndhw", kernel.numpy(), s.numpy()) / np.sqrt(1 + norm.eps)
     terms = terms_of(method)
@@ -162,11 +162,11 @@ def test_the_teachers_classifier_says_nothing(form):
     """Its logits may be anything, even not a number: loss and student stay the same."""
     weights = []
     for spoil in (False, True):
-        setting = make_setting(image_size=8, class_indices=None)
+        context = make_context(image_size=8, class_indices=None)
         if spoil:
             with torch.no_grad():
-                setting.teacher.classifier.weight.fill_(float("nan"))
-        method = skd(setting, form=form)
+                context.teacher.classifier.weight.fill_(float("nan"))
+        method = skd(context, form=form)
         make_trainer(method, make_training(max_steps=3)).run()
         weights.append(snapshot(method.deployed()))
     assert same_weights(*weights)
@@ -174,8 +174,8 @@ def test_the_teachers_classifier_says_nothing(form):
 
 
 def test_adapters_fit_the_channels_train_along_and_are_not_deployed():
-    setting = make_setting(teacher="cifar/resnet8x4")
-    method = skd(setting)
+    context = make_context(teacher="cifar/resnet8x4")
+    method = skd(context)
     assert method.adapters[0][0].weight.shape == (256, 64, 1, 1)
     assert method.adapters[0][0].bias is None
     group = {id(parameter) for parameter in method.parameter_groups()["student"]}
@@ -187,46 +187,46 @@ def test_adapters_fit_the_channels_train_along_and_are_not_deployed():
 
 
 def test_attention_has_no_adapters():
-    assert list(skd(make_setting(), form="attention").parameters()) == []
+    assert list(skd(make_context(), form="attention").parameters()) == []
 
 
 def test_adapters_change_no_other_random_draw():
-    before = snapshot(make_setting().student)
+    before = snapshot(make_context().student)
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
-    method = skd(make_setting(), taps="all")
+    method = skd(make_context(), taps="all")
     assert torch.equal(torch.rand(4), expected)
-    assert same_weights(before, snapshot(method.setting.student))
-    again = skd(make_setting(), taps="all")
+    assert same_weights(before, snapshot(method.context.student))
+    again = skd(make_context(), taps="all")
     assert same_weights(method.state_dict(), again.state_dict())
 
 
 def test_taps_last_all_and_by_path():
-    setting = make_setting()
-    assert len(skd(setting).adapters) == 1
-    everywhere = skd(setting, taps="all")
-    assert everywhere.needs.teacher_taps == tuple(point.path for point in setting.teacher.tap_points)
+    context = make_context()
+    assert len(skd(context).adapters) == 1
+    everywhere = skd(context, taps="all")
+    assert everywhere.needs.teacher_taps == tuple(point.path for point in context.teacher.tap_points)
     assert [adapter[0].in_channels for adapter in everywhere.adapters] == [16, 32, 64]
-    by_path = skd(setting, taps=("layer2",))
+    by_path = skd(context, taps=("layer2",))
     assert by_path.needs.teacher_taps == ("layer2",) and by_path.needs.student_taps == ("layer2",)
     assert all(torch.isfinite(term) for term in terms_of(everywhere).values())
 
 
 def test_the_distances_of_all_taps_are_summed():
-    setting = make_setting()
+    context = make_context()
     each = [
-        terms_of(skd(setting, form="attention", taps=(point.path,)))["feature"].item()
-        for point in setting.teacher.tap_points
+        terms_of(skd(context, form="attention", taps=(point.path,)))["feature"].item()
+        for point in context.teacher.tap_points
     ]
-    assert terms_of(skd(setting, form="attention", taps="all"))["feature"].item() == pytest.approx(sum(each))
+    assert terms_of(skd(context, form="attention", taps="all"))["feature"].item() == pytest.approx(sum(each))
 
 
 def test_an_unknown_tap_is_named_with_its_near_misses():
     with pytest.raises(UserError, match=r"unknown tap 'layr2'.*'layer2'"):
-        skd(make_setting(), taps=("layr2",))
+        skd(make_context(), taps=("layr2",))
 
 
 def test_networks_of_other_makes_and_resolutions_meet():
-    method = skd(make_setting(student=make_network("cifar/vgg8")), taps="all")
+    method = skd(make_context(student=make_network("cifar/vgg8")), taps="all")
     assert all(torch.isfinite(term) for term in terms_of(method).values())

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from tiny import make_batch, make_setting
+from tiny import make_batch, make_context
 
 from core.methods.sp import Sp, sp_loss
 from core.spec.knobs.sp import SpKnobs
@@ -61,10 +61,10 @@ def test_autocast_does_not_round_the_similarities():
 
 
 def test_the_term_takes_the_last_maps_as_they_are():
-    setting = make_setting(image_size=8)
-    method = Sp(SpKnobs(weight=2.0), setting)
+    context = make_context(image_size=8)
+    method = Sp(SpKnobs(weight=2.0), context)
     batch = make_batch(method)
-    student = setting.student.features(batch.views, method.needs.student_taps)
+    student = context.student.features(batch.views, method.needs.student_taps)
     assert len(student.maps) == 1
     expected = 2 * sp_loss(student.maps[0], batch.teacher.maps[0]).item()
     assert method.terms(student, batch)["sp"].item() == pytest.approx(expected, rel=1e-6)

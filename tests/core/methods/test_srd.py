@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
-from tiny import make_batch, make_network, make_setting
+from tiny import make_batch, make_context, make_network
 from torch import nn
 
 from core.methods.srd import Srd, feature_loss, over_the_batch
@@ -58,18 +58,18 @@ def test_half_precision_is_computed_in_float32():
 
 
 def test_the_terms_have_the_authors_weights():
-    setting = make_setting(teacher="cifar/resnet8x4", image_size=8)
-    method = Srd(SrdKnobs(), setting)
+    context = make_context(teacher="cifar/resnet8x4", image_size=8)
+    method = Srd(SrdKnobs(), context)
     batch = make_batch(method)
-    setting.student.eval()
+    context.student.eval()
     terms = next(method.updates(batch)).terms
     with torch.no_grad():
-        seen = setting.student.features(batch.views)
+        seen = context.student.features(batch.views)
         projected = seen.pooled @ method.projector.weight.T
         assert projected.shape == (6, 256)
         norm = nn.BatchNorm1d(256, affine=False, eps=1e-4).train()
-        distance = (norm(projected) - norm(setting.teacher.features(batch.views).pooled)).pow(4).sum().log()
-        z_t = setting.teacher(batch.views).numpy()[:, [5, 0, 3, 2]]
+        distance = (norm(projected) - norm(context.teacher.features(batch.views).pooled)).pow(4).sum().log()
+        z_t = context.teacher(batch.views).numpy()[:, [5, 0, 3, 2]]
     p_s, p_t = softmax(seen.logits.numpy(), axis=1), softmax(z_t, axis=1)
     label = -np.log(p_s[np.arange(6), batch.targets]).mean()
     expected = {"label": label, "feature": 2 * distance.item(), "kd": (p_t * np.log(p_t / p_s)).sum(axis=1).mean()}
@@ -80,6 +80,6 @@ def test_the_projector_is_not_deployed_and_changes_no_other_random_draw():
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
-    method = Srd(SrdKnobs(), make_setting())
+    method = Srd(SrdKnobs(), make_context())
     assert torch.equal(torch.rand(4), expected)
     assert method.deployed().state_dict().keys() == make_network("cifar/resnet8").state_dict().keys()

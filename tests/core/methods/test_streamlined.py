@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
-from tiny import make_setting
+from tiny import make_context
 
 from core.methods.method import Batch
 from core.methods.streamlined import Streamlined, direction_loss
@@ -66,7 +66,7 @@ def test_products_stay_in_float32_under_autocast():
 
 
 def test_the_image_level_term_has_no_factor_t_squared_and_no_label_is_asked_for():
-    method = Streamlined(StreamlinedKnobs(instance_weight=2.0, direction_weight=3.0), make_setting())
+    method = Streamlined(StreamlinedKnobs(instance_weight=2.0, direction_weight=3.0), make_context())
     student, teacher = logits(12, classes=4), logits(13, classes=6)
     batch = Batch(torch.zeros(5, 3, 8, 8), torch.zeros(5).long(), torch.arange(5), teacher=Features(teacher, None, ()))
     terms = method.terms(Features(student, None, ()), batch)
@@ -75,4 +75,4 @@ def test_the_image_level_term_has_no_factor_t_squared_and_no_label_is_asked_for(
     instance = 2 * (p_t * np.log(p_t / p_s)).sum(axis=1).mean()
     expected = {"instance": instance, "direction": 3 * numpy_direction(student.numpy(), chosen, 0.1)}
     assert {name: term.item() for name, term in terms.items()} == pytest.approx(expected, rel=1e-9)
-    assert not Streamlined.needs.labels
+    assert "labels" not in StreamlinedKnobs.needs

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
-from tiny import make_network, make_setting, make_trainer, make_training
+from tiny import make_context, make_network, make_trainer, make_training
 
 from core.methods.method import Batch
 from core.methods.tcs import Tcs, tailored_coordinates
@@ -50,7 +50,7 @@ def test_fewer_images_than_coordinates_stay_finite():
 
 
 def tcs(**knobs):
-    return Tcs(TcsKnobs(**knobs), make_setting(image_size=8))
+    return Tcs(TcsKnobs(**knobs), make_context(image_size=8))
 
 
 def surveyed(method, embeddings, labels):

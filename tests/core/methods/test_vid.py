@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from scipy.stats import norm
-from tiny import make_batch, make_setting, make_trainer, make_training
+from tiny import make_batch, make_context, make_trainer, make_training
 
 from core.methods.vid import Guess, Vid, vid_loss
 from core.spec.knobs.vid import VidKnobs
@@ -58,7 +58,7 @@ def test_variances_begin_at_five_and_reach_their_optimum():
 
 
 def test_the_loop_trains_the_variances_of_every_tap():
-    method = Vid(VidKnobs(), make_setting(image_size=8))
+    method = Vid(VidKnobs(), make_context(image_size=8))
     before = [guess.scale.detach().clone() for guess in method.adapters]
     make_trainer(method, make_training(max_steps=3)).run()
     assert len(before) == 3
@@ -67,10 +67,10 @@ def test_the_loop_trains_the_variances_of_every_tap():
 
 
 def test_the_term_is_the_sum_over_taps():
-    setting = make_setting(image_size=8)
-    method = Vid(VidKnobs(weight=0.5), setting)
+    context = make_context(image_size=8)
+    method = Vid(VidKnobs(weight=0.5), context)
     batch = make_batch(method)
-    student = setting.student.features(batch.views, method.needs.student_taps)
+    student = context.student.features(batch.views, method.needs.student_taps)
     rows = zip(method.adapters, student.maps, batch.teacher.maps, strict=True)
     expected = 0.5 * sum(vid_loss(*guess(s), t).item() for guess, s, t in rows)
     assert method.terms(student, batch)["vid"].item() == pytest.approx(expected, rel=1e-5)

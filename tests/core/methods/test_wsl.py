@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tiny import make_setting, make_teaching
+from tiny import make_context, make_teaching
 
 from core.methods.method import Batch
 from core.methods.wsl import Wsl, sample_weights, weighted_soft_loss
@@ -95,8 +95,8 @@ def test_a_wholly_sure_teacher_in_half_precision_is_finite(dtype):
 
 
 def test_the_terms_weigh_labels_and_the_restricted_teacher():
-    setting = make_setting(label_smoothing=0.1)
-    method = Wsl(WslKnobs(temperature=2.0, weight=0.7, label_weight=0.3), setting)
+    context = make_context(label_smoothing=0.1)
+    method = Wsl(WslKnobs(temperature=2.0, weight=0.7, label_weight=0.3), context)
     student, teacher, labels = logits(8, classes=4), logits(9, classes=6), torch.tensor([0, 1, 2, 3, 0])
     batch = Batch(torch.zeros(5, 3, 8, 8), labels, torch.arange(5), teacher=Features(teacher, None, ()))
     terms = method.terms(Features(student, None, ()), batch)
@@ -112,12 +112,12 @@ def test_the_terms_weigh_labels_and_the_restricted_teacher():
 
 def test_the_teacher_sees_the_batchs_own_statistics_where_asked():
     views = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(10))
-    setting = make_setting(image_size=8)
+    context = make_context(image_size=8)
     seen = {
-        mode: make_teaching(Wsl(WslKnobs(teacher_mode=mode), setting)).first.observe(views).logits
+        mode: make_teaching(Wsl(WslKnobs(teacher_mode=mode), context)).first.observe(views).logits
         for mode in ("eval", "train")
     }
-    reference = copy.deepcopy(setting.teacher)
+    reference = copy.deepcopy(context.teacher)
     torch.testing.assert_close(seen["eval"], reference(views), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(seen["train"], reference.train()(views), atol=1e-4, rtol=1e-4)
     assert not torch.allclose(seen["eval"], seen["train"], atol=1e-2)

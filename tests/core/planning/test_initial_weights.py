@@ -27,7 +27,7 @@ def student_of(document, inputs, out):
     """As it is before the first step, without gradients."""
     workspace = Workspace(out, out / "cache", inputs, Policy())
     prepared = prepare(parse_job(document), workspace, print)
-    network = prepared.student.method.setting.student
+    network = prepared.student.method.context.student
     return {name: value.detach() for name, value in network.module.state_dict().items()}
 
 
@@ -76,3 +76,16 @@ def test_another_family_is_refused_before_any_training(digits_teacher, run_job):
     assert ran.failure.code == "SPEC_INVALID" and ran.phases == ["preparing"]
     assert "only" in ran.failure.message and "cifar/resnet14" in ran.failure.message
     assert not (ran.out / "artifacts").exists()
+
+
+def test_the_fine_tuned_student_begins_as_the_student_and_no_teacher_teaches_it(digits_teacher, run_job):
+    """With the teacher's term worth nothing, student and baseline are one training."""
+    document = job(method={"name": "kd", "weight": 0.0, "label_weight": 1.0}) | {
+        "evaluation": {"baselines": ["finetune_student"]}
+    }
+    ran = run_job(document, inputs=digits_teacher)
+    assert ran.error is None
+    student, baseline = ran.result.metrics, ran.result.baselines["finetune_student"]
+    assert baseline["architecture"] == "cifar/resnet8"
+    assert baseline["test"] == {**student["test"], **baseline["test"]}
+    assert baseline["test"]["loss"] == student["test"]["loss"]

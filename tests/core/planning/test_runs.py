@@ -1,7 +1,10 @@
 """Which trainings a job is made of."""
 
-from core.planning.runs import plan_runs
-from core.spec import parse_job
+import pytest
+
+from core.errors import SpecInvalid
+from core.planning.runs import plan_runs, with_students_weights
+from core.spec import StudentSpec, parse_job
 
 JOB = {"teacher": "torchvision/resnet50", "dataset": "builtin:digits", "student": "nano", "training": {"seed": 7}}
 
@@ -56,3 +59,24 @@ def test_baselines_get_the_same_data_and_the_same_training():
     for run in runs.values():
         assert run.spec.training == runs["student"].spec.training
         assert run.spec.dataset == runs["student"].spec.dataset
+
+
+@pytest.mark.parametrize("name", ["baseline/finetune_student", "baseline/finetune_student@1"])
+def test_finetune_student_learns_from_labels_alone_and_begins_as_the_student_does(name: str) -> None:
+    runs = runs_of(evaluation={"baselines": ["finetune_student"], "seeds": 2})
+    begun = StudentSpec(architecture="cifar/resnet8", weights="teacher")
+    run = with_students_weights(runs[name], begun)
+    assert run.spec.method.name == "scratch" and run.spec.student == begun
+    assert (run.name, run.seed, run.spec.training) == (name, runs[name].seed, runs["student"].spec.training)
+
+
+@pytest.mark.parametrize("name", ["student", "baseline/scratch", "baseline/finetune", "baseline/scratch@1"])
+def test_no_other_run_takes_the_students_weights(name: str) -> None:
+    run = runs_of(evaluation={"baselines": ["scratch", "finetune"], "seeds": 2})[name]
+    assert with_students_weights(run, StudentSpec(architecture="cifar/resnet8", weights="teacher")) is run
+
+
+def test_finetune_student_is_refused_where_the_student_begins_at_random() -> None:
+    run = runs_of(evaluation={"baselines": ["finetune_student"]})["baseline/finetune_student"]
+    with pytest.raises(SpecInvalid, match=r"cifar/wrn_16_1 begins at random.*allowed: scratch"):
+        with_students_weights(run, StudentSpec(architecture="cifar/wrn_16_1", weights=None))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core.data.dataset import Split
-from core.results.predictions import write_predictions
+from core.results.predictions import as_text, write_predictions
 
 NAMES = ("a.png", 'odd, "quoted"\nname.png', "ü.png")
 
@@ -31,3 +31,17 @@ def test_logits_of_another_split_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"shorter|longer"):
         write_predictions(tmp_path / "predictions.csv", torch.zeros(2, 2), split(), ["cup", "mug"])
     assert not (tmp_path / "predictions.csv").exists()
+
+
+NAMES_AND_CELLS = {
+    "ants": "ants", "": "", "=cmd()": "'=cmd()", "@SUM(A1)": "'@SUM(A1)", "+cmd|' /C calc'!A0": "'+cmd|' /C calc'!A0",
+    "-2+3": "'-2+3", "-1": "-1", "+3.5": "+3.5", "-": "'-", "\t=1": "'\t=1", "\r=1": "'\r=1", "＝1+1": "'＝1+1",
+    "'quoted'": "''quoted'", "a=b": "a=b", "-١": "'-١",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES_AND_CELLS)
+def test_no_name_is_run_by_a_spreadsheet_and_a_program_has_it_again(name: str) -> None:
+    cell = as_text(name)
+    assert cell == NAMES_AND_CELLS[name]
+    assert cell.removeprefix("'") == name

@@ -141,7 +141,11 @@ def test_every_part_is_frozen():
         ({"training": {"seed": 2**31}}, "/training/seed", ["less than"]),
         ({"training": 3}, "/training", ["TrainingSpec"]),
         ({"evaluation": {"baselines": ["scratch", "scratch"]}}, "/evaluation", ["named twice"]),
-        ({"evaluation": {"baselines": ["kd"]}}, "/evaluation/baselines/0", ["'scratch' or 'finetune'", "'kd'"]),
+        (
+            {"evaluation": {"baselines": ["kd"]}},
+            "/evaluation/baselines/0",
+            ["'scratch', 'finetune' or 'finetune_student'", "'kd'"],
+        ),
         ({"exports": []}, "/exports", ["at least 1"]),
         ({"webhook_url": "http://x"}, "/webhook_url", ["None", "http://x"]),
     ],
@@ -173,6 +177,7 @@ def test_all_wrong_places_are_told_at_once():
         ({"student": "same"}, "/student", ["'same' needs a teacher"]),
         ({"student": {"size": "nano", "weights": "teacher"}}, "/student/weights", ["'teacher' needs a teacher", "URI"]),
         ({"evaluation": {"baselines": ["finetune"]}}, "/evaluation/baselines", ["teacher", "student.weights"]),
+        ({"evaluation": {"baselines": ["finetune_student"]}}, "/evaluation/baselines", ["begins with weights"]),
     ],
 )
 def test_what_does_not_fit_together_is_refused(document, pointer, words):

@@ -17,7 +17,7 @@ from core.system.device import Arithmetic, computes_in_int8
 from core.teachers.frozen import FrozenTeacher, Quantization
 
 CPU = Arithmetic(torch.device("cpu"), "fp32")
-NEEDS = Needs(teacher="frozen", teacher_logits=True, teacher_taps=(-1,))
+NEEDS = Needs(teacher_logits=True, teacher_taps=(-1,))
 needs_int8 = pytest.mark.skipif(
     not computes_in_int8(torch.device("cpu")), reason="this CPU has no AVX-512 VNNI, which 8-bit teachers need"
 )

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from tiny import make_batch, make_setting, make_trainer, make_training, same_weights, snapshot
+from tiny import make_batch, make_context, make_trainer, make_training, same_weights, snapshot
 from torch import nn
 
 from core.methods.kd import Kd
@@ -16,14 +16,14 @@ from core.training.accumulation import split
 
 
 def scratch():
-    return Scratch(ScratchKnobs(), make_setting(image_size=8))
+    return Scratch(ScratchKnobs(), make_context(image_size=8))
 
 
 class WithoutBatchStatistics(Scratch):
     """Its batch norms stay in eval mode, so that parts add up exactly."""
 
     def set_training_mode(self):
-        for module in self.setting.student.modules():
+        for module in self.context.student.modules():
             module.training = not isinstance(module, nn.BatchNorm2d)
 
 
@@ -39,7 +39,7 @@ class NeedsRoom(Scratch):
 
 
 def test_parts_hold_every_image_once_in_order():
-    method = Kd(Kd.resolved(KdKnobs()), make_setting(image_size=8))
+    method = Kd(Kd.resolved(KdKnobs()), make_context(image_size=8))
     batch = make_batch(method, 7)
     parts = split(batch, 3)
     assert [len(part.targets) for part in parts] == [3, 3, 1]
@@ -52,7 +52,7 @@ def test_parts_hold_every_image_once_in_order():
 def test_the_parts_gradients_add_up_to_the_batchs():
     weights = []
     for size in (8, 3, 1):
-        method = WithoutBatchStatistics(ScratchKnobs(), make_setting(image_size=8))
+        method = WithoutBatchStatistics(ScratchKnobs(), make_context(image_size=8))
         make_trainer(method, make_training(max_steps=3, micro_batch_size=size)).run()
         weights.append(torch.cat([parameter.detach().flatten() for parameter in method.deployed().parameters()]))
     for other in weights[1:]:
@@ -63,7 +63,7 @@ def test_the_parts_gradients_add_up_to_the_batchs():
 def test_the_loss_that_is_told_is_the_batchs():
     told = []
     for size in (8, 2):
-        method = WithoutBatchStatistics(ScratchKnobs(), make_setting(image_size=8))
+        method = WithoutBatchStatistics(ScratchKnobs(), make_context(image_size=8))
         seen = {}
         make_trainer(
             method,
@@ -77,7 +77,7 @@ def test_the_loss_that_is_told_is_the_batchs():
 
 def test_memory_that_runs_out_halves_the_part_until_it_fits_and_says_so():
     said = []
-    trainer = make_trainer(NeedsRoom(ScratchKnobs(), make_setting(image_size=8)), make_training(max_steps=3))
+    trainer = make_trainer(NeedsRoom(ScratchKnobs(), make_context(image_size=8)), make_training(max_steps=3))
     trainer.micro._notice = said.append
     trainer.run()
     assert trainer.micro.size == 2 and trainer.step == 3
@@ -96,7 +96,7 @@ def test_memory_that_runs_out_halves_the_part_until_it_fits_and_says_so():
 
 
 def test_what_was_found_to_fit_is_kept_in_the_checkpoint():
-    trainer = make_trainer(NeedsRoom(ScratchKnobs(), make_setting(image_size=8)), make_training(max_steps=2))
+    trainer = make_trainer(NeedsRoom(ScratchKnobs(), make_context(image_size=8)), make_training(max_steps=2))
     trainer.run()
     again = make_trainer(scratch(), make_training(max_steps=4))
     again.load_state_dict(copy.deepcopy(trainer.state_dict()))
@@ -104,7 +104,7 @@ def test_what_was_found_to_fit_is_kept_in_the_checkpoint():
 
 
 def test_a_single_image_that_does_not_fit_ends_the_run():
-    method = NeedsRoom(ScratchKnobs(), make_setting(image_size=8))
+    method = NeedsRoom(ScratchKnobs(), make_context(image_size=8))
     method.room = 0
     with pytest.raises(torch.OutOfMemoryError):
         make_trainer(method, make_training()).run()
@@ -116,7 +116,7 @@ def test_no_other_error_is_taken_for_a_lack_of_memory():
             raise RuntimeError("shapes differ")
 
     with pytest.raises(RuntimeError, match="shapes differ"):
-        make_trainer(Breaks(ScratchKnobs(), make_setting(image_size=8)), make_training()).run()
+        make_trainer(Breaks(ScratchKnobs(), make_context(image_size=8)), make_training()).run()
     assert is_out_of_memory(MemoryError()) and not is_out_of_memory(ValueError("memory"))
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 50)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from tiny import make_setting, make_trainer, make_training, same_weights, snapshot
+from tiny import make_context, make_trainer, make_training, same_weights, snapshot
 from torch import nn
 
 from core.methods.scratch import Scratch
@@ -83,7 +83,7 @@ def test_a_cut_training_that_did_not_average_goes_on_averaging_from_its_weights(
     """Its length decides by default whether a training averages, and a resumed one may be given another."""
 
     def trainer(**training):
-        return make_trainer(Scratch(ScratchKnobs(), make_setting(image_size=8)), make_training(**training))
+        return make_trainer(Scratch(ScratchKnobs(), make_context(image_size=8)), make_training(**training))
 
     cut = trainer(max_steps=3)
     cut.run()

@@ -7,8 +7,8 @@ import pytest
 import torch
 from tiny import (
     NUM_CLASSES,
+    make_context,
     make_network,
-    make_setting,
     make_trainer,
     make_training,
     same_weights,
@@ -23,7 +23,9 @@ from core.methods.scratch import Scratch
 from core.methods.skd import Skd
 from core.networks.head import slice_head
 from core.networks.network import Network
+from core.spec.knobs.prokt import ProktKnobs
 from core.spec.knobs.scratch import ScratchKnobs
+from core.spec.knobs.simkd import SimkdKnobs
 from core.spec.knobs.skd import SkdKnobs
 
 EVERYTHING = {
@@ -42,11 +44,11 @@ EVERYTHING = {
 
 
 def scratch(**changes):
-    return Scratch(ScratchKnobs(), make_setting(image_size=8, **changes))
+    return Scratch(ScratchKnobs(), make_context(image_size=8, **changes))
 
 
 def skd():
-    return Skd(SkdKnobs(taps="all", weight=1.0), make_setting(image_size=8))
+    return Skd(SkdKnobs(taps="all", weight=1.0), make_context(image_size=8))
 
 
 def trained(make_method, training, *, cut_at=None):
@@ -111,7 +113,7 @@ def test_it_learns_and_tells_how():
 def test_the_first_loss_told_is_that_of_the_first_batch():
     told = {}
     trainer = make_trainer(scratch(), make_training(max_steps=1), tell=lambda step, values: told.update(values))
-    batch, student = trainer.course.stages[0].batches.batch(0), copy.deepcopy(trainer.method.setting.student).train()
+    batch, student = trainer.course.stages[0].batches.batch(0), copy.deepcopy(trainer.method.context.student).train()
     with torch.no_grad():
         expected = functional.cross_entropy(student(batch.views), batch.targets).item()
     trainer.run()
@@ -121,7 +123,7 @@ def test_the_first_loss_told_is_that_of_the_first_batch():
 def test_a_step_is_what_torchs_sgd_makes_of_the_clipped_gradient():
     training = make_training(max_steps=1, clip_gradient_norm=0.01, learning_rate=0.5)
     trainer = make_trainer(scratch(), training)
-    batch, student = trainer.course.stages[0].batches.batch(0), copy.deepcopy(trainer.method.setting.student).train()
+    batch, student = trainer.course.stages[0].batches.batch(0), copy.deepcopy(trainer.method.context.student).train()
     functional.cross_entropy(student(batch.views), batch.targets).backward()
     gradient = torch.cat([parameter.grad.flatten() for parameter in student.parameters()])
     before = torch.cat([parameter.detach().flatten() for parameter in student.parameters()])
@@ -141,7 +143,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_its_first_step():
             scale = math.nan if self.count >= 7 else 1.0
             return {"label": scale * self.label_loss(student.logits, batch)}
 
-    method = Breaks(ScratchKnobs(), make_setting(image_size=8))
+    method = Breaks(ScratchKnobs(), make_context(image_size=8))
     trainer = make_trainer(method, make_training(epochs=200))
     with pytest.raises(LossDiverged, match=r"student became NaN or infinite at step 7 \(epoch 2\)") as caught:
         trainer.run()
@@ -179,45 +181,43 @@ def test_early_stopping_ends_soon_and_keeps_the_best_epoch(metric):
 class TrainsTeacherToo(Method):
     """As in ProKT: first the teacher takes a step near the student, then the student follows it."""
 
-    needs = Needs(teacher="training")
-
-    def __init__(self, knobs, setting):
-        super().__init__(knobs, setting)
-        setting.teacher.requires_grad_(True)
+    def __init__(self, knobs, context):
+        super().__init__(knobs, context)
+        context.teacher.requires_grad_(True)
 
     def parameter_groups(self):
-        return {**super().parameter_groups(), "teacher": list(self.setting.teacher.parameters())}
+        return {**super().parameter_groups(), "teacher": list(self.context.teacher.parameters())}
 
     rate_scales = {"teacher": 0.1}  # noqa: RUF012
 
     def set_training_mode(self):
         super().set_training_mode()
-        self.setting.teacher.train()
+        self.context.teacher.train()
 
     def updates(self, batch):
-        teacher = self.setting.teacher(batch.views)[:, self.setting.class_indices]
+        teacher = self.context.teacher(batch.views)[:, self.context.class_indices]
         yield Update({"teacher_label": self.label_loss(teacher, batch)}, group="teacher")
-        followed = self.setting.teacher(batch.views)[:, self.setting.class_indices].detach()
-        student = self.setting.student.features(batch.views, ())
+        followed = self.context.teacher(batch.views)[:, self.context.class_indices].detach()
+        student = self.context.student.features(batch.views, ())
         yield Update({"follow": kd_loss(student.logits, followed, temperature=2.0)}, student.logits)
 
 
 def test_a_teacher_may_train_along_with_its_own_optimizer():
     def method():
-        return TrainsTeacherToo(None, make_setting(image_size=8))
+        return TrainsTeacherToo(ProktKnobs(), make_context(image_size=8))
 
     training = make_training(optimizer="adamw", learning_rate=0.01, max_steps=5)
     start = method()
     trainer = make_trainer(method(), training)
     trainer.run()
-    assert not same_weights(snapshot(start.setting.teacher), snapshot(trainer.method.setting.teacher))
-    assert not same_weights(snapshot(start.setting.student), snapshot(trainer.method.setting.student))
+    assert not same_weights(snapshot(start.context.teacher), snapshot(trainer.method.context.teacher))
+    assert not same_weights(snapshot(start.context.student), snapshot(trainer.method.context.student))
     assert same_weights(snapshot(trainer.method.deployed()), trained(method, training, cut_at=3)[0])
 
 
 def test_the_groups_terms_are_told_by_name_each_once_an_image():
     told = {}
-    method = TrainsTeacherToo(None, make_setting(image_size=8))
+    method = TrainsTeacherToo(ProktKnobs(), make_context(image_size=8))
     make_trainer(method, make_training(max_steps=1), tell=lambda step, values: told.update(values)).run()
     assert told["train/loss"] == pytest.approx(told["train/loss_teacher_label"] + told["train/loss_follow"], rel=1e-6)
 
@@ -225,8 +225,8 @@ def test_the_groups_terms_are_told_by_name_each_once_an_image():
 class TwoStages(Scratch):
     """As in DFA: the first half of the images for the stem, then a fresh start of the rest on the second half."""
 
-    def __init__(self, knobs, setting):
-        super().__init__(knobs, setting)
+    def __init__(self, knobs, context):
+        super().__init__(knobs, context)
         self.seen = {}
 
     def stages(self):
@@ -235,7 +235,7 @@ class TwoStages(Scratch):
     def begin_stage(self, stage):
         if stage.name == "rest":
             with torch.no_grad():
-                self.setting.student.classifier.weight.zero_()
+                self.context.student.classifier.weight.zero_()
 
     def updates(self, batch):
         self.seen.setdefault(self.stage.name, set()).update(batch.indices.tolist())
@@ -244,7 +244,7 @@ class TwoStages(Scratch):
 
 def test_stages_have_their_own_halves_of_the_images():
     def method():
-        return TwoStages(ScratchKnobs(), make_setting(image_size=8))
+        return TwoStages(ScratchKnobs(), make_context(image_size=8))
 
     training = make_training(epochs=2)
     trainer = make_trainer(method(), training)
@@ -260,14 +260,14 @@ def test_stages_have_their_own_halves_of_the_images():
 class ReusedClassifier(Method):
     """As in SimKD: a body learns the teacher's features, and the teacher's classifier is kept, cut to the classes."""
 
-    needs = Needs(teacher="frozen", labels=False, teacher_pooled=True)
+    needs = Needs(teacher_pooled=True)
 
-    def __init__(self, knobs, setting):
-        super().__init__(knobs, setting)
-        self.joined = slice_head(make_network("cifar/resnet8", 6, image_size=8), setting.class_indices.tolist())
+    def __init__(self, knobs, context):
+        super().__init__(knobs, context)
+        self.joined = slice_head(make_network("cifar/resnet8", 6, image_size=8), context.class_indices.tolist())
         with torch.no_grad():
-            self.joined.classifier.weight.copy_(setting.teacher.classifier.weight[setting.class_indices])
-            self.joined.classifier.bias.copy_(setting.teacher.classifier.bias[setting.class_indices])
+            self.joined.classifier.weight.copy_(context.teacher.classifier.weight[context.class_indices])
+            self.joined.classifier.bias.copy_(context.teacher.classifier.bias[context.class_indices])
         self.joined.classifier.requires_grad_(False)
 
     def parameter_groups(self):
@@ -284,14 +284,14 @@ class ReusedClassifier(Method):
 
 def test_another_network_than_the_student_may_be_deployed():
     def method():
-        return ReusedClassifier(None, make_setting(image_size=8))
+        return ReusedClassifier(SimkdKnobs(), make_context(image_size=8))
 
     training = make_training(max_steps=4, ema_decay=0.9)
     trainer = make_trainer(method(), training)
-    student = snapshot(trainer.method.setting.student)
+    student = snapshot(trainer.method.context.student)
     trainer.run()
-    assert same_weights(student, snapshot(trainer.method.setting.student))
-    teacher = trainer.method.setting.teacher
+    assert same_weights(student, snapshot(trainer.method.context.student))
+    teacher = trainer.method.context.teacher
     assert torch.equal(trainer.method.deployed().classifier.weight, teacher.classifier.weight[[5, 0, 3, 2]])
     assert not same_weights(student, snapshot(trainer.method.deployed()))
     assert same_weights(snapshot(trainer.method.deployed()), trained(method, training, cut_at=2)[0])

@@ -23,14 +23,16 @@ WITHOUT_RETORT = "import sys\nfor name in ('core', 'store', 'api', 'worker', 'cl
 
 
 @pytest.fixture(
-    scope="module", params=[("torchvision/resnet18", 55, 48), ("cifar/resnet8", 32, 32)], ids=["crop", "plain"]
+    scope="module",
+    params=[("torchvision/resnet18", 55, 48, 48), ("cifar/resnet8", 32, 32, 32), ("cifar/resnet8", 20, 16, 24)],
+    ids=["crop", "plain", "another size"],
 )
 def published(request, tmp_path_factory, make_outcome):
     """A folder with all artifacts and a photograph-shaped PNG, its network, and the pixels that Retort makes of it."""
-    architecture, canvas_size, image_size = request.param
+    architecture, canvas_size, image_size, network_size = request.param
     folder = tmp_path_factory.mktemp("artifacts")
     torch.manual_seed(5)
-    network = build(architecture, len(CLASSES), image_size=image_size)
+    network = build(architecture, len(CLASSES), image_size=network_size)
     augmenter = Augmenter("none", image_size)
     images = torch.randint(0, 256, (24, 3, canvas_size, canvas_size)).byte()
     with torch.no_grad():

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.methods import find, names
+from core.methods import names
 from core.results.report.card import model_card
 from core.results.report.page import html_page
 from core.results.report.taught import method_name, taught
@@ -23,7 +23,7 @@ def test_a_combination_tells_of_each_of_its_terms(make_outcome):
     assert "by kd + skd" in page
     for text in (card, page):
         for name in ("kd", "skd"):
-            assert find(name).source in text
+            assert KNOBS[name].source in text
             assert KNOBS[name].fidelity in text
     assert "| skd.weight | 3.25 |" in card
     assert "| kd.temperature |" in card

@@ -49,8 +49,28 @@ def test_seeds_that_overlap_make_a_gain_inconclusive(make_outcome):
     assert verdict(steady).tone == "good"
 
 
-def test_without_a_scratch_baseline_nothing_is_claimed(make_outcome):
-    told = verdict(make_outcome(baselines=()))
+def test_the_best_baseline_of_the_students_size_is_what_it_has_to_beat(make_outcome):
+    both = with_top1(make_outcome(), 0.85, 0.70)
+    tuned = {"test": {"top1": 0.95, "top1_interval": [0.94, 0.96], "num_images": 1000}}
+    beaten = replace(both, baselines=both.baselines | {"finetune_student": tuned})
+    told = verdict(beaten)
+    assert (told.tone, told.headline) == ("bad", "The student is worse than fine-tuning the student's initial weights.")
+    assert "95.0%" in told.detail and "70.0%" not in told.detail
+
+
+@pytest.mark.parametrize(("architecture", "tone"), [("cifar/resnet56", "good"), ("cifar/resnet8", "bad")])
+def test_a_fine_tuned_teacher_counts_only_where_it_is_no_larger(make_outcome, architecture, tone):
+    outcome = with_top1(make_outcome(), 0.85, 0.70)
+    tuned = {"test": {"top1": 0.95, "top1_interval": [0.94, 0.96], "num_images": 1000}, "architecture": architecture}
+    assert verdict(replace(outcome, baselines=outcome.baselines | {"finetune": tuned})).tone == tone
+
+
+@pytest.mark.parametrize("baselines", [(), ("finetune",)])
+def test_without_a_baseline_of_its_size_nothing_is_claimed(make_outcome, baselines):
+    outcome = make_outcome(baselines=baselines)
+    for baseline in outcome.baselines.values():
+        baseline["architecture"] = "cifar/resnet56"
+    told = verdict(outcome)
     assert told.tone == "open" and "the gain is unknown" in told.headline
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import CPU, make_setting, make_split, make_trainer, make_training, same_weights, snapshot
+from tiny import CPU, make_context, make_split, make_trainer, make_training, same_weights, snapshot
 
 from core.data.augment import Augmenter
 from core.methods.kd import Kd
@@ -21,24 +21,24 @@ COUNT = 40
 
 
 def kd():
-    return Kd(Kd.resolved(KdKnobs()), make_setting(image_size=8))
+    return Kd(Kd.resolved(KdKnobs()), make_context(image_size=8))
 
 
 def skd():
-    return Skd(SkdKnobs(taps="all", weight=1.0), make_setting(image_size=8))
+    return Skd(SkdKnobs(taps="all", weight=1.0), make_context(image_size=8))
 
 
 def stored_trainer(method, root, *, num_views=2, **fields):
     """A trainer whose batches come from a stored pass below `root`."""
     trainer = make_trainer(method, make_training(epochs=4), num_train=COUNT, **fields)
     split, augmenter, needs = make_split(COUNT), Augmenter("light", 8), method.needs
-    teacher = FrozenTeacher(method.setting.teacher, needs, CPU)
+    teacher = FrozenTeacher(method.context.teacher, needs, CPU)
     features = teacher.observe(torch.zeros(1, 3, 8, 8))
     layout = layout_of(
         features, image_size=8, precision="fp16", keep_logits=needs.teacher_logits, keep_pooled=needs.teacher_pooled
     )
     address = address_of(
-        method.setting.teacher.state_dict(), architecture="x", input_format=method.setting.teacher.input,
+        method.context.teacher.state_dict(), architecture="x", input_format=method.context.teacher.input,
         fingerprint="f", split=split, augmenter=augmenter, taps=needs.teacher_taps, layout=layout, arithmetic=CPU,
         teacher_precision="same",
     )  # fmt: skip
@@ -58,7 +58,7 @@ def test_a_record_is_what_the_live_teacher_says_of_the_very_view_that_the_studen
     batches.stored.ensure(0, lambda: None)
     batch = batches.batch(0)
     with torch.no_grad():
-        said = method.setting.teacher.features(batch.views, method.needs.teacher_taps)
+        said = method.context.teacher.features(batch.views, method.needs.teacher_taps)
     close = {"atol": 2e-3, "rtol": 2e-3}  # float16
     if method.needs.teacher_logits:
         torch.testing.assert_close(batch.teacher.logits, said.logits, **close)
@@ -128,7 +128,7 @@ def test_an_interruption_while_a_view_is_made_leaves_nothing_of_it(tmp_path):
 
 
 def test_the_address_tells_apart_all_that_records_depend_on(monkeypatch):
-    split, teacher = make_split(COUNT), make_setting(image_size=8).teacher
+    split, teacher = make_split(COUNT), make_context(image_size=8).teacher
     features = FrozenTeacher(teacher, kd().needs, CPU).observe(torch.zeros(1, 3, 8, 8))
     layout = layout_of(features, image_size=8, precision="fp16", keep_logits=True, keep_pooled=False)
     given = {

@@ -1,0 +1,24 @@
+"""The files of what a training found besides the deployed network."""
+
+import json
+from pathlib import Path
+
+from core.files.atomic import whole_file
+from core.methods.method import Products
+from core.results.report.aggregation import aggregation_png
+
+
+def write_products(products: Products, folder: Path) -> list[Path]:
+    """Write aggregation.json and aggregation.png (the shares), and teacher.safetensors, as far as there are such
+    products. Each file is there whole or not at all.
+    """
+    contents: dict[str, bytes] = {}
+    if products.shares is not None:
+        contents["aggregation.json"] = (json.dumps(products.shares, indent=2) + "\n").encode()
+        contents["aggregation.png"] = aggregation_png(products.shares)
+    if products.teacher is not None:
+        contents["teacher.safetensors"] = products.teacher
+    for name, content in contents.items():
+        with whole_file(folder / name) as temporary:
+            temporary.write_bytes(content)
+    return [folder / name for name in contents]
