@@ -1,4 +1,4 @@
-"""The network that a run begins with."""
+"""Builds the network that a run starts with."""
 
 from dataclasses import replace
 
@@ -12,9 +12,9 @@ from core.system.workspace import Workspace
 
 
 def build_student(spec: ResolvedJob, num_classes: int, workspace: Workspace, *, seed: int) -> Network:
-    """A network of the resolved `spec.student` with `num_classes` outputs; the seed decides whatever is random in it.
+    """The network of the resolved `spec.student` with `num_classes` outputs; its random values depend on the seed only.
 
-    With weights of the teacher it is random here: core.training.build, which has both networks, fills it.
+    Weights of the teacher are not copied here: core.training.build, which has both networks, does that.
     Given weights bring their own head, which is kept only where it has `num_classes` outputs and the method's knobs
     do not declare a fresh head.
     """
@@ -48,7 +48,7 @@ def _given(student: ResolvedStudent, workspace: Workspace) -> Network:
 
 
 def _at_size(network: Network, size: int) -> Network:
-    """The same weights and normalization for images of another size, where the architecture lets them."""
+    """The same weights and normalization for images of another size, if the architecture allows it."""
     if network.input.size == size:
         return network
     other = zoo.build(network.architecture, network.num_classes, image_size=size)

@@ -1,7 +1,7 @@
 """What each network of a job is worth: accuracy on validation and test split, size, latency."""
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 from core.data.dataset import Split
 from core.evaluation.metrics import measure
 from core.evaluation.predict import predict
+from core.events import NetworkFacts
 from core.job import PreparedRun
 from core.networks.facts import measure_network
 from core.results.latencies import Latencies
@@ -29,7 +30,7 @@ class Assessment:
 
 
 def assess(job: PreparedJob, run: PreparedRun, trained: Trained, latencies: Latencies) -> Assessment:
-    """Measure one trained network on all splits that have labels."""
+    """Measure one trained network on all splits that have labels; `with_latencies` adds how fast it is."""
     device = job.arithmetic.device
     network = trained.network.to(device)
     splits = _all_splits(job, run)
@@ -37,9 +38,9 @@ def assess(job: PreparedJob, run: PreparedRun, trained: Trained, latencies: Late
     for name, split in splits.items():
         logits[name] = predict(network, split.images, views=run.augmenter.test_views, device=device)
     network = network.cpu()
+    latencies.add(network)
     figures = {
         **measure_network(network).model_dump(),
-        "latency": latencies.measured(network),
         **{
             name: measure(logits[name], split.labels, run.dataset.classes, job.teacher_logits(run, split))
             for name, split in splits.items()
@@ -64,12 +65,26 @@ def assess_teacher(job: PreparedJob, latencies: Latencies) -> dict[str, Any] | N
             logits = job.teacher_logits(run, split)
             splits[name] = measure(logits, split.labels, run.dataset.classes)
     network = job.teachers.network.cpu()
+    latencies.add_teacher(network)
     return {
         **measure_network(network).model_dump(),
-        "latency": latencies.remembered(network),
         **splits,
         "covers_classes": job.teachers.class_indices is not None,
     }
+
+
+def with_latencies(
+    assessments: dict[str, Assessment], teacher: dict[str, Any] | None, latencies: Latencies
+) -> tuple[dict[str, Assessment], dict[str, Any] | None]:
+    """The same with `latency`: all networks that were added, measured in turns now; null where one could not be."""
+    known = latencies.measured()
+
+    def latency(figures: dict[str, Any]) -> dict[str, Any]:
+        facts = NetworkFacts(**{name: figures[name] for name in NetworkFacts.model_fields})
+        return {"latency": known.get(facts)}
+
+    timed = {name: replace(each, figures=each.figures | latency(each.figures)) for name, each in assessments.items()}
+    return timed, teacher and teacher | latency(teacher)
 
 
 def add_seeds(assessments: dict[str, Assessment], runs: tuple[PreparedRun, ...]) -> dict[str, dict[str, Any]]:
