@@ -86,6 +86,7 @@ def read(reading: Reading, paths: list[str]) -> Listing:
         raise DatasetInvalid(f"{tree.where!r} holds no .parquet file", pointer="/dataset/uri")
     splits = split_files(paths, reading.rules)
     files = [_read_file(tree, path, spec, split) for path, split in splits.items()]
+    _check_num_rows(files, tree)
     names = _common_names(files)
     records: list[Record] = []
     unlabelled: dict[SplitName | None, int] = {}
@@ -107,6 +108,15 @@ def read(reading: Reading, paths: list[str]) -> Listing:
         passed_over=with_litter(counts + Counter({IGNORED_FILES: ignored}), tree),
         warnings=(*unlabelled_warnings(unlabelled), *files_warning(counts)),
     )
+
+
+def _check_num_rows(files: list[_File], tree: Tree) -> None:
+    """Raise DatasetInvalid where all files together have more rows than an archive may have entries."""
+    total = sum(one.file.metadata.num_rows for one in files)
+    if total > tree.policy.max_archive_entries:
+        raise DatasetInvalid(
+            f"{tree.where!r} has {total} rows; allowed are {tree.policy.max_archive_entries}", pointer="/dataset/uri"
+        )
 
 
 def _read_file(tree: Tree, path: str, spec: DatasetSpec, split: SplitName | None) -> _File:

@@ -6,6 +6,7 @@ A reader is a module of this folder with READERS; its name in a spec is also one
 import importlib
 import pkgutil
 
+from core.data.layout.siblings import Unclear
 from core.data.listing import Listing
 from core.data.readers import class_folders
 from core.data.reading import Reader, Reading
@@ -48,17 +49,28 @@ def _reader(reading: Reading) -> Reader | None:
     return next((reader for reader in READERS.values() if reader.recognizes(reading)), None)
 
 
-def read(reading: Reading) -> Listing:
-    """The dataset's listing, by the reader that recognizes it, or the one that `spec.format` names."""
+def _read(reading: Reading) -> Listing:
     tree = reading.tree
     reader = _reader(reading)
     if reader is None:
+        archives = [path for path in tree.paths if path.lower().endswith((".zip", ".tar.gz", ".tgz"))]
         raise DatasetInvalid(
             f"{tree.where!r} is no dataset that is understood: {class_folders.found(tree)}. Understood: "
             f"{', '.join(name for name in FORMATS if name != 'auto')}",
+            hint=f"give the URI of an archive in it, such as {archives[0]!r}" if archives else "",
             pointer="/dataset/uri",
         )
-    listing: Listing = reader.read(reading)
+    return reader.read(reading)
+
+
+def read(reading: Reading) -> Listing:
+    """The dataset's listing, by the reader that recognizes it, or the one that `spec.format` names."""
+    tree = reading.tree
+    try:
+        listing = _read(reading)
+    except Unclear:  # perhaps since a pattern that should decide matches nothing
+        reading.rules.check_used(tree.where, tree.paths)
+        raise
     reading.rules.check_used(tree.where, tree.paths)
     if not listing.records:
         raise DatasetInvalid(f"{tree.where!r} holds no image", pointer="/dataset/uri")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from core.data.dataset import Source
 from core.data.shards import split_files
 from core.data.split_rules import SplitRules
 from core.errors import DatasetInvalid
+from core.policy import Policy
 
 Open = Callable[..., Source]
 Encode = Callable[..., bytes]
@@ -128,6 +130,12 @@ def test_floats_of_pandas_are_whole_numbers(tmp_path: Path, open_source: Open, e
         open_source(tmp_path / "a.parquet")
 
 
+def test_more_rows_than_allowed_are_refused_before_they_are_read(tmp_path: Path, open_source: Open) -> None:
+    parquet(tmp_path / "a.parquet", [b""] * 100, [0] * 100)
+    with pytest.raises(DatasetInvalid, match="100 rows; allowed are 99"):
+        open_source(tmp_path / "a.parquet", policy=Policy(max_archive_entries=99))
+
+
 def test_parquet_without_its_extension(tmp_path: Path, open_source: Open, encode: Encode) -> None:
     parquet(tmp_path / "download", [encode(n) for n in range(8)], [n % 2 for n in range(8)])
     assert open_source(tmp_path / "download").format == "parquet"
@@ -228,6 +236,13 @@ def test_pixels_of_zero_and_one_are_black_and_white(tmp_path: Path, open_source:
 def test_dark_pixels_are_told(tmp_path: Path, open_source: Open) -> None:
     source = open_source(npz(tmp_path / "a.npz", x=pixels(12) // 16, y=LABELS))
     assert any(warning.code == warning_codes.PIXELS_DARK for warning in source.warnings)
+
+
+def test_an_npz_packed_by_bzip2_is_refused(tmp_path: Path, open_source: Open) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("x.npy", bytes(1000))
+    with pytest.raises(DatasetInvalid, match="compression method 12"):
+        open_source(tmp_path / "a.npz")
 
 
 def test_npz_without_its_extension(tmp_path: Path, open_source: Open) -> None:
