@@ -113,9 +113,7 @@ def test_a_failure_that_is_no_problem_json_is_told_by_its_status(server):
         Retort(server.url).job("job_1")
 
 
-@pytest.mark.parametrize(
-    "url", ["127.0.0.1:8000", "ftp://x", "http://", "http://[::1", "http://a:b", "http://a\nb"]
-)
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://x", "http://", "http://[::1", "http://a:b", "http://a\nb"])
 def test_an_address_that_is_none_is_refused(url):
     with pytest.raises(ValueError, match="is not the address of a service"):
         Retort(url, patience_seconds=0).job("job_1")
