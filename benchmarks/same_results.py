@@ -168,21 +168,23 @@ def _without_times(value: Any) -> Any:
 
 
 def differing(before: Outcome, after: Outcome) -> list[str]:
-    """What differs, in words."""
-    found = [f"other {part}" for part in ("weights", "spec") if getattr(before, part) != getattr(after, part)]
-    return (
-        found
-        + [
-            f"event {number}: {json.dumps(old)[:300]} became {json.dumps(new)[:300]}"
-            for number, (old, new) in enumerate(zip(before.events, after.events, strict=False))
-            if old != new
-        ][:1]
-        + (
-            [f"{len(before.events)} events became {len(after.events)}"]
-            if len(before.events) != len(after.events)
-            else []
-        )
-    )
+    """What differs, in words. Fields that only one of the trees has are left out: a new field is no other result."""
+    found = [] if before.weights == after.weights else ["other weights"]
+    found += [f"spec: {each}" for each in changed(before.spec, after.spec)]
+    for number, (old, new) in enumerate(zip(before.events, after.events, strict=False)):
+        if changes := changed(old, new):
+            return [*found, f"event {number}: {changes[0]}"]
+    if len(before.events) != len(after.events):
+        found.append(f"{len(before.events)} events became {len(after.events)}")
+    return found
+
+
+def changed(old: Any, new: Any, path: str = "") -> list[str]:
+    """`path: old became new` for each value that both have and that differs."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        shared = [name for name in old if name in new]
+        return [each for name in shared for each in changed(old[name], new[name], f"{path}/{name}")]
+    return [] if old == new else [f"{path}: {json.dumps(old)[:200]} became {json.dumps(new)[:200]}"]
 
 
 if __name__ == "__main__":

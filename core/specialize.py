@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from core.events import Event, Log, Phase, Result
+from core.events import Event, JobWarning, Log, Phase, Result, WarningIssued
 from core.planning.estimate import describe, summary
 from core.planning.prepare import prepare
 from core.results.assess import assess, assess_teacher, with_latencies
@@ -17,6 +17,19 @@ from core.system.workspace import Workspace
 from core.training.runs import train_all
 
 Report = Callable[[Event], None]
+
+
+class _WarningLog:
+    """Passes events on to `report` and keeps the warnings among them, which belong to the job's report."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.warnings: list[JobWarning] = []
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, WarningIssued):
+            self.warnings.append(event.warning)
+        self._report(event)
 
 
 def specialize(
@@ -34,6 +47,7 @@ def specialize(
     and core.system.interruption.Interrupted, after a checkpoint, if `control` was asked to stop.
     """
     control = control or JobControl(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
+    report = issued = _WarningLog(report)
     report(Phase(phase="preparing"))
     job = prepare(spec, workspace, report)
     resolved = describe(job, measured=plan_only)
@@ -61,4 +75,4 @@ def specialize(
 
         control.check_deadline()
         report(Phase(phase="exporting"))
-        return publish(job, trained, assessments, teacher, report, latencies)
+        return publish(job, trained, assessments, teacher, report, latencies, tuple(issued.warnings))

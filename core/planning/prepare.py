@@ -37,7 +37,7 @@ def prepare(spec: JobSpec, workspace: Workspace, report: Report) -> PreparedJob:
         first, others = _load_teachers(spec, workspace, arithmetic)
         runs = _resolve_runs(spec, source, first, arithmetic)
         for warning in runs[0].dataset.warnings:
-            report(Log(level="warning", message=warning))
+            report(WarningIssued(warning=warning))
         for teacher in (*((first,) if first is not None else ()), *others):
             for issued in teacher.warnings:
                 report(WarningIssued(warning=issued))
@@ -82,7 +82,13 @@ def _open_target(spec: JobSpec, workspace: Workspace, source: Source, report: Re
     if spec.dataset.target_uri is None:
         return None
     target = spec.dataset.model_copy(
-        update={"uri": spec.dataset.target_uri, "format": "auto", "classes": source.classes, "max_per_class": None}
+        update={
+            "uri": spec.dataset.target_uri,
+            "format": "auto",
+            "splits": None,
+            "classes": source.classes,
+            "max_per_class": None,
+        }
     )
     try:
         opened = open_unlabelled(target, workspace) or _open(spec, workspace, target)

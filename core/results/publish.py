@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.events import Artifact, Event, Result
+from core.events import Artifact, Event, JobWarning, Result
 from core.networks.facts import measure_network
 from core.results.assess import Assessment, add_seeds, versions
 from core.results.export import export_model, write_safetensors
@@ -39,6 +39,7 @@ def publish(
     teacher: dict[str, Any] | None,
     report: Callable[[Event], None],
     latencies: Latencies,
+    warnings: tuple[JobWarning, ...] = (),
 ) -> Result:
     """Write all artifacts below the workspace's `out`, tell of each, and give the result, which is metrics.json."""
     folder = job.workspace.out / FOLDER
@@ -70,6 +71,7 @@ def publish(
         classes=dataset.classes,
         preprocessing=preprocessing,
         versions=versions(),
+        warnings=warnings,
     )
     paths += write_report(outcome, folder)
     logits = assessments["student"].test_logits
