@@ -136,6 +136,35 @@ def test_more_rows_than_allowed_are_refused_before_they_are_read(tmp_path: Path,
         open_source(tmp_path / "a.parquet", policy=Policy(max_archive_entries=99))
 
 
+def test_a_split_column_of_parquet(tmp_path: Path, open_source: Open, encode: Encode) -> None:
+    table = pa.table(
+        {
+            "image": pa.array([encode(n) for n in range(12)], pa.binary()),
+            "label": [n % 2 for n in range(12)],
+            "split": ["test" if n >= 8 else "Train" for n in range(12)],
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert {record.key[2] for record in open_source(tmp_path / "a.parquet").splits["test"]} == {8, 9, 10, 11}
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tar", "npz"])
+def test_files_of_many_images_beside_class_folders_are_a_choice(
+    tmp_path: Path, open_source: Open, encode: Encode, class_folders: Make, make_tar: Make, kind: str
+) -> None:
+    root = class_folders(tmp_path / "set", {"cat": 4, "dog": 4})
+    if kind == "parquet":
+        parquet(root / "data.parquet", [encode(n) for n in range(8)], [n % 2 for n in range(8)])
+    elif kind == "tar":
+        make_tar(root / "data.tar", shard(encode, 0, 8))
+    else:
+        npz(root / "data.npz", x=pixels(12), y=LABELS)
+    with pytest.raises(DatasetInvalid, match=r"class folders \(cat, dog"):
+        open_source(root)
+    assert open_source(root, format="folder").classes == ("cat", "dog")
+    assert open_source(root, format={"tar": "webdataset"}.get(kind, kind)).classes != ("cat", "dog")
+
+
 def test_parquet_without_its_extension(tmp_path: Path, open_source: Open, encode: Encode) -> None:
     parquet(tmp_path / "download", [encode(n) for n in range(8)], [n % 2 for n in range(8)])
     assert open_source(tmp_path / "download").format == "parquet"

@@ -357,3 +357,8 @@ def test_the_split_column_speaks_many_words(photos: Callable[..., Path], open_so
     (root / "labels.csv").write_text("\n".join(["image,label,split", *rows]).replace("TRAINING", "fold 1"))
     with pytest.raises(DatasetInvalid, match=r"line 2: unknown split 'fold 1'"):
         open_source(root)
+    for name in ("Split", "purpose", "Usage"):
+        (root / "labels.csv").write_text("\n".join([f"image,label,{name}", *rows]))
+        assert open_source(root).num_test == 4
+    (root / "labels.csv").write_text("\n".join(["image,label,fold", *rows]).replace("TRAINING", "fold 1"))
+    assert open_source(root).classes == ("ants", "bees")
