@@ -19,6 +19,7 @@ from core.errors import DatasetInvalid
 from core.events import DatasetFacts
 from core.policy import Policy
 from core.spec import DatasetSpec
+from core.spec.uris.redaction import redacted
 
 MAX_NAMED = 20
 # Random crops need a margin: 256 for 224, as ImageNet training has it.
@@ -156,7 +157,7 @@ class Source:
     def _facts(self, kept: Splits, canvas_size: int, fingerprint: str, unreadable: list[str]) -> DatasetFacts:
         counts = {name: Counter(record.label for record in kept[name]) for name in SPLITS}
         return DatasetFacts(
-            uri=uri.redacted(self.spec.uri),
+            uri=redacted(self.spec.uri),
             format=self.format,
             fingerprint=fingerprint,
             classes=list(self.classes),

@@ -1,15 +1,16 @@
 """From a URI to a local file or folder: the one place where the engine reads from outside."""
 
-import os
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from core.data import buckets, web
-from core.data.reason import Unreachable
 from core.data.tree import file_sha256
 from core.errors import DatasetUnreachable, unknown
 from core.policy import Policy
+from core.spec.uris import files
+from core.spec.uris.reason import Unreachable
+from core.spec.uris.redaction import redacted
 
 SCHEMES = ("file", "http", "https", "s3", "gs", "hf", "dataset", "job")
 _INPUT_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")
@@ -38,24 +39,16 @@ def fetch(
     return path
 
 
-def redacted(uri: str) -> str:
-    """`uri` without what may be secret: user information, and the values of its query."""
-    address, question, query = uri.partition("#")[0].partition("?")
-    scheme, slashes, rest = address.partition("://")
-    host, slash, path = rest.partition("/")
-    address = scheme + slashes + host.rpartition("@")[2] + slash + path
-    return address + question + "&".join(f"{pair.partition('=')[0]}=..." for pair in query.split("&") if pair)
-
-
 def _fetch(uri: str, policy: Policy, cache: Path, inputs: Path | None) -> Path:
     scheme, _, rest = uri.partition(":")
-    try:
-        urlsplit(uri)
-    except ValueError as error:
-        raise Unreachable(f"is no URI ({error})") from None
+    if scheme != "file":
+        try:
+            urlsplit(uri)
+        except ValueError as error:
+            raise Unreachable(f"is no URI ({error})") from None
     match scheme:
         case "file":
-            return _file(uri, policy)
+            return files.find(uri, policy.file_roots)
         case "http" | "https":
             return web.download(uri, cache, policy=policy)
         case "s3" | "gs" | "hf":
@@ -63,28 +56,6 @@ def _fetch(uri: str, policy: Policy, cache: Path, inputs: Path | None) -> Path:
         case "dataset" | "job":
             return _input(scheme, rest, inputs)
     raise Unreachable(unknown("scheme", f"{scheme}:", [f"{name}:" for name in SCHEMES]))
-
-
-def _file(uri: str, policy: Policy) -> Path:
-    parts = urlsplit(uri)
-    if parts.netloc not in ("", "localhost"):
-        raise Unreachable(
-            f"names the host {parts.netloc!r}; a file URI starts with file:/// and reads the engine's machine"
-        )
-    path = Path(unquote(parts.path))
-    if not path.is_absolute() or "\0" in str(path):
-        raise Unreachable("is no absolute path")
-    real = Path(os.path.realpath(path))
-    roots = [Path(os.path.realpath(root)) for root in policy.file_roots]
-    if not any(real.is_relative_to(root) for root in roots):
-        raise Unreachable("lies outside the folders that the operator opened to file: URIs")
-    if not real.exists():
-        raise Unreachable("no such file or folder on the engine's machine")
-    if not (real.is_file() or real.is_dir()):
-        raise Unreachable("is neither a file nor a folder")
-    if not os.access(real, os.R_OK):
-        raise Unreachable("may not be read by the engine (permission denied)")
-    return real
 
 
 def _input(scheme: str, name: str, inputs: Path | None) -> Path:

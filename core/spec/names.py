@@ -9,6 +9,7 @@ from core.spec.projected import split_projected
 
 DATASET_SCHEMES = ("builtin", "file", "http", "https", "s3", "gs", "hf", "dataset")
 WEIGHTS_SCHEMES = ("file", "http", "https", "s3", "gs", "hf", "job")
+BUILTIN_DATASETS = ("digits",)
 ZOO_PREFIXES = ("cifar", "torchvision", "timm")
 
 
@@ -16,7 +17,7 @@ def uri_of(allowed: tuple[str, ...]) -> AfterValidator:
     """A string that is a URI with one of the schemes."""
 
     def check(value: str) -> str:
-        scheme, colon, _ = value.partition(":")
+        scheme, colon, name = value.partition(":")
         if not colon:
             listed = ", ".join(f"{name}:" for name in allowed)
             path = value if value.startswith("/") else f"/path/to/{value}"
@@ -24,6 +25,8 @@ def uri_of(allowed: tuple[str, ...]) -> AfterValidator:
             raise ValueError(f"{value!r} has no scheme; allowed: {listed}.{hint}")
         if scheme not in allowed:
             raise ValueError(unknown("scheme", f"{scheme}:", [f"{s}:" for s in allowed]))
+        if scheme == "builtin" and name.strip("/") not in BUILTIN_DATASETS:
+            raise ValueError(unknown("built-in dataset", value, [f"builtin:{one}" for one in BUILTIN_DATASETS]))
         return value
 
     return AfterValidator(check)
