@@ -1,7 +1,6 @@
-"""What an engine process says while it runs: one JSON object a line, read by a progress display or the worker's
-recorder.
+"""The events of an engine process: one JSON object a line, read by a progress display or by the worker.
 
-The types are the contract between core and worker. Every event carries `at` (RFC 3339, UTC).
+These types are the contract between core and worker. Every event carries `at` (RFC 3339, UTC).
 """
 
 from datetime import UTC, datetime
@@ -55,13 +54,13 @@ class WarningIssued(_Event):
 
 
 class DatasetFacts(BaseModel):
-    """What reading the dataset told; counts are images."""
+    """Facts about the dataset; counts are images."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     uri: str
     format: str
-    fingerprint: str = Field(description="sha256 over the pixels and labels that were read")
+    fingerprint: str = Field(description="sha256 over all pixels and labels")
     classes: list[str]
     num_train: int
     num_validation: int
@@ -89,18 +88,20 @@ class NetworkFacts(BaseModel):
 
 
 class Estimate(BaseModel):
-    """What the job will take, measured on a few steps on this machine; `null` where nothing was measured."""
+    """Steps, time and memory of the job, measured on a few steps on this machine; null if not measured."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     steps: int
     training_seconds: float | None = None
     memory_bytes: int | None = None
-    reason: str = Field(default="", description="how the figures came about, and why the student was chosen")
+    reason: str = Field(default="", description="how the values were found, and why the student was chosen")
 
 
 class Resolved(_Event):
-    """Everything is known before training: the spec without any `auto`, and what it will run on. A plan ends here."""
+    """The end of `preparing`: the spec without any `auto`, the dataset, the networks and the estimate. A plan ends
+    here.
+    """
 
     event: Literal["resolved"] = "resolved"
     spec: dict[str, Any]
@@ -108,7 +109,7 @@ class Resolved(_Event):
     student: NetworkFacts
     teacher: NetworkFacts | None = None
     teacher_validation_top1: float | None = Field(
-        default=None, description="fraction; only where its classes cover the customer's"
+        default=None, description="fraction; null unless the teacher's classes include the job's"
     )
     estimate: Estimate
 
@@ -177,7 +178,7 @@ class Failure(_Event):
 
     @classmethod
     def of(cls, error: RetortError) -> "Failure":
-        """The event that tells of `error`."""
+        """The event for an error."""
         return cls(code=error.code, category=error.category, message=error.message, hint=error.hint)
 
 

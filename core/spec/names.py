@@ -1,4 +1,4 @@
-"""How a spec names things outside of it: URIs by scheme, architectures by library."""
+"""Names of things outside a spec: URIs by scheme, architectures by library."""
 
 from typing import Annotated
 
