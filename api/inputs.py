@@ -8,6 +8,7 @@ from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
 
+from api.warning_codes import INPUT_UNREACHABLE
 from core.errors import SpecInvalid
 from core.spec import JobSpec
 from core.spec.uris import files
@@ -126,4 +127,4 @@ def _phrase(status: int) -> str:
 
 def _warning(url: Located, reason: str) -> JobWarning:
     pointer, uri = url
-    return JobWarning("INPUT_UNREACHABLE", f"{pointer}: {redacted(uri)}: {reason}", HINT)
+    return JobWarning(INPUT_UNREACHABLE, f"{pointer}: {redacted(uri)}: {reason}", HINT)
