@@ -53,6 +53,21 @@ class WarningIssued(_Event):
     warning: JobWarning
 
 
+class TableFacts(BaseModel):
+    """How a label table was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    encoding: str
+    delimiter: str | None = Field(description="null for JSON")
+    has_header: bool
+    image_column: str
+    label_column: str
+    split_column: str | None = None
+    num_rows: int
+
+
 class DatasetFacts(BaseModel):
     """Facts about the dataset; counts are images."""
 
@@ -70,6 +85,13 @@ class DatasetFacts(BaseModel):
     resident_bytes: int
     unreadable: list[str] = Field(default_factory=list, description="files left out, each with its reason; at most 20")
     num_unreadable: int = 0
+    passed_over: dict[str, int] = Field(default_factory=dict, description="reason -> files that are not used")
+    tables: list[TableFacts] = Field(default_factory=list, description="label tables that were read, and how")
+    smallest_difference: float | None = Field(
+        default=None,
+        description="fraction: two networks whose test top-1 differ by at least this are told apart at 95%, whatever "
+        "their top-1; smaller differences may stay inconclusive",
+    )
 
 
 class NetworkFacts(BaseModel):

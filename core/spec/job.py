@@ -11,57 +11,17 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from core.errors import unknown
+from core.spec.dataset import DatasetSpec
 from core.spec.fit import misfits
 from core.spec.knobs.pkd import PkdKnobs
 from core.spec.methods import MethodKnobs, TermKnobs, spelled_out
-from core.spec.names import DATASET_SCHEMES, WEIGHTS_SCHEMES, Architecture, uri_of
+from core.spec.names import WEIGHTS_SCHEMES, Architecture, uri_of
 from core.spec.part import Part
 from core.spec.teacher import TeacherSpec
 from core.spec.training import TrainingSpec
 
 Size = Literal["nano", "tiny", "small", "medium", "same"]
 SIZES: tuple[str, ...] = get_args(Size)
-FORMATS = ("auto", "folder", "npz", "cifar-python", "cifar-binary", "parquet", "webdataset", "csv", "jsonl", "builtin")
-DatasetFormat = Literal[
-    "auto", "folder", "npz", "cifar-python", "cifar-binary", "parquet", "webdataset", "csv", "jsonl", "builtin"
-]
-
-
-class DatasetSpec(Part):
-    """The customer's labelled images."""
-
-    uri: Annotated[str, uri_of(DATASET_SCHEMES)] = Field(
-        description="builtin:, file:, http(s):, s3:, gs:, hf: or dataset:<id>"
-    )
-    format: DatasetFormat = Field("auto", description="auto: told from the content")
-    classes: tuple[str, ...] | None = Field(
-        None, min_length=2, description="the classes to keep, in the order of the student's outputs; null: all, sorted"
-    )
-    class_map: dict[str, str] = Field(
-        {}, description="old name -> new name, before choosing; several onto one merges them"
-    )
-    validation_fraction: float = Field(
-        0.1,
-        gt=0,
-        lt=0.5,
-        description="share of each class's training images held out, where the dataset brings no validation split",
-    )
-    test_fraction: float = Field(
-        0.1, gt=0, lt=0.5, description="share of each class's images held out, where the dataset brings no test split"
-    )
-    max_per_class: int | None = Field(
-        None, ge=2, description="training images kept per class (images, validation included); null: all"
-    )
-    max_unreadable_fraction: float = Field(
-        0.0, ge=0, lt=1, description="share of unreadable images that is left out rather than refused"
-    )
-    image_column: str = Field("image", description="column of parquet, CSV and JSONL that holds the image or its path")
-    label_column: str = Field("label", description="column of parquet, CSV and JSONL that holds the class")
-    target_uri: Annotated[str, uri_of(DATASET_SCHEMES)] | None = Field(
-        None,
-        description="images of a second domain, for methods that adapt to it; its labels, where it has any, are kept "
-        "from training and measure the student there",
-    )
 
 
 class Budget(Part):

@@ -1,4 +1,4 @@
-"""Names of things outside a spec: URIs by scheme, architectures by library."""
+"""Names of things outside a spec: URIs by scheme, files by path, architectures by library."""
 
 from typing import Annotated
 

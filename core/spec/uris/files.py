@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from core.errors import near_misses
 from core.spec.uris.reason import Unreachable
@@ -28,7 +28,12 @@ def find(uri: str, roots: Sequence[Path]) -> Path:
         raise
 
 
-def _paths(uri: str) -> list[Path]:
+def _paths(uri: str) -> tuple[Path, ...]:
+    """What a file: URI may mean, the likelier first: its path with %XX read as a byte (RFC 8089), and as it is written.
+
+    A file URI has no query and no fragment: `file:///data/set#2` and `file:///data/100%` are what a person wrote who
+    pasted a path. Raises Unreachable for a host other than this machine, and for what is no absolute path.
+    """
     rest = uri.partition(":")[2]
     if rest.startswith("//"):
         host, slash, path = rest[2:].partition("/")
@@ -37,10 +42,10 @@ def _paths(uri: str) -> list[Path]:
                 f"names the host {host!r}; a file URI starts with file:/// and reads the engine's machine"
             )
         rest = slash + path
-    paths = [Path(text) for text in dict.fromkeys((unquote(rest), rest))]
-    if not paths[0].is_absolute() or "\0" in str(paths[0]):
+    decoded = os.fsdecode(unquote_to_bytes(rest.encode("utf-8", "surrogateescape")))
+    if not rest.startswith("/") or "\0" in decoded:
         raise Unreachable("is no absolute path")
-    return paths
+    return (Path(decoded),) if decoded == rest else (Path(decoded), Path(rest))
 
 
 def _readable(path: Path, roots: Sequence[Path]) -> Path:
