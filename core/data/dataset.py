@@ -5,7 +5,6 @@ import json
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 
@@ -22,9 +21,9 @@ from core.data.split_checks import check_splits, overlap_warnings, smallest_diff
 from core.data.splits import SPLITS, Splits, split, test_from_validation
 from core.errors import DatasetInvalid
 from core.events import DatasetFacts, JobWarning
-from core.policy import Policy
 from core.spec import DatasetSpec
 from core.spec.uris.redaction import redacted
+from core.system.workspace import Workspace
 
 MAX_NAMED = 20
 # Random crops need a margin: 256 for 224, as ImageNet training has it.
@@ -66,8 +65,7 @@ class Source:
     largest_side: int
     listing: Listing
     content: str = field(repr=False)  # identifies the source's bytes
-    policy: Policy = field(repr=False)
-    cache: Path = field(repr=False)
+    workspace: Workspace = field(repr=False)
     warnings: tuple[JobWarning, ...] = ()
 
     @property
@@ -103,16 +101,16 @@ class Source:
             lambda key: self.listing.read(key),
             content=self.content,
             canvas_size=canvas_size,
-            cache=self.cache,
-            max_pixels=self.policy.max_image_pixels,
-            num_threads=self.policy.num_threads or len(os.sched_getaffinity(0)),
+            cache=self.workspace.cache,
+            max_pixels=self.workspace.policy.max_image_pixels,
+            num_threads=self.workspace.policy.num_threads or len(os.sched_getaffinity(0)),
         )
         unreadable = [f"{order[index].name}: {why}" for index, why in rows.unreadable]
         self._check_readable(unreadable, len(order))
         kept = self._kept(order, rows.kept)
         resident_bytes = len(rows.kept) * 3 * canvas_size**2
         images = resident.open_rows(
-            path, len(rows.kept), canvas_size, resident=resident_bytes <= self.policy.max_resident_bytes
+            path, len(rows.kept), canvas_size, resident=resident_bytes <= self.workspace.policy.max_resident_bytes
         )
         parts = self._parts(kept, images)
         fingerprint = _fingerprint(rows.pixels_sha256, parts, self.classes)
@@ -180,19 +178,19 @@ class Source:
         )
 
 
-def open_dataset(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path | None, seed: int) -> Source:
+def open_dataset(spec: DatasetSpec, workspace: Workspace, *, seed: int) -> Source:
     """Fetch and read what `spec` names, up to the splits.
 
     Raises DatasetUnreachable, DatasetInvalid, LabelSpaceMismatch, ClassTooSmall, DiskFull.
     """
-    listing, content = _list(spec, policy=policy, cache=cache, inputs=inputs)
+    listing, content = _list(spec, workspace)
     _check_names(listing.records)
     chosen = class_choice.choose(listing, spec)
     splits = split(chosen.records, spec=spec, classes=chosen.classes, seed=seed)
     if listing.image_size is not None:
         native_size, largest_side = listing.image_size, max(listing.image_size)
     else:
-        native_size, largest_side = measure(splits, listing.read, policy.max_image_pixels)
+        native_size, largest_side = measure(splits, listing.read, workspace.policy.max_image_pixels)
     return Source(
         spec=spec,
         classes=chosen.classes,
@@ -201,8 +199,7 @@ def open_dataset(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path
         largest_side=largest_side,
         listing=listing,
         content=content,
-        policy=policy,
-        cache=cache,
+        workspace=workspace,
         warnings=(
             *listing.warnings,
             *chosen.warnings,
@@ -212,20 +209,20 @@ def open_dataset(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path
     )
 
 
-def open_unlabelled(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path | None) -> Source | None:
+def open_unlabelled(spec: DatasetSpec, workspace: Workspace) -> Source | None:
     """Images side by side in one folder, which is no class: all of them train. None where `spec` names anything else.
 
     Raises DatasetUnreachable, DatasetInvalid, DiskFull.
     """
     if spec.uri.startswith("builtin:"):
         return None
-    tree = open_tree(uri.fetch(spec.uri, policy=policy, cache=cache, inputs=inputs), policy=policy, cache=cache)
+    tree = open_tree(uri.fetch(spec.uri, workspace), policy=workspace.policy, cache=workspace.cache)
     listing = readers.read_unlabelled(Reading(tree, spec))
     if listing is None:
         return None
     _check_names(listing.records)
     splits: Splits = {"train": sorted(listing.records, key=lambda record: record.name), "validation": [], "test": []}
-    native_size, largest_side = measure(splits, listing.read, policy.max_image_pixels)
+    native_size, largest_side = measure(splits, listing.read, workspace.policy.max_image_pixels)
     return Source(
         spec=spec,
         classes=(UNNAMED,),
@@ -234,16 +231,15 @@ def open_unlabelled(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: P
         largest_side=largest_side,
         listing=listing,
         content=tree.identity(),
-        policy=policy,
-        cache=cache,
+        workspace=workspace,
     )
 
 
-def _list(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path | None) -> tuple[Listing, str]:
+def _list(spec: DatasetSpec, workspace: Workspace) -> tuple[Listing, str]:
     scheme, _, name = spec.uri.partition(":")
     if scheme == "builtin":
         return builtin.read(name.strip("/")), spec.uri
-    tree = open_tree(uri.fetch(spec.uri, policy=policy, cache=cache, inputs=inputs), policy=policy, cache=cache)
+    tree = open_tree(uri.fetch(spec.uri, workspace), policy=workspace.policy, cache=workspace.cache)
     listing = unify(readers.read(Reading(tree, spec)))
     return listing, tree.identity()
 

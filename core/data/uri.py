@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from core.data import buckets, web
 from core.data.tree import file_sha256
 from core.errors import DatasetUnreachable, unknown
-from core.policy import Policy
 from core.spec.uris import files
 from core.spec.uris.reason import Unreachable
 from core.spec.uris.redaction import redacted
+from core.system.workspace import Workspace
 
 SCHEMES = ("file", "http", "https", "s3", "gs", "hf", "dataset", "job")
 _INPUT_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")
@@ -18,20 +18,19 @@ _INPUT_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")
 
 def fetch(
     uri: str,
+    workspace: Workspace,
     *,
-    policy: Policy,
-    cache: Path,
-    inputs: Path | None,
     sha256: str | None = None,
     pointer: str = "/dataset/uri",
 ) -> Path:
-    """The local file or folder that `uri` names, downloaded into `cache` (whole or not at all) where it is not local.
+    """The local file or folder that `uri` names. What is not local is downloaded into the workspace's cache, whole or
+    not at all; `dataset:<id>` and `job:<id>` are folders of `workspace.inputs`.
 
-    `dataset:<id>` and `job:<id>` lie in `inputs`. `sha256` is checked against a file's content. Raises
-    DatasetUnreachable, which names the URI without its secrets and the reason; DiskFull.
+    `sha256` is checked against a file's content. Raises DatasetUnreachable, which names the URI without its secrets and
+    the reason; DiskFull.
     """
     try:
-        path = _fetch(uri, policy, cache, inputs)
+        path = _fetch(uri, workspace)
         if sha256 is not None:
             _check(path, sha256)
     except Unreachable as error:
@@ -39,7 +38,7 @@ def fetch(
     return path
 
 
-def _fetch(uri: str, policy: Policy, cache: Path, inputs: Path | None) -> Path:
+def _fetch(uri: str, workspace: Workspace) -> Path:
     scheme, _, rest = uri.partition(":")
     if scheme != "file":
         try:
@@ -48,13 +47,13 @@ def _fetch(uri: str, policy: Policy, cache: Path, inputs: Path | None) -> Path:
             raise Unreachable(f"is no URI ({error})") from None
     match scheme:
         case "file":
-            return files.find(uri, policy.file_roots)
+            return files.find(uri, workspace.policy.file_roots)
         case "http" | "https":
-            return web.download(uri, cache, policy=policy)
+            return web.download(uri, workspace.cache, policy=workspace.policy)
         case "s3" | "gs" | "hf":
-            return buckets.download(uri, cache, policy=policy)
+            return buckets.download(uri, workspace.cache, policy=workspace.policy)
         case "dataset" | "job":
-            return _input(scheme, rest, inputs)
+            return _input(scheme, rest, workspace.inputs)
     raise Unreachable(unknown("scheme", f"{scheme}:", [f"{name}:" for name in SCHEMES]))
 
 
@@ -64,9 +63,9 @@ def _input(scheme: str, name: str, inputs: Path | None) -> Path:
     folder = inputs / name if inputs is not None else None
     if folder is None or not folder.is_dir():
         raise Unreachable(f"no such {scheme} among the inputs of this job")
-    files = list(folder.iterdir())
+    entries = list(folder.iterdir())
     # An uploaded archive is meant, not the folder that it lies in; a job's folder keeps its labels beside its weights.
-    return files[0] if scheme == "dataset" and len(files) == 1 else folder
+    return entries[0] if scheme == "dataset" and len(entries) == 1 else folder
 
 
 def _check(path: Path, sha256: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from core.errors import SpecInvalid
 from core.methods import find
-from core.spec import JobSpec, Knobs, StudentSpec, TrainingSpec, needs_of
+from core.spec import JobSpec, Knobs, ResolvedJob, ResolvedStudent, ResolvedTraining, TrainingSpec, needs_of
 from core.system.device import Arithmetic, computes_in_int8
 
 SMALL_NATIVE = 48  # pixels: up to here the CIFAR families see 32 x 32, above 64 x 64
@@ -36,15 +36,18 @@ def resolve(
     is_kin: bool,
     is_convolutional: bool,
     arithmetic: Arithmetic,
-) -> JobSpec:
-    """`spec` with the student's architecture and all of `training` filled in.
+) -> ResolvedJob:
+    """`spec` with the student's architecture and all of `training` chosen.
+
+    What depends on the method once it is built (the stored teacher pass, the kernels) is left at its plainest here;
+    core.planning.strategy chooses it.
 
     `default_size`: pixels that the architecture's library feeds it; `num_train`: images of the training split;
     `is_kin`: whether the architecture is of the teacher's family; `is_convolutional`: whether Muon is for it.
     Raises SpecInvalid for a batch larger than the training split.
     """
     training = spec.training.model_copy(update={"optimizer": _optimizer(spec, is_convolutional)})
-    student = StudentSpec(architecture=architecture, weights=_initial_weights(spec, is_kin))
+    student = ResolvedStudent(architecture=architecture, weights=_initial_weights(spec, is_kin))
     batch_size = _batch_size(training, num_train)
     steps_per_epoch = num_train // batch_size
     epochs = _epochs(training, num_train, steps_per_epoch)
@@ -66,11 +69,13 @@ def resolve(
         "devices": (devices := _devices(training, arithmetic, batch_size)),
         "compile": _compile(training, devices, steps=steps),
         "micro_batch_size": batch_size if training.micro_batch_size == "auto" else training.micro_batch_size,
+        "teacher_pass": "live",
+        "stored_views": 1,
+        "kernels": "torch",
     }
     method = find(spec.method.name).resolved(spec.method)
-    return spec.model_copy(
-        update={"student": student, "method": method, "training": training.model_copy(update=filled)}
-    )
+    resolved = ResolvedTraining.model_validate({**training.model_dump(), **filled})
+    return ResolvedJob.of(spec, student=student, method=method, training=resolved)
 
 
 def _batch_size(training: TrainingSpec, num_train: int) -> int:

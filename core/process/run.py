@@ -7,7 +7,6 @@ import sys
 import threading
 import traceback
 from contextlib import nullcontext
-from dataclasses import replace
 
 from core.errors import Category, OutOfMemory, RetortError, SpecInvalid, from_exception
 from core.events import (
@@ -20,7 +19,6 @@ from core.events import (
     Event,
     Failure,
 )
-from core.planning.prepare import Place
 from core.policy import Policy
 from core.process.launch import launch
 from core.process.reporter import reporter, tell_failure
@@ -28,9 +26,10 @@ from core.spec import JobSpec
 from core.spec.devices import num_processes
 from core.specialize import specialize
 from core.system.distributed import ALONE, FirstFailed, Ranks
-from core.system.interruption import Interrupted, Watch
+from core.system.interruption import Interrupted, JobControl
 from core.system.memory import is_out_of_memory
 from core.system.process import set_up_process
+from core.system.workspace import Workspace
 
 _STATUS: dict[Category, int] = {
     "user": EXIT_USER_ERROR,
@@ -54,18 +53,18 @@ def run(spec: JobSpec, options: argparse.Namespace) -> int:
 
 def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
     """Run the job, or one process's part of it; the exit status."""
-    watch = Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
+    control = JobControl(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
     try:
-        place = replace(_place(options), ranks=ranks)
+        workspace = _workspace(options, ranks)
     except SpecInvalid as error:
         tell_failure(error, options.events)
         return EXIT_USAGE
-    set_up_process(place.policy.num_threads, num_processes(spec.training.devices) if ranks.size > 1 else 1)
+    set_up_process(workspace.policy.num_threads, num_processes(spec.training.devices) if ranks.size > 1 else 1)
     with reporter(options.events) if ranks.is_first else nullcontext(_say_nothing) as report:
         try:
             for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: watch.interrupt())
-            specialize(spec, place, report, watch=watch, resume=options.resume, plan_only=options.plan)
+                signal.signal(number, lambda *_: control.interrupt())
+            specialize(spec, workspace, report, control=control, resume=options.resume, plan_only=options.plan)
         except Interrupted:
             return EXIT_INTERRUPTED
         except FirstFailed as error:
@@ -85,8 +84,8 @@ def _say_nothing(event: Event) -> None:
     """What the other processes tell: the first one speaks for all."""
 
 
-def _place(options: argparse.Namespace) -> Place:
-    """Where the engine reads and writes; raises SpecInvalid for a flag that cannot be followed."""
+def _workspace(options: argparse.Namespace, ranks: Ranks) -> Workspace:
+    """The folders and limits that the flags name; raises SpecInvalid for a flag that cannot be followed."""
     policy = Policy()
     if options.policy is not None:
         try:
@@ -97,7 +96,7 @@ def _place(options: argparse.Namespace) -> Place:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SpecInvalid([("", f"--out {options.out}: {error}")]) from None
-    return Place(options.out, options.cache or options.out / "cache", options.inputs, policy)
+    return Workspace(options.out, options.cache or options.out / "cache", options.inputs, policy, ranks)
 
 
 def as_retort_error(error: Exception) -> RetortError:

@@ -2,20 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from core.data.dataset import Split
+from core.data.augment import Augmenter
+from core.data.dataset import Dataset, Split
 from core.errors import LabelSpaceMismatch, TeacherLoadFailed, near_misses
 from core.networks.facts import measure_network
 from core.networks.network import Network
 from core.networks.teacher import Teacher
 from core.spec import TeacherSpec
-
-if TYPE_CHECKING:
-    from core.planning.prepare import Prepared, PreparedRun
+from core.system.device import Arithmetic
+from core.teachers.logits import TeacherLogits
 
 MOST_IMAGES = 1000  # enough to tell a teacher from chance
 LEAST_IMAGES = 64
@@ -51,7 +51,14 @@ def class_indices(teacher: Teacher, classes: Sequence[str], *, covers: bool) -> 
     )
 
 
-def check_teacher(prepared: "Prepared", run: "PreparedRun", spec: TeacherSpec) -> float:
+def check_teacher(
+    spec: TeacherSpec,
+    network: Network,
+    logits: TeacherLogits,
+    dataset: Dataset,
+    augmenter: Augmenter,
+    arithmetic: Arithmetic,
+) -> float:
     """The teacher's top-1 on validation images, restricted to the customer's classes, as a fraction; of some of them in
     the training's arithmetic, where all are more than can be afforded.
 
@@ -59,19 +66,20 @@ def check_teacher(prepared: "Prepared", run: "PreparedRun", spec: TeacherSpec) -
     together (a few validation images alone could not tell): such weights belong to another architecture, other classes
     or another order.
     """
-    most = _affordable(prepared.teacher.network)
-    validation = _spread(len(run.dataset.validation.labels), most)
-    right = all_right = _hits(prepared, run, run.dataset.validation, validation)
-    chance = 1 / len(run.dataset.classes)
-    for train in _portions(len(run.dataset.train.labels), most - len(right)):
+    most = _affordable(network)
+    hits = partial(_hits, logits, augmenter=augmenter, arithmetic=arithmetic)
+    validation = _spread(len(dataset.validation.labels), most)
+    right = all_right = hits(dataset.validation, validation)
+    chance = 1 / len(dataset.classes)
+    for train in _portions(len(dataset.train.labels), most - len(right)):
         if _score(all_right) > chance + 2 * _margin(chance, len(all_right)):
             break  # no more images are needed to tell
-        all_right = torch.cat([all_right, _hits(prepared, run, run.dataset.train, train)])
+        all_right = torch.cat([all_right, hits(dataset.train, train)])
     count, score = len(all_right), _score(all_right)
     if score <= chance + _margin(chance, count):
         raise TeacherLoadFailed(
             f"the teacher scores {score:.1%} on {count} of the customer's images, where guessing among "
-            f"{len(run.dataset.classes)} classes scores {chance:.1%}: "
+            f"{len(dataset.classes)} classes scores {chance:.1%}: "
             f"{spec.weights or spec.architecture} does not know these classes",
             hint="check the weights, the architecture, and that teacher.classes is in the order of the "
             "teacher's outputs",
@@ -101,12 +109,15 @@ def _score(right: Tensor) -> float:
     return right.double().mean().item()
 
 
-def _hits(prepared: "Prepared", run: "PreparedRun", split: Split, indices: Tensor) -> Tensor:
+def _hits(
+    teacher: TeacherLogits, split: Split, indices: Tensor, *, augmenter: Augmenter, arithmetic: Arithmetic
+) -> Tensor:
+    """bool (len(indices),): which of the images of a split the teacher classifies right."""
     if len(indices) == len(split.labels):
-        # In float32, for these are asked for again when students are validated.
-        logits = prepared.teacher_logits(run, split)[indices]
+        # In float32: the same logits are asked for again when students are validated.
+        logits = teacher.of_split(split.images, augmenter)[indices]
     else:
-        logits = prepared.view.logits(split.images[indices], run.augmenter, prepared.arithmetic)
+        logits = teacher.logits(split.images[indices], augmenter, arithmetic)
     return logits.argmax(dim=1) == split.labels[indices]
 
 

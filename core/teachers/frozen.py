@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from core.files.result_cache import Findings
+from core.files.result_cache import ResultCache
 from core.methods.method import Batch, Needs
 from core.networks.compiled import begin_step
 from core.networks.inference import frozen_copy, in_layout, in_low_precision, says_the_same
@@ -23,7 +23,7 @@ class Quantization:
     make_views: Callable[[], Tensor]
     """Gives (N, 3, V, V) in [0, 1]: some of what it will see."""
     batch_size: int
-    findings: Findings | None = None
+    result_cache: ResultCache | None = None
     """Where the outcome is kept for later jobs."""
 
 
@@ -98,7 +98,9 @@ class FrozenTeacher:
         taps, dtype = self._needs.teacher_taps, self._arithmetic.dtype
         views = self._arithmetic.laid_out(means.make_views())
         with torch.no_grad(), self._arithmetic.autocast():
-            made = quantized(network, taps, views, dtype=dtype, batch_size=means.batch_size, findings=means.findings)
+            made = quantized(
+                network, taps, views, dtype=dtype, batch_size=means.batch_size, result_cache=means.result_cache
+            )
         return made.features
 
 

@@ -10,7 +10,7 @@ from core.data.augment import Augmenter, mix
 from core.data.dataset import Split
 from core.data.image_file import Images
 from core.methods.method import Batch, Needs, Stage
-from core.spec import TrainingSpec
+from core.spec import ResolvedTraining
 from core.system.device import Arithmetic, images_at_once, uploaded
 from core.system.seeds import derive_seed, generator
 from core.teachers.stored.stored_pass import StoredPass
@@ -25,7 +25,7 @@ class Batches:
     epoch's order is new, so no image is left out for long, and batch norm never sees a batch of one."""
 
     split: Split
-    training: TrainingSpec
+    training: ResolvedTraining
     augmenter: Augmenter
     num_classes: int
     stage: Stage

@@ -2,10 +2,10 @@
 
 import math
 
-from core.spec import TrainingSpec
+from core.spec import ResolvedTraining
 
 
-def rate_factor(training: TrainingSpec, step: int, *, steps: int, steps_per_epoch: int) -> float:
+def rate_factor(training: ResolvedTraining, step: int, *, steps: int, steps_per_epoch: int) -> float:
     """What the peak learning rate is multiplied by for step `step` of `steps` (both counted from 0), in [0, 1]."""
     if training.schedule == "onecycle":
         return _one_cycle(step / max(steps - 1, 1))

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import nn, optim
 
-from core.spec import TrainingSpec
+from core.spec import ResolvedTraining
 from core.training.muon import Muon
 
 
-def build_optimizer(training: TrainingSpec, parameters: Sequence[nn.Parameter], rate: float) -> optim.Optimizer:
-    """An optimizer at peak rate `rate`; `training` must be resolved (no auto left).
+def build_optimizer(training: ResolvedTraining, parameters: Sequence[nn.Parameter], rate: float) -> optim.Optimizer:
+    """An optimizer at peak rate `rate`.
 
     AdamW decays weights alone; SGD decays batch norm and biases too, as the CIFAR protocols of the literature do. Both
     pass over their memory once (`fused`), which is all that their time goes into. Muon's goes into matrix products, in

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from core.methods.method import Stage
-from core.spec import TrainingSpec
+from core.spec import ResolvedTraining
 from core.system.device import Arithmetic
 from core.training.batches import Batches
 from core.training.learning_rate import rate_factor
@@ -24,10 +24,10 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class Course:
-    """One training, planned. `training` is resolved."""
+    """One training, planned."""
 
     run: str
-    training: TrainingSpec
+    training: ResolvedTraining
     seed: int
     arithmetic: Arithmetic
     stages: tuple[PlannedStage, ...]
@@ -35,8 +35,7 @@ class Course:
     @property
     def micro_batch_size(self) -> int:
         """Images that go through the networks at once, at first."""
-        size = self.training.micro_batch_size
-        return int(self.training.batch_size) if size == "auto" else min(size, int(self.training.batch_size))
+        return min(self.training.micro_batch_size, self.training.batch_size)
 
     @property
     def steps(self) -> int:

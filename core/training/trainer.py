@@ -90,7 +90,7 @@ class Trainer:
         """Let go of the stored pass: others may evict it from now on."""
         stored = self.course.stages[0].batches.stored  # that of all stages
         if stored is not None:
-            stored.shelf.close()
+            stored.store.close()
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs; raises LossDiverged rather than keep weights that are lost."""

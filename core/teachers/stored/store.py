@@ -32,7 +32,7 @@ class NoRoom(Exception):
     """A view does not fit: what fills the operator's limit is in use."""
 
 
-class Shelf:
+class PassStore:
     """One pass: views of `num_records` records of `record_bytes`, below `root`, which holds `max_bytes` at most."""
 
     def __init__(self, root: Path, address: str, *, num_records: int, record_bytes: int, max_bytes: int) -> None:

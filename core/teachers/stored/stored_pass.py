@@ -16,7 +16,7 @@ from core.networks.network import Features, InputFormat
 from core.system.device import Arithmetic, images_at_once
 from core.system.seeds import generator
 from core.teachers.stored.record import Layout
-from core.teachers.stored.store import Shelf
+from core.teachers.stored.store import PassStore
 
 FOLDER = "teacher-pass"
 _FORM = 2  # raised whenever the same inputs would give other records: part of every address
@@ -32,7 +32,7 @@ class StoredPass:
     split: Split
     augmenter: Augmenter
     layout: Layout
-    shelf: Shelf
+    store: PassStore
     num_views: int
     arithmetic: Arithmetic
     observe: Callable[[Tensor], Features]
@@ -40,14 +40,14 @@ class StoredPass:
     def ensure(self, view: int, pulse: Callable[[], None]) -> bool:
         """Fill a view that is not there yet; whether it had to be. `pulse` is called between batches and may raise, in
         which case nothing of the view stays."""
-        if self.shelf.has(view):
+        if self.store.has(view):
             return False
-        self.shelf.write(view, self._records(view, pulse))
+        self.store.write(view, self._records(view, pulse))
         return True
 
     def fetch(self, indices: Tensor, view: int) -> Tensor:
         """The records of int64 `indices` into the split, as they lie on the disk: uint8 (N, bytes)."""
-        return self.shelf.read(view, indices)
+        return self.store.read(view, indices)
 
     def decode(self, records: Tensor, device: torch.device) -> tuple[Tensor, Features]:
         """float32 views (N, 3, V, V) in [0, 1] and the teacher's features, on the device."""
@@ -92,6 +92,6 @@ def address_of(
     return content_address(facts, weights)
 
 
-def shelf_root(cache: Path) -> Path:
+def store_root(cache: Path) -> Path:
     """Where passes lie in an engine's cache."""
     return cache / FOLDER
