@@ -60,11 +60,24 @@ def check_files(spec: JobSpec, settings: Settings) -> None:
     wrong = []
     for pointer, uri in islice(_of_scheme(spec, "file"), MOST_FILES):
         try:
-            files.find(uri, roots)
-        except Unreachable as error:
-            wrong.append((pointer, f"{uri!r}: {error}" + (f"; {error.hint}" if error.hint else "")))
+            _check_content(files.find(uri, roots))
+        except (Unreachable, OSError) as error:
+            wrong.append((pointer, f"{uri!r}: {_reason(error)}"))
     if wrong:
         raise SpecInvalid(wrong)
+
+
+def _check_content(path: Path) -> None:
+    if path.is_file() and path.stat().st_size == 0:
+        raise Unreachable("is an empty file (0 bytes)")
+    if path.is_dir() and not any(path.iterdir()):
+        raise Unreachable("is an empty folder")
+
+
+def _reason(error: Unreachable | OSError) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be read ({error.strerror or error})"
+    return f"{error}; {error.hint}" if error.hint else str(error)
 
 
 def check_urls(spec: JobSpec, settings: Settings) -> list[JobWarning]:
@@ -91,14 +104,15 @@ def _of_scheme(spec: JobSpec, *schemes: str) -> Iterator[Located]:
 
 def _start(url: Located, found: dict[Located, JobWarning | None], settings: Settings) -> threading.Thread | None:
     """A thread, named by the pointer, that puts what it found into `found`; None where too many are at work."""
-    if not _FREE.acquire(blocking=False):
+    free = _FREE
+    if not free.acquire(blocking=False):
         return None
 
     def look() -> None:
         try:
             found[url] = _head(url, settings)
         finally:
-            _FREE.release()
+            free.release()
 
     thread = threading.Thread(target=look, name=url[0], daemon=True)
     thread.start()

@@ -118,6 +118,14 @@ def test_all_wrong_files_are_told(embedded: Settings) -> None:
     assert all("outside the folders" in detail for _, detail in caught.value.errors)
 
 
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_empty_is_refused(embedded: Settings, tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "open" / "empty"
+    target.mkdir() if kind == "folder" else target.touch()
+    with pytest.raises(SpecInvalid, match=rf"is an empty {kind}"):
+        check_files(spec(dataset=target.as_uri()), embedded)
+
+
 def test_files_of_other_machines_are_none_of_the_apis_business(embedded: Settings) -> None:
     elsewhere = embedded.model_copy(update={"database_url": "postgresql://db.example/retort"})
     assert not elsewhere.is_embedded

@@ -65,10 +65,6 @@ def _checked(real: Path) -> Path:
         raise Unreachable("is neither a file nor a folder")
     if not os.access(real, os.R_OK):
         raise Unreachable("may not be read by the engine (permission denied)")
-    if real.is_file() and real.stat().st_size == 0:
-        raise Unreachable("is an empty file (0 bytes)")
-    if real.is_dir() and not any(real.iterdir()):
-        raise Unreachable("is an empty folder")
     return real
 
 

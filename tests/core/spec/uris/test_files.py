@@ -58,14 +58,6 @@ def test_an_escaped_way_out_is_not_taken_for_a_name(tmp_path: Path) -> None:
         find(f"file://{tmp_path}/open/%2e%2e/y", (tmp_path / "open",))
 
 
-@pytest.mark.parametrize("kind", ["file", "folder"])
-def test_what_is_empty_is_refused(tmp_path: Path, kind: str) -> None:
-    target = tmp_path / "empty"
-    target.mkdir() if kind == "folder" else target.touch()
-    with pytest.raises(Unreachable, match=rf"is an empty {kind}"):
-        find(target.as_uri(), EVERYWHERE)
-
-
 def test_a_path_that_no_system_takes_is_a_reason(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match=r"cannot be read|no such file"):
         find(f"file://{tmp_path}/{'x' * 5000}", EVERYWHERE)
