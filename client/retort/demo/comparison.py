@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from retort import tables, units
-from retort.tables import Column
+from retort import units
+from retort.tables import Column, show_table
 
 COLUMNS = (
     Column("network"),
@@ -27,7 +27,7 @@ def compare(folder: Path) -> None:
         f"student ({facts['metrics']['method']})": facts["metrics"],
         **facts["baselines"],
     }
-    tables.show(COLUMNS, [_row(name, network) for name, network in networks.items()])
+    show_table(COLUMNS, [_row(name, network) for name, network in networks.items()])
 
 
 def _row(name: str, network: dict[str, Any]) -> tuple[str, ...]:
