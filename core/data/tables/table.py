@@ -98,7 +98,7 @@ def _delimiter(text: str, path: str, known: frozenset[str]) -> str:
     """The delimiter that cuts the first lines into the same number of cells; known column names decide between two."""
     sample = "".join(text.splitlines(keepends=True)[:_LOOKED_AT])
     best, best_score = ",", (False, False, 0)
-    for delimiter in DELIMITERS:
+    for delimiter in (*DELIMITERS, " ") if extension(path) == ".txt" else DELIMITERS:
         try:
             rows = [cells for _, cells in _cells(sample, path, delimiter) if any(cells)]
         except DatasetInvalid:
