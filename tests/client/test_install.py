@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from running import READY, ROOT, environment
 
+pytestmark = pytest.mark.slow
+
 UV = Path(sys.executable).with_name("uv")
 TINY = {
     "dataset": {"uri": "builtin:digits", "classes": ["3", "8"], "max_per_class": 8},

@@ -8,6 +8,8 @@ import urllib.request
 import pytest
 from running import Up, alive, gone, retort
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory):

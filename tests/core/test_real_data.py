@@ -26,6 +26,7 @@ TEST, TRAIN = DATA / "cifar100_test_webp.zip", DATA / "cifar100_train_webp.zip"
 pytestmark = [
     pytest.mark.data,
     pytest.mark.skipif(not TEACHER.exists(), reason="the real images and teachers are not beside the project"),
+    pytest.mark.slow,
 ]
 
 

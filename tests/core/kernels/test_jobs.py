@@ -6,6 +6,8 @@ from compiling import HAS_INSTRUCTIONS, needs_kernels
 
 from core.kernels import has_instructions, library
 
+pytestmark = pytest.mark.slow
+
 # Its second stage has 32 channels, at 8 x 8 pixels in maps of 4 x 4; the third's maps of 2 x 2 are too small.
 STUDENT = "cifar/resnet8"
 

@@ -12,6 +12,8 @@ from tiny import compile_without_compiler
 
 from core.networks.zoo import build
 
+pytestmark = pytest.mark.slow
+
 
 def network():
     with torch.random.fork_rng():

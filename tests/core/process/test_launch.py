@@ -16,6 +16,8 @@ from core.process.launch import PATIENCE
 from core.spec import TrainingSpec, parse_job
 from core.system.device import count_gpus
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 # The second process dies, while the first one waits for nobody.
 DYING = """

@@ -21,6 +21,8 @@ from core.events import EXIT_OK, EXIT_USAGE, EXIT_USER_ERROR, parse_event
 from core.policy import Policy
 from core.system.interruption import Watch
 
+pytestmark = pytest.mark.slow
+
 TRAINING = {"image_size": 8, "max_steps": 2, "devices": "cpu", "batch_size": 4}
 
 

@@ -16,6 +16,8 @@ from core.results.export import export_model
 from core.results.onnx import read_facts, write_onnx
 from core.results.parity import TOLERANCE, check_parity, compare
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("cup", "bottle", "Äpfel <b>")
 NETWORKS = {
     "cifar/resnet8": 32,

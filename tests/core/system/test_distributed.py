@@ -13,6 +13,8 @@ from safetensors.torch import load_file
 
 from core.process.launch import GRACE_SECONDS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 SPEC = {
     "dataset": "builtin:digits",

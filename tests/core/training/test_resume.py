@@ -15,6 +15,8 @@ from safetensors.torch import load_file
 from core.events import EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_ERROR, parse_event
 from core.training.runs import FORMAT
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 SPEC = {
     "teacher": "job:job_digits",

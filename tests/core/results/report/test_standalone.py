@@ -17,6 +17,8 @@ from core.networks.zoo import build
 from core.results.export import export_model
 from core.results.report import describe_preprocessing, write_report
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("cup", "bottle", "Äpfel")
 # Importing Retort fails here, as it does where it is not installed.
 WITHOUT_RETORT = "import sys\nfor name in ('core', 'store', 'api', 'worker', 'retort'): sys.modules[name] = None\n"

@@ -14,6 +14,8 @@ from core.policy import Policy
 from core.teachers.stored.store import Shelf
 from core.teachers.stored.stored_pass import shelf_root
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[4]
 LIMIT = 80_000  # bytes: a pass of the job's training images takes 57 kB
 NO_ROOM = "there is no room for view 1 of 1"
