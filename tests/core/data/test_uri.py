@@ -9,10 +9,11 @@ import pytest
 from core.data.uri import fetch, redacted
 from core.errors import DatasetUnreachable
 from core.policy import Policy
+from core.system.workspace import Workspace
 
 
 def get(uri: str, tmp_path: Path, policy: Policy | None = None, **more) -> Path:
-    return fetch(uri, policy=policy or Policy(), cache=tmp_path / "cache", inputs=tmp_path / "in", **more)
+    return fetch(uri, Workspace(tmp_path, tmp_path / "cache", tmp_path / "in", policy or Policy()), **more)
 
 
 def test_a_file_is_read_in_place(tmp_path: Path):
