@@ -98,10 +98,5 @@ def test_the_check_takes_the_answer_of_the_right_image(view, images, indices):
     labels = seen.logits(images, AUGMENTER).argmax(dim=1)
     labels[::4] = (labels[::4] + 1) % 3
     split = Split(images, labels, tuple(map(str, range(20))))
-    prepared = SimpleNamespace(
-        view=seen,
-        arithmetic=Arithmetic(CPU, "fp32"),
-        teacher_logits=lambda run, split: seen.of_split(images, AUGMENTER),
-    )
-    right = _hits(prepared, SimpleNamespace(augmenter=AUGMENTER), split, indices)
+    right = _hits(seen, split, indices, augmenter=AUGMENTER, arithmetic=Arithmetic(CPU, "fp32"))
     assert right.tolist() == [place % 4 != 0 for place in indices.tolist()]
