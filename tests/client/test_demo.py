@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import onnxruntime
 import pytest
@@ -16,7 +17,7 @@ TABLE = ("teacher", "student (pkd)", "scratch", "finetune")
 
 
 @pytest.mark.timeout(900)  # under two minutes on two idle cores
-def test_the_demo_specializes_a_teacher_and_proves_it(tmp_path):
+def test_the_demo_specializes_a_teacher_and_proves_it(tmp_path: Path) -> None:
     run = [sys.executable, "-m", "retort.demo"]
     own = environment(PYTHONPATH=str(ROOT), TMPDIR=str(tmp_path))
     done = subprocess.run(run, env=own, cwd=tmp_path, capture_output=True, text=True, timeout=850, check=False)
@@ -34,7 +35,7 @@ def test_the_demo_specializes_a_teacher_and_proves_it(tmp_path):
     assert processes_of(tmp_path) == []
 
 
-def processes_of(folder):
+def processes_of(folder: Path) -> list[str]:
     """Command lines of processes that were started with this TMPDIR."""
     marker = f"TMPDIR={folder}".encode()
     found = []
