@@ -1,4 +1,4 @@
-"""Does the teacher know the customer's classes, and does it know them better than a coin?"""
+"""Checks the teacher: whether it has the job's classes, and whether it recognizes them better than chance."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -29,9 +29,9 @@ LISTED = 5
 
 
 def class_indices(teacher: Teacher, classes: Sequence[str], *, covers: bool) -> Tensor | None:
-    """int64 (K,): where the customer's classes stand among the teacher's outputs, or None where it does not cover them.
+    """The indices of the job's classes among the teacher's outputs, int64 (K,); None if the teacher lacks some of them.
 
-    Raises LabelSpaceMismatch, naming the classes, where the method needs them covered (`covers`).
+    Raises LabelSpaceMismatch, which names the missing classes, if the method needs them all (`covers`).
     """
     known = {name: index for index, name in enumerate(teacher.classes or ())}
     missing = [name for name in classes if name not in known]
@@ -117,12 +117,12 @@ def check_teacher(
     augmenter: Augmenter,
     arithmetic: Arithmetic,
 ) -> Checked:
-    """The teacher's top-1 on validation images, restricted to the customer's classes; on some of them in the training's
-    arithmetic, where all are more than can be afforded. With a warning where its class names seem to be exchanged.
+    """The teacher's top-1 on validation images, restricted to the customer's classes, and a warning if its class names
+    seem to be exchanged. If there are too many images for that, some of them are used, in the training's arithmetic.
 
-    Raises TeacherLoadFailed where it is within two standard errors of guessing on validation and training images
-    together (a few validation images alone could not tell): such weights belong to another architecture, other classes
-    or another order.
+    Raises TeacherLoadFailed if it is within two standard errors of guessing on validation and training images together
+    (few validation images alone could not show it): such weights belong to another architecture, to other classes or to
+    another order of the classes.
     """
     most = _affordable(network)
     answered = partial(_answered, logits, augmenter=augmenter, arithmetic=arithmetic)
@@ -130,7 +130,7 @@ def check_teacher(
     chance = 1 / len(dataset.classes)
     for train in _portions(len(dataset.train.labels), most - len(validation.labels)):
         if seen.top1 > chance + 2 * _margin(chance, len(seen.labels)):
-            break  # no more images are needed to tell
+            break  # the result is clear without further images
         seen = seen.and_also(answered(dataset.train, train))
     if seen.top1 <= chance + _margin(chance, len(seen.labels)):
         raise _no_better_than_chance(spec, seen, dataset.classes)
@@ -149,17 +149,17 @@ def _no_better_than_chance(spec: TeacherSpec, seen: _Answers, classes: Sequence[
 
 
 def _affordable(network: Network) -> int:
-    """How many images the teacher can be checked on in about a second of a small machine."""
+    """The number of images on which the teacher can be checked in about a second on a small machine."""
     return max(LEAST_IMAGES, min(MOST_IMAGES, int(AFFORDABLE_MACS / measure_network(network).macs)))
 
 
 def _spread(count: int, most: int) -> Tensor:
-    """`most` indices at most, evenly over `count`."""
+    """At most `most` indices, evenly spread over `count`."""
     return torch.linspace(0, count - 1, max(0, min(most, count))).long()
 
 
 def _portions(count: int, most: int) -> Sequence[Tensor]:
-    """The same in portions of AT_ONCE, each from all over."""
+    """Spread indices in portions of AT_ONCE; each portion is spread over the whole range too."""
     spread = _spread(count, most)
     order = torch.randperm(len(spread), generator=torch.Generator().manual_seed(0))
     return spread[order].split(AT_ONCE) if len(spread) else ()
@@ -170,7 +170,7 @@ def _answered(
 ) -> _Answers:
     """What the teacher answers on those images of a split."""
     if len(indices) == len(split.labels):
-        # In float32: the same logits are asked for again when students are validated.
+        # In float32, because validation of the students needs the same logits in float32.
         logits = teacher.of_split(split.images, augmenter)[indices]
     else:
         logits = teacher.logits(split.images[indices], augmenter, arithmetic)
@@ -178,6 +178,8 @@ def _answered(
 
 
 def _margin(chance: float, count: int) -> float:
-    """How far above chance a teacher must score: two standard errors of guessing, and beyond what untrained networks
-    reach because their random features see brightness: twice chance, or with few classes a quarter of what is left."""
+    """How far above chance a teacher must score: two standard errors of guessing, and more than untrained networks
+    reach whose random features respond to brightness. These reach at most twice chance, or with few classes a quarter
+    of the distance from chance to 100%.
+    """
     return max(2 * math.sqrt(chance * (1 - chance) / count), min(chance, (1 - chance) / 4))
