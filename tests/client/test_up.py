@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from running import Up, alive, gone, retort
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
