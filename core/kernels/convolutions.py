@@ -141,4 +141,5 @@ def _of_bias(gradient: Tensor) -> Tensor:
 
 
 def laid_out(tensor: Tensor) -> Tensor:
+    """The tensor channels-last, the layout that the kernels read."""
     return tensor.contiguous(memory_format=torch.channels_last)
