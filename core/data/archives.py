@@ -116,6 +116,7 @@ class ZipTree:
         return {name: info for name, info in zip(self._names, infos, strict=True) if not name.endswith("/")}
 
     def read(self, path: str, most: int | None = None) -> bytes:
+        """The content of a member; raises DatasetInvalid if it is absent, damaged, or larger than `most` bytes."""
         info = self._members.get(path)
         if info is None:
             raise DatasetInvalid(f"{path!r} is not in {self.where!r}")
@@ -132,6 +133,7 @@ class ZipTree:
         return data
 
     def head(self, path: str, size: int) -> bytes:
+        """The first `size` bytes of a member; raises DatasetInvalid as `read` does."""
         if path not in self._members:
             raise DatasetInvalid(f"{path!r} is not in {self.where!r}")
         try:
@@ -141,12 +143,15 @@ class ZipTree:
             raise DatasetInvalid(f"{path!r} in {self.where!r} is damaged: {error or type(error).__name__}") from None
 
     def open(self, path: str) -> BinaryIO:
+        """The member as a seekable file."""
         return io.BytesIO(self.read(path))
 
     def neighbours(self) -> tuple[str, ...]:
+        """None: an archive has no files beside its members."""
         return ()
 
     def identity(self) -> str:
+        """The sha256 of the archive."""
         return file_sha256(self.path)
 
 
@@ -237,12 +242,14 @@ class TarTree:
             self._folders.append(name)
 
     def read(self, path: str, most: int | None = None) -> bytes:
+        """The content of a member; raises DatasetInvalid if it is absent, damaged, or larger than `most` bytes."""
         length = self._span(path)[1]
         if most is not None and length > most:
             raise DatasetInvalid(f"{path!r} is larger than {most} bytes")
         return self.head(path, length)
 
     def head(self, path: str, size: int) -> bytes:
+        """The first `size` bytes of a member; raises DatasetInvalid as `read` does."""
         start, length = self._span(path)
         with self._lock:
             self._file.seek(start)
@@ -255,12 +262,15 @@ class TarTree:
         return self._places[path]
 
     def open(self, path: str) -> BinaryIO:
+        """The member as a seekable file."""
         return io.BytesIO(self.read(path))
 
     def neighbours(self) -> tuple[str, ...]:
+        """None: an archive has no files beside its members."""
         return ()
 
     def identity(self) -> str:
+        """The sha256 of the archive."""
         return file_sha256(self.path)
 
 

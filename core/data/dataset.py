@@ -71,22 +71,27 @@ class Source:
 
     @property
     def format(self) -> str:
+        """The name of the format that was read."""
         return self.listing.format
 
     @property
     def flippable(self) -> bool:
+        """Whether a mirrored image keeps its class."""
         return self.listing.flippable
 
     @property
     def num_train(self) -> int:
+        """Images of the training split."""
         return len(self.splits["train"])
 
     @property
     def num_validation(self) -> int:
+        """Images of the validation split."""
         return len(self.splits["validation"])
 
     @property
     def num_test(self) -> int:
+        """Images of the test split."""
         return len(self.splits["test"])
 
     def canvas_size(self, image_size: int) -> int:
