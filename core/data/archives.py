@@ -20,11 +20,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from core.data.landing import landing
 from core.data.litter import is_litter
 from core.data.tree import MAX_DEPTH, READ_BYTES, file_sha256
 from core.data.zip_names import member_names
 from core.errors import DatasetInvalid
+from core.files.atomic import atomic_path
 from core.policy import Policy
 
 # Below this many bytes no ratio is held against an archive: small archives of flat images reach high ratios honestly.
@@ -280,7 +280,7 @@ def inflate(path: Path, cache: Path, *, policy: Policy) -> Path:
     if target.exists():
         return target
     archive_bytes = path.stat().st_size
-    with landing(target) as temporary, temporary.open("wb") as out:
+    with atomic_path(target) as temporary, temporary.open("wb") as out:
         written = 0
         try:
             with gzip.open(path) as source:
