@@ -1,4 +1,4 @@
-"""Zip and tar archives, read in place and never extracted: no member can climb out of a folder that is never written.
+"""Zip and tar archives, read in place and never extracted, so that no member can be written outside a folder.
 
 Names are refused all the same (absolute, `..`, drive letters, NUL, links, devices, duplicates), since an
 archive that carries them is broken or hostile, and their sizes are bounded before a byte is inflated. Both libraries
@@ -27,7 +27,7 @@ from core.errors import DatasetInvalid
 from core.files.atomic import atomic_path
 from core.policy import Policy
 
-# Below this many bytes no ratio is held against an archive: small archives of flat images reach high ratios honestly.
+# For fewer bytes the ratio is not checked: small archives of plain images have high ratios without any fault.
 FREE_BYTES = 64 << 20
 MAX_NAME_LENGTH = 1024
 _DRIVE = re.compile(r"^[A-Za-z]:")
@@ -42,7 +42,7 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runti
 
 
 def check_name(name: str) -> None:
-    """Raise DatasetInvalid where a member's name could lead out of a folder or fool a reader of messages."""
+    """Raise DatasetInvalid for a member's name that could lead out of a folder or mislead a reader of messages."""
     parts = re.split(r"[/\\]", name)
     if not name or "\0" in name:
         raise DatasetInvalid(f"the archive holds a member with an empty or NUL-bearing name: {name!r}")
