@@ -65,7 +65,7 @@ class ImageFile:
 
     def _fill(self, images: np.ndarray, start: int) -> None:
         """Read into uint8 `images`, which lie one behind the other, from image `start` on."""
-        left = memoryview(images.reshape(-1))
+        left = images.reshape(-1).data
         place = (self._first + start) * self.row_bytes
         while left:
             count = os.preadv(self._file.fileno(), [left], place)
