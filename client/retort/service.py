@@ -99,10 +99,6 @@ class Service:
         """The workers that have announced themselves and not left, the oldest first."""
         return cast(list[WorkerView], await self._data("/v1/workers"))
 
-    async def version(self) -> str:
-        """The version of the service."""
-        return str((await self._connection.json("GET", "/openapi.json"))["info"]["version"])
-
     async def _data(self, path: str) -> Any:
         return (await self._connection.json("GET", path))["data"]
 

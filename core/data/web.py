@@ -1,4 +1,4 @@
-"""http(s): downloads, whole or not at all, and not again while the server says that nothing changed."""
+"""Downloads over http(s): atomic, and not repeated while the server says that the file has not changed."""
 
 import hashlib
 import http.client

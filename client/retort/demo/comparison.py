@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from retort import tables, units
-from retort.tables import Column
+from retort import units
+from retort.tables import Column, show_table
 
 COLUMNS = (
     Column("network"),
@@ -27,7 +27,7 @@ def compare(facts: dict[str, Any]) -> None:
         f"student ({facts['metrics']['method']})": facts["metrics"],
         **{NAMES[name]: network for name, network in facts["baselines"].items()},
     }
-    tables.show(COLUMNS, [_row(name, network) for name, network in networks.items()])
+    show_table(COLUMNS, [_row(name, network) for name, network in networks.items()])
 
 
 def _row(name: str, network: dict[str, Any]) -> tuple[str, ...]:
