@@ -9,8 +9,7 @@ import typer
 from retort import output, units
 from retort.commands.options import DEFAULT, AsJson, Url, connect
 from retort.models import MethodView, WorkerView
-from retort.tables import Column
-from retort.tables import show as show_table
+from retort.tables import Column, show_table
 
 TEACHERS_SHOWN = 30
 
