@@ -144,8 +144,8 @@ def test_an_unknown_architecture_is_refused_with_near_misses(api, problem, write
         assert api.post("/v1/jobs", json={**smallest, "teacher": "cifar/resnet56", "student": name}).status_code == 201
 
 
-def test_any_architecture_passes_while_no_catalogue_is_published(api, smallest):
-    assert api.post("/v1/jobs", json={**smallest, "teacher": "timm/anything"}).status_code == 201
+def test_an_unknown_architecture_is_refused_before_any_worker_came(api, problem, smallest):
+    problem(api.post("/v1/jobs", json={**smallest, "teacher": "timm/anything"}), 422, "ARCHITECTURE_UNKNOWN")
 
 
 def test_a_dataset_id_is_refused_while_there_is_no_upload(api, problem, smallest):
