@@ -170,7 +170,7 @@ def test_warnings_are_in_the_job_its_list_and_its_events(
     assert [event["data"]["warning"] for event in events if event["kind"] == "warning"] == [shown]
 
 
-def test_more_labels_than_a_query_takes_are_refused(api, problem):
+def test_more_labels_than_a_query_takes_are_refused(api: TestClient, problem: Callable[..., dict[str, Any]]) -> None:
     labels = [("label", f"k{number}=v") for number in range(160)]
     problem(api.get("/v1/jobs", params=labels), 422, "PARAMETER_INVALID")
     assert api.get("/v1/jobs", params=labels[:16]).status_code == 200
