@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from core.errors import SpecInvalid
-from core.events import Event, Log
+from core.events import Event, Log, WarningIssued
 from core.kernels import KernelsUnavailable, has_instructions, load, serves
 from core.methods.method import Method
 from core.planning.prepare import Place, Prepared, PreparedRun
@@ -59,6 +59,9 @@ def _settled(prepared: Prepared, run: PreparedRun, place: Place, report: Callabl
         report(Log(message=f"the teacher is run live: {reason}"))
     elif views:
         report(Log(message=_stored_message(views)))
+    if run is prepared.student:
+        for warning in method.warnings():
+            report(WarningIssued(warning=warning))
     if run is prepared.student and run.spec.student.weights == "teacher":
         report(Log(message="the student begins with weights of its teacher"))
     kernels, reason = _kernels(run, method, prepared.arithmetic, steps, place)

@@ -78,5 +78,5 @@ def _projection(match: re.Match[str]) -> Projection:
 
 
 def base_of(architecture: str) -> str:
-    """The architecture that the first encoder has: the name that a library knows."""
-    return architecture.partition(MARK)[0]
+    """The architecture that the first encoder has: the name that a library knows, without what methods add to it."""
+    return architecture.partition("+")[0]

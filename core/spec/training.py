@@ -71,7 +71,11 @@ class TrainingSpec(Part):
     cutmix_alpha: float = Field(
         0.0, ge=0, description="Beta(alpha, alpha) of CutMix; 0: off. Both given: each batch draws one"
     )
-    clip_gradient_norm: float | None = Field(None, gt=0, description="largest global L2 norm; null: no clipping")
+    clip_gradient_norm: Annotated[float, Field(gt=0)] | Auto | None = Field(
+        "auto",
+        description="largest global L2 norm of the gradients; null: no clipping; auto: as the method's authors, 1 for "
+        "method prokt, else null",
+    )
     early_stopping: EarlyStopping | None = Field(None, description="null: train all epochs")
     image_size: Annotated[int, Field(ge=8, le=1024)] | Auto = Field(
         "auto", description="height and width the student sees, pixels; auto: by the dataset's images"

@@ -158,6 +158,9 @@ class Trainer:
             if self.method.requires("trajectory"):
                 self.teaching.take_anchor(self.method.anchor())
             self.method.set_training_mode()
+        planned = self.course.stages[stage].stage
+        epoch = self.step // self.course.steps_per_epoch
+        self.method.begin_step(TrainingProgress(planned, epoch, self.step, self.step / self.course.steps))
 
     def _fill_view(self, local: int) -> None:
         """Have the teacher see this epoch's view, where it has not yet. Where no room can be made for it, all ranks
@@ -239,7 +242,7 @@ class Trainer:
         limit = self.course.training.clip_gradient_norm
         if limit is not None:
             self.scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_([p for each in optimizer.param_groups for p in each["params"]], limit)
+            nn.utils.clip_grad_norm_([p for each in optimizer.param_groups for p in each["params"]], float(limit))
         self.scaler.step(optimizer)
         self.scaler.update()
 

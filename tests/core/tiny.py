@@ -77,6 +77,7 @@ def make_training(**fields: Any) -> TrainingSpec:
         "schedule": "cosine",
         "warmup_epochs": 0.0,
         "ema_decay": None,
+        "clip_gradient_norm": None,
         "precision": "fp32",
         "devices": "cpu",
     }
