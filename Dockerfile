@@ -9,7 +9,6 @@ COPY requirements/build.txt requirements/
 RUN python -m venv /opt/build && /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md ./
 COPY api api
-COPY client client
 COPY core core
 COPY migrations migrations
 COPY store store

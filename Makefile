@@ -1,24 +1,24 @@
 # The commands of the project. `make` lists them.
 VENV := .venv
 RUN := $(VENV)/bin/python
-TYPED := client store api worker core/spec core/errors.py core/events.py core/policy.py docs
+TYPED := client/retort store api worker core/spec core/errors.py core/events.py core/policy.py docs
 NODE := node_modules/.bin
 PRETTY := web package.json tsconfig.json eslint.config.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint format lock clean
+.PHONY: help setup demo up test lint format docs lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
 setup: $(VENV)/.embedded ## make .venv with what `retort up` needs (PYTHON=... picks the interpreter)
 
-# One stamp per lock: nothing runs while the locks and pyproject.toml are older than the last installation.
-$(VENV)/.%: requirements/%.txt requirements/build.txt requirements/install.sh pyproject.toml
+# One stamp per lock: nothing runs while the locks and both pyproject.toml are older than the last installation.
+$(VENV)/.%: requirements/%.txt requirements/build.txt requirements/install.sh pyproject.toml client/pyproject.toml
 	@PYTHON="$(PYTHON)" sh requirements/install.sh $*
 
 demo: setup ## train a teacher, specialize it, prove it: the whole service in under two minutes
-	@$(RUN) -m client.demo
+	@$(RUN) -m retort.demo
 
 up: setup ## run the service on http://127.0.0.1:8000 with its data in ./var
 	@$(VENV)/bin/retort up
@@ -48,6 +48,9 @@ format: $(VENV)/.test node_modules/.package-lock.json ## let ruff and prettier r
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 	$(NODE)/prettier --write $(PRETTY)
+
+docs: $(VENV)/.test ## write the pages of docs/reference anew from the code
+	$(RUN) -m docs.generator
 
 lock: $(VENV)/.embedded ## pin again what pyproject.toml asks for (UPGRADE=--upgrade takes the newest)
 	sh requirements/lock.sh $(UPGRADE)

@@ -69,7 +69,7 @@ def create_app(settings: Settings, database: Database, *, quiet: bool = False) -
 
 def _version() -> str:
     try:
-        return version("retort")
+        return version("retort-service")
     except PackageNotFoundError:
         return "0"
 

@@ -71,6 +71,7 @@ QUEUED_JOB: dict[str, Any] = {
     "plan": None,
     "result": None,
     "error": None,
+    "warnings": [],
     "attempts": [],
     "queue": {"position": 1, "eligible_workers": 1},
     "runtime_seconds": 0.0,
@@ -79,6 +80,12 @@ QUEUED_JOB: dict[str, Any] = {
     "cancel_requested_at": None,
     "finished_at": None,
     "version": 1,
+}
+WARNING: dict[str, Any] = {
+    "code": "DATASET_FILES_SKIPPED",
+    "message": "20 files were passed over: 20 x .txt",
+    "hint": "only image files are read; remove the others or name the folder of the images",
+    "count": 20,
 }
 STUDENT: dict[str, Any] = {
     "architecture": "cifar/resnet8x4",
@@ -104,6 +111,7 @@ RUNNING_JOB: dict[str, Any] = {
         "updated_at": "2026-11-21T12:02:00Z",
     },
     "student": STUDENT,
+    "warnings": [WARNING],
     "attempts": [{"number": 1, "worker": "gpu-3-4711", "started_at": "2026-11-21T12:00:01Z"}],
     "queue": None,
     "runtime_seconds": 119.0,
@@ -127,6 +135,7 @@ PLAN: dict[str, Any] = {
     "teacher": {**STUDENT, "architecture": "cifar/resnet56", "num_params": 861_620},
     "teacher_validation_top1": 0.944,
     "estimate": {"steps": 780, "training_seconds": 66.0, "memory_bytes": 900_000_000, "reason": "12 steps measured"},
+    "warnings": [WARNING],
 }
 EVENT_PAGE: dict[str, Any] = {
     "data": [

@@ -172,7 +172,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--threads", type=int, help="CPU threads of every training; default: all")
     parser.add_argument("--json", type=Path, help="file for all outcomes")
-    parser.add_argument("--document", type=Path, default=ROOT / "docs/performance.md", help="Markdown file to update")
+    parser.add_argument(
+        "--document", type=Path, default=ROOT / "docs/explanation/performance.md", help="Markdown file to update"
+    )
     parser.add_argument("--no-document", dest="document", action="store_const", const=None, help="update none")
     return parser.parse_args()
 

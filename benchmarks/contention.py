@@ -4,7 +4,7 @@ whether they are pinned to cores.
     python benchmarks/contention.py
 
 Students with random weights, 64 random images of 32 x 32, forward and backward. Needs a machine with nothing else to
-do. The table goes between markers into docs/performance.md.
+do. The table goes between markers into docs/explanation/performance.md.
 """
 
 import argparse
@@ -122,7 +122,9 @@ def _meanwhile(other: subprocess.Popen) -> Iterator[None]:
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--document", type=Path, default=ROOT / "docs/performance.md", help="Markdown file to update")
+    parser.add_argument(
+        "--document", type=Path, default=ROOT / "docs/explanation/performance.md", help="Markdown file to update"
+    )
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--pinned", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--steps", type=int, help=argparse.SUPPRESS)

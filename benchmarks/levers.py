@@ -3,7 +3,7 @@
     python benchmarks/levers.py
 
 cifar/resnet32x4 -> cifar/resnet8x4 with random weights, 64 random images of 32 x 32. Needs a machine with nothing else
-to do. The table goes between markers into docs/performance.md.
+to do. The table goes between markers into docs/explanation/performance.md.
 """
 
 import argparse
@@ -116,7 +116,9 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7, help="steps of each, in turn (default: %(default)s)")
-    parser.add_argument("--document", type=Path, default=ROOT / "docs/performance.md", help="Markdown file to update")
+    parser.add_argument(
+        "--document", type=Path, default=ROOT / "docs/explanation/performance.md", help="Markdown file to update"
+    )
     options = parser.parse_args()
     set_up_process(None, 1)
     seconds = seconds_of([make_step(case) for case in CASES], options.rounds)

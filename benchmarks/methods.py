@@ -7,7 +7,7 @@
 Ten classes of CIFAR-100 (every tenth in the order of the official labels) with 100 images each, teacher cifar/resnet56,
 student cifar/resnet8. --few-shot: 10, 50 and 500 images each. --domains: PACS, from photographs to each other domain. A
 training is one job of the engine with its own defaults, in a process of one thread; one that is in OUT is not repeated.
-The tables go between markers into docs/methods.md, the picture beside it.
+The tables go between markers into docs/explanation/methods.md, the picture beside it.
 """
 
 import argparse
@@ -184,7 +184,9 @@ def _options() -> argparse.Namespace:
             help=f"the table {told} instead of all methods",
         )
     parser.add_argument("--json", type=Path, help="file for all outcomes")
-    parser.add_argument("--document", type=Path, default=ROOT / "docs/methods.md", help="Markdown file to update")
+    parser.add_argument(
+        "--document", type=Path, default=ROOT / "docs/explanation/methods.md", help="Markdown file to update"
+    )
     parser.add_argument("--no-document", dest="document", action="store_const", const=None, help="update none")
     options = parser.parse_args()
     options.tables = options.tables or ["methods"]

@@ -3,7 +3,8 @@
     python benchmarks/optimizers.py --data ../shared/data
 
 Ten classes of CIFAR-100 with 500 images each (a tenth held out), teacher resnet56, batches of 64; all else as a job
-gets that names nothing. The table goes between markers into docs/performance.md. About 20 minutes on two cores.
+gets that names nothing. The table goes between markers into docs/explanation/performance.md. About 20 minutes on two
+cores.
 """
 
 import argparse

@@ -4,7 +4,7 @@
 
 The shortest jobs that name no length (1,500 steps): ten classes of CIFAR-100 with 50 images each, resnet56 to resnet8;
 and digits without a teacher. Each is run twice with one cache, by an engine that waited for it, as in the service. The
-table goes between markers into docs/performance.md. About five minutes on two cores.
+table goes between markers into docs/explanation/performance.md. About five minutes on two cores.
 """
 
 import argparse

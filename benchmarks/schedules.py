@@ -3,8 +3,8 @@
     python benchmarks/schedules.py --data ../shared/data
 
 Ten classes of CIFAR-100 with 500 images each (a tenth held out), resnet56 to resnet8 by kd from random weights, one
-stored view. Each row changes something of the first. The table goes between markers into docs/performance.md. A quarter
-of an hour on two cores.
+stored view. Each row changes something of the first. The table goes between markers into
+docs/explanation/performance.md. A quarter of an hour on two cores.
 """
 
 import argparse

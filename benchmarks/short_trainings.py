@@ -4,7 +4,7 @@
 
 Ten classes of CIFAR-100 with 500 images each (a tenth held out), resnet56 to resnet8, which begins with its teacher's
 weights and learns by pkd; all else as a job gets that names nothing. --optimizer sgd: the same with SGD, in a table of
-its own. The table goes between markers into docs/performance.md. About ten minutes on two cores.
+its own. The table goes between markers into docs/explanation/performance.md. About ten minutes on two cores.
 """
 
 import argparse

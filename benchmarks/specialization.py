@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cifar100 import class_names, every_tenth, joined
-from client import Retort
+from retort import Retort
 
 T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # two-sided 95% quantiles of Student's t, by number of seeds
 SUPERCLASS = "vehicles_1"

@@ -3,7 +3,7 @@
     python benchmarks/students.py
 
 Students with random weights on random images; cross-entropy, SGD. Needs a machine with nothing else to do. The table
-goes between markers into docs/performance.md.
+goes between markers into docs/explanation/performance.md.
 """
 
 import argparse
@@ -99,7 +99,9 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7, help="steps of each, in turn (default: %(default)s)")
-    parser.add_argument("--document", type=Path, default=ROOT / "docs/performance.md", help="Markdown file to update")
+    parser.add_argument(
+        "--document", type=Path, default=ROOT / "docs/explanation/performance.md", help="Markdown file to update"
+    )
     options = parser.parse_args()
     set_up_process(None, 1)
     rows = [measure(architecture, options.rounds) for architecture in STUDENTS]

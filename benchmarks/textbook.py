@@ -17,9 +17,8 @@ from torchvision import datasets, transforms
 
 CIFAR_MEAN, CIFAR_STD = (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-NUM_WORKERS = (
-    2  # the fastest of what was tried on two cores (docs/performance.md); the repositories' defaults are 2 to 16
-)
+# The fastest of what was tried on two cores (docs/explanation/performance.md); the repositories' defaults are 2 to 16.
+NUM_WORKERS = 2
 
 Step = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(images, labels) -> (loss, the student's logits)"""

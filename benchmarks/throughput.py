@@ -212,7 +212,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="CPU threads of every variant; default: what it takes by itself")
     parser.add_argument("--views", type=int, default=1, help="views an image of the stored teacher pass")
     parser.add_argument("--json", type=Path, help="file for the rows")
-    parser.add_argument("--document", type=Path, default=ROOT / "docs/performance.md", help="Markdown file to update")
+    parser.add_argument(
+        "--document", type=Path, default=ROOT / "docs/explanation/performance.md", help="Markdown file to update"
+    )
     parser.add_argument("--no-document", dest="document", action="store_const", const=None, help="update none")
     parser.add_argument("--root", type=Path, default=ROOT / "runs/throughput", help="folder of inputs and logs")
     options = parser.parse_args()

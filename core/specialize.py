@@ -8,7 +8,7 @@ from core.events import Event, Log, Phase, Result
 from core.planning.estimate import describe, summary
 from core.planning.prepare import Place, prepare
 from core.planning.strategy import settle
-from core.results.assess import assess, assess_teacher
+from core.results.assess import assess, assess_teacher, with_latencies
 from core.results.latencies import Latencies
 from core.results.publish import publish
 from core.spec import JobSpec
@@ -57,7 +57,7 @@ def specialize(
             assessments[run.run.name] = assessed = assess(prepared, run, trained[run.run.name], latencies)
             top1 = assessed.figures["test"]["top1"]
             report(Log(message=f"{run.run.name}: {top1:.1%} of the test images are right"))
-        teacher = assess_teacher(prepared, latencies)
+        assessments, teacher = with_latencies(assessments, assess_teacher(prepared, latencies), latencies)
 
         watch.check_deadline()
         report(Phase(phase="exporting"))

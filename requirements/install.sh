@@ -44,7 +44,7 @@ fi
 [ -x .venv/bin/uv ] && .venv/bin/uv --version >/dev/null 2>&1 || { rm -rf .venv; make_venv; }
 
 .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements/build.txt -r "requirements/$extra.txt"
-.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable . --editable ./client
 touch ".venv/.$extra"
 # The test lock holds everything that the embedded lock holds.
 [ "$extra" != test ] || touch .venv/.embedded

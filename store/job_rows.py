@@ -8,9 +8,10 @@ from sqlalchemy import Row, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.spec.devices import fits
+from store import warnings
 from store.tables import attempts, job_labels, jobs
 from store.transitions import as_attempt
-from store.values import Attempt, Job, Queue
+from store.values import Attempt, Job, JobWarning, Queue
 from store.workers import gpus_alive
 
 
@@ -21,7 +22,8 @@ def load(session: Session, rows: Sequence[Row[Any]]) -> list[Job]:
     tries = _attempts(session, ids)
     asked = {row.id: row.spec["training"]["devices"] for row in rows if row.state == "queued"}
     queues = _queues(session, asked)
-    return [_job(row, labels[row.id], tuple(tries[row.id]), queues.get(row.id)) for row in rows]
+    found = warnings.of_jobs(session, ids)
+    return [_job(row, labels[row.id], found[row.id], tuple(tries[row.id]), queues.get(row.id)) for row in rows]
 
 
 def _labels(session: Session, ids: list[str]) -> dict[str, dict[str, str]]:
@@ -62,7 +64,13 @@ def _queues(session: Session, asked: dict[str, str]) -> dict[str, Queue]:
     }
 
 
-def _job(row: Row[Any], labels: dict[str, str], tries: tuple[Attempt, ...], queue: Queue | None) -> Job:
+def _job(
+    row: Row[Any],
+    labels: dict[str, str],
+    found: tuple[JobWarning, ...],
+    tries: tuple[Attempt, ...],
+    queue: Queue | None,
+) -> Job:
     resolved = row.resolved
     return Job(
         id=row.id,
@@ -78,6 +86,7 @@ def _job(row: Row[Any], labels: dict[str, str], tries: tuple[Attempt, ...], queu
         student=resolved["student"] if resolved else None,
         result=row.result,
         error=row.error,
+        warnings=found,
         attempts=tries,
         queue=queue,
         runtime_seconds=row.runtime_seconds,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from core.spec import JobSpec
-from store import outbox
+from store import outbox, warnings
 from store.clock import from_now
 from store.errors import IdempotencyConflict, IllegalTransition, JobNotFound
 from store.job_rows import load
@@ -17,7 +17,7 @@ from store.states import TERMINAL, Kind, State
 from store.tables import artifacts, idempotency_keys, job_labels, jobs
 from store.transitions import append, entered, transition
 from store.upsert import insert_if_new
-from store.values import Job, Page, Submitted
+from store.values import Job, JobWarning, Page, Submitted
 
 
 def submit(
@@ -27,11 +27,12 @@ def submit(
     kind: Kind = "job",
     idempotency_key: str | None = None,
     body_sha256: str | None = None,
+    found: Sequence[JobWarning] = (),
 ) -> Submitted:
     """Store a new job, queued, with its message in the outbox.
 
     An idempotency key that was seen with the same body gives its job back; with another body it raises
-    IdempotencyConflict. `body_sha256` defaults to that of the spec.
+    IdempotencyConflict. `body_sha256` defaults to that of the spec. `found` are warnings about the spec itself.
     """
     job_id = f"job_{ULID()}"
     if idempotency_key is not None:
@@ -39,7 +40,7 @@ def submit(
         known = _reserve(session, idempotency_key, digest, job_id)
         if known is not None:
             return Submitted(get(session, known), created=False)
-    _insert(session, job_id, spec, kind)
+    _insert(session, job_id, spec, kind, found)
     return Submitted(get(session, job_id), created=True)
 
 
@@ -54,15 +55,18 @@ def _reserve(session: Session, key: str, digest: str, job_id: str) -> str | None
     return taken.job_id
 
 
-def _insert(session: Session, job_id: str, spec: JobSpec, kind: Kind) -> None:
-    row = {"id": job_id, "kind": kind, "name": spec.name, "priority": spec.priority, "state": "queued"}
-    session.execute(
-        insert(jobs).values(row | {"spec": spec.model_dump(mode="json"), "created_at": from_now(), "last_seq": 1})
-    )
+def _insert(session: Session, job_id: str, spec: JobSpec, kind: Kind, found: Sequence[JobWarning]) -> None:
+    new_events = [entered("queued"), *warnings.as_events(found)]
+    row = {
+        **{"id": job_id, "kind": kind, "name": spec.name, "priority": spec.priority, "state": "queued"},
+        **{"spec": spec.model_dump(mode="json"), "created_at": from_now(), "last_seq": len(new_events)},
+    }
+    session.execute(insert(jobs).values(row))
     labels = [{"job_id": job_id, "key": key, "value": value} for key, value in spec.labels.items()]
     if labels:
         session.execute(insert(job_labels), labels)
-    append(session, job_id, 0, 1, [entered("queued")])
+    append(session, job_id, 0, len(new_events), new_events)
+    warnings.keep(session, job_id, 0, len(new_events), found)
     outbox.put(session, job_id)
 
 
@@ -134,6 +138,7 @@ def retry(session: Session, job_id: str) -> Job:
     values = {"state": "queued", "crashes": 0, "runtime_seconds": 0.0, **fresh}
     transition(session, [jobs.c.id == job_id, jobs.c.state == state], values, [entered("queued")])
     session.execute(delete_rows(artifacts).where(artifacts.c.job_id == job_id))
+    warnings.forget(session, job_id)
     outbox.put(session, job_id)
     return get(session, job_id)
 

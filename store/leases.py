@@ -12,12 +12,13 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from store import outbox
+from store import warnings as job_warnings
 from store.clock import from_now, seconds_since
 from store.states import HELD
 from store.tables import artifacts, attempts, jobs, metrics
 from store.transitions import Condition, close_attempt, entered, transition
 from store.upsert import insert_or_replace
-from store.values import Beat, CheckpointRef, Lease, LogLine, MetricPoint, NewEvent
+from store.values import Beat, CheckpointRef, JobWarning, Lease, LogLine, MetricPoint, NewEvent
 
 LET_GO: dict[str, Any] = {"owner": None, "lease_until": None, "beat_at": None, "phase": None}
 
@@ -73,6 +74,7 @@ def record(
     resolved: Mapping[str, Any] | None = None,
     logs: Sequence[LogLine] = (),
     events: Sequence[NewEvent] = (),
+    warnings: Sequence[JobWarning] = (),
 ) -> bool:
     """Write what the engine reported since the last call; whether the lease is held."""
     changed: dict[str, Any] = {}
@@ -88,8 +90,11 @@ def record(
     new_events += [
         NewEvent("log", {"level": log.level, "message": log.message, "at": log.at.isoformat()}) for log in logs
     ]
-    if transition(session, _held(lease), changed, new_events) is None:
+    new_events += job_warnings.as_events(warnings)
+    row = transition(session, _held(lease), changed, new_events)
+    if row is None:
         return False
+    job_warnings.keep(session, lease.job_id, row.attempt, row.last_seq, warnings)
     _write_metrics(session, lease.job_id, metrics)
     return True
 

@@ -112,6 +112,19 @@ attempts = Table(
     Column("error", Json),
 )
 
+# What a job shows under `warnings`; `seq` is that of the event which reported it. Attempt 0 is the submission.
+job_warnings = Table(
+    "job_warnings",
+    metadata,
+    _of_job(),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("hint", Text),
+    Column("count", BigInteger),
+)
+
 events = Table(
     "events",
     metadata,

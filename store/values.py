@@ -20,6 +20,16 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class JobWarning:
+    """What a person should know about a job that can run nevertheless; the fields of core.events.JobWarning."""
+
+    code: str
+    message: str
+    hint: str | None = None
+    count: int | None = None
+
+
+@dataclass(frozen=True)
 class Queue:
     """Where a queued job stands: position 1 is next; workers of whom a sign of life is fresh, with the devices that the
     job asks for."""
@@ -45,6 +55,7 @@ class Job:
     student: dict[str, Any] | None  # the fields of core.events.NetworkFacts
     result: dict[str, Any] | None
     error: dict[str, Any] | None  # code, category, message, hint
+    warnings: tuple[JobWarning, ...]
     attempts: tuple[Attempt, ...]
     queue: Queue | None  # only while queued
     runtime_seconds: float  # over all attempts since submit or the last retry
@@ -150,7 +161,7 @@ class Event:
 
     seq: int
     attempt: int  # 0 before the first claim
-    kind: str  # state, phase, resolved, checkpoint, artifact, log, or what a worker recorded
+    kind: str  # state, phase, resolved, warning, checkpoint, artifact, log, or what a worker recorded
     data: dict[str, Any]
     at: datetime
 

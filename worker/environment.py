@@ -14,7 +14,7 @@ OWN = "RETORT_*"
 # each other down to a quarter. One that sleeps at once is woken hundreds of times a step, and a small network's step
 # takes three quarters longer. In between, two trainings about halve each other's speed, and one that is alone pays for
 # it: its steps take a tenth (resnet8) to a sixth (resnet8x4) longer than with libgomp's own spinning
-# (docs/performance.md, beside another busy process).
+# (docs/explanation/performance.md, beside another busy process).
 SPIN_COUNT = {"GOMP_SPINCOUNT": "20000"}
 DECIDE_SPINS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 # Where torch.compile keeps what it compiled, by folder of the cache: torch's own choice is the temporary folder, which

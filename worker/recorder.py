@@ -6,7 +6,7 @@ from typing import Any
 
 from core import events
 from store import leases
-from store.values import LogLine, MetricPoint
+from store.values import JobWarning, LogLine, MetricPoint
 from worker.engine_process import EngineProcess
 from worker.fenced_writes import FencedWrites
 from worker.uploads import Uploads
@@ -15,6 +15,8 @@ BATCH_EVENTS = 200
 PROGRESS_SECONDS = 1.0
 MAX_LOG_LINES = 10_000  # of one attempt; what comes after is counted
 MAX_LOG_CHARACTERS = 4_000
+MAX_WARNINGS = 100  # of one attempt
+MAX_CODE_CHARACTERS = 64
 _OF_EVENT = {"at", "event"}
 
 
@@ -30,6 +32,7 @@ class Recorder:
         self._uploads = uploads
         self._batch_seconds = batch_seconds
         self._num_log_lines = 0
+        self._num_warnings = 0
         self._progress: events.Progress | None = None
         self._progress_at = 0.0
 
@@ -52,11 +55,11 @@ class Recorder:
         self._record(logged, last=True)
 
     def _record(self, batch: Sequence[events.Event], *, last: bool) -> None:
-        facts: dict[str, Any] = {"metrics": [], "logs": []}
+        facts = _no_facts()
         for event in batch:
             if isinstance(event, events.Phase) and any(facts.values()):  # every phase shows, however short it was
                 self._writes.write(leases.record, **facts)
-                facts = {"metrics": [], "logs": []}
+                facts = _no_facts()
             self._sort(event, facts)
         self._add_progress(facts, last=last)
         if any(facts.values()):
@@ -67,6 +70,8 @@ class Recorder:
             facts["metrics"] += [MetricPoint(name, event.step, value, event.at) for name, value in event.values.items()]
         elif isinstance(event, events.Log):
             facts["logs"] += self._log_line(event)
+        elif isinstance(event, events.WarningIssued):
+            facts["warnings"] += self._warning(event.warning)
         elif isinstance(event, events.Progress):
             self._progress = event
         elif isinstance(event, events.Phase):
@@ -89,6 +94,13 @@ class Recorder:
             ]
         return [LogLine(event.level, event.message[:MAX_LOG_CHARACTERS], event.at)]
 
+    def _warning(self, warning: events.JobWarning) -> list[JobWarning]:
+        self._num_warnings += 1
+        if self._num_warnings > MAX_WARNINGS:
+            return []
+        hint = _storable(warning.hint) if warning.hint else None
+        return [JobWarning(warning.code[:MAX_CODE_CHARACTERS], _storable(warning.message), hint, warning.count)]
+
     def _add_progress(self, facts: dict[str, Any], *, last: bool) -> None:
         now = time.monotonic()
         if self._progress is None or (not last and now < self._progress_at + PROGRESS_SECONDS):
@@ -104,3 +116,12 @@ class Recorder:
             elif isinstance(event, events.Checkpoint):
                 self._uploads.checkpoint(event)
         self._uploads.store_checkpoint(now=False)
+
+
+def _no_facts() -> dict[str, Any]:
+    return {"metrics": [], "logs": [], "warnings": []}
+
+
+def _storable(text: str) -> str:
+    """The text, cut, and without the NULs that PostgreSQL refuses."""
+    return text[:MAX_LOG_CHARACTERS].replace("\0", "\N{REPLACEMENT CHARACTER}")

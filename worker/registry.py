@@ -95,7 +95,7 @@ def version() -> str:
         for source in sorted(Path(found.origin).parent.rglob("*.py")):
             digest.update(source.read_bytes())
     try:
-        released = importlib.metadata.version("retort")
+        released = importlib.metadata.version("retort-service")
     except importlib.metadata.PackageNotFoundError:
         released = "0"
     return f"{released}+{digest.hexdigest()[:12]}"

@@ -75,10 +75,11 @@ def _finish(database: Database, job_id: str) -> Response:
         return job_response(job, 202, {"Location": f"/v1/jobs/{job_id}"})
     with database.begin() as session:
         jobs.delete(session, job_id)
-    plan = JobView.of(job).plan
-    if job.state != "succeeded" or plan is None:
+    view = JobView.of(job)
+    if job.state != "succeeded" or view.plan is None:
         raise _refusal(job)
-    return Response(PlanView.model_validate(plan).model_dump_json(), 200, media_type="application/json")
+    plan = PlanView.model_validate({**view.plan, "warnings": view.warnings})
+    return Response(plan.model_dump_json(), 200, media_type="application/json")
 
 
 def _refusal(job: Job) -> Problem:

@@ -64,6 +64,15 @@ class ErrorView(_View):
     hint: str = ""
 
 
+class WarningView(_View):
+    """Something to know about a job that can run nevertheless."""
+
+    code: str = Field(description="stable, such as DATASET_FILES_SKIPPED")
+    message: str = Field(description="what was found, and where")
+    hint: str | None = Field(None, description="what can be done about it")
+    count: int | None = Field(None, description="how many files, images or classes it is about")
+
+
 class StudentView(_View):
     """The network that is being made; `macs` per image, `bytes` of float32 parameters and buffers."""
 
@@ -101,6 +110,7 @@ class JobView(_View):
         description="metrics of student, teacher, baselines; in lists without confusion matrices and per-class figures",
     )
     error: ErrorView | None = None
+    warnings: list[WarningView] = Field(description="in the order in which they were found")
     attempts: list[AttemptView]
     queue: QueueView | None = Field(None, description="only while queued")
     runtime_seconds: float = Field(description="spent by workers, over all attempts since submit or the last retry")
@@ -140,12 +150,18 @@ class PlanView(BaseModel):
     teacher: StudentView | None = None
     teacher_validation_top1: float | None = Field(None, description="fraction; where its classes cover the customer's")
     estimate: dict[str, Any] = Field(description="steps, seconds and memory, measured on a few steps")
+    warnings: list[WarningView] = Field(description="what to know before the job runs")
 
 
 def _attributes(job: Job) -> dict[str, Any]:
     fields = {name: getattr(job, name) for name in JobView.model_fields if hasattr(job, name)}
     # Dataclasses inside are validated from their attributes only where they are reached as such.
-    return {**fields, "attempts": [vars(attempt) for attempt in job.attempts], "queue": job.queue and vars(job.queue)}
+    return {
+        **fields,
+        "attempts": [vars(attempt) for attempt in job.attempts],
+        "warnings": [vars(warning) for warning in job.warnings],
+        "queue": job.queue and vars(job.queue),
+    }
 
 
 def _plan(job: Job) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""What stands around the tables in docs/methods.md: headings, conditions, how to read them, the command."""
+"""What stands around the tables in docs/explanation/methods.md: headings, conditions, how to read them, the command."""
 
 import argparse
 import time

@@ -1,4 +1,4 @@
-"""The part of docs/performance.md that a program writes: a section between two markers; all around it stays."""
+"""The section of a page that a program writes, between two markers; the text around it stays."""
 
 import os
 import platform

@@ -1,1 +1,1 @@
-"""Files that are whole or not there, and results kept by content."""
+"""Atomic writing of files, and a cache of results addressed by content."""

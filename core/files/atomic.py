@@ -1,4 +1,4 @@
-"""A file that is there whole or not at all, whenever the process dies."""
+"""Atomic files: whenever the process dies, a file is either complete or absent."""
 
 import contextlib
 import os
@@ -8,9 +8,9 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; at the end of the block it is synced and takes `path`'s name.
+    """Gives a temporary path in the folder of `path`; at the end of the block the file is synced and renamed to `path`.
 
-    Where the block raises, the temporary file is removed and `path` stays as it was.
+    If the block raises, the temporary file is removed and `path` stays as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -23,7 +23,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, text: str) -> Path:
-    """Write UTF-8 `text` to `path`, whole or not at all."""
+    """Write UTF-8 `text` to `path` atomically."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path

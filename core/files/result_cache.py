@@ -1,7 +1,7 @@
-"""What one job found out and later jobs of the same cache need not find out again: small files by content address.
+"""A cache of small results that later jobs use again, as files addressed by the content that a result depends on.
 
-An address holds all that a finding depends on. What is damaged is found out anew; a cache that is full or cannot be
-written keeps nothing, and no job fails of that. The longest unused are evicted first.
+A damaged file is ignored, and its result is computed again. A cache that is full or not writable stores nothing, and no
+job fails because of it. The least recently used files are removed first.
 """
 
 import contextlib
@@ -26,14 +26,14 @@ _log = logging.getLogger(__name__)
 
 
 class Findings:
-    """Those in `cache`, the engine's, of `max_bytes` together."""
+    """Results in the engine's folder `cache`, `max_bytes` in total."""
 
     def __init__(self, cache: Path, max_bytes: int = MAX_BYTES) -> None:
         self._folder = cache / FOLDER
         self._max_bytes = max_bytes
 
     def recall(self, kind: str, address: str) -> bytes | None:
-        """What was kept; None where nothing was, or where it is damaged."""
+        """The stored result; None if there is none or it is damaged."""
         path = self._path(kind, address)
         try:
             content = path.read_bytes()
@@ -41,16 +41,16 @@ class Findings:
         except FileNotFoundError:
             return None
         except OSError as error:
-            _log.warning("what is known of a %s cannot be read: %s", kind, error)
+            _log.warning("the stored result for a %s cannot be read: %s", kind, error)
             return None
         content, crc = content[:-CRC_BYTES], content[-CRC_BYTES:]
         if zlib.crc32(content).to_bytes(CRC_BYTES, "little") == crc:
             return content
-        _log.warning("what is known of a %s is damaged and found out anew: %s", kind, path.name)
+        _log.warning("the stored result for a %s is damaged and is computed again: %s", kind, path.name)
         return None
 
     def keep(self, kind: str, address: str, content: bytes) -> None:
-        """Keep it, unless it alone takes more than a quarter of the room."""
+        """Store a result, unless it alone needs more than a quarter of the space."""
         if 4 * len(content) > self._max_bytes:
             return
         try:
@@ -59,7 +59,7 @@ class Findings:
                 temporary.write_bytes(content + zlib.crc32(content).to_bytes(CRC_BYTES, "little"))
             self._evict()
         except OSError as error:
-            _log.warning("what is known of a %s is not kept for later jobs: %s", kind, error)
+            _log.warning("the result for a %s is not stored for later jobs: %s", kind, error)
 
     def _path(self, kind: str, address: str) -> Path:
         return self._folder / f"{kind}-{address}"
@@ -67,7 +67,7 @@ class Findings:
     def _evict(self) -> None:
         found = []
         for path in self._folder.glob("[!.]*"):
-            with contextlib.suppress(FileNotFoundError):  # another process evicts too
+            with contextlib.suppress(FileNotFoundError):  # another process removes files too
                 found.append((path, path.stat()))
         left = self._max_bytes - sum(about.st_size for _, about in found)
         for path, about in sorted(found, key=lambda pair: pair[1].st_mtime_ns):
@@ -78,7 +78,7 @@ class Findings:
 
 
 def content_address(facts: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None) -> str:
-    """A name for all of these: JSON facts, and tensors with their contents."""
+    """The sha256 over JSON values and the contents of tensors, as a file name."""
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name, value in sorted((tensors or {}).items()):
         digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())

@@ -1,5 +1,4 @@
-"""What is trained on a CPU in bfloat16: convolutions and batch norms by kernels of the engine's own, where those are
-faster."""
+"""The engine's own kernels for training on a CPU in bfloat16: convolutions and batch norms, where they are faster."""
 
 from core.kernels.calls import Kernels
 from core.kernels.library import KernelsUnavailable, has_instructions, load

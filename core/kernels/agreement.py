@@ -1,4 +1,4 @@
-"""Whether the kernels compute what torch does, on a few images of odd size: asked whenever they are loaded."""
+"""Compares the kernels with torch on a few images of odd size; done each time the kernels are loaded."""
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ EPSILON = 1e-5
 
 
 def disagreement(kernels: Kernels) -> str | None:
-    """The name of a kernel that computes something else, where there is one."""
+    """The name of a kernel whose result differs from torch's; None if all agree."""
     for name, compare in {"convolution": _convolutions, "batch norm": _normalization}.items():
         with torch.autocast("cpu", enabled=False):
             pairs = compare(kernels)
@@ -21,7 +21,7 @@ def disagreement(kernels: Kernels) -> str | None:
 
 
 def _convolutions(kernels: Kernels) -> list[tuple[Tensor, Tensor]]:
-    """(ours, torch's) of what there is to compare."""
+    """Pairs (result of the kernels, result of torch) of convolutions and their gradients."""
     images, weight, gradient = _draw((2, 32, 7, 5), (64, 32, 3, 3), (2, 64, 7, 5))
     low, low_gradient = images.bfloat16(), gradient.bfloat16()
     ours = (
@@ -38,7 +38,7 @@ def _convolutions(kernels: Kernels) -> list[tuple[Tensor, Tensor]]:
 
 
 def _normalization(kernels: Kernels) -> list[tuple[Tensor, Tensor]]:
-    """The same."""
+    """Pairs (result of the kernels, result of torch) of batch norms and their gradients."""
     images, carried, gradient = _draw(*[(3, 48, 7, 5)] * 3)
     weight, bias = (torch.randn(48, generator=torch.Generator().manual_seed(seed)) for seed in (1, 2))
     low, low_gradient = images.bfloat16(), gradient.bfloat16()
@@ -60,7 +60,7 @@ def _normalization(kernels: Kernels) -> list[tuple[Tensor, Tensor]]:
 
 
 def _draw(*shapes: tuple[int, ...]) -> list[Tensor]:
-    """Values that bfloat16 holds exactly, channels last."""
+    """Random values that bfloat16 represents exactly, channels last."""
     generator = torch.Generator().manual_seed(0)
     drawn = (torch.randn(shape, generator=generator).bfloat16().float() for shape in shapes)
     return [each.contiguous(memory_format=torch.channels_last) for each in drawn]

@@ -1,4 +1,4 @@
-"""What the compiled library computes, with tensors."""
+"""Calls the functions of the compiled library with tensors."""
 
 import ctypes
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from torch import Tensor
 
 # MAX_CHANNELS, WIDTH and POINTS of winograd.h.
 MOST_CHANNELS, CHANNELS_AT_ONCE, POINTS = 4096, 32, 16
-# Of normalization.cpp: those of a register.
+# Of normalization.cpp: the channels that fit in a register.
 NORMALIZED_AT_ONCE = 16
 
 _Pointer, _Size, _Number, _Float = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int, ctypes.c_float
@@ -36,7 +36,7 @@ SIGNATURES = {
 
 
 class Activation(IntEnum):
-    """What follows a batch norm; the numbers are those of normalization.cpp."""
+    """The activation that follows a batch norm; the numbers are those of normalization.cpp."""
 
     NONE = 0
     RELU = 1
@@ -48,9 +48,9 @@ class Kernels:
     """Images, maps and gradients are bfloat16 (N, C, H, W), channels last; weights are float32, those of convolutions
     (K, C, size, size), channels last, with C and K multiples of CHANNELS_AT_ONCE up to MOST_CHANNELS.
 
-    By Winograd's algorithm: convolutions of size 3, stride 1 and padding 1, and their gradients. As they are defined:
-    the gradients of weights of any size and stride. Of batch norms whose C is a multiple of NORMALIZED_AT_ONCE:
-    both directions, with what follows them.
+    Winograd's algorithm computes convolutions of size 3, stride 1 and padding 1, and their gradients. The gradients of
+    weights of any other size and stride are computed by their definition. Batch norms whose C is a multiple of
+    NORMALIZED_AT_ONCE are computed forward and backward, together with the operations that follow them.
     """
 
     def __init__(self, library: ctypes.CDLL) -> None:
@@ -80,7 +80,7 @@ class Kernels:
         return weight
 
     def gradient_of_filter(self, images: Tensor, gradient: Tensor, *, size: int, stride: int, padding: int) -> Tensor:
-        """(K, C, size, size) from images (N, C, H, W) and the gradients of what they became."""
+        """The gradient (K, C, size, size) of the weight, from images (N, C, H, W) and the gradient of the output."""
         count, inputs, height, width = images.shape
         outputs, high, wide = gradient.shape[1:]
         weight = torch.empty(outputs, inputs, size, size, memory_format=torch.channels_last)
@@ -96,7 +96,10 @@ class Kernels:
         self, images: Tensor, weight: Tensor, bias: Tensor, epsilon: float, running_mean: Tensor | None,
         running_var: Tensor | None, momentum: float,
     ) -> Tensor:  # fmt: skip
-        """(4, C) of a map, opaque but for the means, its first row; the running ones (C,) move by `momentum`."""
+        """Statistics (4, C) of a map: the first row is the means, the others are internal.
+
+        The running statistics (C,) are updated with `momentum`.
+        """
         pixels, channels = _rows(images)
         found = torch.empty(4, channels)
         scratch = _memory(self._library.normalization_bytes(pixels, channels))
@@ -107,7 +110,7 @@ class Kernels:
         return found
 
     def normalize(self, images: Tensor, statistics: Tensor, carried: Tensor | None, activation: Activation) -> Tensor:
-        """The map normalized by its statistics, plus what is `carried` past it (N, C, H, W), activated."""
+        """The map normalized by its statistics, plus `carried` (the shortcut, N C H W), with the activation applied."""
         made = torch.empty_like(images)
         self._library.normalization(
             images.data_ptr(), _address(carried), *_rows(images), statistics.data_ptr(), activation, made.data_ptr(),
@@ -126,8 +129,9 @@ class Kernels:
         made: Tensor | None = None,
         carried: bool = False,
     ) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
-        """Those of the map, of what was carried (where that is wanted), of weight and bias (C,). `made` is what came
-        out, needed where a ReLU followed a sum; no other activation may."""
+        """Gradients of the map, of `carried` (where wanted), of weight and bias (C,). `made` is the forward pass's
+        output; it is needed where a ReLU follows a sum, and no other activation may follow a sum.
+        """
         pixels, channels = _rows(images)
         for_images, for_carried = torch.empty_like(images), torch.empty_like(images) if carried else None
         for_weight, for_bias = torch.empty(channels), torch.empty(channels)
@@ -157,7 +161,9 @@ class Kernels:
 
 
 def _memory(size: int) -> Tensor:
-    """Bytes for a kernel to write to: torch's, which raises where there are no more, and keeps what is freed."""
+    """Memory for a kernel's output, from torch's allocator, which raises when memory is exhausted and keeps freed
+    memory.
+    """
     return torch.empty(size, dtype=torch.uint8)
 
 
@@ -166,6 +172,6 @@ def _address(tensor: Tensor | None) -> int | None:
 
 
 def _rows(images: Tensor) -> tuple[int, int]:
-    """(pixels of all images, channels)"""
+    """The map as a matrix (pixels of all images, channels)."""
     count, channels, height, width = images.shape
     return count * height * width, channels

@@ -1,6 +1,6 @@
-"""Convolutions by the kernels, as autograd has them.
+"""Convolutions by the kernels as autograd functions.
 
-Weights stay in float32 until they are transformed, and their gradients come in float32.
+Weights stay in float32 until they are transformed, and their gradients are float32.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ LEAST_SIZE = 4
 
 @dataclass(frozen=True)
 class Form:
-    """A convolution's numbers, the same in both directions."""
+    """Shape parameters of a convolution, for the forward and the backward pass."""
 
     size: int
     stride: int
@@ -26,7 +26,7 @@ class Form:
 
     @classmethod
     def of(cls, weight: Tensor, stride: Any, padding: Any, dilation: Any, groups: int) -> "Form | None":
-        """None for one that the kernels do not serve, whatever its images are."""
+        """The form of a layer; None if the kernels do not compute it for any image size."""
         numbers = [_number(value) for value in (weight.shape[2:], stride, padding)]
         if None in numbers or _number(dilation) != 1 or groups != 1 or weight.dtype != torch.float32:
             return None
@@ -37,12 +37,14 @@ class Form:
 
     @property
     def by_winograd(self) -> bool:
-        """Whether the kernels compute all of it; else the gradients of its weights alone."""
+        """Whether the kernels compute the whole convolution; otherwise they compute only the gradient of its
+        weights.
+        """
         return self == Form(3, 1, 1)
 
 
 def _number(value: Any) -> int | None:
-    """The number that `value` is or repeats."""
+    """`value`, or the number that all entries of the tuple `value` have."""
     values = tuple(value) if isinstance(value, list | tuple) else (value,)
     return values[0] if len(set(values)) == 1 and isinstance(values[0], int) else None
 
@@ -50,13 +52,13 @@ def _number(value: Any) -> int | None:
 def convolve(
     kernels: Kernels, form: Form, input: Tensor, weight: Tensor, bias: Tensor | None = None, *_: Any, **__: Any
 ) -> Tensor:
-    """What torch.conv2d would make of these arguments, in bfloat16; `form` is what `form_of_call` says of them."""
+    """The result of torch.conv2d for these arguments, in bfloat16; `form` is the answer of `form_of_call`."""
     function = _Winograd if form.by_winograd else _Strided
     return function.apply(input.bfloat16(), weight, bias, kernels, form)
 
 
 def serves(module: nn.Module) -> bool:
-    """Whether the kernels compute this layer, where its images are not tiny."""
+    """Whether the kernels compute this layer, unless its images are tiny."""
     return (
         isinstance(module, nn.Conv2d)
         and module.padding_mode == "zeros"
@@ -127,7 +129,7 @@ class _Strided(torch.autograd.Function):
 
 
 def _of_images(gradient: Tensor, images: Tensor, weight: Tensor, form: Form) -> Tensor:
-    """As torch computes it."""
+    """The gradient of the images, computed by torch."""
     numbers = ([form.stride] * 2, [form.padding] * 2, [1, 1], False, [0, 0], 1)
     return torch.ops.aten.convolution_backward(gradient, images, weight, None, *numbers, (True, False, False))[0]
 

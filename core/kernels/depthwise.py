@@ -1,4 +1,4 @@
-"""Depthwise convolutions in training on a CPU: float32 inside of bfloat16."""
+"""Depthwise convolutions are trained in float32 on a CPU, also where the rest of the network is in bfloat16."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,17 +9,17 @@ from torch.overrides import TorchFunctionMode
 
 
 class DepthwiseInFloat(TorchFunctionMode):
-    """Within it, and where autocast computes in bfloat16, depthwise convolutions that need a gradient do not.
+    """While it is active, depthwise convolutions that need a gradient compute in float32 under bfloat16 autocast.
 
     oneDNN's backward pass of a depthwise convolution takes longer in bfloat16 than in float32: whole training steps of
-    such students are up to 1.8 times faster so (docs/performance.md). What comes out is bfloat16 again, as the rest of
-    the network expects.
+    such students are up to 1.8 times faster in float32 (docs/explanation/performance.md). The result is bfloat16 again,
+    as the rest of the network expects.
     """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Every torch function that is called meanwhile goes through here."""
+        """torch calls this for each of its functions while the mode is active."""
         kwargs = kwargs or {}
         if func is torch.conv2d and len(args) > 1 and _is_trained_depthwise(args[0], args[1]):
             dtype = torch.get_autocast_dtype("cpu")
@@ -29,7 +29,9 @@ class DepthwiseInFloat(TorchFunctionMode):
 
 
 def _is_trained_depthwise(images: Tensor, weight: Tensor) -> bool:
-    """Of (N, C, H, W) images, C > 1, and (C m, 1, h, w) float32 weights, where a backward pass follows."""
+    """Whether it is a depthwise convolution, images (N, C, H, W) with C > 1 and float32 weights (C m, 1, h, w), that a
+    backward pass follows.
+    """
     return (
         torch.is_grad_enabled()
         and torch.is_autocast_enabled("cpu")

@@ -1,7 +1,7 @@
-"""The compiled kernels: made from their sources by this machine's C++ compiler when they are first wanted, and kept.
+"""The compiled kernels: this machine's C++ compiler builds them when a job first needs them, and the cache keeps them.
 
-They run on the threads that torch has already, by way of the OpenMP library that torch has loaded: a second one would
-bring threads of its own, and both would wait for each other's cores.
+They run on torch's threads, through the OpenMP library that torch has loaded. A second OpenMP library would start
+threads of its own, and the two sets of threads would wait for each other's cores.
 """
 
 import ctypes
@@ -30,18 +30,19 @@ TIMEOUT_SECONDS = 120
 
 
 class KernelsUnavailable(Exception):
-    """Why this machine computes without the kernels, in half a sentence."""
+    """This machine computes without the kernels; the text is the reason, without a capital or a full stop."""
 
 
 def has_instructions(device: torch.device) -> bool:
-    """Whether the kernels can run on the device and pay there: a CPU with AVX-512 BF16 and without AMX, with which
-    torch's convolutions are faster still."""
+    """Whether the kernels run on the device and are faster there: on a CPU with AVX-512 BF16 and without AMX. With AMX,
+    torch's own convolutions are faster.
+    """
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported() and not torch.cpu._is_amx_tile_supported()
 
 
 @functools.cache
 def load(cache: Path) -> Kernels:
-    """The kernels, compiled into `cache` where they are not there yet. Raises KernelsUnavailable."""
+    """The kernels, compiled into the folder `cache` unless they are there already. Raises KernelsUnavailable."""
     runtime = _openmp()
     path = cache / "kernels" / f"{_key(runtime)}.so"
     try:
@@ -53,9 +54,9 @@ def load(cache: Path) -> Kernels:
         kernels = Kernels(ctypes.CDLL(os.fspath(path)))
     except OSError as error:
         path.unlink()  # damaged, or for another machine: the next job compiles it anew
-        raise KernelsUnavailable(f"what was compiled cannot be loaded: {error}") from error
+        raise KernelsUnavailable(f"the compiled library cannot be loaded: {error}") from error
     if (differs := disagreement(kernels)) is not None:
-        raise KernelsUnavailable(f"what {differs} computes differs from what torch does")
+        raise KernelsUnavailable(f"the result of {differs} differs from torch's")
     return kernels
 
 
@@ -78,7 +79,7 @@ def _openmp() -> Path:
 
 
 def _compile(path: Path, runtime: Path) -> None:
-    """In two steps: a compiler that links with -fopenmp would take its own OpenMP library."""
+    """Compile and link in two steps: a compiler that links with -fopenmp would use its own OpenMP library."""
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
         raise KernelsUnavailable(f"no C++ compiler is installed ({', '.join(COMPILERS)})")

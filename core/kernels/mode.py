@@ -1,4 +1,4 @@
-"""The kernels in a network's forward pass: they take what they can, and torch the rest."""
+"""A torch function mode in which the kernels compute the layers that they support; torch computes all others."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,10 +15,10 @@ from core.kernels.normalization import Deferred, computed, follow, normalize, se
 
 
 class ByKernels(TorchFunctionMode):
-    """Within it, and where autocast computes in bfloat16, what needs a gradient goes to the kernels.
+    """While it is active, layers that need a gradient are computed by the kernels under bfloat16 autocast.
 
-    Of 3x3 convolutions those of stride 1 whole, of stride 2 the gradients of weights; batch norms in training, with
-    the addition and the activation that follow them.
+    These are 3x3 convolutions of stride 1; of stride 2 only the gradients of their weights; and batch norms in
+    training, with the addition and the activation that follow them.
     """
 
     def __init__(self, kernels: Kernels) -> None:
@@ -28,7 +28,7 @@ class ByKernels(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Every torch function that is called meanwhile goes through here."""
+        """torch calls this for each of its functions while the mode is active."""
         kwargs = kwargs or {}
         if torch.compiler.is_compiling():
             return func(*args, **kwargs)
@@ -55,5 +55,5 @@ def _is_trained_low() -> bool:
 
 
 def serves(module: nn.Module) -> bool:
-    """Whether the kernels compute some of this layer, where its images are not tiny."""
+    """Whether the kernels compute this layer or its gradient of weights, unless its images are tiny."""
     return convolutions.serves(module) or normalization.serves(module)

@@ -1,8 +1,8 @@
-"""Batch norm by the kernels, with what follows it.
+"""Batch norm by the kernels, in one pass over memory with the operations that follow it.
 
-A batch norm in training goes over its map at once, for the statistics, and leaves the rest for later: what it returns
-is a map that nobody has computed yet. A sum with a shortcut, or an activation, then take part in the same pass over
-memory; whatever else is done with the map computes it first.
+In training, a batch norm reads its map once for the statistics and returns a `Deferred` map: the normalization itself
+is not computed yet. If a sum with a shortcut or an activation follows, it is computed in the same pass over memory. Any
+other use of the map computes it first.
 """
 
 from collections import OrderedDict
@@ -24,7 +24,7 @@ RELUS_IN_PLACE = {torch.relu_, Tensor.relu_}
 
 
 class Deferred(Tensor):
-    """A batch norm's map, bfloat16 (N, C, H, W), that is computed when it is first asked for."""
+    """The output of a batch norm, bfloat16 (N, C, H, W), that is computed when it is first used."""
 
     _kernels: Kernels
     _images: Tensor
@@ -38,7 +38,7 @@ class Deferred(Tensor):
         cls, kernels: Kernels, images: Tensor, parameters: tuple[Tensor, Tensor], statistics: Tensor,
         carried: Tensor | None = None,
     ) -> "Deferred":  # fmt: skip
-        """`parameters` are weight and bias (C,); `carried` is to be added."""
+        """`parameters` are weight and bias (C,); `carried` is a map that is added."""
         made = Tensor._make_wrapper_subclass(
             cls, images.shape, strides=images.stride(), dtype=images.dtype, device=images.device, requires_grad=True
         )
@@ -56,18 +56,20 @@ class Deferred(Tensor):
     def __torch_function__(
         cls, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Wherever one is given to torch, the computed map goes instead."""
+        """Every torch function receives the computed map in its place."""
         return func(*map(computed, args), **{name: computed(each) for name, each in (kwargs or {}).items()})
 
     @classmethod
     def __torch_dispatch__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Below autograd it is too late."""
+        """Refuses operations below autograd, where the map can no longer be replaced by the computed one."""
         _refuse()
 
 
 def _refuse(*_: Any) -> NoReturn:
-    """A function of C++, or an autograd function of a network's own, got the map without torch's Python layer."""
-    raise RuntimeError("a batch norm's output went where the kernels cannot follow it; allowed: training.kernels torch")
+    """Raises for a map that reached C++ code, or an autograd function of a network, without torch's Python layer."""
+    raise RuntimeError(
+        "the output of a batch norm is used by code that the kernels do not support; set training.kernels to torch"
+    )
 
 
 REFUSING = OrderedDict({0: _refuse})
@@ -77,7 +79,7 @@ def normalize(
     kernels: Kernels, input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor,
     bias: Tensor, training: bool, momentum: float = 0.1, eps: float = 1e-5,
 ) -> Deferred:  # fmt: skip
-    """torch.nn.functional.batch_norm, where `serves_call` says so."""
+    """The result of torch.nn.functional.batch_norm for a call that `serves_call` accepts."""
     images = laid_out(input)
     statistics = kernels.statistics(images, weight, bias, eps, running_mean, running_var, momentum)
     return Deferred(kernels, images, (weight, bias), statistics)
@@ -111,7 +113,7 @@ def serves(module: nn.Module) -> bool:
 
 
 def follow(func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
-    """What `func` makes of a map not computed yet, where it can go into the same pass."""
+    """The result of `func` on a deferred map, if it can be computed in the same pass; else None."""
     if func in ADDITIONS or func in ADDITIONS_IN_PLACE:
         return _added(func, *args) if len(args) == 2 and not kwargs else None
     map, activation, in_place = _activation_of(func, *args, **kwargs)
@@ -149,7 +151,7 @@ def _added(func: Callable[..., Any], left: Any, right: Any) -> Tensor | None:
 def _activation_of(
     func: Callable[..., Any], map: Any = None, *args: Any, **kwargs: Any
 ) -> tuple[Any, Activation, bool]:
-    """(what it is applied to, which, whether in place)"""
+    """(the argument, the activation, whether in place) of a call of an activation function."""
     if func in RELUS_IN_PLACE:
         return map, Activation.RELU, True
     if func in RELUS:
@@ -174,7 +176,7 @@ def _is_open(value: Any) -> bool:
 
 
 def computed(value: Any) -> Any:
-    """The map itself where `value` is one that may not have been computed, or those of a list or tuple of such."""
+    """`value` with every deferred map in it, or in a list or tuple, replaced by the computed map."""
     if type(value) in (list, tuple):
         return type(value)(computed(each) for each in value)
     if not isinstance(value, Deferred):
@@ -187,9 +189,9 @@ def computed(value: Any) -> Any:
 def _compute(map: Deferred, activation: Activation) -> Tensor:
     if map._current_versions() != map._versions:
         raise RuntimeError(
-            "what a batch norm reads was changed in place before its output was used; allowed: training.kernels torch"
+            "the input of a batch norm was changed in place before its output was used; set training.kernels to torch"
         )
-    with torch.enable_grad():  # as it was where the map was asked for
+    with torch.enable_grad():  # the batch norm was called with gradients on
         return _Normalization.apply(
             map._images, *map._parameters, map._carried, map._statistics, map._kernels, activation
         )
@@ -220,5 +222,5 @@ class _Normalization(torch.autograd.Function):
             carried=wants_carried and ctx.activation is not Activation.NONE,
         )  # fmt: skip
         if wants_carried and for_carried is None:
-            for_carried = gradient  # nothing held any of it back
+            for_carried = gradient  # without an activation the shortcut's gradient is the same
         return for_images, for_weight, for_bias, for_carried, None, None, None

@@ -22,8 +22,8 @@ from core.methods.parts.feature_method import FeatureMethod
 from core.networks.taps import TapPoint
 from core.spec.knobs.skd import SkdKnobs
 
-# Of mse 1, 10, 30 and 100, the middle was best (docs/specialization.md). No weight tried of cosine (3, 30) and pkd (3)
-# clearly beat scratch there, so these and attention stay at the label term's own weight.
+# Of the weights 1, 10, 30 and 100 of mse, the middle ones were best (docs/explanation/specialization.md). No weight
+# that was tried of cosine (3, 30) and pkd (3) clearly beat scratch: these and attention keep the label term's weight.
 AUTO_WEIGHT = {"mse": 20.0, "cosine": 1.0, "pkd": 1.0, "attention": 1.0}
 DISTANCES = {"mse": mse_distance, "cosine": cosine_distance, "pkd": pkd_distance, "attention": attention_distance}
 

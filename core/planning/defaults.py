@@ -11,15 +11,17 @@ from core.system.device import Arithmetic, computes_in_int8
 SMALL_NATIVE = 48  # pixels: up to here the CIFAR families see 32 x 32, above 64 x 64
 BATCH_SIZE = 64  # of the CIFAR protocols that the published figures come from
 MIN_STEPS = 1500  # a few hundred images need more than 100 passes to fit; about a minute of resnet8 on two cores
-# Compiling takes from ten seconds to a minute. On a CPU it gains a few percent (docs/performance.md), never worth that.
+# Compiling takes from ten seconds to a minute. On a CPU it gains a few percent, which is never worth that time
+# (docs/explanation/performance.md).
 MIN_COMPILED_STEPS = 5000
 # Over the training split. So few do not wear an image out: what augmentation takes from them it does not give back
-# (docs/performance.md).
+# (docs/explanation/performance.md).
 FEW_PASSES = 8
 EMA_DECAY = 0.99  # which core.training.ema reaches after 890 steps
 WARMUP = 0.1  # of all steps, where weights are averaged
 WEIGHT_DECAY = {"sgd": 5e-4, "muon": 0.1, "adamw": 0.05}
-# Depthwise networks train at a fifth of SGD's rate (RepDistiller, mdistiller), but not of Muon's (docs/performance.md).
+# Depthwise networks train at a fifth of SGD's rate (RepDistiller, mdistiller), but at Muon's full rate
+# (docs/explanation/performance.md).
 DELICATE = ("mobilenet", "shufflenet")
 
 
@@ -138,8 +140,9 @@ def _schedule(training: TrainingSpec, passes: float, *, averages: bool) -> dict[
 
 
 def _optimizer(spec: JobSpec, is_convolutional: bool) -> str:
-    """Muon where it was measured (docs/performance.md): not to fine-tune a network, nor where a teacher or a generator
-    learns too."""
+    """Muon where it was measured (docs/explanation/performance.md): not to fine-tune a network, and not where a teacher
+    or a generator learns too.
+    """
     if spec.training.optimizer != "auto":
         return spec.training.optimizer
     is_measured = not _tunes(spec.method) and not spec.method.trained_along

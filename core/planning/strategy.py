@@ -16,7 +16,8 @@ from core.teachers.stored.store import CRC_BYTES
 from core.training.build import build_method
 from core.training.plan import end_steps
 
-# Views of each image in a stored pass, and the epochs for which storing pays: docs/performance.md has the measurement.
+# Views of each image in a stored pass, and the epochs for which storing pays; measured in
+# docs/explanation/performance.md.
 AUTO_VIEWS = 8
 EPOCHS_PER_VIEW = 2
 # The kernels are compiled in two seconds once a machine; these may well take less.

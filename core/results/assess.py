@@ -1,7 +1,7 @@
 """What each network of a job is worth: accuracy on validation and test split, size, latency."""
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 from core.data.dataset import Split
 from core.evaluation.metrics import measure
 from core.evaluation.predict import predict
+from core.events import NetworkFacts
 from core.networks.facts import measure_network
 from core.planning.prepare import Prepared, PreparedRun
 from core.results.latencies import Latencies
@@ -28,16 +29,16 @@ class Assessment:
 
 
 def assess(prepared: Prepared, run: PreparedRun, trained: Trained, latencies: Latencies) -> Assessment:
-    """Measure one trained network on all splits that have labels."""
+    """Measure one trained network on all splits that have labels; `with_latencies` adds how fast it is."""
     device = prepared.arithmetic.device
     network = trained.network.to(device)
     splits, said = _all_splits(prepared, run), {}
     for name, split in splits.items():
         said[name] = predict(network, split.images, views=run.augmenter.test_views, device=device)
     network = network.cpu()
+    latencies.add(network)
     figures = {
         **measure_network(network).model_dump(),
-        "latency": latencies.measured(network),
         **{
             name: measure(said[name], split.labels, run.dataset.classes, prepared.teacher_logits(run, split))
             for name, split in splits.items()
@@ -64,12 +65,26 @@ def assess_teacher(prepared: Prepared, latencies: Latencies) -> dict[str, Any] |
             logits = prepared.teacher_logits(run, split)
             splits[name] = measure(logits, split.labels, run.dataset.classes)
     network = prepared.teacher.network.cpu()
+    latencies.add_teacher(network)
     return {
         **measure_network(network).model_dump(),
-        "latency": latencies.remembered(network),
         **splits,
         "covers_classes": prepared.class_indices is not None,
     }
+
+
+def with_latencies(
+    assessments: dict[str, Assessment], teacher: dict[str, Any] | None, latencies: Latencies
+) -> tuple[dict[str, Assessment], dict[str, Any] | None]:
+    """The same with `latency`: all networks that were added, measured in turns now; null where one could not be."""
+    known = latencies.measured()
+
+    def latency(figures: dict[str, Any]) -> dict[str, Any]:
+        facts = NetworkFacts(**{name: figures[name] for name in NetworkFacts.model_fields})
+        return {"latency": known.get(facts)}
+
+    timed = {name: replace(each, figures=each.figures | latency(each.figures)) for name, each in assessments.items()}
+    return timed, teacher and teacher | latency(teacher)
 
 
 def add_seeds(assessments: dict[str, Assessment], runs: tuple[PreparedRun, ...]) -> dict[str, dict[str, Any]]:

@@ -180,7 +180,6 @@ class JobSpec(Part):
         ("safetensors", "onnx"), min_length=1, description="model files to publish"
     )
     priority: int = Field(0, ge=-100, le=100, description="higher runs first")
-    webhook_url: None = Field(None, description="no webhooks are sent yet; must be null")
 
     @model_validator(mode="before")
     @classmethod

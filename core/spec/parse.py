@@ -1,5 +1,6 @@
 """From a client's JSON to a JobSpec, or to a list of everything that is wrong with it, each with its JSON pointer."""
 
+import json
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -7,6 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from core.errors import SpecInvalid, unknown
 from core.spec.job import JobSpec
+
+EMPTIED = "after validation, not 0"
 
 
 def parse_job(data: Any) -> JobSpec:
@@ -41,8 +44,13 @@ def _explain_one(item: Any) -> tuple[str, str]:
         return pointer, "is required"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] != "value_error" and not isinstance(item["input"], dict | list):
-        message += f", not {item['input']!r}"
+        message += f", not {_shown(item['input'])}"
     return pointer, message
+
+
+def _shown(value: Any) -> str:
+    """A value as the client wrote it: JSON's null, true and false, else Python's notation."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
 
 
 def _walk(loc: tuple[int | str, ...]) -> tuple[list[int | str], type[BaseModel] | None]:
@@ -91,8 +99,22 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _merge(items: Any) -> list[tuple[str, str]]:
-    """One entry a place: the members of a union each complain about the same value."""
+    """One entry a place: the members of a union each complain about the same value. That a list whose items are wrong
+    is too short says nothing more."""
     merged: dict[str, list[str]] = {}
     for pointer, detail in items:
         merged.setdefault(pointer, []).append(detail)
-    return [(pointer, "; or ".join(dict.fromkeys(details))) for pointer, details in merged.items()]
+    return [
+        (pointer, _joined(list(dict.fromkeys(details))))
+        for pointer, details in merged.items()
+        if not (details[0].endswith(EMPTIED) and any(other.startswith(f"{pointer}/") for other in merged))
+    ]
+
+
+def _joined(details: list[str]) -> str:
+    """The complaints in one sentence that names the value once."""
+    _, comma, value = details[-1].rpartition(", not ")
+    ending = comma + value
+    if comma and all(detail.endswith(ending) for detail in details):
+        return "; or ".join([*(detail.removesuffix(ending) for detail in details[:-1]), details[-1]])
+    return "; or ".join(details)

@@ -1,8 +1,8 @@
 """How a network is trained: optimizer, schedule, augmentation, limits."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from core.spec.devices import PATTERN
 from core.spec.part import Auto, Part
@@ -135,12 +135,3 @@ class TrainingSpec(Part):
     max_runtime_seconds: float | None = Field(
         None, gt=0, description="seconds over all attempts, after which the job fails; null: no limit"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _renamed(cls, data: Any) -> Any:
-        """Jobs that an earlier version accepted lie in the database with `convolutions`: `kernels` was called so."""
-        if not isinstance(data, dict) or "convolutions" not in data or "kernels" in data:
-            return data
-        left = {name: value for name, value in data.items() if name != "convolutions"}
-        return left | {"kernels": "own" if data["convolutions"] == "kernel" else data["convolutions"]}

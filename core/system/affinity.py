@@ -1,8 +1,9 @@
-"""One thread of the arithmetic on each core, so that a training beside other busy processes slows down in proportion.
+"""Pins one compute thread to each core, so that a training slows down only in proportion beside other busy processes.
 
-oneDNN's threads wait for each other in a loop. Where the kernel lets two of them share a core because another process
-has the other one, the one that waits uses up the time that the other would need: some backward convolutions then take
-ten times as long (docs/performance.md). Threads with cores of their own lose what the other process takes, no more.
+oneDNN's threads wait for each other in a loop. If the operating system puts two of them on one core because another
+process uses the other core, the waiting thread takes the time that its partner needs: some backward convolutions then
+take ten times as long (docs/explanation/performance.md). A thread on a core of its own loses only the time that the
+other process takes.
 """
 
 import os
@@ -14,10 +15,10 @@ import torch
 
 
 def pin_threads() -> None:
-    """Give each of OpenMP's threads its core, where there are as many threads as cores; call it before any arithmetic.
+    """Pin each OpenMP thread to a core, if there are as many threads as cores. Call it before any computation.
 
-    The calling thread, which takes part in the arithmetic, is left to `pinned`: threads that it starts would inherit
-    its core.
+    The calling thread takes part in the computation too, but `pinned` pins it: threads that it starts would inherit its
+    core.
     """
     cores = _cores()
     if not _one_a_core(cores):
@@ -26,7 +27,7 @@ def pin_threads() -> None:
     torch.ones(1 << 20).add_(1)  # starts the threads
     workers = sorted(_threads() - before)
     if len(workers) != len(cores) - 1:
-        return  # they ran already: nobody can tell which they are
+        return  # they ran already and cannot be told apart
     for worker, core in zip(workers, cores[1:], strict=True):
         os.sched_setaffinity(worker, {core})
 
@@ -46,7 +47,9 @@ def pinned() -> Iterator[None]:
 
 
 def unpin() -> None:
-    """For a thread that a pinned one started: take any core. What the process may not use is left out by the kernel."""
+    """Let the calling thread run on any core, if a pinned thread started it. The operating system leaves out cores that
+    the process may not use.
+    """
     if sys.platform == "linux":
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
 
@@ -56,7 +59,7 @@ def _cores() -> list[int]:
 
 
 def _one_a_core(cores: list[int]) -> bool:
-    # Beside a GPU no thread computes much, and the processes that compile for it would inherit the one core.
+    # With a GPU no thread computes much, and the compiler processes that are started for it would inherit the one core.
     return len(cores) > 1 and torch.get_num_threads() == len(cores) and not torch.cuda.is_available()
 
 

@@ -1,4 +1,4 @@
-"""The device and the precision that the engine computes in."""
+"""The device that the engine computes on, and its precision."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,7 +17,7 @@ from core.spec.devices import fits
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 MOST_AT_ONCE, LEAST_AT_ONCE, PIXELS_AT_ONCE = 64, 8, 1 << 20
-MOST_ON_GPU, PIXELS_ON_GPU = 1024, 64 * 224**2  # fewer small images do not fill it
+MOST_ON_GPU, PIXELS_ON_GPU = 1024, 64 * 224**2  # fewer small images do not use the device fully
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Arithmetic:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What convolutions and matrix products are computed in."""
+        """The type in which convolutions and matrix products are computed."""
         return DTYPES.get(self.precision, torch.float32)
 
     def autocast(self) -> AbstractContextManager[object]:
@@ -42,7 +42,9 @@ class Arithmetic:
 
     @contextmanager
     def autocast_to_train(self) -> Iterator[None]:
-        """The same around a forward pass that a backward pass follows, with what that has need of."""
+        """Mixed precision around a forward pass that a backward pass follows, with the depthwise convolutions in
+        float32.
+        """
         with (
             self.autocast(),
             DepthwiseInFloat() if self._is_slow_at_depthwise else nullcontext(),
@@ -59,12 +61,12 @@ class Arithmetic:
         return torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
 
     def wait(self) -> None:
-        """Until the device has done all that it was given."""
+        """Wait until the device has finished all its work."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
     def laid_out(self, images: Tensor) -> Tensor:
-        """Images N C H W on the device, channels last: the layout in which convolutions run fastest."""
+        """Images (N, C, H, W) on the device with channels last, the layout in which convolutions are fastest."""
         return images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
 
 
@@ -80,7 +82,8 @@ def choose_arithmetic(training: TrainingSpec) -> Arithmetic:
 
 def count_gpus(training: TrainingSpec) -> int:
     """The GPUs of this host for the training, 0 where it runs on the CPU; raises SpecInvalid where the spec asks for
-    more."""
+    more.
+    """
     available = torch.cuda.device_count() if not training.devices.startswith("cpu") else 0
     if not fits(training.devices, available):
         has = f"this worker has {available or 'no'} CUDA device{'' if available == 1 else 's'}"
@@ -98,20 +101,21 @@ def computes_in_bf16(device: torch.device) -> bool:
 
 
 def computes_in_int8(device: torch.device) -> bool:
-    """Whether the device has instructions for 8-bit products that the engine uses: a CPU with AVX-512 VNNI."""
+    """Whether the device has the instructions for 8-bit products that the engine uses: a CPU with AVX-512 VNNI has."""
     return device.type == "cpu" and torch.cpu._is_vnni_supported() and torch.backends.mkldnn.is_available()
 
 
 def images_at_once(size: int, device: torch.device) -> int:
-    """Images of `size` pixels square in a forward pass that trains nothing. Fewer of large ones: in their maps such a
-    pass would take more memory than the training."""
+    """The number of images, `size` pixels high and wide, in a forward pass without training. It is smaller for large
+    images, whose feature maps would otherwise need more memory than the training.
+    """
     if device.type != "cpu":
         return max(MOST_AT_ONCE, min(MOST_ON_GPU, PIXELS_ON_GPU // size**2))
     return max(LEAST_AT_ONCE, min(MOST_AT_ONCE, PIXELS_AT_ONCE // size**2))
 
 
 def uploaded(values: Tensor, device: torch.device) -> Tensor:
-    """The values on the device, without waiting for what a GPU is still at."""
+    """The values on the device, without waiting for earlier work of a GPU."""
     if device.type == "cuda" and values.device.type == "cpu":
         values = values.pin_memory()
     return values.to(device, non_blocking=True)

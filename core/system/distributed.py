@@ -1,8 +1,8 @@
-"""One training in several processes: each computes its part of every batch, gradients are summed, weights stay equal.
+"""Training in several processes: each computes a part of every batch, gradients are summed, and weights stay equal.
 
-A batch is cut into as many parts as there are ranks, batch norms take their statistics over all of them, each part's
-loss counts by its share of the images: so the training is that of one process, up to rounding. Losses that compare the
-images of a batch with each other compare those of a rank.
+A batch is cut into as many parts as there are ranks. Batch norms take their statistics over all parts, and the loss of
+a part counts by its share of the images. The training is therefore that of one process, up to rounding. Losses that
+compare the images of a batch with each other compare only the images of one rank.
 """
 
 import functools
@@ -16,16 +16,16 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-BUCKET_BYTES = 25 << 20  # gradients that are summed at once, as in DistributedDataParallel
+BUCKET_BYTES = 25 << 20  # of gradients that are summed at once, as in DistributedDataParallel
 
 
 class FirstFailed(Exception):
-    """The first process did not get as far as this one waited for."""
+    """The first process failed before the point that this process waits for."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among those of the training."""
+    """The number of this process (its rank) and of all processes of the training."""
 
     rank: int = 0
     size: int = 1
@@ -34,18 +34,18 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process speaks, writes, evaluates and exports for all."""
+        """Whether this process reports, writes, evaluates and exports for all processes."""
         return self.rank == 0
 
     @contextmanager
     def first_goes_first(self) -> Iterator[None]:
-        """Run the block in the first process, then in the others, which find what it left on disk.
+        """Run the block in the first process, then in the others, which find its files on disk.
 
-        Where it fails there, they raise FirstFailed: nothing else would tell them, if it was the first meeting of all.
+        If the block fails in the first process, the others raise FirstFailed; they have no other way to know.
         """
         if not self.is_first:
             if self.any(False):
-                raise FirstFailed("the first process failed, and says why")
+                raise FirstFailed("the first process failed; its own error has the reason")
             yield
             return
         try:
@@ -56,11 +56,11 @@ class Ranks:
         self.any(False)
 
     def any(self, flag: bool) -> bool:
-        """Whether any process says so; all must ask at the same point."""
+        """Whether the flag is true in any process; all processes must call this at the same point."""
         return self.any_of(flag)[0]
 
     def any_of(self, *flags: bool) -> tuple[bool, ...]:
-        """The same of several flags in one meeting."""
+        """For each of several flags, whether it is true in any process; one exchange for all of them."""
         if self.size == 1:
             return flags
         values = torch.tensor(flags, dtype=torch.int64)
@@ -68,7 +68,7 @@ class Ranks:
         return tuple(bool(value) for value in values)
 
     def largest(self, number: int) -> int:
-        """The largest that any process has; all must ask at the same point."""
+        """The largest value of all processes; all processes must call this at the same point."""
         if self.size == 1:
             return number
         value = torch.tensor(number)
@@ -76,14 +76,14 @@ class Ranks:
         return int(value)
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum over all processes; all must ask at the same point."""
+        """The sum of the values of all processes; all processes must call this at the same point."""
         if self.size > 1:
             values = values.clone()
             dist.all_reduce(values)
         return values
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Add up every gradient over all processes. A parameter that has none in any of them keeps none."""
+        """Sum every gradient over all processes. A parameter without a gradient in all of them stays without one."""
         if self.size == 1:
             return
         parameters, bucket = list(parameters), []
@@ -163,14 +163,16 @@ def _shared(plain: type[nn.Module]) -> type[nn.Module]:
 
 
 def share_statistics(module: nn.Module, ranks: Ranks) -> None:
-    """Let the module's batch norms take their statistics over all ranks, in place: whoever holds one holds it still."""
+    """Let the batch norms of the module take their statistics over all ranks. They are changed in place, so that
+    references to them stay valid.
+    """
     for part in module.modules():
         if ranks.size > 1 and isinstance(part, _BatchNorm) and not isinstance(part, _SharedStatistics):
             part.__class__ = _shared(type(part))
 
 
 def keep_statistics(module: nn.Module) -> None:
-    """Take `share_statistics` back."""
+    """Undo `share_statistics`: each rank takes its own statistics again."""
     for part in module.modules():
         if isinstance(part, _SharedStatistics):
             part.__class__ = type(part).plain

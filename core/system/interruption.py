@@ -41,8 +41,9 @@ class Watch:
 
     @contextmanager
     def deferring(self) -> Iterator[None]:
-        """In the block an interruption waits until the block looks at `interrupted`, or ends: a
-        checkpoint must come first."""
+        """In the block an interruption waits until the block looks at `interrupted`, or ends: a checkpoint must come
+        first.
+        """
         self._deferring = True
         try:
             yield

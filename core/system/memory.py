@@ -1,4 +1,4 @@
-"""Memory of the host and of the device: what to do with freed memory, and errors that mean there is no more."""
+"""Memory of the host and the device: reuse of freed memory, and recognition of errors that mean out of memory."""
 
 import ctypes
 
@@ -12,10 +12,10 @@ OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "not enough memory", "out of mem
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to keep what a step frees for the next step; whether there was a glibc to tell.
+    """Tell glibc to keep memory that a step frees for the next step; returns whether the process uses glibc.
 
-    By default it maps each activation of more than 128 KiB anew and gives it back at once; with large batches the page
-    faults cost more than a third of a step (docs/performance.md).
+    By default glibc maps each activation of more than 128 KiB anew and returns it at once. With large batches the page
+    faults cost more than a third of a step (docs/explanation/performance.md).
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -26,7 +26,7 @@ def keep_freed_memory() -> bool:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether a device or the host has no more memory."""
+    """Whether the error means that the device or the host is out of memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error) for text in OUT_OF_MEMORY_TEXTS)

@@ -1,1 +1,1 @@
-"""Makes from the code what the documentation and the dashboard's type checker must not get wrong: `make docs`."""
+"""Makes the pages of docs/reference/ from the code (`make docs`), and the OpenAPI document for type checks."""

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from store import jobs, leases
+from store.values import JobWarning
 
 
 def page(api, **query):
@@ -140,3 +141,15 @@ def test_an_idle_server_polls_nothing(api, put):
     time.sleep(0.5)
     assert feed.idle
     assert feed._poller.done()
+
+
+def test_warnings_are_in_the_job_its_list_and_its_events(api, put, work, write):
+    job = put()
+    assert api.get(f"/v1/jobs/{job.id}").json()["warnings"] == []
+    etag = api.get(f"/v1/jobs/{job.id}").headers["ETag"]
+    write(leases.record, work(job), warnings=[JobWarning("CLASSES_IMBALANCED", "cup: 9, bottle: 900", "add cups")])
+    shown = {"code": "CLASSES_IMBALANCED", "message": "cup: 9, bottle: 900", "hint": "add cups", "count": None}
+    assert api.get(f"/v1/jobs/{job.id}", headers={"If-None-Match": etag}).json()["warnings"] == [shown]
+    assert api.get("/v1/jobs").json()["data"][0]["warnings"] == [shown]
+    events = api.get(f"/v1/jobs/{job.id}/events").json()["data"]
+    assert [event["data"]["warning"] for event in events if event["kind"] == "warning"] == [shown]

@@ -7,6 +7,7 @@ import pytest
 
 from store import jobs, leases, outbox
 from store.tables import jobs as jobs_table
+from store.values import JobWarning
 
 STUDENT = {
     "architecture": "cifar/resnet8",
@@ -61,7 +62,7 @@ def fail(write, code, category):
 
 def test_the_plan_is_answered_and_forgotten(served, worker, write, database, smallest):
     def end(lease):
-        write(leases.record, lease, resolved=RESOLVED)
+        write(leases.record, lease, resolved=RESOLVED, warnings=[JobWarning("TEST_SPLIT_SMALL", "24 images", None, 24)])
         write(leases.succeed, lease, {})
 
     worker(end)
@@ -73,6 +74,7 @@ def test_the_plan_is_answered_and_forgotten(served, worker, write, database, sma
         RESOLVED["dataset"],
         {"seed": 0},
     )
+    assert plan["warnings"] == [{"code": "TEST_SPLIT_SMALL", "message": "24 images", "hint": None, "count": 24}]
     with database.read() as session:
         assert session.query(jobs_table).count() == 0
 

@@ -35,7 +35,7 @@ def retort(*arguments: str, url: str | None = None, stdin: str = "", timeout: fl
     """The outcome of one `retort` command."""
     more = {"RETORT_URL": url} if url else {}
     done = subprocess.run(
-        [sys.executable, "-m", "client.cli", *arguments],
+        [sys.executable, "-m", "retort", *arguments],
         env=environment(PYTHONPATH=str(ROOT), **more),
         input=stdin,
         capture_output=True,
@@ -53,7 +53,7 @@ class Up:
     def __init__(self, data: Path, *arguments: str) -> None:
         self.data = data
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "client.cli", "up", "--port", "0", "--data", str(data), *arguments],
+            [sys.executable, "-m", "retort", "up", "--port", "0", "--data", str(data), *arguments],
             env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

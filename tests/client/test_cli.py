@@ -201,7 +201,7 @@ def test_what_a_method_lacks_is_exit_2_and_pointed_at(service):
 
 def test_ctrl_c_while_watching_is_130_and_the_job_goes_on(service, job):
     running = submit(service, ENDLESS)
-    command = [sys.executable, "-m", "client.cli", "watch", running, "--url", service]
+    command = [sys.executable, "-m", "retort", "watch", running, "--url", service]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     # A shell that runs the tests in the background has them ignore what Ctrl-C sends; a terminal does not.
     listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}

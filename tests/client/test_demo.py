@@ -15,7 +15,7 @@ TABLE = ("teacher", "student (pkd)", "scratch", "finetune")
 
 @pytest.mark.timeout(900)  # under two minutes on two idle cores
 def test_the_demo_specializes_a_teacher_and_proves_it(tmp_path):
-    run = [sys.executable, "-m", "client.demo"]
+    run = [sys.executable, "-m", "retort.demo"]
     own = environment(PYTHONPATH=str(ROOT), TMPDIR=str(tmp_path))
     done = subprocess.run(run, env=own, cwd=tmp_path, capture_output=True, text=True, timeout=850, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -7,7 +7,7 @@ import random
 import pytest
 from scripted import Answer
 
-from client import DownloadCorrupt, Retort, Unreachable
+from retort import DownloadCorrupt, Retort, Unreachable
 
 CONTENT = random.Random(0).randbytes(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -91,7 +91,7 @@ def test_changed_bytes_are_an_error_and_leave_nothing(server, tmp_path):
 
 
 def test_a_service_that_sends_nothing_more_is_given_up(server, tmp_path, monkeypatch):
-    monkeypatch.setattr("client.download.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("retort.transport.time.sleep", lambda seconds: None)
     server.script = [as_json(JOB), listing(), Answer(cut=0)]
     with pytest.raises(Unreachable):
         download(server, tmp_path)

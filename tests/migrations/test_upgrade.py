@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import make_url, text
 
 from migrations.__main__ import main
 from migrations.upgrade import head, upgrade
@@ -25,26 +25,6 @@ def run(*arguments: str, **options: Any) -> subprocess.Popen:
         text=True,
         **options,
     )
-
-
-@pytest.fixture(params=[pytest.param("sqlite"), pytest.param("postgres", marks=pytest.mark.servers)])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database without any table."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'empty.db'}"
-    server = make_url(request.getfixturevalue("postgres_database"))
-    name = "retort_test_empty_" + tmp_path.name.replace("-", "_").replace("[", "_").replace("]", "_").lower()
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
-
-    def drop() -> None:
-        with engine.connect() as connection:
-            connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-        engine.dispose()
-
-    request.addfinalizer(drop)
-    return server.set(database=name).render_as_string(hide_password=False)
 
 
 def test_migrated_schema_equals_the_tables(database: Database) -> None:

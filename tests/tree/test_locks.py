@@ -8,6 +8,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCKS = {path.stem: path.read_text() for path in sorted((ROOT / "requirements").glob("*.txt"))}
+CLIENT = {
+    re.match(r"[\w.-]+", requirement)[0]
+    for requirement in tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())["project"]["dependencies"]
+}
 PIN = re.compile(r"^([a-zA-Z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
 
 
@@ -49,16 +53,25 @@ def test_an_api_host_installs_no_torch_and_a_client_no_server():
 
 @pytest.mark.parametrize(
     ("lock", "extras"),
-    [("api", ["api"]), ("client", ["client"]), ("worker", ["worker", "engine"]), ("embedded", ["embedded"])],
+    [("api", ["api"]), ("worker", ["worker", "engine"]), ("embedded", ["embedded"])],
 )
 def test_a_lock_holds_what_its_extras_ask_for(lock, extras):
+    assert required(extras) <= set(pins(lock))
+
+
+def test_the_lock_of_the_client_holds_what_the_client_asks_for():
+    assert set(pins("client")) >= CLIENT
+
+
+def required(extras: list[str]) -> set[str]:
+    """The packages that these extras of the service ask for, those of the client included where they ask for it."""
     offered = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     wanted, open_extras = set(), list(extras)
     while open_extras:
         for requirement in offered[open_extras.pop()]:
             name, _, inner = re.match(r"([\w.-]+)(\[([\w.,-]+)\])?", requirement).groups()
-            if name == "retort":
+            if name == "retort-service":
                 open_extras += inner.split(",")
             else:
-                wanted.add(name.lower().replace("_", "-"))
-    assert wanted <= set(pins(lock))
+                wanted |= CLIENT if name == "retort" else {name.lower().replace("_", "-")}
+    return wanted

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted(
-    path for part in ("api", "worker", "core", "store", "client", "migrations") for path in (ROOT / part).rglob("*.py")
-)
+PARTS = ("api", "worker", "core", "store", "client/retort", "migrations")
+SOURCES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40
 SAYING_NOTHING = {"utils", "util", "helpers", "helper", "common", "base", "misc", "manager"}

@@ -1,7 +1,8 @@
 """An engine for tests of the worker: the same flags, events and exit statuses as `python -m core`, but what it does is
 said by the job's labels, and its training is a chain of hashes.
 
-labels: act (a name in ACTS), steps, seconds (per step), gate (a file without which the last step is not begun)
+labels: act (a name in ACTS), steps, seconds (per step), gate (a file without which the last step is not begun),
+warnings (codes, with commas)
 """
 
 import argparse
@@ -30,6 +31,8 @@ def say(event: str, **values: object) -> None:
 
 def resolve(spec: dict) -> None:
     say("phase", phase="preparing")
+    for code in filter(None, spec["labels"].get("warnings", "").split(",")):
+        say("warning", warning={"code": code, "message": f"{code} \0 was found", "hint": "look", "count": 3})
     say("resolved", spec=spec, dataset=DATASET, student=FACTS, estimate={"steps": 1})
     say("phase", phase="training")
 
@@ -143,6 +146,12 @@ def defect(spec: dict, out: Path, resume: bool) -> int:
     return 1
 
 
+def worry(spec: dict, out: Path, resume: bool) -> int:
+    for number in range(500):
+        say("warning", warning={"code": f"CODE_{number}", "message": "m" * 10_000})
+    return train(spec, out, resume)
+
+
 def forge(spec: dict, out: Path, resume: bool) -> int:
     """Announces a link to a file outside its folder as a result."""
     resolve(spec)
@@ -161,9 +170,8 @@ def tell(spec: dict, out: Path, resume: bool) -> int:
     return train(spec, out, resume)
 
 
-ACTS = {
-    act.__name__: act for act in (train, segfault, flood, garbage, deaf, runaway, mute, refuse, defect, forge, tell)
-}
+WAYS = (train, segfault, flood, garbage, deaf, runaway, mute, refuse, defect, worry, forge, tell)
+ACTS = {act.__name__: act for act in WAYS}
 
 
 def end_with_parent(descriptor: int) -> None:

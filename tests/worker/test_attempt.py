@@ -116,6 +116,22 @@ def test_an_error_that_the_engine_explains_is_the_jobs(submit: Any, run: Any) ->
     }  # fmt: skip
 
 
+def test_warnings_of_the_engine_are_the_jobs(submit: Any, run: Any) -> None:
+    job = run(submit(warnings="DATASET_FILES_SKIPPED,TEST_SPLIT_SMALL"))
+    assert job.state == "succeeded"
+    assert [(one.code, one.hint, one.count) for one in job.warnings] == [
+        ("DATASET_FILES_SKIPPED", "look", 3), ("TEST_SPLIT_SMALL", "look", 3),
+    ]  # fmt: skip
+    assert job.warnings[0].message == "DATASET_FILES_SKIPPED \N{REPLACEMENT CHARACTER} was found"
+    assert [one.code for one in run(submit("plan", warnings="A")).warnings] == ["A"]
+
+
+@on_one_database
+def test_a_flood_of_warnings_is_cut(submit: Any, run: Any) -> None:
+    job = run(submit(act="worry"))
+    assert (job.state, len(job.warnings)) == ("succeeded", 100)
+
+
 @on_one_database
 def test_the_traceback_of_a_defect_is_in_the_log(submit: Any, run: Any, log_of: Any) -> None:
     job = run(job_id := submit(act="defect"))

@@ -65,7 +65,8 @@
  * @property {Accuracy} [test]
  * @property {Accuracy} [validation]
  * @property {Accuracy} [target] on the images of the second domain
- * @property {{ p50_ms: number } | null} [latency] one image, one thread
+ * @property {{ p50_ms: number, speedup?: { ratio: number } | null } | null} [latency] one image, one thread; how many
+ *   times as fast as the teacher
  */
 
 /**

@@ -109,8 +109,16 @@ function latencyCard({ latency }, teacher) {
     name: "Latency, one thread",
     figure: milliseconds(latency.p50_ms),
     teacher: teacher.latency && milliseconds(teacher.latency.p50_ms),
-    difference: ratio(teacher.latency?.p50_ms, latency.p50_ms, "faster", "slower"),
+    difference: speed(latency.speedup),
   };
+}
+
+/**
+ * Only what the engine measured in turns and beyond its spread: two latencies from different moments are no comparison.
+ * @param {{ ratio: number } | null} [speedup]
+ */
+function speed(speedup) {
+  return speedup ? ratio(speedup.ratio, 1, "faster", "slower") : undefined;
 }
 
 /** @param {Card} card */

@@ -18,7 +18,7 @@ export const EXAMPLES = {
     dataset: { uri: "builtin:digits", classes: ["3", "5", "8"], max_per_class: 20 },
     student: "nano",
     method: "skd",
-    evaluation: { baselines: ["scratch", "finetune"] },
+    evaluation: { baselines: ["scratch", "finetune_student", "finetune"] },
   },
   "random initial weights": {
     teacher: "torchvision/resnet34",

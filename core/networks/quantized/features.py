@@ -16,9 +16,10 @@ from core.networks.quantized.plan import plan
 from core.networks.quantized.record import NotRecordable, recalled, recorded
 from core.networks.quantized.rewrite import rewritten
 
-# |integers - floats| / |floats| over images that it was not calibrated with; logits without their mean. Maps may move
-# further, for what they say is averaged over many places. Trained CIFAR networks lie at 0.03 to 0.06 in all of them,
-# and 97% of their classes are the same (docs/performance.md); what students learn from either: docs/methods.md.
+# |integers - floats| / |floats| over images that were not used for calibration; logits without their mean. Maps may
+# differ more, because their values are averaged over many positions. Trained CIFAR networks differ by 0.03 to 0.06 in
+# all of them and predict the same class for 97% of the images (docs/explanation/performance.md). What students learn
+# from either arithmetic: docs/explanation/methods.md.
 TOLERANCE = 0.1
 MAP_TOLERANCE = 0.25
 NUM_IMAGES = 64  # half of them to calibrate, half to compare

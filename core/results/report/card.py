@@ -28,7 +28,7 @@ def model_card(outcome: Outcome) -> str:
     )
     environment.filters["plain"] = plain
     environment.globals.update(
-        {name: getattr(words, name) for name in ("percent", "interval", "count", "size", "milliseconds")}
+        {name: getattr(words, name) for name in ("percent", "interval", "count", "size", "milliseconds", "speed")}
     )
     template = environment.from_string(
         files("core.results.report").joinpath("templates/model_card.md.j2").read_text("utf-8")

@@ -24,13 +24,12 @@ def cards(outcome: Outcome) -> list[Card]:
     student, teacher = table["student"], table.get("teacher")
     latency = student.facts.get("latency") or {}
     beside = f"one image, one thread, p95 {words.milliseconds(latency['p95_ms'])}" if latency else "not measured"
-    speed = words.ratio(teacher.latency_ms if teacher else None, student.latency_ms)
     return [
         _top1(student, teacher),
-        _size("Parameters", words.count, "num_params", student, teacher, "fewer"),
-        _size("MACs per image", words.count, "macs", student, teacher, "fewer"),
-        _size("Size, float32", words.size, "bytes", student, teacher, "smaller"),
-        Card("Latency, p50", words.milliseconds(student.latency_ms), _times(speed, "faster"), beside),
+        _size("Parameters", words.count, "num_params", student, teacher, ("fewer", "more")),
+        _size("MACs per image", words.count, "macs", student, teacher, ("fewer", "more")),
+        _size("Size, float32", words.size, "bytes", student, teacher, ("smaller", "larger")),
+        Card("Latency, p50", words.milliseconds(student.latency_ms), _speed(student, teacher), beside),
     ]
 
 
@@ -43,12 +42,20 @@ def _top1(student: Row, teacher: Row | None) -> Card:
 
 
 def _size(
-    label: str, write: Callable[[float | None], str], key: str, student: Row, teacher: Row | None, word: str
+    label: str,
+    write: Callable[[float | None], str],
+    key: str,
+    student: Row,
+    teacher: Row | None,
+    directions: tuple[str, str],
 ) -> Card:
     ours, theirs = student.facts.get(key), teacher.facts.get(key) if teacher else None
     beside = f"teacher {write(theirs)}" if theirs is not None else ""
-    return Card(label, write(ours), _times(words.ratio(theirs, ours), word), beside)
+    return Card(label, write(ours), words.times(theirs, ours, *directions), beside)
 
 
-def _times(ratio: str, word: str) -> str:
-    return "" if ratio == words.NOTHING else f"{ratio} {word}"
+def _speed(student: Row, teacher: Row | None) -> str:
+    """Student against teacher; a difference that is smaller than the measurement's spread is none."""
+    if student.speedup is None and teacher and teacher.latency_ms and student.latency_ms:
+        return "no difference that could be measured"
+    return words.speed(student.speedup)

@@ -48,6 +48,11 @@ class Row:
         return (self.facts.get("latency") or {}).get("p50_ms")
 
     @property
+    def speedup(self) -> dict[str, float] | None:
+        """How many times as fast as the teacher it is (core.evaluation.latency.speedup), where that can be told."""
+        return (self.facts.get("latency") or {}).get("speedup")
+
+    @property
     def seeds(self) -> list[dict[str, Any]]:
         """Test top-1 of every training, where there were several."""
         seeds = self.facts.get("seeds") or []

@@ -69,3 +69,21 @@ def ratio(large: float | None, small: float | None) -> str:
         return NOTHING
     value = large / small
     return f"{value:.0f}×" if value >= 100 else f"{value:.3g}×"
+
+
+def times(large: float | None, small: float | None, less: str, more: str) -> str:
+    """A quotient with its direction: 12.3× fewer, or 1.5× more where `small` is the larger; "" where one is unknown."""
+    if not large or not small:
+        return ""
+    return f"{ratio(large, small)} {less}" if large >= small else f"{ratio(small, large)} {more}"
+
+
+def speed(speedup: dict[str, float] | None) -> str:
+    """How many times as fast, with its spread: 23.3× faster (21.9–24.8×); "" where it is not known."""
+    if speedup is None:
+        return ""
+    bounds, word = [speedup["low"], speedup["ratio"], speedup["high"]], "faster"
+    if speedup["ratio"] < 1:
+        bounds, word = [1 / bound for bound in reversed(bounds)], "slower"
+    low, middle, high = (ratio(bound, 1) for bound in bounds)
+    return f"{middle} {word} ({low.removesuffix('×')}–{high})"

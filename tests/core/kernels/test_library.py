@@ -107,7 +107,7 @@ def test_a_damaged_file_is_refused_and_made_anew_the_next_time(tmp_path):
 
 def test_a_kernel_that_computes_something_else_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(library, "disagreement", lambda kernels: "batch norm")
-    with pytest.raises(KernelsUnavailable, match="what batch norm computes differs from what torch does"):
+    with pytest.raises(KernelsUnavailable, match="batch norm"):
         library.load(tmp_path)
 
 

@@ -302,7 +302,7 @@ def test_a_function_that_goes_past_torch_is_an_error_rather_than_a_lost_gradient
 
     with Arithmetic(CPU, "bf16", kernels).autocast_to_train():
         output = Double.apply(nn.BatchNorm2d(32)(draw(2, 32, 4, 4).bfloat16()))
-    with pytest.raises(RuntimeError, match="where the kernels cannot follow it"):
+    with pytest.raises(RuntimeError, match=r"training\.kernels"):
         output.float().sum().backward()
 
 

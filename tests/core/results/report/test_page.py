@@ -1,10 +1,13 @@
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
+from core.results.report import Outcome
 from core.results.report.page import html_page
+from core.results.report.verdict import verdict
 
 EVIL = (
     '<img src=x onerror="alert(1)">',
@@ -75,7 +78,7 @@ def test_the_numbers_of_all_networks_are_on_the_page(make_outcome):
         low, high = network["test"]["top1_interval"]
         assert f"{network['test']['top1'] * 100:.1f}%" in text
         assert f"{low * 100:.1f}–{high * 100:.1f}%" in text
-    for words in ("11× fewer", "0.41 ms", "The student beats training from scratch.", "9f9f9f", "teacher 96"):
+    for words in ("11× fewer", "0.41 ms", verdict(outcome).headline, "9f9f9f", "teacher 96"):
         assert words in text
 
 
@@ -99,3 +102,14 @@ def test_series_that_were_not_finite_do_not_reach_the_drawing(make_outcome):
     curves = {**outcome.curves, "train/loss": [[0, 1.0], [20, None], [40, 0.5]]}
     paths = re.findall(r' d="([^"]*)"', html_page(replace(outcome, curves=curves)))
     assert paths and not any("nan" in path.lower() or "None" in path for path in paths)
+
+
+def test_speed_is_compared_only_where_the_measurement_could_tell(make_outcome: Callable[..., Outcome]) -> None:
+    outcome = make_outcome()
+    assert "6.44× faster (6.1–6.93×)" in html_page(outcome)
+    assert outcome.teacher is not None
+    teacher = {**outcome.teacher, "latency": {**outcome.metrics["latency"], "p50_ms": 9.0}}
+    metrics = {**outcome.metrics, "latency": {**outcome.metrics["latency"], "speedup": None}}
+    page = html_page(replace(outcome, teacher=teacher, metrics=metrics))
+    assert "faster" not in page
+    assert "no difference that could be measured" in page

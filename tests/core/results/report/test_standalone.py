@@ -19,7 +19,7 @@ from core.results.report import describe_preprocessing, write_report
 
 CLASSES = ("cup", "bottle", "Äpfel")
 # Importing Retort fails here, as it does where it is not installed.
-WITHOUT_RETORT = "import sys\nfor name in ('core', 'store', 'api', 'worker', 'client'): sys.modules[name] = None\n"
+WITHOUT_RETORT = "import sys\nfor name in ('core', 'store', 'api', 'worker', 'retort'): sys.modules[name] = None\n"
 
 
 @pytest.fixture(

@@ -35,3 +35,15 @@ def test_a_ratio_needs_both_sides():
     assert words.ratio(861_620, 77_754) == "11.1×"
     assert words.ratio(1e9, 1e6) == "1000×"
     assert words.ratio(None, 5) == words.ratio(5, None) == words.ratio(5, 0) == "–"
+
+
+def test_a_quotient_says_its_direction() -> None:
+    assert words.times(861_620, 77_754, "fewer", "more") == "11.1× fewer"
+    assert words.times(100, 150, "fewer", "more") == "1.5× more"
+    assert words.times(None, 150, "fewer", "more") == ""
+
+
+def test_a_speed_has_its_spread() -> None:
+    assert words.speed({"ratio": 23.31, "low": 21.9, "high": 24.84}) == "23.3× faster (21.9–24.8×)"
+    assert words.speed({"ratio": 0.5, "low": 0.4, "high": 0.8}) == "2× slower (1.25–2.5×)"
+    assert words.speed(None) == ""

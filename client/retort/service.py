@@ -1,0 +1,138 @@
+"""The asynchronous client of a Retort service."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from retort.connection import LONG_POLL_SECONDS, Connection
+from retort.job import AsyncJob
+from retort.models import JobView, MethodView, PlanView, WorkerView
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+PATIENCE_SECONDS = 10.0
+JOB_PAGE_SIZE = 100
+
+
+def default_url() -> str:
+    """The address of RETORT_URL, or http://127.0.0.1:8000."""
+    return os.environ.get("RETORT_URL") or DEFAULT_URL
+
+
+class Service:
+    """What a service can be asked, over any connection. `AsyncRetort` and `Retort` offer these methods."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def url(self) -> str:
+        """The address of the service."""
+        return self._connection.url
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._connection.transport.close()
+
+    async def submit(
+        self, spec: dict[str, Any] | None = None, *, idempotency_key: str | None = None, **fields: Any
+    ) -> AsyncJob:
+        """Queue a job from a spec, from its fields as keywords, or both (keywords win).
+
+        The key (a new one where none is given) makes the job exist once, however often the connection breaks. Raises
+        Invalid for a spec that the service does not accept.
+        """
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
+        body = {**(spec or {}), **fields}
+        return self._job(await self._connection.send("POST", "/v1/jobs", repeatable=True, json=body, headers=headers))
+
+    async def plan(self, spec: dict[str, Any] | None = None, **fields: Any) -> PlanView:
+        """What a job would resolve to: spec, dataset facts, student, estimate. Nothing is trained."""
+        headers = {"Prefer": f"wait={LONG_POLL_SECONDS}"}
+        body = {**(spec or {}), **fields}
+        answer = await self._connection.send("POST", "/v1/jobs/plan", repeatable=True, json=body, headers=headers)
+        if answer.status_code != 202:
+            return answer.json()
+        # The plan takes longer than one request may: it is a job to wait for and to remove once it has been read.
+        planning = self._job(answer)
+        plan: Any = (await planning.wait())["plan"]
+        await planning.delete()
+        return plan
+
+    async def job(self, job_id: str) -> AsyncJob:
+        """The job with this id. Raises Refused (JOB_NOT_FOUND) where there is none."""
+        return self._job(await self._connection.send("GET", f"/v1/jobs/{quote(job_id, safe='')}"))
+
+    async def jobs(
+        self, *, states: Sequence[str] = (), labels: dict[str, str] | None = None, limit: int | None = None
+    ) -> AsyncIterator[JobView]:
+        """The jobs' views, newest first, over as many pages as there are; at most `limit`."""
+        params: dict[str, Any] = {"limit": JOB_PAGE_SIZE if limit is None else min(limit, JOB_PAGE_SIZE)}
+        params |= {"state": list(states)} if states else {}
+        params |= {"label": [f"{key}={value}" for key, value in labels.items()]} if labels else {}
+        left = limit
+        while True:
+            page = await self._connection.json("GET", "/v1/jobs", params=params)
+            for view in page["data"][:left]:
+                yield view
+            left = None if left is None else left - len(page["data"])
+            if not page["has_more"] or (left is not None and left <= 0):
+                return
+            params["after"] = page["next_cursor"]
+
+    async def methods(self) -> list[MethodView]:
+        """The methods with the JSON Schemas of their knobs."""
+        return await self._data("/v1/methods")
+
+    async def teachers(self) -> list[dict[str, Any]]:
+        """The teachers known by name. Raises ServerFailed (CATALOGUE_UNPUBLISHED) before a worker has started."""
+        return await self._data("/v1/teachers")
+
+    async def students(self) -> list[dict[str, Any]]:
+        """The student sizes with their parameters and multiply-accumulates, as `teachers`."""
+        return await self._data("/v1/students")
+
+    async def workers(self) -> list[WorkerView]:
+        """The workers that have announced themselves and not left, the oldest first."""
+        return await self._data("/v1/workers")
+
+    async def version(self) -> str:
+        """The version of the service."""
+        return (await self._connection.json("GET", "/openapi.json"))["info"]["version"]
+
+    async def _data(self, path: str) -> Any:
+        return (await self._connection.json("GET", path))["data"]
+
+    def _job(self, answer: httpx.Response) -> AsyncJob:
+        return AsyncJob(self._connection, answer.json(), answer.headers.get("etag"))
+
+
+class AsyncRetort(Service):
+    """A Retort service at an address; by default that of RETORT_URL, or http://127.0.0.1:8000.
+
+    `patience_seconds`: for how long a request that can safely be repeated is repeated while nobody answers.
+
+        async with AsyncRetort() as retort:
+            job = await retort.submit(teacher="cifar/resnet56", dataset="file:///data/photos.zip", student="small")
+            await job.wait()
+            await job.download("models/photos")
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        url = url or default_url()
+        super().__init__(Connection.asynchronous(url, patience_seconds=patience_seconds, transport=transport))
+
+    async def __aenter__(self) -> "AsyncRetort":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
