@@ -6,7 +6,7 @@ NODE := node_modules/.bin
 PRETTY := web package.json tsconfig.json eslint.config.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint format docs lock clean
+.PHONY: help setup demo up check test lint format docs lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -23,8 +23,14 @@ demo: setup ## train a teacher, specialize it, prove it: the whole service in un
 up: setup ## run the service on http://127.0.0.1:8000 with its data in ./var
 	@$(VENV)/bin/retort up
 
+# All tests together are shared by a process for every core. At most four: each of them loads PyTorch.
+SHARED := -n logical --maxprocesses 4 --dist loadfile
+
+check: lint ## what to wait for before a commit: style, types, arrows and the quick tests, in three minutes on two cores
+	$(RUN) -m pytest $(SHARED) -m "not slow"
+
 test: $(VENV)/.test ## run all tests; PYTEST_ARGS=... narrows them
-	$(RUN) -m pytest $(PYTEST_ARGS)
+	$(RUN) -m pytest $(or $(PYTEST_ARGS),$(SHARED))
 
 lint: $(VENV)/.test node_modules/.package-lock.json ## style, types and the arrows between the parts
 	$(VENV)/bin/ruff check .

@@ -53,11 +53,13 @@ TIME_COLUMNS = {
     "times_faster_loaded": "times faster, code loaded",
 }
 LEGEND = """\
-*training*: the engine's includes its own validations and the filling of a stored pass, which every run does anew; the
-textbook loop's has neither. *whole process*: from its start to the last step. *times faster*: the textbook loop's
-training alone over the engine's whole process; *code loaded*: as in an engine that waited for the job; *second job*:
-the same job a second time, which finds in the engine's cache what the first found out of images and teacher. Empty
-where no training reached the textbook loop's accuracy, and then the best one stands there."""
+- *training*: the engine's time includes its validations and the computation of the stored pass, which every run does
+  again; the textbook loop has neither.
+- *whole process*: from the start of the process to the last step.
+- *times faster*: the time of the textbook loop's training alone, divided by the time of the engine's whole process. The
+  field is empty if no training reached the textbook loop's accuracy; then the row has the best training.
+- *code loaded*: the same in a process that waited for the job.
+- *second job*: the same job a second time; results about images and teacher are in the engine's cache."""
 
 
 def main() -> None:

@@ -48,13 +48,15 @@ COLUMNS = {
     "threads": "threads",
 }
 LEGEND = """\
-*ratio*: median over rounds of the ratio within the round. *share of peak*: of the best rate that torch's matrix
-products and 3x3 convolutions reached in these minutes, in any precision; a backward pass counts twice the forward pass,
-`stored` counts no teacher. *start*: from the start of the process to the end of the first step; ours includes the check
-of the teacher on a few images; *code loaded*: as in an engine that waited for the job; *first run*: the one before,
-which decoded, compiled and stored what was not in the caches yet. *fill*: the stored teacher pass over 1,500 images
-(990 at 224), part of its first run's start. *peak memory*: of the main process, without workers. *other load*: the
-share of all cores that other processes took during a variant's blocks."""
+- *ratio*: the ratio within each round, median over rounds.
+- *share of peak*: the computed operations divided by the best rate of torch's matrix products and 3x3 convolutions in
+  the same minutes, in any precision. A backward pass counts as two forward passes; `stored` counts no teacher.
+- *start*: from the start of the process to the end of the first step. The engine's start includes the check of the
+  teacher on a few images. *code loaded*: the same in a process that waited for the job. *first run*: the run before,
+  which had to decode, compile and store what was not in the caches.
+- *fill*: computing the stored teacher pass of 1,500 images (990 at 224), which is part of the start of the first run.
+- *peak memory*: of the main process, without workers.
+- *other load*: the share of all cores that other processes used meanwhile."""
 
 
 @dataclass

@@ -48,11 +48,12 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--student": {"help": "nano, tiny, small, medium, same, or an architecture"},
     "--method": {"help": "skd, kd, simkd, ...: how the student learns"},
     "--set": {
-        "dest": "settings",
+        "dest": "assignments",
         "action": "append",
         "default": [],
         "metavar": "PATH=VALUE",
-        "help": "any field, such as training.epochs=3; VALUE is JSON or a word",
+        "help": "any field, such as training.epochs=3, or method.1.weight=2 of the second of several methods; VALUE is "
+        "JSON or a word",
     },
     "--out": {"type": Path, "default": Path("runs/1"), "help": "for checkpoints and artifacts (default: %(default)s)"},
     "--cache": {"type": Path, "help": "folder for downloads and decoded images (default: OUT/cache)"},
@@ -85,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _document(options: argparse.Namespace) -> dict[str, Any]:
     """The job as JSON from --spec and the flags; raises SpecInvalid for a file that is no JSON object."""
+    from core.spec.assignment import assign
+
     document: Any = {}
     if options.spec is not None:
         try:
@@ -98,35 +101,15 @@ def _document(options: argparse.Namespace) -> dict[str, Any]:
             document[name] = getattr(options, name)
     if options.dataset is not None:
         document["dataset"] = options.dataset if ":" in options.dataset else Path(options.dataset).resolve().as_uri()
-    for setting in options.settings:
-        _set(document, setting)
+    for assignment in options.assignments:
+        assign(document, assignment)
     return document
-
-
-def _set(document: dict[str, Any], setting: str) -> None:
-    path, equals, text = setting.partition("=")
-    if not equals:
-        raise SpecInvalid([("", f"--set {setting}: write PATH=VALUE, such as training.epochs=3")])
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = text
-    *parents, last = path.split(".")
-    for parent in parents:
-        below = document.setdefault(parent, {})
-        if isinstance(below, str):
-            key = {"dataset": "uri", "method": "name", "student": "architecture" if "/" in below else "size"}.get(
-                parent
-            )
-            key = key or ("weights" if ":" in below else "architecture")
-            below = document[parent] = {key: below}
-        if not isinstance(below, dict):
-            raise SpecInvalid([("", f"--set {setting}: {parent} is {below!r}, which has no fields")])
-        document = below
-    document[last] = value
 
 
 if __name__ == "__main__":
     # A reader that went away (a closed terminal, `| head`) ends the engine quietly.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except ModuleNotFoundError as error:
+        sys.exit(f"python -m core needs {error.name}, which the extra `engine` brings: pip install '.[engine]'")

@@ -1,4 +1,4 @@
-"""What can go wrong with a job, as one tree. Each leaf has a stable `code` that the outside may rely on.
+"""The errors of a job, as one tree. Each leaf has a stable `code`, which is part of the interface.
 
 RetortError
 ├── UserError                  the job as written cannot run; the same job will fail again
@@ -25,7 +25,7 @@ import errno
 from collections.abc import Iterable
 from typing import ClassVar, Literal
 
-MOST_LISTED = 8  # wrong places that one message tells of
+MOST_LISTED = 8  # wrong values that one message lists
 Category = Literal["user", "infrastructure", "internal"]
 
 
@@ -36,7 +36,7 @@ class RetortError(Exception):
     category: ClassVar[Category] = "internal"
 
     def __init__(self, message: str, *, hint: str = "", pointer: str = "") -> None:
-        """`pointer` is the JSON pointer (RFC 6901) of the field of the spec that is to blame, where one is."""
+        """`pointer` is the JSON pointer (RFC 6901) of the wrong field of the spec, if there is one."""
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -84,7 +84,7 @@ class DatasetUnreachable(UserError):
 
 
 class DatasetInvalid(UserError):
-    """The dataset was read and is not usable as written."""
+    """The dataset was read and cannot be used as it is."""
 
     code = "DATASET_INVALID"
 
@@ -96,7 +96,7 @@ class ClassTooSmall(UserError):
 
 
 class LabelSpaceMismatch(UserError):
-    """The chosen classes do not exist where the method needs them."""
+    """The chosen classes do not exist in the dataset or among the teacher's classes."""
 
     code = "LABEL_SPACE_MISMATCH"
 
@@ -138,7 +138,7 @@ class DiskFull(InfrastructureError):
 
 
 class WorkerLost(InfrastructureError):
-    """The workers that ran the job died, several times without progress between."""
+    """The workers that ran the job died several times without a new checkpoint."""
 
     code = "WORKER_LOST"
 
@@ -150,7 +150,7 @@ class ExportParityFailed(InternalError):
 
 
 def from_exception(error: Exception) -> RetortError:
-    """The error of this tree for any exception: itself, DISK_FULL where no space was left, INTERNAL for all others."""
+    """The error of this tree for any exception: itself, DISK_FULL if no space was left, INTERNAL for all others."""
     if isinstance(error, RetortError):
         return error
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -164,7 +164,7 @@ def from_exception(error: Exception) -> RetortError:
 
 
 def near_misses(value: str, allowed: Iterable[str], most: int = 3) -> list[str]:
-    """The allowed values that look most like `value`, best first."""
+    """The allowed values that are most similar to `value`, best first."""
     names = list(allowed)
     folded = {name.lower(): name for name in names}
     close = difflib.get_close_matches(value.lower(), folded, n=most, cutoff=0.5)
@@ -172,7 +172,9 @@ def near_misses(value: str, allowed: Iterable[str], most: int = 3) -> list[str]:
 
 
 def unknown(kind: str, value: str, allowed: Iterable[str], most_listed: int = 12) -> str:
-    """One sentence for a name that is not among the allowed: the value, the near misses, the allowed (if few)."""
+    """One sentence about a name that is not allowed: the name, similar allowed names, and all allowed names if they are
+    few.
+    """
     names = list(allowed)
     close = near_misses(value, names)
     guess = f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""

@@ -1,7 +1,6 @@
-"""What an engine process says while it runs: one JSON object a line, read by a progress display or the worker's
-recorder.
+"""The events of an engine process: one JSON object a line, read by a progress display or by the worker.
 
-The types are the contract between core and worker. Every event carries `at` (RFC 3339, UTC).
+These types are the contract between core and worker. Every event carries `at` (RFC 3339, UTC).
 """
 
 from datetime import UTC, datetime
@@ -54,14 +53,29 @@ class WarningIssued(_Event):
     warning: JobWarning
 
 
+class TableFacts(BaseModel):
+    """How a label table was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    encoding: str
+    delimiter: str | None = Field(description="null for JSON")
+    has_header: bool
+    image_column: str
+    label_column: str
+    split_column: str | None = None
+    num_rows: int
+
+
 class DatasetFacts(BaseModel):
-    """What reading the dataset told; counts are images."""
+    """Facts about the dataset; counts are images."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     uri: str
     format: str
-    fingerprint: str = Field(description="sha256 over the pixels and labels that were read")
+    fingerprint: str = Field(description="sha256 over all pixels and labels")
     classes: list[str]
     num_train: int
     num_validation: int
@@ -71,6 +85,13 @@ class DatasetFacts(BaseModel):
     resident_bytes: int
     unreadable: list[str] = Field(default_factory=list, description="files left out, each with its reason; at most 20")
     num_unreadable: int = 0
+    passed_over: dict[str, int] = Field(default_factory=dict, description="reason -> files that are not used")
+    tables: list[TableFacts] = Field(default_factory=list, description="label tables that were read, and how")
+    smallest_difference: float | None = Field(
+        default=None,
+        description="fraction: two networks whose test top-1 differ by at least this are told apart at 95%, whatever "
+        "their top-1; smaller differences may stay inconclusive",
+    )
 
 
 class NetworkFacts(BaseModel):
@@ -89,18 +110,20 @@ class NetworkFacts(BaseModel):
 
 
 class Estimate(BaseModel):
-    """What the job will take, measured on a few steps on this machine; `null` where nothing was measured."""
+    """Steps, time and memory of the job, measured on a few steps on this machine; null if not measured."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     steps: int
     training_seconds: float | None = None
     memory_bytes: int | None = None
-    reason: str = Field(default="", description="how the figures came about, and why the student was chosen")
+    reason: str = Field(default="", description="how the values were found, and why the student was chosen")
 
 
 class Resolved(_Event):
-    """Everything is known before training: the spec without any `auto`, and what it will run on. A plan ends here."""
+    """The end of `preparing`: the spec without any `auto`, the dataset, the networks and the estimate. A plan ends
+    here.
+    """
 
     event: Literal["resolved"] = "resolved"
     spec: dict[str, Any]
@@ -108,7 +131,7 @@ class Resolved(_Event):
     student: NetworkFacts
     teacher: NetworkFacts | None = None
     teacher_validation_top1: float | None = Field(
-        default=None, description="fraction; only where its classes cover the customer's"
+        default=None, description="fraction; null unless the teacher's classes include the job's"
     )
     estimate: Estimate
 
@@ -177,7 +200,7 @@ class Failure(_Event):
 
     @classmethod
     def of(cls, error: RetortError) -> "Failure":
-        """The event that tells of `error`."""
+        """The event for an error."""
         return cls(code=error.code, category=error.category, message=error.message, hint=error.hint)
 
 

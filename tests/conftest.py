@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fresh_clone import make_fresh_clone
 from guarded import server_url, start_guardian, stop_guardian
 from sqlalchemy import create_engine, make_url, text
 
@@ -22,9 +23,15 @@ from worker.environment import SPIN_COUNT
 
 # Before torch is loaded, which reads it: tests share cores with engines and servers that they start.
 os.environ.update(SPIN_COUNT)
+# Several processes of tests share the cores, each with as many threads as leave the others theirs.
+if num_processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // int(num_processes)))
 
 BOTH = [pytest.param("sqlite"), pytest.param("postgres", marks=pytest.mark.servers)]
 
+
+# What takes seconds to set up or to use: whole jobs, processes of the service, a browser, a clone.
+SLOW_FIXTURES = {"run_job", "digits_teacher", "start_worker", "service", "browser", "fresh_clone"}
 
 _guardian = pytest.StashKey[subprocess.Popen[bytes]]()
 
@@ -33,6 +40,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """One guardian of servers for a session, which the processes of pytest-xdist share."""
     if not hasattr(config, "workerinput"):
         config.stash[_guardian] = start_guardian()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark as slow what uses a slow fixture; other slow tests carry the marker themselves."""
+    if not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+        item.add_marker(pytest.mark.slow)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -121,3 +134,9 @@ def redis_prefix(redis_url: str) -> Iterator[str]:
     for key in client.scan_iter(f"{prefix}*"):
         client.delete(key)
     client.close()
+
+
+@pytest.fixture(scope="session")
+def fresh_clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh clone of the checkout with a `.venv`, for commands that a reader types."""
+    return make_fresh_clone(tmp_path_factory.mktemp("clone"))

@@ -1,4 +1,4 @@
-"""What stands around the tables in docs/explanation/methods.md: headings, conditions, how to read them, the command."""
+"""The text around the tables in docs/explanation/methods.md: headings, conditions, how to read them, the command."""
 
 import argparse
 import time
@@ -9,7 +9,7 @@ from benchmarks.comparison.rows import IMAGES, OWN_TEACHER, OWN_TEACHER_IMAGES, 
 from benchmarks.comparison.summary import Group
 from benchmarks.harness.document import machine
 
-HEAD = "# The methods, compared on real images\n"
+HEAD = "# Comparison of the methods on real images\n"
 METHOD_COLUMNS = {
     "method": "method",
     "fidelity": "formula",
@@ -46,36 +46,48 @@ HEADINGS = {
     "domains": "A second domain: PACS",
 }
 CIFAR = (
-    f"Ten classes of CIFAR-100: every tenth in the order of the official labels. Teacher cifar/{TEACHER}, trained on "
-    f"all 100 classes and on these training images among them, which flatters it; student {STUDENT}. Accuracy is that "
-    "on the 1,000 official test images of the ten classes. A tenth of the training images is held out for validation."
+    f"Ten classes of CIFAR-100: every tenth in the order of the official labels. The teacher is cifar/{TEACHER}. It "
+    "was trained on all 100 classes, these training images included, which makes it look better than on new images. "
+    f"The student is {STUDENT}. Accuracy is measured on the 1,000 official test images of the ten classes. A tenth of "
+    "the training images is held out for validation."
 )
 METHODS_TOLD = f"""\
-{IMAGES} images a class. Rows without a variant's name have the method's default knobs, everything else is the engine's
-own choice too. *training*: the wall time of the engine's training phase, with surveys, validations and the filling of a
-stored teacher pass, which every run does anew. *steps*: of the optimizers' schedule; methods with a search add it.
-*extra*: what the method holds or trains besides a plain student: adapters, memories, projectors (which simkd deploys),
-a teacher that trains along, but no frozen teacher. *peak memory*: of the process up to the end of training, torch and
-teacher included. *teacher*: run live, or read from a stored pass; frozen, it computes in 8-bit integers where the
-processor has them, unless the row says otherwise. *teacher's weights*: the student begins with the first blocks of
-the teacher and the classes' rows of its head (`student.weights: teacher`); all others begin at random. Methods that
-need a second domain (kd_uda) are not comparable here; their table is below. rco needs a teacher's own checkpoints: its
-teacher is our {OWN_TEACHER}, trained on {OWN_TEACHER_IMAGES} images a class for {OWN_TEACHER_STEPS} times as many
-steps, which are not counted."""
-FEW_SHOT_TOLD = "finetune is the teacher's own network with a fresh head, eleven times the student's parameters."
+There are {IMAGES} images of each class. Rows without the name of a variant use the method's default knobs and the
+engine's other defaults.
+
+- *training*: the wall time of the engine's training phase. It includes validations and the computation of the stored
+  teacher pass, which every run does again.
+- *steps*: steps of the optimizers' schedule; methods with a search need further steps for it.
+- *extra*: what the method has besides a plain student: adapters, memories, projectors (simkd deploys its projector), a
+  teacher that is trained along; a frozen teacher does not count.
+- *peak memory*: of the process up to the end of the training, torch and teacher included.
+- *teacher*: whether it ran live or was read from a stored pass. A frozen teacher computes in 8-bit integers if the
+  processor supports that, unless the row says otherwise.
+- *teacher's weights*: the student starts with the first blocks of the teacher and the classes' rows of its head
+  (`student.weights: teacher`). All other students start with random weights.
+
+Methods for a second domain (kd_uda) cannot be compared here; their table is below. rco needs checkpoints of its
+teacher's training: its teacher is our {OWN_TEACHER}, trained on {OWN_TEACHER_IMAGES} images of each class for
+{OWN_TEACHER_STEPS} times as many steps, which are not counted."""
+FEW_SHOT_TOLD = "finetune is the teacher's own network with a new head; it has eleven times the student's parameters."
 DOMAINS_TOLD = f"""\
-Labelled photographs, unlabelled images of the target domain; {domains.SIZE} x {domains.SIZE} pixels; a share of
-{domains.TEST_FRACTION} of each domain is its test split, on which the accuracy is taken; the target's test images are
-not trained on. Teacher {domains.TEACHER}, from CIFAR-100 weights fine-tuned on the photographs by each seed anew;
-student {domains.STUDENT}, from random weights where the row does not say *teacher's weights*. *source only*:
-scratch. *kd, then adapted*: compress, then adapt, by kd_uda's teacher step alone (maximum mean discrepancy).
-*adapted, then kd*: that on the teacher, then kd on the photographs. *kd_uda*: both at once. Each training takes as many
-steps; those that are done one after the other add up.
-No label of a target image is used for training or for choosing."""
+The training data are labelled photographs and unlabelled images of the target domain, {domains.SIZE} x {domains.SIZE}
+pixels. A share of {domains.TEST_FRACTION} of each domain is its test split, on which accuracy is measured; test images
+are not used for training. The teacher is {domains.TEACHER}: CIFAR-100 weights, fine-tuned on the photographs for each
+seed. The student is {domains.STUDENT}; it starts with random weights unless the row says *teacher's weights*.
+
+- *source only*: method scratch on the photographs.
+- *kd, then adapted*: first kd, then the small network is adapted by the teacher step of kd_uda (maximum mean
+  discrepancy).
+- *adapted, then kd*: the teacher is adapted first, then kd on the photographs.
+- *kd_uda*: both at the same time.
+
+Each training has the same number of steps; the steps of trainings that follow each other add up. No label of a target
+image is used for training or for a choice."""
 
 
 def picture_title(options: argparse.Namespace) -> str:
-    """Of the curves."""
+    """The title of the picture with the curves."""
     return f"Ten classes of CIFAR-100, {IMAGES} images each, {options.steps} steps, {options.seeds} seeds: means"
 
 
@@ -119,7 +131,7 @@ def _teacher_accuracy(groups: Sequence[Group]) -> str:
     ]
     if not own:
         return ""
-    return f"The teacher gets {100 * max(set(own), key=own.count):.1f}% of them right."
+    return f"The teacher's accuracy is {100 * max(set(own), key=own.count):.1f}%."
 
 
 def _command(name: str, options: argparse.Namespace) -> str:

@@ -1,4 +1,7 @@
-"""From the options of `retort submit` to the JSON of a job spec. The service checks it; here only its shape is made."""
+"""From the options of `retort submit` to the JSON of a job spec, which the service checks.
+
+`tests/client/test_assignments.py` holds `--set` to the same table as `python -m core`.
+"""
 
 import json
 import sys
@@ -93,7 +96,7 @@ def _key(holder: Any, name: str, path: list[str]) -> Any:
     """How `name` is looked up in an object or a list."""
     if not isinstance(holder, list):
         return name
-    if not name.isdecimal() or int(name) >= len(holder):
+    if not (name.isascii() and name.isdecimal()) or int(name) >= len(holder):
         listed = ", ".join(json.dumps(item) for item in holder)
         raise ValueError(f"cannot set {'.'.join(path)}: {name!r} is none of 0 to {len(holder) - 1} of [{listed}]")
     return int(name)
@@ -110,9 +113,14 @@ def pairs(options: Sequence[str], option: str) -> dict[str, str]:
 
 def _decoded(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_json)
     except ValueError:
         return text
+
+
+def _no_json(word: str) -> Any:
+    """NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(word)
 
 
 def _has_scheme(text: str) -> bool:

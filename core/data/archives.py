@@ -1,6 +1,6 @@
 """Zip and tar archives, read in place and never extracted: no member can climb out of a folder that is never written.
 
-Names are refused all the same (absolute, `..`, drive letters, NUL, links, devices, duplicates, case clashes), since an
+Names are refused all the same (absolute, `..`, drive letters, NUL, links, devices, duplicates), since an
 archive that carries them is broken or hostile, and their sizes are bounded before a byte is inflated. Both libraries
 give at most the bytes that a member's header promises, so the sum of the promised sizes bounds what can come out; a
 header that lies low gives a damaged member. tar.gz is inflated once, as one file, into the cache.
@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.data.landing import landing
+from core.data.litter import is_litter
 from core.data.tree import MAX_DEPTH, READ_BYTES, file_sha256
+from core.data.zip_names import member_names
 from core.errors import DatasetInvalid
 from core.policy import Policy
 
@@ -31,6 +33,8 @@ MAX_NAME_LENGTH = 1024
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _END_OF_DIRECTORY = b"PK\5\6"
 _ZIP64_LOCATOR = b"PK\6\7"
+_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA})
+_FOREIGN_METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 93: "Zstandard", 95: "xz", 96: "JPEG", 98: "PPMd"}
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
 
 
@@ -48,7 +52,16 @@ def check_name(name: str) -> None:
 
 
 def check_distinct(names: Iterable[str]) -> None:
-    """Raise DatasetInvalid where two names are equal, or would be on a file system that folds case."""
+    """Raise DatasetInvalid where two members have one name; names that differ by case alone are two."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise DatasetInvalid(f"the archive holds {name!r} twice")
+        seen.add(name)
+
+
+def check_storable(names: Iterable[str]) -> None:
+    """Raise DatasetInvalid where two names would be one file on a file system that folds case or Unicode forms."""
     seen: dict[str, str] = {}
     for name in names:
         folded = unicodedata.normalize("NFC", name).casefold()
@@ -81,8 +94,10 @@ class ZipTree:
         except (*_DAMAGED, UnicodeDecodeError) as error:
             raise DatasetInvalid(f"{path.name!r} is no whole zip file (truncated?): {error}") from None
         self._members = self._accept(self._zip.infolist(), policy)
-        self.paths = tuple(sorted(self._members))
-        self.folders = tuple(info.filename.rstrip("/") for info in self._zip.infolist() if info.is_dir())
+        self.paths = tuple(sorted(path for path in self._members if not is_litter(path)))
+        folders = [name.rstrip("/") for name in self._names if name.endswith("/")]
+        self.folders = tuple(name for name in folders if not is_litter(name))
+        self.num_litter = len(self._names) - len(self.paths) - len(self.folders)
 
     def _accept(self, infos: list[zipfile.ZipInfo], policy: Policy) -> dict[str, zipfile.ZipInfo]:
         if len(infos) > policy.max_archive_entries:
@@ -90,11 +105,12 @@ class ZipTree:
         for info in infos:
             check_name(info.orig_filename)
             _check_zip_kind(info)
-            # Some tools of Windows write their own separator, against the format.
-            info.filename = info.filename.replace("\\", "/")
-        check_distinct(info.filename for info in infos)
+        self._names = member_names(infos, self.where)
+        for name in self._names:
+            check_name(name)
+        check_distinct(self._names)
         check_sizes(sum(info.file_size for info in infos), self.path.stat().st_size, policy)
-        return {info.filename: info for info in infos if not info.is_dir()}
+        return {name: info for name, info in zip(self._names, infos, strict=True) if not name.endswith("/")}
 
     def read(self, path: str, most: int | None = None) -> bytes:
         info = self._members.get(path)
@@ -112,8 +128,20 @@ class ZipTree:
             )
         return data
 
+    def head(self, path: str, size: int) -> bytes:
+        if path not in self._members:
+            raise DatasetInvalid(f"{path!r} is not in {self.where!r}")
+        try:
+            with self._zip.open(self._members[path]) as file:
+                return file.read(size)
+        except _DAMAGED as error:
+            raise DatasetInvalid(f"{path!r} in {self.where!r} is damaged: {error or type(error).__name__}") from None
+
     def open(self, path: str) -> BinaryIO:
         return io.BytesIO(self.read(path))
+
+    def neighbours(self) -> tuple[str, ...]:
+        return ()
 
     def identity(self) -> str:
         return file_sha256(self.path)
@@ -127,6 +155,14 @@ def _check_zip_kind(info: zipfile.ZipInfo) -> None:
         raise DatasetInvalid(f"the archive's member {info.filename!r} is a device or pipe")
     if info.flag_bits & 1:
         raise DatasetInvalid(f"the archive's member {info.filename!r} is encrypted")
+    if info.compress_type not in _METHODS:
+        name = _FOREIGN_METHODS.get(info.compress_type, "unknown")
+        raise DatasetInvalid(
+            f"the archive's member {info.filename!r} is packed by compression method {info.compress_type} ({name}), "
+            "which is not supported",
+            hint="zip again by the usual method, Deflate (Windows Explorer takes another above 2 GB)",
+            pointer="/dataset/uri",
+        )
 
 
 def _check_entry_count(path: Path, most: int) -> None:
@@ -158,7 +194,9 @@ class TarTree:
         self._places: dict[str, tuple[int, int]] = {}
         self._folders: list[str] = []
         self._index(policy)
-        self.paths, self.folders = tuple(sorted(self._places)), tuple(sorted(self._folders))
+        self.paths = tuple(sorted(path for path in self._places if not is_litter(path)))
+        self.folders = tuple(sorted(name for name in self._folders if not is_litter(name)))
+        self.num_litter = len(self._places) + len(self._folders) - len(self.paths) - len(self.folders)
 
     def _index(self, policy: Policy) -> None:
         size = os.fstat(self._file.fileno()).st_size
@@ -195,17 +233,28 @@ class TarTree:
             self._folders.append(name)
 
     def read(self, path: str, most: int | None = None) -> bytes:
-        if path not in self._places:
-            raise DatasetInvalid(f"{path!r} is not in {self.where!r}")
-        start, length = self._places[path]
+        length = self._span(path)[1]
         if most is not None and length > most:
             raise DatasetInvalid(f"{path!r} is larger than {most} bytes")
+        return self.head(path, length)
+
+    def head(self, path: str, size: int) -> bytes:
+        start, length = self._span(path)
         with self._lock:
             self._file.seek(start)
-            return self._file.read(length)
+            return self._file.read(min(length, size))
+
+    def _span(self, path: str) -> tuple[int, int]:
+        """Where a member starts in the file, and its bytes."""
+        if path not in self._places:
+            raise DatasetInvalid(f"{path!r} is not in {self.where!r}")
+        return self._places[path]
 
     def open(self, path: str) -> BinaryIO:
         return io.BytesIO(self.read(path))
+
+    def neighbours(self) -> tuple[str, ...]:
+        return ()
 
     def identity(self) -> str:
         return file_sha256(self.path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import fsspec
 
-from core.data.archives import check_distinct, check_name
+from core.data.archives import check_name, check_storable
 from core.data.landing import landing
 from core.data.reason import Unreachable
 from core.data.tree import READ_BYTES
@@ -67,7 +67,7 @@ def _download(filesystem: Any, path: str, details: dict[str, dict[str, Any]], ca
     objects = [(full, full.removeprefix(prefix).lstrip("/"), int(one["size"])) for full, one in sorted(details.items())]
     for _, below, _ in objects:
         check_name(below)
-    check_distinct(below for _, below, _ in objects)
+    check_storable(below for _, below, _ in objects)
     folder = cache / "downloads" / _version(filesystem, details)
     if not folder.exists():
         with landing(folder) as temporary:

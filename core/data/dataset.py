@@ -10,13 +10,18 @@ from pathlib import Path
 import torch
 
 from core.data import classes as class_choice
-from core.data import readers, resident, uri
+from core.data import readers, resident, uri, warning_codes
+from core.data.class_names import unify
 from core.data.headers import measure
 from core.data.image_file import ImageFile, Images
-from core.data.listing import UNNAMED, Listing, Record, SplitName
-from core.data.splits import SPLITS, Splits, split
+from core.data.listing import UNNAMED, Listing, Record
+from core.data.opening import open_tree
+from core.data.readers import builtin
+from core.data.reading import Reading
+from core.data.split_checks import check_splits, overlap_warnings, smallest_difference
+from core.data.splits import SPLITS, Splits, split, test_from_validation
 from core.errors import DatasetInvalid
-from core.events import DatasetFacts
+from core.events import DatasetFacts, JobWarning
 from core.policy import Policy
 from core.spec import DatasetSpec
 
@@ -36,7 +41,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Everything decoded, in memory or in a file. `warnings` are sentences for the job's log."""
+    """Everything decoded, in memory or in a file."""
 
     classes: tuple[str, ...]
     train: Split
@@ -46,7 +51,7 @@ class Dataset:
     canvas_size: int
     facts: DatasetFacts
     flippable: bool
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[JobWarning, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Source:
     content: str = field(repr=False)  # identifies the source's bytes
     policy: Policy = field(repr=False)
     cache: Path = field(repr=False)
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[JobWarning, ...] = ()
 
     @property
     def format(self) -> str:
@@ -117,7 +122,7 @@ class Source:
             canvas_size=canvas_size,
             facts=self._facts(kept, canvas_size, fingerprint, unreadable),
             flippable=self.flippable,
-            warnings=self.warnings + _leaks(kept, rows.row_digests),
+            warnings=(*self.warnings, *_unreadable(unreadable), *overlap_warnings(kept, rows.row_digests)),
         )
 
     def _check_readable(self, unreadable: list[str], total: int) -> None:
@@ -168,6 +173,9 @@ class Source:
             resident_bytes=sum(map(len, kept.values())) * 3 * canvas_size**2,
             unreadable=unreadable[:MAX_NAMED],
             num_unreadable=len(unreadable),
+            passed_over=dict(self.listing.passed_over),
+            tables=list(self.listing.tables),
+            smallest_difference=smallest_difference(len(kept["test"])) if kept["test"] else None,
         )
 
 
@@ -178,15 +186,15 @@ def open_dataset(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path
     """
     listing, content = _list(spec, policy=policy, cache=cache, inputs=inputs)
     _check_names(listing.records)
-    chosen, records = class_choice.choose(listing, spec)
-    splits = split(records, spec=spec, classes=chosen, seed=seed)
+    chosen = class_choice.choose(listing, spec)
+    splits = split(chosen.records, spec=spec, classes=chosen.classes, seed=seed)
     if listing.image_size is not None:
         native_size, largest_side = listing.image_size, max(listing.image_size)
     else:
         native_size, largest_side = measure(splits, listing.read, policy.max_image_pixels)
     return Source(
         spec=spec,
-        classes=chosen,
+        classes=chosen.classes,
         splits=splits,
         native_size=native_size,
         largest_side=largest_side,
@@ -194,7 +202,12 @@ def open_dataset(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path
         content=content,
         policy=policy,
         cache=cache,
-        warnings=listing.warnings + _missing(splits, chosen),
+        warnings=(
+            *listing.warnings,
+            *chosen.warnings,
+            *_renamed_split(chosen.records, spec),
+            *check_splits(splits, chosen.classes),
+        ),
     )
 
 
@@ -205,8 +218,8 @@ def open_unlabelled(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: P
     """
     if spec.uri.startswith("builtin:"):
         return None
-    tree = readers.open_tree(uri.fetch(spec.uri, policy=policy, cache=cache, inputs=inputs), policy=policy, cache=cache)
-    listing = readers.read_unlabelled(tree, spec)
+    tree = open_tree(uri.fetch(spec.uri, policy=policy, cache=cache, inputs=inputs), policy=policy, cache=cache)
+    listing = readers.read_unlabelled(Reading(tree, spec))
     if listing is None:
         return None
     _check_names(listing.records)
@@ -228,9 +241,10 @@ def open_unlabelled(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: P
 def _list(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path | None) -> tuple[Listing, str]:
     scheme, _, name = spec.uri.partition(":")
     if scheme == "builtin":
-        return readers.builtin.read(name.strip("/")), spec.uri
-    tree = readers.open_tree(uri.fetch(spec.uri, policy=policy, cache=cache, inputs=inputs), policy=policy, cache=cache)
-    return readers.read(tree, spec), tree.identity()
+        return builtin.read(name.strip("/")), spec.uri
+    tree = open_tree(uri.fetch(spec.uri, policy=policy, cache=cache, inputs=inputs), policy=policy, cache=cache)
+    listing = unify(readers.read(Reading(tree, spec)))
+    return listing, tree.identity()
 
 
 def _check_names(records: list[Record]) -> None:
@@ -246,26 +260,34 @@ def _check_names(records: list[Record]) -> None:
         seen.add(record.name)
 
 
-def _missing(splits: Splits, classes: tuple[str, ...]) -> tuple[str, ...]:
-    """A sentence for each given split that lacks some of the classes."""
-    sentences = []
-    for name in ("validation", "test"):
-        lacking = [label for label in classes if label not in {record.label for record in splits[name]}]
-        if lacking:
-            sentences.append(f"the {name} split has no image of {', '.join(map(repr, lacking[:5]))}")
-    return tuple(sentences)
+def _renamed_split(records: list[Record], spec: DatasetSpec) -> list[JobWarning]:
+    """That the given validation split is the test split."""
+    if not test_from_validation(records, spec):
+        return []
+    count = sum(record.split == "validation" for record in records)
+    return [
+        JobWarning(
+            code=warning_codes.TEST_FROM_VALIDATION,
+            message=f"the dataset brings a validation split of {count} images and no test split: these are the test, "
+            "and images of the training split are held out for validation",
+            hint='to keep it as validation, say so in dataset.splits, as in {"val": "validation"}',
+            count=count,
+        )
+    ]
 
 
-def _leaks(kept: Splits, row_digests: str) -> tuple[str, ...]:
-    """A sentence where images that train also test, pixel by pixel."""
-    digests = iter(row_digests[i : i + 16] for i in range(0, len(row_digests), 16))
-    seen = {name: {next(digests) for _ in kept[name]} for name in SPLITS}
-    pairs: list[tuple[SplitName, SplitName]] = [("train", "test"), ("train", "validation"), ("validation", "test")]
-    return tuple(
-        f"{len(seen[one] & seen[other])} images are in both the {one} and the {other} split, pixel by pixel"
-        for one, other in pairs
-        if seen[one] & seen[other]
-    )
+def _unreadable(unreadable: list[str]) -> list[JobWarning]:
+    """That images were left out, as max_unreadable_fraction allows."""
+    if not unreadable:
+        return []
+    return [
+        JobWarning(
+            code=warning_codes.IMAGES_UNREADABLE,
+            message=f"{len(unreadable)} images cannot be read and are left out; the first: {unreadable[0]}",
+            hint="mend or remove them",
+            count=len(unreadable),
+        )
+    ]
 
 
 def _fingerprint(pixels_sha256: str, parts: dict[str, Split], classes: tuple[str, ...]) -> str:

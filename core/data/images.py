@@ -10,9 +10,8 @@ from PIL import Image
 from core.data.decode import decode, orientation
 from core.data.tree import Tree
 
-# Formats with small, much-fuzzed decoders; a FITS, PSD or EPS file renamed .jpg is not even looked at.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"})
+# Formats with much-fuzzed decoders; a FITS, PSD or EPS file renamed .jpg is not even looked at.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 # No honest image of n pixels takes more encoded bytes than 16-bit RGBA does, plus metadata.
 BYTES_PER_PIXEL = 8
 METADATA_BYTES = 16 << 20

@@ -1,24 +1,14 @@
 """What a reader says about a dataset before any image is decoded: one record an image, and how to get its content."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-SplitName = Literal["train", "validation", "test"]
+from core.events import JobWarning, TableFacts
 
-# Folder, file and column words that name a split, as found in ImageFolder trees, Hugging Face file names and manifests.
-SPLIT_WORDS: dict[str, SplitName] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
+SplitName = Literal["train", "validation", "test"]
 
 UNNAMED = ""  # the class of images that have none
 
@@ -46,5 +36,10 @@ class Listing:
     flippable: bool = True
     image_size: tuple[int, int] | None = None
     """Height and width of every image, where the format alone tells."""
-    empty_classes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    empty_classes: Mapping[str, str] = field(default_factory=dict)
+    """Classes without any image -> what is there instead."""
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    """Reason -> files that are not used."""
+    tables: tuple[TableFacts, ...] = ()
+    """The label tables that were read."""
+    warnings: tuple[JobWarning, ...] = ()

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.data.listing import Record, SplitName
 from core.errors import ClassTooSmall
@@ -25,9 +25,14 @@ class _Plan:
 def split(records: list[Record], *, spec: DatasetSpec, classes: tuple[str, ...], seed: int) -> Splits:
     """The records of each split, by name. A given split stays as it is; where all is one split, it is cut into three.
 
+    A validation split without a test split is the test split, since what the customer holds out is for the test, unless
+    dataset.splits calls it validation; then both of the others are cut off.
+
     Of each class, `test_fraction` of all images and then `validation_fraction` of the rest are held out, at least one
     each. Raises ClassTooSmall where a class would have no image left to train on.
     """
+    if test_from_validation(records, spec):
+        records = [replace(record, split="test") if record.split == "validation" else record for record in records]
     given = {record.split for record in records}
     trains = "train" in given or None in given
     plan = _Plan(spec, seed, trains and "validation" in given, trains and "test" in given)
@@ -41,6 +46,13 @@ def split(records: list[Record], *, spec: DatasetSpec, classes: tuple[str, ...],
     return {name: sorted(members, key=lambda record: record.name) for name, members in splits.items()}
 
 
+def test_from_validation(records: list[Record], spec: DatasetSpec) -> bool:
+    """Whether the given validation split becomes the test split."""
+    given = {record.split for record in records}
+    asked = "validation" in (spec.splits or {}).values()
+    return "validation" in given and "test" not in given and bool(given & {"train", None}) and not asked
+
+
 def _split_class(label: str, members: list[Record], plan: _Plan, trains: bool) -> Splits:
     given: Splits = {name: [] for name in SPLITS}
     for record in members:
@@ -48,7 +60,7 @@ def _split_class(label: str, members: list[Record], plan: _Plan, trains: bool) -
     pool = _shuffled(given["train"], plan.seed)
     needed = 1 + (not plan.has_validation) + (not plan.has_test)
     if len(pool) < needed:
-        raise _too_small(label, len(pool), needed, plan)
+        raise _too_small(label, len(pool), needed, plan, len(members))
     test = given["test"]
     if not plan.has_test:
         count = _share(len(pool), plan.spec.test_fraction, keep=needed - 1)
@@ -76,11 +88,13 @@ def _shuffled(records: list[Record], seed: int) -> list[Record]:
     return sorted(records, key=lambda record: hashlib.sha256(f"{seed}\0{record.name}".encode()).digest())
 
 
-def _too_small(label: str, count: int, needed: int, plan: _Plan) -> ClassTooSmall:
+def _too_small(label: str, count: int, needed: int, plan: _Plan, total: int) -> ClassTooSmall:
     wanted = ["training"] + ["validation"] * (not plan.has_validation) + ["test"] * (not plan.has_test)
     images = "image" if count == 1 else "images"
+    elsewhere = f" ({total - count} more lie in the given validation and test splits)" if total > count else ""
     return ClassTooSmall(
-        f"class {label!r} has {count} {images} to split into {', '.join(wanted)}; at least {needed} are needed",
+        f"class {label!r} has {count} {images} to split into {', '.join(wanted)}; at least {needed} are needed"
+        + elsewhere,
         hint="add images, merge the class into another by dataset.class_map, or leave it out of dataset.classes",
         pointer="/dataset/classes",
     )

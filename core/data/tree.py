@@ -5,6 +5,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
+from core.data.litter import is_litter
 from core.errors import DatasetInvalid
 from core.policy import Policy
 
@@ -13,18 +14,26 @@ MAX_DEPTH = 32
 
 
 class Tree(Protocol):
-    """Files and folders below one root. Paths are relative, with forward slashes, sorted."""
+    """Files and folders below one root, without litter. Paths are relative, with forward slashes, sorted."""
 
     where: str
     paths: tuple[str, ...]
     folders: tuple[str, ...]
+    num_litter: int
+    """Files and folders of operating systems and tools that are left out of `paths` and `folders`."""
     policy: Policy
 
     def read(self, path: str, most: int | None = None) -> bytes:
         """The whole file; raises DatasetInvalid where it is larger than `most` bytes, missing or damaged."""
 
+    def head(self, path: str, size: int) -> bytes:
+        """The first `size` bytes of a file, or all of a shorter one; raises DatasetInvalid as `read` does."""
+
     def open(self, path: str) -> BinaryIO:
         """The file, seekable."""
+
+    def neighbours(self) -> tuple[str, ...]:
+        """Of a single file that was given, the files in and below its folder; none for any other tree."""
 
     def identity(self) -> str:
         """A text that changes when the content may have changed."""
@@ -41,6 +50,8 @@ class Folder:
         self._only = only
         self._files: list[str] = [only] if only else []
         self._folders: list[str] = []
+        self.num_litter = 0
+        self._neighbours: tuple[str, ...] = ()
         if not only:
             self._visit(self._real_root, "", policy.max_archive_entries, depth=0)
         self.paths, self.folders = tuple(sorted(self._files)), tuple(sorted(self._folders))
@@ -50,6 +61,9 @@ class Folder:
             raise DatasetInvalid(f"{prefix.rstrip('/')!r} lies deeper than {MAX_DEPTH} folders (a link to its parent?)")
         with os.scandir(folder) as entries:
             for entry in entries:
+                if is_litter(entry.name):
+                    self.num_litter += 1
+                    continue
                 if entry.is_symlink():
                     self._check(Path(entry.path), prefix + entry.name)
                 if entry.is_dir():
@@ -81,6 +95,10 @@ class Folder:
             raise DatasetInvalid(f"{path!r} is larger than {most} bytes")
         return data
 
+    def head(self, path: str, size: int) -> bytes:
+        with self.open(path) as file:
+            return file.read(size)
+
     def open(self, path: str) -> BinaryIO:
         located = self.locate(path)
         try:
@@ -90,13 +108,21 @@ class Folder:
         except OSError as error:
             raise DatasetInvalid(f"{path!r} cannot be read: {error.strerror or error}") from None
 
+    def neighbours(self) -> tuple[str, ...]:
+        if self._only and not self._neighbours:
+            try:
+                self._neighbours = Folder(self._real_root, policy=self.policy).paths
+            except DatasetInvalid:  # too many files, or links: the table's paths are then taken as they are written
+                return ()
+        return self._neighbours
+
     def identity(self) -> str:
         """Of a single file its content. Of a folder the names, sizes and times of change: reading all would cost as
         much as a cold disk takes, and no program can set a time of change (ctime) back."""
-        if self._only:
+        if self._only and not self._neighbours:
             return file_sha256(self._real_root / self._only)
-        digest = hashlib.sha256()
-        for path in self.paths:
+        digest = hashlib.sha256(file_sha256(self._real_root / self._only).encode() if self._only else b"")
+        for path in self._neighbours or self.paths:
             facts = os.stat(self._real_root / path)
             digest.update(
                 f"{path}\0{facts.st_size}\0{facts.st_mtime_ns}\0{facts.st_ctime_ns}\0{facts.st_ino}\n".encode(

@@ -3,13 +3,14 @@
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from core.data import buckets, web
 from core.data.reason import Unreachable
 from core.data.tree import file_sha256
 from core.errors import DatasetUnreachable, unknown
 from core.policy import Policy
+from core.spec.names import file_paths
 
 SCHEMES = ("file", "http", "https", "s3", "gs", "hf", "dataset", "job")
 _INPUT_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")
@@ -39,7 +40,9 @@ def fetch(
 
 
 def redacted(uri: str) -> str:
-    """`uri` without what may be secret: user information, and the values of its query."""
+    """`uri` without what may be secret: user information, and the values of its query. A file: URI has neither."""
+    if uri.startswith("file:"):
+        return uri
     address, question, query = uri.partition("#")[0].partition("?")
     scheme, slashes, rest = address.partition("://")
     host, slash, path = rest.partition("/")
@@ -49,13 +52,13 @@ def redacted(uri: str) -> str:
 
 def _fetch(uri: str, policy: Policy, cache: Path, inputs: Path | None) -> Path:
     scheme, _, rest = uri.partition(":")
+    if scheme == "file":
+        return _file(uri, policy)
     try:
         urlsplit(uri)
     except ValueError as error:
         raise Unreachable(f"is no URI ({error})") from None
     match scheme:
-        case "file":
-            return _file(uri, policy)
         case "http" | "https":
             return web.download(uri, cache, policy=policy)
         case "s3" | "gs" | "hf":
@@ -66,15 +69,11 @@ def _fetch(uri: str, policy: Policy, cache: Path, inputs: Path | None) -> Path:
 
 
 def _file(uri: str, policy: Policy) -> Path:
-    parts = urlsplit(uri)
-    if parts.netloc not in ("", "localhost"):
-        raise Unreachable(
-            f"names the host {parts.netloc!r}; a file URI starts with file:/// and reads the engine's machine"
-        )
-    path = Path(unquote(parts.path))
-    if not path.is_absolute() or "\0" in str(path):
-        raise Unreachable("is no absolute path")
-    real = Path(os.path.realpath(path))
+    try:
+        paths = [Path(os.path.realpath(path)) for path in file_paths(uri)]
+    except ValueError as error:
+        raise Unreachable(str(error)) from None
+    real = next((path for path in paths if path.exists()), paths[0])
     roots = [Path(os.path.realpath(root)) for root in policy.file_roots]
     if not any(real.is_relative_to(root) for root in roots):
         raise Unreachable("lies outside the folders that the operator opened to file: URIs")

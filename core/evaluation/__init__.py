@@ -1,1 +1,1 @@
-"""How good a network is: its predictions, figures over them, and its latency."""
+"""Evaluation of a network: predictions, metrics, latency."""

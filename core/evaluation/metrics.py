@@ -1,6 +1,6 @@
-"""Figures over logits and labels: accuracy with its interval, calibration, agreement with the teacher.
+"""Metrics of logits and labels: accuracy with its interval, calibration, agreement with the teacher.
 
-The same arithmetic measures student, teacher and baselines.
+Student, teacher and baselines are measured by the same code.
 """
 
 import math
@@ -21,8 +21,9 @@ def measure(
     """JSON facts about logits N K (float) against labels N (int64); `teacher_logits` N K are over the same classes.
 
     Accuracies are fractions, intervals are Wilson's at 95%; `confusion` has a row for each true class. An image with a
-    NaN or infinite logit is wrong, agrees with nobody, is left out of `confusion`, and makes `loss` and `ece` null:
-    a mean over the images that are left would flatter. A class without images has accuracy null and interval [0, 1].
+    NaN or infinite logit counts as wrong and as disagreement, is left out of `confusion`, and makes `loss` and `ece`
+    null, because a mean over the other images would look too good. A class without images has accuracy null and
+    interval [0, 1].
     """
     _check(logits, labels, classes, teacher_logits)
     finite = logits.isfinite().all(dim=1)
@@ -45,14 +46,14 @@ def measure(
 
 
 def wilson(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (E. B. Wilson, JASA 1927); (0, 1) where nothing was tried."""
+    """Wilson's score interval of a proportion (E. B. Wilson, JASA 1927); (0, 1) without any trial."""
     if trials == 0:
         return 0.0, 1.0
     share = successes / trials
     scale = 1 + z * z / trials
     middle = (share + z * z / (2 * trials)) / scale
     half = z / scale * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    # At 0 and at all successes the bound is exact; rounding must not push it past the proportion itself.
+    # With no successes, or only successes, the bound is exact; rounding must not push it past the proportion.
     low = 0.0 if successes == 0 else middle - half
     high = 1.0 if successes == trials else middle + half
     return low, high
@@ -84,7 +85,9 @@ def reliability(logits: Tensor, labels: Tensor, num_bins: int = NUM_BINS) -> lis
 
 
 def expected_calibration_error(bins: Sequence[dict[str, Any]]) -> float | None:
-    """Mean distance of confidence and accuracy over `reliability` bins, weighted by their images; null without."""
+    """Mean distance of confidence and accuracy over the `reliability` bins, weighted by their images; None without
+    images.
+    """
     total = sum(bin_["count"] for bin_ in bins)
     if total == 0:
         return None

@@ -20,9 +20,9 @@ def predict(
 ) -> Tensor:
     """Logits of `network` for uint8 images N 3 S S: float32 N K, on the CPU.
 
-    The network lies on `device` and is called with pixels in [0, 1], as `views` makes them. Every module is in eval
-    mode meanwhile and gets its own mode back. Where memory runs out, `batch_size` is halved from there on; raises what
-    a single image raised. Raises ValueError without images.
+    The network is on `device` and is called with pixels in [0, 1] that `views` returns. Every module is in eval mode
+    meanwhile and gets its own mode back. When memory runs out, `batch_size` is halved for the rest; the error of a
+    batch of one image is raised. Raises ValueError without images.
     """
     if not len(images):
         raise ValueError("no images to predict: the split is empty")
@@ -43,8 +43,9 @@ def predict(
 
 
 def _said(network: nn.Module, images: Tensor, views: Views, device: Any) -> Tensor | None:
-    """Logits of a few images; None where memory ran out, and fewer might fit. By then the attempt's tensors are let go:
-    an error that is being handled holds them."""
+    """Logits of a few images; None if memory ran out and fewer images might fit. It returns instead of raising, because
+    an error that is being handled keeps the tensors of the attempt alive.
+    """
     try:
         return network(views(images.to(device))).float().cpu()
     except Exception as error:

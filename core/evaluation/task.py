@@ -1,4 +1,4 @@
-"""What the labels of a job mean, and therefore which loss they give: the seam for a second kind of task.
+"""The task of a job: what its labels mean and which loss they give. A second kind of task would be added here.
 
 A task decides three things: what `Batch.targets` holds, the loss of the student's outputs against them (`loss`), and
 the metrics of a labelled split (core.evaluation.metrics.measure). Today there is one task: classification, with one

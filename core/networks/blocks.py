@@ -1,4 +1,4 @@
-"""The repeated blocks of a network: what deep networks are made of between two changes of resolution."""
+"""The repeated blocks of a network, of which deep networks consist between two changes of resolution."""
 
 from core.networks.network import Network
 from core.networks.taps import TapPoint
@@ -8,8 +8,8 @@ def blocks_of(network: Network, tap: str | int) -> tuple[TapPoint, ...]:
     """The repeated blocks whose maps are as large as a tap's and have as many channels, shallow to deep; the tap itself
     where no such block is repeated.
 
-    Blocks are modules of one kind, with modules inside, numbered under one parent: of several such families the
-    outermost, and of these the largest. Raises SpecInvalid for a tap that the network has not.
+    Blocks are modules of one class that contain modules and are numbered under one parent. Of several such groups the
+    outermost counts, and of several outermost ones the largest. Raises SpecInvalid for a tap that does not exist.
     """
     asked = network.tap(tap)
     families: dict[tuple[str, type], list[TapPoint]] = {}

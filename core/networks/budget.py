@@ -1,4 +1,4 @@
-"""The largest architecture inside a budget, among those worth having at this input size."""
+"""Finds the largest architecture within a budget, among the candidates for an input size."""
 
 import statistics
 import time
@@ -44,10 +44,10 @@ UNITS: dict[str, tuple[Callable[[NetworkFacts], int], str]] = {
 def largest_within(
     budget: Budget, candidates: tuple[str, ...], *, image_size: int, num_classes: int
 ) -> tuple[str, str]:
-    """(architecture, one sentence why): the one with most multiply-accumulates that keeps every bound.
+    """(architecture, one sentence why): the one with the most multiply-accumulates that keeps every bound.
 
-    Latency is the median of one image on one thread of this machine, measured with torch, from the largest candidate
-    down. Raises BudgetInfeasible, which names the smallest figures that exist.
+    Latency is the median of one image on one thread of this machine, measured with torch, starting with the largest
+    candidate. Raises BudgetInfeasible, which names the smallest figures that exist.
     """
     measured = [facts_of(name, num_classes, image_size) for name in candidates]
     fitting = [facts for facts in measured if _keeps(budget, facts)]
@@ -61,7 +61,7 @@ def largest_within(
 
 @cache
 def facts_of(architecture: str, num_classes: int, image_size: int) -> NetworkFacts:
-    """The facts of an architecture at this size, computed without its memory."""
+    """Parameters, MACs and bytes of an architecture at this input size, computed without allocating its weights."""
     with torch.device("meta"):
         module, _, form = make(architecture, num_classes, image_size)
     return measure_module(module, architecture, num_classes, form.size)
@@ -83,7 +83,7 @@ def _quick_enough(fitting: list[NetworkFacts], max_latency_ms: float, num_candid
         slowest.append((latency_ms, facts.architecture))
     quickest_ms, quickest = min(slowest)
     raise BudgetInfeasible(
-        f"no architecture inside the other bounds answers within {max_latency_ms:g} ms on one thread of this machine; "
+        f"no architecture within the other bounds needs at most {max_latency_ms:g} ms on one thread of this machine; "
         f"the quickest, {quickest}, takes {quickest_ms:.2f} ms",
         pointer=f"{POINTER}/max_latency_ms",
     )
@@ -110,7 +110,7 @@ def _seconds(module: torch.nn.Module, pixels: torch.Tensor) -> float:
 def _chosen(facts: NetworkFacts, num_fitting: int, num_candidates: int, told: str) -> tuple[str, str]:
     figures = f"{facts.num_params:,} parameters, {facts.macs:,} MACs, {facts.bytes:,} bytes{told}"
     share = f"{num_fitting} of {num_candidates} candidates"
-    return facts.architecture, f"the most multiply-accumulates among {share} inside the budget: {figures}"
+    return facts.architecture, f"the most multiply-accumulates among {share} within the budget: {figures}"
 
 
 def _smallest(budget: Budget, measured: list[NetworkFacts], image_size: int) -> str:

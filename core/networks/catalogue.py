@@ -1,4 +1,4 @@
-"""The lists of students and teachers that workers publish: what there is, and what it costs."""
+"""The lists of students and teachers that workers publish, each with its parameters, MACs and bytes."""
 
 from typing import Any
 
@@ -11,13 +11,14 @@ LARGE_SIZE, LARGE_CLASSES = 224, 1000
 
 
 def catalogue() -> dict[str, list[Any]]:
-    """{"students": rows, "teachers": rows, "architectures": names}, JSON; figures that would need building a network
-    are null for timm. The names are all that can be listed, with or without published weights."""
+    """{"students": rows, "teachers": rows, "architectures": names} as JSON. Figures of timm networks that would need
+    building the network are null. `architectures` has all names, with or without published weights.
+    """
     return {"students": students(), "teachers": teachers(), "architectures": architectures()}
 
 
 def students() -> list[dict[str, Any]]:
-    """The four sizes for small and for large inputs, then every candidate of the budgets, measured."""
+    """The four sizes for small and for large inputs, then every candidate of a budget, with measured figures."""
     small = _students("small", SMALL_INPUT_SIZES, SMALL_INPUT_CANDIDATES, CIFAR_CLASSES, CIFAR_SIZE)
     return small + _students("large", LARGE_INPUT_SIZES, LARGE_INPUT_CANDIDATES, LARGE_CLASSES, LARGE_SIZE)
 
@@ -39,7 +40,7 @@ def _students(
 
 
 def teachers() -> list[dict[str, Any]]:
-    """Networks with published weights by library, and the `cifar/` ones, which need a weights file."""
+    """Networks with published weights by library, and the `cifar/` networks, which need a weights file."""
     return [*_cifar(), *map(_torchvision, torchvision_zoo.names()), *map(_timm, timm_zoo.pretrained_names())]
 
 

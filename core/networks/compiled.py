@@ -1,4 +1,4 @@
-"""torch.compile around a network's features, with a way back: what cannot be compiled runs as it is, and says why."""
+"""torch.compile of a network's features; a network that cannot be compiled runs uncompiled and reports why."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,32 +14,33 @@ if TYPE_CHECKING:
 
 
 def begin_step() -> None:
-    """Tell CUDA graphs that what they gave before is read no more: its memory is theirs again.
+    """Tell CUDA graphs that their earlier outputs are no longer used, so that they may use the memory again.
 
-    To be called where a batch begins, before any network sees it. Without it torch would take every call for a new
-    step, and free what a teacher said while its student computes.
+    Call it at the beginning of a batch, before any network runs. Without it torch would take every call for a new step
+    and free the teacher's outputs while the student computes.
     """
     if CompiledFeatures.by_graphs:
         torch.compiler.cudagraph_mark_step_begin()
 
 
 class CompiledFeatures:
-    """Compiles once for each set of taps, when they are first asked for. The cache of compiled code is torch's own, on
-    disk. On a GPU the kernels are launched as CUDA graphs, whose outputs last until the next step (`begin_step`), or
-    for as long as they are wanted where no gradient goes through them."""
+    """Compiles once for each set of taps, when it is first used. torch keeps the compiled code in its cache on disk. On
+    a GPU the kernels are launched as CUDA graphs: their outputs are valid until the next step (`begin_step`); outputs
+    without a gradient are copied and stay valid.
+    """
 
     by_graphs = False
     """Whether any network of this process is computed by CUDA graphs."""
 
     def __init__(self, network: "Network", notice: Callable[[str], None] | None) -> None:
-        # In a tuple, or the network would become its own submodule.
+        # In a tuple: as an attribute of its own the network would become its own submodule.
         self._network = (network,)
         self._notice = notice or (lambda message: None)
         self._functions: dict[tuple[TapPoint, ...], Callable[[torch.Tensor], Features]] = {}
         self._broken = False
 
     def features(self, pixels: torch.Tensor, points: tuple[TapPoint, ...]) -> "Features":
-        """What Network.features gives."""
+        """The same as Network.features."""
         network = self._network[0]
         if self._broken:
             return network.observed(pixels, points)
@@ -66,7 +67,8 @@ class CompiledFeatures:
             return network.observed(pixels, points)
 
         _keep_headers()
-        # Ranks meet inside of a network, in its batch norms; that they can in a graph was not tried.
+        # With several ranks, batch norms communicate within the forward pass; whether a CUDA graph allows that was not
+        # tried.
         if next(network.parameters()).is_cuda and not torch.distributed.is_initialized():
             CompiledFeatures.by_graphs = True
             return torch.compile(observed, dynamic=False, mode="reduce-overhead")
@@ -74,17 +76,18 @@ class CompiledFeatures:
 
 
 def _kept(features: "Features") -> "Features":
-    """A copy that outlives the next run of the graph."""
+    """A copy that stays valid after the next run of the graph."""
     pooled = features.pooled.clone() if features.pooled is not None else None
     maps = tuple(each.clone() for each in features.maps)
     return replace(features, logits=features.logits.clone(), pooled=pooled, maps=maps)
 
 
 def _keep_headers() -> None:
-    """Have torch keep its precompiled C++ headers with what it compiles. It puts them into the temporary folder,
-    wherever its cache is, and makes them before it looks for what it has compiled: where that folder ends with the job,
-    they take most of the time that the cache saves."""
-    from torch._inductor import codecache  # nobody else waits for this import
+    """Let torch keep its precompiled C++ headers beside its compiled code. By default it writes them to the temporary
+    folder, before it looks into its cache. Where that folder is deleted with the job, making them again takes most of
+    the time that the cache saves.
+    """
+    from torch._inductor import codecache  # imported here because only compiled networks need it
 
     headers = Path(codecache.cache_dir()) / "precompiled_headers"
     codecache._HEADER_DIR, codecache._HEADER_LOCK_DIR = str(headers), str(headers / "locks")

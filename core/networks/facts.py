@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-accumulates of one image, bytes."""
+"""The cost of a network: parameters, multiply-accumulates of one image, bytes."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from core.networks.trace import example_pixels, undisturbed
 
 
 def measure_network(network: Network) -> NetworkFacts:
-    """The facts of the network at its own input size; on the meta device nothing is computed."""
+    """The cost of the network at its own input size; on the meta device only shapes are computed."""
     return measure_module(network.module, network.architecture, network.num_classes, network.input.size)
 
 
 def measure_module(module: nn.Module, architecture: str, num_classes: int, input_size: int) -> NetworkFacts:
-    """The facts of a module that maps 1 3 S S to logits."""
+    """The cost of a module that maps an image (1, 3, S, S) to logits."""
     return NetworkFacts(
         architecture=architecture,
         num_params=sum(parameter.numel() for parameter in module.parameters()),
@@ -35,14 +35,14 @@ def count_macs(module: nn.Module, input_size: int) -> int:
     Batch norm, activations and pooling are left out, as in the literature's figures.
     """
     counter = _ProductCounter()
-    # torch counts a fused attention kernel only on some devices; as plain products it is counted everywhere.
+    # torch counts fused attention kernels only on some devices; as plain matrix products they are counted everywhere.
     with undisturbed(module), sdpa_kernel(SDPBackend.MATH), counter:
         module(example_pixels(module, input_size))
-    return counter.flops // 2  # torch's formulas take a multiply-accumulate for two
+    return counter.flops // 2  # torch's formulas count a multiply-accumulate as two operations
 
 
 class _ProductCounter(TorchDispatchMode):
-    """Adds up torch's own formulas for every product that runs.
+    """Counts the multiply-accumulates of every product that runs, by torch's own formulas.
 
     torch's FlopCounterMode does the same, but also follows modules for the backward pass, which fails on networks whose
     parameters are inputs of modules (CaiT, PiT).

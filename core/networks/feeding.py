@@ -1,4 +1,4 @@
-"""Feeding a network a map of another's making: the part behind a tap goes on from it."""
+"""Replaces a feature map within a forward pass: the layers behind a tap compute from the given map."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,11 +10,11 @@ from core.networks.network import Network
 
 @contextmanager
 def feeding(network: Network, tap: str | int, replacement: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """For the time of the block, what follows a tapped module sees `replacement(map)` in the place of its map.
+    """Within the block, the layers after a tapped module receive `replacement(map)` instead of its map.
 
-    Both maps are (N, C, H, W). A module that is called in several places, such as one ReLU for all, is replaced where
-    its map has the tap's shape. What goes past the module, along a skip connection, stays. Raises SpecInvalid for a
-    tap that the network has not.
+    Both maps are (N, C, H, W). For a module that is called several times, such as one ReLU for all layers, only the
+    calls whose map has the tap's shape are replaced. Values that bypass the module on a skip connection stay. Raises
+    SpecInvalid for a tap that does not exist.
     """
     point = network.tap(tap)
 

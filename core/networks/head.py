@@ -1,4 +1,4 @@
-"""The final classifier of any network: where it is, putting a new one there, keeping some of its rows."""
+"""The final classifier of a network: finding it, replacing it, keeping some of its rows."""
 
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,10 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm)
 
 
 def find_classifiers(calls: list[Call], num_classes: int) -> list[Call]:
-    """The linear or convolution layers that give the logits, last first; several where a network adds up heads.
+    """The linear or convolution layers that give the logits, last first; several if a network adds several heads.
 
-    Found backwards from the end of the forward: layers without parameters (pooling, flatten) may follow a classifier,
-    norms may stand before each of several, any other layer ends the search.
+    The search goes backwards from the end of the forward pass. Layers without parameters (pooling, flatten) may follow
+    a classifier, and normalizations may precede each of several; any other layer ends the search.
     """
     found: list[Call] = []
     for call in sorted(calls, key=lambda call: call.ended, reverse=True):
@@ -44,7 +44,9 @@ def _is_beside(call: Call, classifier: Call, num_classes: int) -> bool:
 
 
 def pool(entering: torch.Tensor) -> torch.Tensor:
-    """What enters a classifier as N D: N D 1 1 and N D H W (a convolutional classifier), or N L D, are averaged."""
+    """The input of a classifier as (N, D): inputs (N, D, 1, 1), (N, D, H, W) and (N, L, D) are averaged over
+    positions.
+    """
     if entering.dim() == 4:
         return entering.mean(dim=(2, 3))
     return entering.mean(dim=1) if entering.dim() == 3 else entering
@@ -64,7 +66,9 @@ def head_outputs(network: "Network", pooled: torch.Tensor) -> dict[str, torch.Te
 
 
 def replace_head(network: "Network", num_classes: int) -> "Network":
-    """Put a freshly initialized classifier for `num_classes` in place (current random state); returns the network."""
+    """Put a new classifier for `num_classes` into the network, initialized from the current random state; returns the
+    network.
+    """
     for path in network.classifier_paths:
         _put(network.module, path, _fresh(network.module.get_submodule(path), num_classes))
     return _renumbered(network, num_classes)

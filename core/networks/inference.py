@@ -1,5 +1,5 @@
-"""A frozen network made fast: batch norms folded into the convolutions before them, weights in the layout and precision
-that the device computes best in. What it says stays the same up to rounding.
+"""Makes a frozen network fast: folds batch norms into the convolutions before them, and stores weights in the layout
+and precision in which the device is fastest. The outputs stay the same up to rounding.
 """
 
 import copy
@@ -13,25 +13,25 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from core.networks.network import Features, Network
 from core.networks.trace import undisturbed
 
-# A folded network may differ from the plain one by rounding; what is further apart was no pair to fold.
+# A folded network may differ from the plain one by rounding; where it differs more, the pair must not be folded.
 TOLERANCE = 1e-3
 
 
 def frozen_copy(network: Network, taps: Sequence[int | str] = ()) -> Network:
-    """A copy in eval mode whose batch norms are folded away wherever that changes neither logits nor the `taps`."""
+    """A copy in eval mode, with each batch norm folded into its convolution where logits and `taps` do not change."""
     tapped = {network.tap(tap).path for tap in taps}
     pairs = [(conv, norm) for conv, norm in _pairs(network) if conv not in tapped]
     folded = _folded(network, pairs)
     if says_the_same(network, folded, taps):
         return folded
-    # A convolution whose output is read elsewhere too (a pre-activation network's stem) must keep its norm apart.
+    # If the output of a convolution has other readers too (the stem of a pre-activation network), its norm must stay.
     sound = [pair for pair in pairs if says_the_same(network, _folded(network, [pair]), taps)]
     folded = _folded(network, sound)
     return folded if says_the_same(network, folded, taps) else _folded(network, [])
 
 
 def in_layout(network: Network) -> Network:
-    """The network with its convolutions' weights channels-last, in which CPUs and GPUs convolve fastest."""
+    """The network with the weights of its convolutions channels-last, the layout in which CPUs and GPUs are fastest."""
     return network.to(memory_format=torch.channels_last)
 
 
@@ -41,7 +41,9 @@ def in_plain_layout(network: Network) -> Network:
 
 
 def in_low_precision(network: Network, dtype: torch.dtype) -> Network:
-    """Convolutions and linear layers in `dtype`, so that autocast need not cast them at every call; the rest stays."""
+    """Store the weights of convolutions and linear layers in `dtype`, so that autocast need not convert them at every
+    call.
+    """
     for module in network.modules():
         if type(module) in (nn.Conv2d, nn.Linear):
             module.to(dtype)
@@ -49,7 +51,7 @@ def in_low_precision(network: Network, dtype: torch.dtype) -> Network:
 
 
 def _pairs(network: Network) -> list[tuple[str, str]]:
-    """Paths of each convolution and the batch norm that its output enters, each called once."""
+    """Pairs of paths: a convolution and the batch norm that reads its output, if each is called once."""
     made: dict[int, str] = {}
     alive: list[torch.Tensor] = []
     calls: dict[str, int] = {}
@@ -58,7 +60,7 @@ def _pairs(network: Network) -> list[tuple[str, str]]:
     def note_conv(path: str, output: torch.Tensor) -> None:
         calls[path] = calls.get(path, 0) + 1
         made[id(output)] = path
-        alive.append(output)  # or its id might be given to another tensor
+        alive.append(output)  # keeps the tensor alive: its id could otherwise be that of another tensor
 
     def note_norm(path: str, entering: torch.Tensor) -> None:
         calls[path] = calls.get(path, 0) + 1
@@ -89,7 +91,7 @@ def _folded(network: Network, pairs: Sequence[tuple[str, str]]) -> Network:
 
 
 def says_the_same(one: Network, other: Network, taps: Sequence[int | str]) -> bool:
-    """Whether two networks on one device give the same features, up to rounding, of two images of noise."""
+    """Whether two networks on one device compute the same features of two images of noise, up to rounding."""
     with undisturbed(one), undisturbed(other):
         return _close(one.features(_pixels(one), taps), other.features(_pixels(other), taps))
 
@@ -100,7 +102,7 @@ def _close(one: Features, other: Features) -> bool:
 
 
 def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
-    """Largest difference against the largest value; what is not a number in both is the same in both."""
+    """The largest difference divided by the largest value. Values that are NaN in both count as equal."""
     if not torch.equal(one.isnan(), other.isnan()):
         return math.inf
     one, other = one.nan_to_num(), other.nan_to_num()

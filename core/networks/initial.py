@@ -1,4 +1,4 @@
-"""The network that a run begins with."""
+"""Builds the network that a run starts with."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +15,9 @@ from core.system.seeds import seeded
 def build_student(
     spec: JobSpec, num_classes: int, *, seed: int, policy: Policy, cache: Path, inputs: Path | None
 ) -> Network:
-    """A network of the resolved `spec.student` with `num_classes` outputs; the seed decides whatever is random in it.
+    """The network of the resolved `spec.student` with `num_classes` outputs; its random values depend on the seed only.
 
-    With weights of the teacher it is random here: core.training.build, which has both networks, fills it.
+    Weights of the teacher are not copied here: core.training.build, which has both networks, does that.
     Given weights bring their own head, which is kept only where it has `num_classes` outputs and the method's knobs
     do not declare a fresh head.
     """
@@ -46,7 +46,7 @@ def _given(student: StudentSpec, policy: Policy, cache: Path, inputs: Path | Non
 
 
 def _at_size(network: Network, size: int) -> Network:
-    """The same weights and normalization for images of another size, where the architecture lets them."""
+    """The same weights and normalization for images of another size, if the architecture allows it."""
     if network.input.size == size:
         return network
     other = zoo.build(network.architecture, network.num_classes, image_size=size)

@@ -1,4 +1,4 @@
-"""The libraries of networks: each is imported when a name asks for it, for they take half a second and 100 MB."""
+"""The libraries of networks. Each is imported when it is first needed, because it takes half a second and 100 MB."""
 
 import importlib
 from types import ModuleType
@@ -7,5 +7,5 @@ _MODULES = {"torchvision": "core.networks.torchvision_zoo", "timm": "core.networ
 
 
 def library(prefix: str) -> ModuleType | None:
-    """What makes the networks of this prefix: a module with `names`, `is_known`, `make` and `classes`."""
+    """The module that builds the networks of this prefix; it has `names`, `is_known`, `make` and `classes`."""
     return importlib.import_module(_MODULES[prefix]) if prefix in _MODULES else None

@@ -1,6 +1,6 @@
-"""A network of any make behind one face: pixels in; logits, pooled features and one map per resolution out.
+"""One interface for networks of all libraries: pixels in; logits, pooled features and one map per resolution out.
 
-The wrapped module is never edited. Hooks are set for the time of one `features` call and only where asked.
+The wrapped module is not changed. Hooks exist only during a `features` call, and only for the requested maps.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,9 @@ from core.networks.trace import example_pixels, logits_of, trace
 
 @dataclass(frozen=True)
 class InputFormat:
-    """What the network wants to see: `size` pixels square, channels normalized by mean and std of [0, 1] pixels."""
+    """The input of a network: images `size` pixels high and wide, channels normalized by mean and std of [0, 1]
+    pixels.
+    """
 
     size: int
     mean: tuple[float, float, float]
@@ -30,8 +32,9 @@ class InputFormat:
 
 @dataclass(frozen=True)
 class Features:
-    """Logits (N K), what entered the classifier (N D; side by side where there are several that are averaged), and maps
-    (N C H W) in the order of the taps asked for."""
+    """Logits (N, K), the input of the classifier (N, D; concatenated for several classifiers that are averaged), and
+    maps (N, C, H, W) in the order of the requested taps.
+    """
 
     logits: torch.Tensor
     pooled: torch.Tensor | None
@@ -46,9 +49,9 @@ class Network(nn.Module):
     """
 
     def __init__(self, module: nn.Module, *, architecture: str, num_classes: int, input: InputFormat) -> None:
-        """Runs one dry forward to find taps and classifier; the module and the random state stay as they were.
+        """Runs one forward pass on a grey image to find taps and classifier; module and random state do not change.
 
-        Raises ArchitectureUnknown where it does not map 1 3 S S to 1 K through a linear or convolutional classifier.
+        Raises ArchitectureUnknown if it does not map (1, 3, S, S) to (1, K) by a linear or convolutional classifier.
         """
         super().__init__()
         self.module = module
@@ -59,7 +62,7 @@ class Network(nn.Module):
         self._compiled: CompiledFeatures | None = None
 
     def compile_features(self, notice: Callable[[str], None] | None = None) -> None:
-        """Let torch.compile make `features` fast from now on; `notice` is told where it cannot, and why."""
+        """Compile `features` with torch.compile from now on; `notice` is called with the reason if that fails."""
         self._compiled = CompiledFeatures(self, notice)
 
     def uncompiled(self) -> "Network":
@@ -68,7 +71,7 @@ class Network(nn.Module):
         return self
 
     def with_input(self, input: InputFormat) -> "Network":
-        """Take another normalization for the same size; returns the network."""
+        """Use another normalization for the same input size; returns the network."""
         device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         self.input = input
         for name, values in (("mean", input.mean), ("std", input.std)):
@@ -105,20 +108,21 @@ class Network(nn.Module):
         return self.module.get_submodule(self.classifier_path)
 
     def prepare(self, pixels: torch.Tensor) -> torch.Tensor:
-        """N 3 V V in [0, 1] -> N 3 S S as the module wants it: resized where V differs, normalized."""
+        """Pixels (N, 3, V, V) in [0, 1] -> the module's input (N, 3, S, S): resized if V differs from S, normalized."""
         size = self.input.size
         if pixels.shape[-2:] != (size, size):
             pixels = F.interpolate(pixels, (size, size), mode=self.input.resize_mode, antialias=True).clamp(0, 1)
         return (pixels - self.mean) / self.std
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """N 3 V V in [0, 1] -> logits N K."""
+        """Pixels (N, 3, V, V) in [0, 1] -> logits (N, K)."""
         return logits_of(self.module(self.prepare(pixels)))
 
     def features(self, pixels: torch.Tensor, taps: Sequence[str | int] = (-1,)) -> Features:
-        """One forward that also keeps what the taps ask for: places in `tap_points`, or paths of modules in `points`.
+        """One forward pass that also returns feature maps. A tap is an index into `tap_points` or a module path in
+        `points`.
 
-        Raises SpecInvalid for a tap that the network has not.
+        Raises SpecInvalid for a tap that does not exist.
         """
         points = [self.tap(tap) for tap in taps]
         if self._compiled is not None:
@@ -149,7 +153,7 @@ class Network(nn.Module):
         return part.register_forward_hook(lambda _, inputs, output: seen.update({path: output}))
 
     def tap(self, tap: str | int) -> TapPoint:
-        """The tap point that an index or a module path names; raises SpecInvalid with what exists."""
+        """The tap point of an index or module path; raises SpecInvalid, which names the taps that exist."""
         if isinstance(tap, int):
             if not -len(self.tap_points) <= tap < len(self.tap_points):
                 raise _no_tap(f"{self.architecture} has {len(self.tap_points)} taps; there is no tap {tap}")

@@ -1,4 +1,4 @@
-"""A student that ends in its teachers' classifier: encoder, one projector a teacher, one linear layer (method simkd).
+"""A student with its teachers' classifier: encoder, one projector for each teacher, one linear layer (method simkd).
 
 Shapes: the encoder's last map N C_s H H; projector i: N C_i H_i H_i; pooled and joined N D with D = sum of the widths;
 logits N K. Several teachers' averaged outputs are one linear layer of their joined features: the classifiers side by
@@ -29,7 +29,8 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 def build_projector(channels: int, projection: Projection) -> nn.Sequential:
     """N C_s H H -> N C_t H H (SimKD, Chen et al., CVPR 2022): 1x1, 3x3 and 1x1 convolutions, C_t / factor wide inside,
-    each with batch norm and ReLU; the last ReLU only for features that are never negative."""
+    each with batch norm and ReLU; the last ReLU only for features that are never negative.
+    """
     inner = projection.channels // projection.factor
     layers = [
         *(nn.Conv2d(channels, inner, 1, bias=False), nn.BatchNorm2d(inner), nn.ReLU()),
@@ -40,7 +41,7 @@ def build_projector(channels: int, projection: Projection) -> nn.Sequential:
 
 
 def build_neck(names: Sequence[str], channels: int) -> tuple[nn.Sequential, int]:
-    """The layers of these names between pooling and classifier, N C_t -> N D, and D."""
+    """The layers of these names between pooling and classifier, (N, C_t) -> (N, D); and D."""
     width, layers = channels, []
     for name in names:
         if name.startswith("linear"):
@@ -66,7 +67,7 @@ class Projected(nn.Module):
         self.classifier = nn.Linear(sum(width for _, width in necks), num_classes)
         self._tap = tap
         self._kept: list[object] = []
-        # A bound method, which a deep copy binds to the copy.
+        # A bound method: a deep copy of the module binds it to the copy.
         encoder.get_submodule(tap.path).register_forward_hook(self._keep)
 
     def _keep(self, part: nn.Module, inputs: tuple, output: object) -> None:
@@ -95,7 +96,7 @@ def project(network: Network, projections: Sequence[Projection], num_classes: in
     """The network's encoder with new projectors and a new classifier (current random state).
 
     `network.module` becomes the encoder and loses all that comes after its last map, its own classifier included.
-    Raises SpecInvalid where the network cannot do without.
+    Raises SpecInvalid if the network does not run without them.
     """
     tap = network.tap_points[-1] if network.tap_points else network.tap(-1)
     _cut(network, tap)
@@ -105,20 +106,20 @@ def project(network: Network, projections: Sequence[Projection], num_classes: in
     module.to(place.device, place.dtype).train(network.training)
     projected = Network(module, architecture=architecture, num_classes=num_classes, input=network.input)
     for place, each in enumerate(projections):
-        # Told rather than found: of a map that is as wide as it is high, a shape does not say the layout.
+        # Taken from the tap: for a map that is as wide as high, the shape does not tell the layout.
         path, side = f"projectors.{place}", each.side or tap.height
         projected.points[path] = TapPoint(path, each.channels, side, side)
     return projected
 
 
 def _cut(network: Network, tap: TapPoint) -> None:
-    """Put nothing in the place of each layer with weights that starts after the tap."""
+    """Replace each layer with weights that starts after the tap by an identity."""
     module, pixels = network.module, example_pixels(network.module, network.input.size)
     calls, _ = trace(module, pixels)
     ended = next(call.ended for call in calls if call.path == tap.path)
     late = [call for call in calls if call.started > ended and call.module.state_dict()]
     for call in sorted(late, key=lambda call: call.path.count(".")):
-        if call.path in dict(module.named_modules()):  # not inside one that is gone already
+        if call.path in dict(module.named_modules()):  # not inside a layer that is already replaced
             module.set_submodule(call.path, nn.Identity())
     try:
         trace(module, pixels)

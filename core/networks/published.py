@@ -1,4 +1,4 @@
-"""Where a library's published weights may come from and go to."""
+"""Rules for published weights of the libraries: the operator's policy and the download folder."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,23 +9,23 @@ from core.policy import Policy
 
 @dataclass(frozen=True)
 class Published:
-    """What a zoo must know to get published weights: the operator's policy, and the folder for downloads.
+    """The operator's policy on published weights, and the folder for downloads.
 
-    Without a folder the library keeps them in its own.
+    Without a folder, the library uses its own.
     """
 
     policy: Policy = field(default_factory=Policy)
     cache: Path | None = None
 
     def folder(self, library: str) -> str | None:
-        """Where this library's downloads go."""
+        """The folder for the downloads of one library."""
         return None if self.cache is None else str(self.cache / "published" / library)
 
 
 def unavailable(architecture: str, source: str, why: str) -> TeacherLoadFailed:
-    """The error for published weights that could not be had."""
+    """The error for published weights that could not be downloaded."""
     return TeacherLoadFailed(
-        f"the published weights of {architecture} could not be had from {source}: {why}",
+        f"the published weights of {architecture} could not be downloaded from {source}: {why}",
         hint="check the network of the machine that runs the engine, or give the weights as a file",
         pointer="/teacher/architecture",
     )

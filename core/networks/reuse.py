@@ -1,8 +1,8 @@
-"""A teacher's head as a student can take it over: what it reads, the layers after pooling, and its last linear layer.
+"""A teacher's head in a form that a student can reuse: its input, the layers after pooling, and the last linear layer.
 
-Most heads are layers after the average of the last map; then the map itself is the target (`map`). Where they are not
-(a class token, flattened maps, a ReLU that is no module), what enters the last layer is (`vector`), and the head is
-that layer alone. Which of both a teacher has is found by trying: the rebuilt head must give its own logits.
+Most heads are layers after the average of the last map; then the map is the student's target (`map`). For other heads
+(a class token, flattened maps, a ReLU that is not a module) the input of the last layer is the target (`vector`), and
+the head is that layer alone. Which of the two a teacher has is found by trying: the rebuilt head must give its logits.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from core.networks.projected import ACTIVATIONS, Projected, build_neck
 from core.networks.trace import example_pixels, trace, undisturbed
 from core.system.seeds import seeded
 
-# The rebuilt head gives the teacher's logits up to rounding; a wrong one is off by about as much as they are large.
+# The rebuilt head gives the teacher's logits up to rounding; a wrong head differs by about the size of the logits.
 TOLERANCE = 5e-3
 PROBES = 4
 
@@ -46,7 +46,7 @@ class Head:
 def read_head(teacher: Network) -> Head:
     """The head of a teacher, tried on noise in eval mode.
 
-    Raises SpecInvalid where its logits are no linear function of what enters its classifier.
+    Raises SpecInvalid if its logits are not a linear function of the classifier's input.
     """
     pixels = example_pixels(teacher.module, teacher.input.size)
     weight, bias = _classifier(teacher)
@@ -86,16 +86,18 @@ def _agree(rebuilt: Tensor, own: Tensor) -> bool:
 
 
 def _classifier(teacher: Network) -> tuple[Tensor, Tensor]:
-    """(K, D), (K,): the last layer; several that are averaged (DeiT's two) as one of all that enters them."""
+    """Weight (K, D) and bias (K,) of the last layer. Several averaged layers (DeiT has two) become one layer of all
+    their inputs.
+    """
     parts = [teacher.module.get_submodule(path) for path in teacher.classifier_paths]
     weight = torch.cat([part.weight.detach().flatten(1) for part in parts], dim=1) / len(parts)
     return weight, torch.stack([_bias(part, len(weight)) for part in parts]).mean(dim=0)
 
 
 def _neck(teacher: Network, channels: int) -> tuple[tuple[str, ...], nn.Sequential] | None:
-    """Names and copies of the layers between the last map and the classifier; None where they are of another kind.
+    """Names and copies of the layers between the last map and the classifier; None if they are of an unknown kind.
 
-    Modules without weights that are no known activation are left out: pooling, flattening, dropout.
+    Modules without weights that are not activations are left out: pooling, flattening, dropout.
     """
     calls, _ = trace(teacher.module, example_pixels(teacher.module, teacher.input.size))
     ended = next(call.ended for call in calls if call.path == teacher.tap_points[-1].path)

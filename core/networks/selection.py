@@ -1,12 +1,13 @@
 """A small network's first weights out of a large one of its family: weight selection (Xu et al., Initializing Models
 with Larger Ones, ICLR 2024, arXiv 2311.18823), by its three steps.
 
-Layers: those of the same name, which are the first of every stage. Components: what has the same name in both, weights
-and statistics alike. Elements: of N in any dimension those at floor(i N / n) for i = 0 .. n - 1, evenly spaced and the
-same wherever N and n are, so that what reads a channel finds the one that was written.
+Layers: those with the same name, which are the first of every stage. Components: tensors with the same name in both
+networks, weights and statistics. Elements: of N in a dimension, those at floor(i N / n) for i = 0 .. n - 1. They are
+evenly spaced and the same for all tensors with N and n, so that a layer reads the channels that the layer before it
+writes.
 
-Ours: of the head the customer's classes are taken where the teacher has them; what has no fitting counterpart keeps its
-random weights; the student sees images as the teacher does.
+Our additions: of the head, the rows of the customer's classes are taken if the teacher has them; tensors without a
+counterpart keep their random weights; the student uses the teacher's normalization of images.
 """
 
 from dataclasses import replace
@@ -17,10 +18,10 @@ from torch import Tensor
 from core.errors import SpecInvalid
 from core.networks.network import Network
 
-# A student that shares less has little of what the teacher learned, and a random one is the honest start.
+# A student with a smaller share has little of what the teacher learned; then random weights are the better start.
 LEAST_SHARE = 0.5
-# One that shares as much is of the teacher's family; counted in layers too, or a plain VGG would be, whose first dense
-# layer holds most of its weights while its convolutions stand elsewhere.
+# A student with this share is of the teacher's family. Layers are counted too: a plain VGG has most of its weights in
+# its first dense layer, while its convolutions have other names.
 FAMILY_SHARE = 0.9
 STATISTICS = ("running_mean", "running_var")
 
@@ -29,7 +30,7 @@ def select_weights(student: Network, teacher: Network, class_indices: Tensor | N
     """Fill the student from the teacher, in place.
 
     `class_indices`: int64 (K,), the student's classes among the teacher's outputs; None leaves its head as it is.
-    Raises SpecInvalid, with the student untouched, where less than half of it could come from there.
+    Raises SpecInvalid, with the student unchanged, if less than half of it has a counterpart in the teacher.
     """
     share = share_from(student, teacher)
     if share < LEAST_SHARE:
@@ -48,25 +49,28 @@ def select_weights(student: Network, teacher: Network, class_indices: Tensor | N
 
 
 def share_from(student: Network, teacher: Network) -> float:
-    """The share of a student's weights, head aside, that has a counterpart in the teacher."""
+    """The share of a student's weights that has a counterpart in the teacher; the head does not count."""
     return _shares(student, teacher)[0]
 
 
 def is_kin(student: Network, teacher: Network) -> bool:
-    """Whether a student is of the teacher's family: nearly all of it, in weights and in layers, has a counterpart."""
+    """Whether a student is of the teacher's family: nearly all its weights and layers have a counterpart in the
+    teacher.
+    """
     return min(_shares(student, teacher)) >= FAMILY_SHARE
 
 
 def _shares(student: Network, teacher: Network) -> tuple[float, float]:
-    """Of the student's weights and of its tensors."""
+    """The share of the student's weights, and the share of its tensors, that have a counterpart."""
     body, found = _body(student), _fitting(student, teacher)
     weights, fitting = (sum(value.numel() for value in each.values()) for each in (body, found))
     return fitting / max(weights, 1), len(found) / max(len(body), 1)
 
 
 def _body(network: Network) -> dict[str, Tensor]:
-    """Weights and statistics by name, without the head. What else a network holds (masks, tables of positions) follows
-    from its shape, not from training."""
+    """Weights and statistics by name, without the head. Other buffers (masks, position tables) depend on the network's
+    shape, not on training.
+    """
     heads, parameters = _heads(network), {name for name, _ in network.module.named_parameters()}
     return {
         name: value
@@ -80,15 +84,16 @@ def _heads(network: Network) -> set[str]:
 
 
 def _fitting(student: Network, teacher: Network) -> dict[str, Tensor]:
-    """The teacher's elements by the names of what they would fill in the student's body."""
+    """The selected elements of the teacher, by the names of the student's tensors that they fill."""
     theirs = _body(teacher)
     taken = {name: evenly_spaced(theirs[name], value.shape) for name, value in _body(student).items() if name in theirs}
     return {name: elements for name, elements in taken.items() if elements is not None}
 
 
 def evenly_spaced(values: Tensor, shape: torch.Size) -> Tensor | None:
-    """Of a tensor the elements for one of fewer channels; None where that has more, or another size in a dimension that
-    holds no channels: a kernel, the tokens of (1, tokens, width)."""
+    """The elements of a tensor for a tensor with fewer channels. None if that has more channels, or another size in a
+    dimension without channels: a kernel, the tokens of (1, tokens, width).
+    """
     channels = (0, 2) if len(shape) == 3 else (0, 1)
     if values.dim() != len(shape):
         return None
@@ -102,7 +107,7 @@ def evenly_spaced(values: Tensor, shape: torch.Size) -> Tensor | None:
 
 
 def _head(student: Network, teacher: Network, class_indices: Tensor) -> dict[str, Tensor]:
-    """The rows of these classes, by name of the tensor; nothing where a row is narrower than the student's."""
+    """The rows of these classes by tensor name; empty if the teacher's rows are narrower than the student's."""
     own, theirs = student.module.state_dict(), teacher.module.state_dict()
     rows = {
         name: theirs[name].index_select(0, class_indices.to(theirs[name].device))

@@ -11,12 +11,12 @@ from core.networks.network import Network
 def to_safetensors(network: Network, classes: Sequence[str]) -> bytes:
     """The state dict of the wrapped module under its own keys, so that torchvision, timm and plain code load it.
 
-    The header says which network it is and what its outputs mean; `classes` may be empty where nobody knows. Equal
-    weights give equal bytes.
+    The header names the architecture and the classes of the outputs; `classes` may be empty if they are not known.
+    Equal weights give equal bytes.
     """
     header = {
         "retort": "1",
-        "format": "pt",  # transformers and timm ask for it
+        "format": "pt",  # transformers and timm require it
         "architecture": network.architecture,
         "num_classes": str(network.num_classes),
         "image_size": str(network.input.size),
@@ -31,8 +31,9 @@ def to_safetensors(network: Network, classes: Sequence[str]) -> bytes:
 
 
 def _in_order(serialized: bytes) -> bytes:
-    """The same safetensors bytes with the header's keys sorted: the library shuffles the metadata, and equal weights
-    should have equal sha256. Offsets count from the header's end, so they stay true."""
+    """The same safetensors bytes with the header's keys sorted. The library writes the metadata in random order, but
+    equal weights must have equal sha256. Offsets count from the end of the header, so they stay valid.
+    """
     size = int.from_bytes(serialized[:8], "little")
     header = json.dumps(json.loads(serialized[8 : 8 + size]), sort_keys=True, ensure_ascii=False).encode()
     header += b" " * (-len(header) % 8)  # the format aligns the tensors to 8 bytes with spaces

@@ -1,4 +1,4 @@
-"""From what the customer asked for (a size, an architecture, a budget) to one architecture, and why."""
+"""Chooses the student's architecture for a size, an architecture or a budget, and gives the reason."""
 
 from core.errors import SpecInvalid
 from core.networks.budget import LARGE_INPUT_CANDIDATES, SMALL_INPUT_CANDIDATES, largest_within

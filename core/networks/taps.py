@@ -1,8 +1,9 @@
-"""Where a network's feature maps are: one map per resolution, found from the shapes of one dry forward.
+"""Finds the feature maps of a network, one per resolution, from the shapes of one forward pass.
 
-The rule: take the outermost modules that lower the resolution at most once (stages, or blocks where a container spans
-several resolutions); the last at each resolution, before the classifier starts, is the tap. Maps may be N C H W,
-N H W C (Swin, ConvNeXt) or sequences N L D (ViT), whose leading class and register tokens are left out.
+The rule: take the outermost modules that lower the resolution at most once (stages, or blocks if a container spans
+several resolutions). The last such module at each resolution, before the classifier, is the tap. Maps may be
+(N, C, H, W), (N, H, W, C) (Swin, ConvNeXt) or sequences (N, L, D) (ViT), whose leading class and register tokens are
+left out.
 """
 
 import math
@@ -19,7 +20,8 @@ Layout = Literal["nchw", "nhwc", "tokens"]
 # Class, distillation and register tokens before the patches: no known network has more.
 MAX_PREFIX_TOKENS = 5
 IMAGE_CHANNELS = 3
-# Unpadded convolutions shave pixels off (149 -> 147 in Inception): a new resolution is at most this share of the last.
+# Unpadded convolutions remove a few pixels (149 -> 147 in Inception): a new resolution is at most this share of the
+# last.
 NEW_RESOLUTION = 0.75
 
 
@@ -45,8 +47,9 @@ class TapPoint:
         return value
 
     def as_output(self, feature_map: torch.Tensor, output: object) -> object:
-        """What the module would have returned for `feature_map` (N C H W); `output` is what it did return, of which
-        other tokens and further values are kept."""
+        """The module's output with its map replaced by `feature_map` (N, C, H, W). `output` is its real output, of
+        which other tokens and further values are kept.
+        """
         if isinstance(output, tuple | list):
             return type(output)([self.as_output(feature_map, output[0]), *output[1:]])
         if self.layout == "nhwc":
@@ -57,7 +60,7 @@ class TapPoint:
 
 
 def map_points(module: nn.Module, calls: list[Call]) -> dict[str, TapPoint]:
-    """Every module whose output can be read as one map of the one example image, in the order of their ends."""
+    """Every module whose output can be read as one map of the example image, in the order in which they end."""
     tokens_before = prefix_tokens(module)
     points: dict[str, TapPoint] = {}
     channels_last = False
@@ -77,7 +80,7 @@ def map_points(module: nn.Module, calls: list[Call]) -> dict[str, TapPoint]:
 
 
 def _layout(shape: tuple[int, ...], channels_last: bool) -> Layout | None:
-    """Which dims are the square; where all three are equal, as in the map before."""
+    """Which dimensions are height and width; if all three sizes are equal, the same as in the map before."""
     _, first, second, third = shape
     if first == second == third:
         return "nhwc" if channels_last else "nchw"
@@ -87,7 +90,7 @@ def _layout(shape: tuple[int, ...], channels_last: bool) -> Layout | None:
 
 
 def prefix_tokens(module: nn.Module) -> int | None:
-    """How many tokens precede the patches, where the network says so (timm, torchvision), else None."""
+    """The number of tokens before the patches if the network has such an attribute (timm, torchvision), else None."""
     if isinstance(count := getattr(module, "num_prefix_tokens", None), int):
         return count
     return 1 if isinstance(getattr(module, "class_token", None), nn.Parameter) else None
@@ -124,7 +127,7 @@ def choose_taps(
 
 
 def _frontier(module: nn.Module, by_path: dict[str, Call], points: dict[str, TapPoint], input_size: int) -> list[str]:
-    """Paths of the outermost modules that are no containers of several resolutions."""
+    """Paths of the outermost modules that do not contain several resolutions."""
     frontier, waiting = [], [path for path, _ in module.named_children()]
     inside = _sides_inside(points)
     while waiting:
@@ -163,7 +166,9 @@ def _spans(call: Call, points: dict[str, TapPoint], sides: set[int], input_size:
 
 
 def _in_order(calls: list[Call]) -> list[Call]:
-    """The longest part whose ends rise: a map that grew again (an upsampling pool, attention scores) falls out."""
+    """The longest sequence of maps that end one after the other with falling size; a map that is larger again (an
+    upsampling pool, attention scores) is left out.
+    """
     tails: list[int] = []
     chains: list[list[Call]] = []
     for call in calls:

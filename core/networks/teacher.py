@@ -30,7 +30,7 @@ MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 8, 1024
 
 @dataclass(frozen=True)
 class Teacher:
-    """A trained network in evaluation mode, and its class names by output (None: nobody knows them)."""
+    """A trained network in evaluation mode, and its class names by output (None if they are not known)."""
 
     network: Network
     classes: tuple[str, ...] | None
@@ -121,7 +121,7 @@ def _sha256(path: Path) -> str:
 def _built_for(
     architecture: str, state: dict[str, Tensor], metadata: dict[str, str], weights_map: WeightsMap
 ) -> Network:
-    """The architecture with as many outputs as the weights have, at the size that their metadata tells."""
+    """The architecture with the weights' number of outputs, at the image size in their metadata."""
     image_size = _image_size(metadata)
     num_classes = num_classes_of(outline(architecture, image_size=image_size), state, weights_map)
     network = build(architecture, num_classes, image_size=image_size)
@@ -129,7 +129,7 @@ def _built_for(
 
 
 def _image_size(metadata: dict[str, str]) -> int | None:
-    """The size that the file tells, within what a spec may ask for: a larger one would only exhaust the memory."""
+    """The image size in the file's metadata, within the limits of a spec: a larger one could exhaust the memory."""
     told = metadata.get("image_size")
     if told is None:
         return None
@@ -142,7 +142,7 @@ def _image_size(metadata: dict[str, str]) -> int | None:
 
 
 def _as_trained(network: Network, metadata: dict[str, str]) -> Network:
-    """The network with the normalization that its file tells, where it tells one."""
+    """The network with the normalization in the file's metadata, if there is one."""
     try:
         told = {
             name: tuple(float(x) for x in json.loads(metadata[name])) for name in ("mean", "std") if name in metadata

@@ -1,7 +1,7 @@
-"""One dry forward through a network, written down: which module gave which shape, in which order.
+"""Traces one forward pass through a network: which module returned which shape, in which order.
 
-The network is left as it was: evaluation mode for the time of the forward (batch norm learns nothing), no gradient,
-and the random generators are put back.
+The network does not change: it runs in evaluation mode (batch norms learn nothing) and without gradients, and random
+generators get their former state back.
 """
 
 from collections.abc import Iterator
@@ -42,13 +42,13 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
 
 
 def example_pixels(module: nn.Module, size: int) -> torch.Tensor:
-    """One grey image (1 3 S S) where the module lives: a device, or `meta`, which computes shapes only."""
+    """One grey image (1, 3, S, S) on the module's device, or on `meta`, which computes shapes only."""
     parameter = next(module.parameters(), torch.empty(0))
     return torch.zeros(1, 3, size, size, device=parameter.device, dtype=parameter.dtype)
 
 
 def trace(module: nn.Module, pixels: torch.Tensor) -> tuple[list[Call], tuple[int, ...]]:
-    """The calls of one forward in the order of their ends, and the shape of the logits."""
+    """The calls of one forward pass in the order in which they end, and the shape of the logits."""
     calls: dict[str, Call] = {}
     starts: dict[str, int] = {}
     clock = iter(range(1 << 62))
@@ -78,7 +78,7 @@ def shape_of(value: object) -> tuple[int, ...]:
 
 
 def logits_of(output: object) -> torch.Tensor:
-    """The logits in what a classifier returns; some return auxiliary logits beside them, the main ones first."""
+    """The logits in the output of a classifier; some classifiers return auxiliary logits after the main ones."""
     logits = output[0] if isinstance(output, tuple | list) else output
     if not isinstance(logits, torch.Tensor):
         raise TypeError(f"a classifier returns a tensor, this network returned {type(output).__name__}")

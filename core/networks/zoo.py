@@ -21,12 +21,12 @@ from core.spec.two_heads import MARK, split_two_heads
 __all__ = ["architectures", "build", "replace_head", "slice_head"]
 
 CIFAR_SIZE = 32
-# What a `cifar/` network is built with where nobody says; torchvision and timm have their own.
+# The default number of classes of `cifar/` networks; torchvision and timm have their own.
 CIFAR_CLASSES = 100
 
 
 def architectures() -> list[str]:
-    """All names that can be listed; `cifar/` takes every valid depth and width besides."""
+    """All names that can be listed; `cifar/` also accepts every other valid depth and width."""
     return [
         *(f"cifar/{name}" for name in cifar.names()),
         *(f"{prefix}/{name}" for prefix in ("torchvision", "timm") for name in library(prefix).names()),
@@ -73,7 +73,7 @@ def make(
         return maker(name, num_classes, image_size, published)
     if published:
         raise _unpublished(architecture)
-    encoder = build(base, image_size=image_size)  # with as many outputs as its library gives it
+    encoder = build(base, image_size=image_size)  # with the number of outputs of its library
     default_classes = encoder.num_classes
     network = project(encoder, projections, num_classes or default_classes)
     return network.module, default_classes, network.input
@@ -89,7 +89,7 @@ def _with_two_heads(
 
 
 def outline(architecture: str, num_classes: int | None = None, *, image_size: int | None = None) -> Network:
-    """The network without its parameters' memory, for its shapes and facts; where it cannot be had so, a real one."""
+    """The network on the meta device, for its shapes and cost; a real network if it cannot be built there."""
     try:
         with torch.device("meta"):
             return build(architecture, num_classes, image_size=image_size)
@@ -120,7 +120,7 @@ def _wrap(module: torch.nn.Module, architecture: str, num_classes: int, input_fo
         return Network(module, architecture=architecture, num_classes=num_classes, input=input_format)
     except RetortError:
         raise
-    except Exception as error:  # whatever a library's forward raises at a size that it cannot take
+    except Exception as error:  # libraries raise many kinds of errors for a size that they do not support
         size = input_format.size
         why = f"{architecture} does not run on {size} x {size} pixels: {error}"
         raise SpecInvalid(

@@ -119,7 +119,7 @@ def _prepare(spec: JobSpec, place: Place, report: Callable[[Event], None], arith
     runs = (student, *(_prepare_run(run, source, decoded, teacher, arithmetic) for run in others))
     indices = class_indices(teacher, source.classes, covers=covers) if teacher is not None else None
     for warning in runs[0].dataset.warnings:
-        report(Log(level="warning", message=warning))
+        report(WarningIssued(warning=warning))
     for each in (teacher, *more):
         for told in each.warnings if each is not None else ():
             report(WarningIssued(warning=told))
@@ -151,7 +151,13 @@ def _open(spec: JobSpec, place: Place, dataset: DatasetSpec) -> Source:
 def _open_target(spec: JobSpec, place: Place, source: Source) -> Source:
     """The second domain. Its labels, if it has any, are used to measure the student there, never to train it."""
     target = spec.dataset.model_copy(
-        update={"uri": spec.dataset.target_uri, "format": "auto", "classes": source.classes, "max_per_class": None}
+        update={
+            "uri": spec.dataset.target_uri,
+            "format": "auto",
+            "splits": None,
+            "classes": source.classes,
+            "max_per_class": None,
+        }
     )
     try:
         unlabelled = open_unlabelled(target, policy=place.policy, cache=place.cache, inputs=place.inputs)

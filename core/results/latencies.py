@@ -21,6 +21,7 @@ from core.networks.network import Network
 from core.results.onnx import write_onnx
 
 KIND = "latency-graph"
+MIN_WEIGHT_BYTES = 4096
 
 
 class Latencies:
@@ -96,10 +97,13 @@ class Latencies:
 
 
 def _without_weights(path: Path) -> bytes:
-    """The file with zeros for weights, which compress to almost nothing and take as long to multiply."""
+    """The file with zeros for weights, which compress to almost nothing and take as long to multiply.
+
+    Small constants stay: they may be the scale of a resize or the bound of an activation.
+    """
     model = onnx.load(path)
     for tensor in model.graph.initializer:
-        if tensor.data_type == onnx.TensorProto.FLOAT and tensor.raw_data:
+        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.raw_data) >= MIN_WEIGHT_BYTES:
             tensor.raw_data = bytes(len(tensor.raw_data))
     return model.SerializeToString()
 

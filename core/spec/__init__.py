@@ -1,15 +1,8 @@
 """The vocabulary of a job, torch-free. `parse_job` is the door: it names every wrong value and its near misses."""
 
+from core.spec.dataset import FORMATS, SPLIT_TARGETS, DatasetSpec, SplitTarget
 from core.spec.fit import methods_of, name_of, needs_of
-from core.spec.job import (
-    FORMATS,
-    SIZES,
-    Budget,
-    DatasetSpec,
-    EvaluationSpec,
-    JobSpec,
-    StudentSpec,
-)
+from core.spec.job import SIZES, Budget, EvaluationSpec, JobSpec, StudentSpec
 from core.spec.knobs import Knobs
 from core.spec.methods import KNOBS, TEACHERLESS, CombinedKnobs, MethodKnobs
 from core.spec.parse import parse_job
@@ -20,6 +13,7 @@ __all__ = [
     "FORMATS",
     "KNOBS",
     "SIZES",
+    "SPLIT_TARGETS",
     "TEACHERLESS",
     "Budget",
     "CombinedKnobs",
@@ -29,6 +23,7 @@ __all__ = [
     "JobSpec",
     "Knobs",
     "MethodKnobs",
+    "SplitTarget",
     "StudentSpec",
     "TeacherSpec",
     "TrainingSpec",

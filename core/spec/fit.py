@@ -1,4 +1,4 @@
-"""Whether the parts of a job fit together, as far as that can be told without reading a file."""
+"""Checks whether the parts of a job fit together, as far as that is known without reading a file."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from core.spec.methods import TEACHERLESS, CombinedKnobs
 if TYPE_CHECKING:
     from core.spec.job import JobSpec
 
-# What student.weights says where nobody gives any; without a teacher `auto` is the same as null.
+# Values of student.weights that give no weights; `auto` without a teacher is the same as null.
 RANDOM = (None, "auto")
 
 
@@ -40,12 +40,12 @@ def methods_of(method: Knobs) -> tuple[Knobs, ...]:
 
 
 def needs_of(method: Knobs) -> frozenset[Need]:
-    """What a method, or all of a combination, asks of a job."""
+    """The needs of a method, or of all methods of a combination."""
     return frozenset(need for knobs in methods_of(method) for need in knobs.needs)
 
 
 def name_of(method: Knobs) -> str:
-    """What a person calls it: skd, or skd + kd."""
+    """The name for a person: skd, or skd + kd."""
     return " + ".join(knobs.name for knobs in methods_of(method))
 
 

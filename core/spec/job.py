@@ -1,67 +1,27 @@
 """JobSpec: what a client may ask for, with a unit and a default for every field.
 
-A JobSpec is frozen. A string stands for the object that says only that: "small" is {"size": "small"}. What is left at
-"auto" the engine fills in once it has seen the dataset (core.planning.defaults), so that the stored spec reproduces
-the job.
+A JobSpec is frozen. A string is short for an object with one field: "small" is {"size": "small"}. The engine replaces
+each "auto" when it has read the dataset (core.planning.defaults), so that the stored spec reproduces the job.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from core.errors import unknown
+from core.spec.dataset import DatasetSpec
 from core.spec.fit import misfits
 from core.spec.knobs.pkd import PkdKnobs
 from core.spec.methods import MethodKnobs, TermKnobs, spelled_out
-from core.spec.names import DATASET_SCHEMES, WEIGHTS_SCHEMES, Architecture, uri_of
+from core.spec.names import WEIGHTS_SCHEMES, Architecture, uri_of
 from core.spec.part import Part
 from core.spec.teacher import TeacherSpec
 from core.spec.training import TrainingSpec
 
 Size = Literal["nano", "tiny", "small", "medium", "same"]
 SIZES: tuple[str, ...] = get_args(Size)
-FORMATS = ("auto", "folder", "npz", "cifar-python", "cifar-binary", "parquet", "webdataset", "csv", "jsonl", "builtin")
-DatasetFormat = Literal[
-    "auto", "folder", "npz", "cifar-python", "cifar-binary", "parquet", "webdataset", "csv", "jsonl", "builtin"
-]
-
-
-class DatasetSpec(Part):
-    """The customer's labelled images."""
-
-    uri: Annotated[str, uri_of(DATASET_SCHEMES)] = Field(
-        description="builtin:, file:, http(s):, s3:, gs:, hf: or dataset:<id>"
-    )
-    format: DatasetFormat = Field("auto", description="auto: told from the content")
-    classes: tuple[str, ...] | None = Field(
-        None, min_length=2, description="the classes to keep, in the order of the student's outputs; null: all, sorted"
-    )
-    class_map: dict[str, str] = Field(
-        {}, description="old name -> new name, before choosing; several onto one merges them"
-    )
-    validation_fraction: float = Field(
-        0.1,
-        gt=0,
-        lt=0.5,
-        description="share of each class's training images held out, where the dataset brings no validation split",
-    )
-    test_fraction: float = Field(
-        0.1, gt=0, lt=0.5, description="share of each class's images held out, where the dataset brings no test split"
-    )
-    max_per_class: int | None = Field(
-        None, ge=2, description="training images kept per class (images, validation included); null: all"
-    )
-    max_unreadable_fraction: float = Field(
-        0.0, ge=0, lt=1, description="share of unreadable images that is left out rather than refused"
-    )
-    image_column: str = Field("image", description="column of parquet, CSV and JSONL that holds the image or its path")
-    label_column: str = Field("label", description="column of parquet, CSV and JSONL that holds the class")
-    target_uri: Annotated[str, uri_of(DATASET_SCHEMES)] | None = Field(
-        None,
-        description="images of a second domain, for methods that adapt to it; its labels, where it has any, are kept "
-        "from training and measure the student there",
-    )
 
 
 class Budget(Part):
@@ -85,15 +45,16 @@ class StudentSpec(Part):
     """The small network: exactly one of a size, an architecture, or a budget."""
 
     size: Size | None = Field(
-        None, description="nano, tiny, small or medium (GET /v1/students says what each is), or same as the teacher"
+        None,
+        description="nano, tiny, small or medium (GET /v1/students lists them), or same: the teacher's architecture",
     )
     architecture: Architecture | None = Field(None, description="cifar/<name>, torchvision/<name> or timm/<name>")
-    budget: Budget | None = Field(None, description="the engine finds the largest architecture inside it")
+    budget: Budget | None = Field(None, description="limits; the engine chooses the largest architecture within them")
     weights: Annotated[str, uri_of(WEIGHTS_SCHEMES)] | Literal["auto", "published", "teacher"] | None = Field(
         "auto",
-        description="initial weights: a URI, `published` for the library's, `teacher` for what fits of the teacher's "
-        "(first layers of every stage, evenly spaced channels, the classes' rows of the head), null for random; auto: "
-        "the teacher's for a student of its family, else random. A head of another size is replaced",
+        description="initial weights: a URI; `published`: the library's; `teacher`: layers of the teacher (the first "
+        "of every stage, evenly spaced channels, the classes' rows of the head); null: random; auto: `teacher` for a "
+        "student of the teacher's family, else random. A head of another size is replaced",
     )
 
     @model_validator(mode="after")
@@ -120,7 +81,8 @@ class EvaluationSpec(Part):
         1,
         ge=1,
         le=20,
-        description="trainings of the student and of each baseline, from seed to seed + n - 1; the first is exported",
+        description="number of trainings of the student and of each baseline, with the seeds seed, seed + 1, ...; the "
+        "first is exported",
     )
 
     @model_validator(mode="after")
@@ -131,7 +93,7 @@ class EvaluationSpec(Part):
 
 
 def _shorthand(key_of: Any, part: type[Part]) -> BeforeValidator:
-    """A string is taken in the place of the part, and the JSON Schema says so."""
+    """Accepts a string instead of the object, also in the JSON Schema."""
 
     def expand(value: Any) -> Any:
         return key_of(value) if isinstance(value, str) else value
@@ -154,6 +116,24 @@ def _student(text: str) -> dict[str, str]:
     return {"size": text}
 
 
+def _dataset(text: str) -> dict[str, str]:
+    return {"uri": text}
+
+
+def _method(text: str) -> dict[str, str]:
+    return {"name": text}
+
+
+# Part of a job -> the object that a string in its place stands for.
+SHORTHANDS: dict[str, Callable[[str], dict[str, str]]] = {
+    "teacher": _teacher,
+    "more_teachers": _teacher,
+    "dataset": _dataset,
+    "student": _student,
+    "method": _method,
+}
+
+
 class JobSpec(Part):
     """One specialization job. The smallest is three strings: teacher, dataset, student."""
 
@@ -162,18 +142,21 @@ class JobSpec(Part):
         {}, max_length=64, description="for filtering: GET /v1/jobs?label=team=retail"
     )
     teacher: Annotated[TeacherSpec, _shorthand(_teacher, TeacherSpec)] | None = Field(
-        None, description="the big network; null only where the method needs none"
+        None, description="the big network; null only for methods without a teacher"
     )
     more_teachers: tuple[Annotated[TeacherSpec, _shorthand(_teacher, TeacherSpec)], ...] = Field(
         (), max_length=8, description="further teachers, for methods that learn from several at once"
     )
-    dataset: Annotated[DatasetSpec, _shorthand(lambda text: {"uri": text}, DatasetSpec)] = Field(
+    dataset: Annotated[DatasetSpec, _shorthand(_dataset, DatasetSpec)] = Field(
         description="the customer's labelled images"
     )
     student: Annotated[StudentSpec, _shorthand(_student, StudentSpec)] = Field(description="the small network")
     method: Annotated[
         MethodKnobs, BeforeValidator(spelled_out, json_schema_input_type=str | list[str | TermKnobs] | MethodKnobs)
-    ] = Field(PkdKnobs(), description="how the student learns; GET /v1/methods lists them; a list adds their terms up")
+    ] = Field(
+        PkdKnobs(),
+        description="how the student learns; GET /v1/methods lists the methods; the loss terms of a list are added",
+    )
     training: TrainingSpec = Field(TrainingSpec(), description="optimizer, schedule, augmentation, limits")
     evaluation: EvaluationSpec = Field(EvaluationSpec(), description="what is measured beside the student")
     exports: tuple[Literal["safetensors", "onnx"], ...] = Field(

@@ -1,4 +1,4 @@
-"""What `method` may be in a job: one method's knobs, or several methods' terms added up."""
+"""The values of `method` in a job: the knobs of one method, or of several whose loss terms are added."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
@@ -17,12 +17,12 @@ else:
 
 
 class CombinedKnobs(Knobs):
-    """Several methods at once: their terms are added, each weighed by its own knobs; the label term is counted once."""
+    """Several methods at once: their loss terms are added, each with its own knobs; the label term counts once."""
 
     source = "common practice (torchdistill's WeightedSumLoss); each term has its own source"
     fidelity = "common practice"
     name: Literal["combined"] = Field(
-        "combined", description="tells the methods apart; a list of methods is short for it"
+        "combined", description="the name of a combination; a list of methods is short for it"
     )
     terms: tuple[SerializeAsAny[TermKnobs], ...] = Field(
         min_length=1, description="methods with their knobs; the weight of the label term is the first one's"
@@ -46,7 +46,9 @@ else:
 
 
 def spelled_out(value: Any) -> Any:
-    """The long form of a method: a name stands for its defaults, a list for a combination; other values stay."""
+    """The long form of a method: a name becomes an object with the name, a list becomes a combination; other values
+    stay.
+    """
     if isinstance(value, list | tuple) and len(value) == 1:
         return _term(value[0])
     if isinstance(value, list | tuple):

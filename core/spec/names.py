@@ -1,6 +1,9 @@
-"""How a spec names things outside of it: URIs by scheme, architectures by library."""
+"""Names of things outside a spec: URIs by scheme, files by path, architectures by library."""
 
+import os
+from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote_to_bytes
 
 from pydantic import AfterValidator
 
@@ -28,6 +31,24 @@ def uri_of(allowed: tuple[str, ...]) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def file_paths(uri: str) -> tuple[Path, ...]:
+    """What a file: URI may mean, the likelier first: its path with %XX read as a byte (RFC 8089), and as it is written.
+
+    A file URI has no query and no fragment: `file:///data/set#2` and `file:///data/100%` are what a person wrote who
+    pasted a path. Raises ValueError for a host other than this machine, and for what is no absolute path.
+    """
+    rest = uri.partition(":")[2]
+    if rest.startswith("//"):
+        host, slash, path = rest[2:].partition("/")
+        if host not in ("", "localhost"):
+            raise ValueError(f"names the host {host!r}; a file URI starts with file:/// and reads the engine's machine")
+        rest = slash + path
+    decoded = os.fsdecode(unquote_to_bytes(rest.encode("utf-8", "surrogateescape")))
+    if not rest.startswith("/") or "\0" in decoded:
+        raise ValueError("is no absolute path")
+    return (Path(decoded),) if decoded == rest else (Path(decoded), Path(rest))
 
 
 def _architecture(value: str) -> str:

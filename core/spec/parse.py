@@ -1,4 +1,4 @@
-"""From a client's JSON to a JobSpec, or to a list of everything that is wrong with it, each with its JSON pointer."""
+"""Parses a client's JSON into a JobSpec, or into a list of all its errors, each with its JSON pointer."""
 
 import json
 from types import UnionType
@@ -13,7 +13,7 @@ EMPTIED = "after validation, not 0"
 
 
 def parse_job(data: Any) -> JobSpec:
-    """The JobSpec that `data` (decoded JSON) says; raises SpecInvalid with one entry for each wrong place."""
+    """The JobSpec of `data` (decoded JSON); raises SpecInvalid with one entry for each wrong value."""
     try:
         return JobSpec.model_validate(data)
     except ValidationError as error:
@@ -22,7 +22,7 @@ def parse_job(data: Any) -> JobSpec:
 
 
 def _as_written(data: Any, item: tuple[str, str]) -> tuple[str, str]:
-    """Point into the list that the client wrote, not into the long form that it stands for."""
+    """The pointer into the list that the client wrote, instead of the combination that it is short for."""
     pointer, detail = item
     if isinstance(data, dict) and isinstance(data.get("method"), list):
         pointer = pointer.replace("/method/terms/", "/method/")
@@ -30,7 +30,7 @@ def _as_written(data: Any, item: tuple[str, str]) -> tuple[str, str]:
 
 
 def _explain(item: Any) -> list[tuple[str, str]]:
-    if item["type"] == "misfit":  # parts that do not fit each other: the validator of the whole says which are to blame
+    if item["type"] == "misfit":  # parts that do not fit each other: the validator of the whole names the wrong ones
         return list(item["ctx"]["misfits"])
     return [_explain_one(item)]
 
@@ -60,7 +60,7 @@ def _walk(loc: tuple[int | str, ...]) -> tuple[list[int | str], type[BaseModel] 
     models: list[type[BaseModel]] = [JobSpec]
     is_key = False
     for part in loc:
-        if isinstance(part, int) and models:  # an item of a list; what it may be is known already
+        if isinstance(part, int) and models:  # an item of a list
             path.append(part)
             continue
         tagged = [
@@ -81,12 +81,12 @@ def _walk(loc: tuple[int | str, ...]) -> tuple[list[int | str], type[BaseModel] 
         holder = owner or (models[0] if models else None)
         annotation = owner.model_fields[str(part)].annotation if owner else None
         models = _models_in(annotation)
-        is_key = get_origin(annotation) is dict  # of a mapping the next part is the client's own word
+        is_key = get_origin(annotation) is dict  # in a mapping, the next part is a key that the client chose
     return path, holder
 
 
 def _is_union_label(part: str) -> bool:
-    """Whether pydantic made this part to tell members of a union apart, such as `int` or `literal['auto']`."""
+    """Whether this part of a location is pydantic's label of a union member, such as `int` or `literal['auto']`."""
     return part.removeprefix("constrained-") in {"int", "float", "str", "bool", "none"} or "[" in part
 
 
@@ -99,8 +99,9 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _merge(items: Any) -> list[tuple[str, str]]:
-    """One entry a place: the members of a union each complain about the same value. That a list whose items are wrong
-    is too short says nothing more."""
+    """One entry for each value: the members of a union each report the same value. A list with wrong items is not
+    reported as too short as well.
+    """
     merged: dict[str, list[str]] = {}
     for pointer, detail in items:
         merged.setdefault(pointer, []).append(detail)
@@ -112,7 +113,7 @@ def _merge(items: Any) -> list[tuple[str, str]]:
 
 
 def _joined(details: list[str]) -> str:
-    """The complaints in one sentence that names the value once."""
+    """The errors of a value in one sentence that names the value once."""
     _, comma, value = details[-1].rpartition(", not ")
     ending = comma + value
     if comma and all(detail.endswith(ending) for detail in details):

@@ -1,4 +1,4 @@
-"""What all parts of a spec share: they are frozen, refuse unknown fields, and take numbers and booleans literally."""
+"""The base of all parts of a spec: frozen, without unknown fields, with strict numbers and booleans."""
 
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ Auto = Literal["auto"]
 
 
 def _strict(schema: Any) -> Any:
-    """The schema with every int, float and bool in it strict; parts within are strict already."""
+    """The schema with every int, float and bool made strict; nested parts are strict already."""
     if isinstance(schema, list | tuple):
         return type(schema)(_strict(item) for item in schema)
     if not isinstance(schema, dict) or schema.get("strict"):
@@ -29,8 +29,8 @@ def _whole(value: Any) -> Any:
 class Part(BaseModel):
     """A frozen piece of a JobSpec; refuses unknown fields, NaN and infinity, and values of another JSON type.
 
-    Without this, pydantic takes `true` and "3" for numbers, and 1 and "yes" for true. A number with nothing behind its
-    point is an integer, as in JSON Schema.
+    Without this, pydantic accepts `true` and "3" as numbers, and 1 and "yes" as true. A number such as 3.0 is an
+    integer, as in JSON Schema.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -1,7 +1,7 @@
-"""Names of students that keep a projector and their teachers' classifier (method simkd), which any part can read.
+"""Names of students that have a projector and their teachers' classifier (method simkd).
 
 `cifar/resnet8x4+simkd-256x2`: resnet8x4 without its own classifier, a projector to 256 channels with reduction factor
-2, and one linear classifier. `...+simkd-256x2+64x2` has two teachers' classifiers. After the numbers a part may say
+2, and one linear classifier. `...+simkd-256x2+64x2` has two teachers' classifiers. After the numbers a part may have
 `.at4` (the map is averaged to 4 x 4 before the projector), `.signed` (no ReLU at its end), and the layers between
 pooling and classifier in order, such as `.linear1280.hardswish` or `.layernorm6` (epsilon 1e-6).
 """
@@ -23,7 +23,7 @@ _PART = re.compile(
 
 @dataclass(frozen=True)
 class Projection:
-    """What stands between the student's map and one teacher's share of the classifier."""
+    """The layers between the student's map and one teacher's part of the classifier."""
 
     channels: int
     factor: int
@@ -41,14 +41,14 @@ class Projection:
 
 
 def name_projected(base: str, projections: Sequence[Projection]) -> str:
-    """The architecture's name; `split_projected` is the other way round."""
+    """The name of the architecture; the inverse of `split_projected`."""
     return f"{base}{MARK}{'+'.join(str(projection) for projection in projections)}"
 
 
 def split_projected(architecture: str) -> tuple[str, tuple[Projection, ...]]:
-    """(name of the encoder's architecture, projections); () where it is a plain one.
+    """(name of the encoder's architecture, projections); the projections are () for a plain architecture.
 
-    Raises ValueError for a suffix that is none, or whose projector would have no channels inside.
+    Raises ValueError for an invalid suffix, or one whose projector would have no channels inside.
     """
     base, mark, suffix = architecture.rpartition(MARK)
     if not mark:
@@ -78,5 +78,5 @@ def _projection(match: re.Match[str]) -> Projection:
 
 
 def base_of(architecture: str) -> str:
-    """The architecture that the first encoder has: the name that a library knows, without what methods add to it."""
+    """The architecture of the innermost encoder, under the name of its library."""
     return architecture.partition("+")[0]

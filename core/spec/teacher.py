@@ -1,4 +1,4 @@
-"""The big network that teaches."""
+"""The teacher of a job: the big network that the student learns from."""
 
 from typing import Annotated, Literal
 
@@ -18,7 +18,7 @@ class TeacherSpec(Part):
 
     architecture: Architecture | None = Field(
         None,
-        description="cifar/<name>, torchvision/<name> or timm/<name>; may be left out where the weights say it "
+        description="cifar/<name>, torchvision/<name> or timm/<name>; not needed if the weights name it "
         "(job: and Retort's own files)",
     )
     weights: Annotated[str, uri_of(WEIGHTS_SCHEMES)] | None = Field(
@@ -33,17 +33,18 @@ class TeacherSpec(Part):
     )
     classes: tuple[str, ...] | None = Field(
         None,
-        description="the teacher's class names in the order of its outputs; null: as the weights or the library say",
+        description="the teacher's class names in the order of its outputs; null: those of the weights file or the "
+        "library",
     )
     sha256: str | None = Field(
-        None, pattern="^[0-9a-f]{64}$", description="of the weights file; refused where it differs"
+        None, pattern="^[0-9a-f]{64}$", description="sha256 of the weights file; a file with another hash is refused"
     )
 
     trajectory: tuple[Annotated[str, uri_of(FILE_SCHEMES)], ...] | None = Field(
         None,
         min_length=1,
-        description="URIs of checkpoints of the teacher's own training, first to last, for methods that follow its "
-        "way; null: those that a job: teacher kept (training.keep_trajectory)",
+        description="URIs of checkpoints of the teacher's own training, first to last, for methods that learn "
+        "from them; null: those that a job: teacher kept (training.keep_trajectory)",
     )
 
     @property

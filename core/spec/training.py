@@ -16,60 +16,62 @@ class EarlyStopping(Part):
 
 
 class TrainingSpec(Part):
-    """How the student is trained. The baselines get the same, steps included."""
+    """How the student is trained. The baselines are trained in the same way, for the same number of steps."""
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] | Auto = Field(
-        "auto", description="passes over the training split; auto: by its size"
+        "auto", description="passes over the training split; auto: depends on its size"
     )
     max_steps: int | None = Field(
-        None, ge=1, description="optimizer steps after which training ends, whatever `epochs` says"
+        None, ge=1, description="optimizer steps after which training ends, even if `epochs` asks for more"
     )
     batch_size: Annotated[int, Field(ge=1, le=65_536)] | Auto = Field(
-        "auto", description="images; auto: 64, fewer where the split is smaller"
+        "auto", description="images in a batch; auto: 64, or fewer for a smaller training split"
     )
     learning_rate: Annotated[float, Field(gt=0)] | Auto = Field(
-        "auto", description="peak rate; auto: by optimizer, method and batch size"
+        "auto", description="peak learning rate; auto: depends on optimizer, method and batch size"
     )
     optimizer: Literal["auto", "sgd", "muon", "adamw"] = Field(
         "auto",
-        description="sgd: Nesterov momentum 0.9; muon: the same, its direction made orthogonal for the kernels of "
-        "convolutions, at sgd's rates; auto: muon for convolutional students, but sgd for method finetune and where "
-        "a teacher or a generator learns too",
+        description="sgd: with Nesterov momentum 0.9; muon: sgd with orthogonalized updates of convolution kernels, at "
+        "the same rates; adamw; auto: muon for convolutional students, but sgd for method finetune and for methods in "
+        "which a teacher or a generator learns too",
     )
     weight_decay: Annotated[float, Field(ge=0)] | Auto = Field(
         "auto",
-        description="auto: 5e-4 for sgd, which decays everything with the gradient; apart from it 0.1 for muon, which "
-        "decays the kernels of convolutions, and 0.05 for adamw, which decays all but vectors",
+        description="auto: 5e-4 for sgd (on all parameters, added to the gradient), 0.1 for muon (on convolution "
+        "kernels, separate from the gradient), 0.05 for adamw (on all parameters but vectors, likewise separate)",
     )
     schedule: Literal["auto", "cosine", "multistep", "onecycle", "constant"] = Field(
         "auto",
-        description="of the learning rate, step by step; auto: constant, with the weights averaged, for random weights "
-        "and up to eight passes over the training split, else cosine",
+        description="of the learning rate, updated at each step; auto: constant with averaged weights, if the student "
+        "starts with random weights and trains for at most eight epochs; else cosine",
     )
     milestones: tuple[float, ...] = Field(
         (0.625, 0.75, 0.875),
-        description="multistep: shares of all steps after which the rate falls (150, 180, 210 of 240)",
+        description="multistep: the rate falls after these shares of all steps (150, 180, 210 of 240)",
     )
-    decay_factor: float = Field(0.1, gt=0, lt=1, description="multistep: what the rate is multiplied by")
+    decay_factor: float = Field(0.1, gt=0, lt=1, description="multistep: the factor by which the rate is multiplied")
     warmup_epochs: Annotated[float, Field(ge=0)] | Auto = Field(
         "auto",
-        description="epochs of linear rise of the rate; auto: a tenth of the steps where `schedule` is auto and "
-        "comes out constant, else 0",
+        description="epochs in which the rate rises linearly; auto: a tenth of the steps if `schedule` is auto and "
+        "becomes constant, else 0",
     )
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label spread over all classes")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of each label that is spread over all classes")
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | Auto | None = Field(
         "auto",
-        description="per step; null: no averaging. The averaged weights are the result; auto: 0.99 where `schedule` is "
-        "auto and comes out constant, else null",
+        description="decay per step of an exponential moving average of the weights, which then is the result; null: "
+        "no averaging; auto: 0.99 if `schedule` is auto and becomes constant, else null",
     )
     augmentation: Literal["auto", "none", "crop", "light", "strong"] = Field(
         "auto",
-        description="crop: random crops; light: crop and flip; strong: RandAugment besides; auto: light, but "
-        "crop for builtin:digits, and none for up to eight passes over the training split",
+        description="crop: random crops; light: crop and flip; strong: these and RandAugment; auto: light, but crop "
+        "for builtin:digits, and none for trainings of at most eight epochs",
     )
     mixup_alpha: float = Field(0.0, ge=0, description="Beta(alpha, alpha) of mixup; 0: off")
     cutmix_alpha: float = Field(
-        0.0, ge=0, description="Beta(alpha, alpha) of CutMix; 0: off. Both given: each batch draws one"
+        0.0,
+        ge=0,
+        description="Beta(alpha, alpha) of CutMix; 0: off. If both are on, each batch uses one of them at random",
     )
     clip_gradient_norm: Annotated[float, Field(gt=0)] | Auto | None = Field(
         "auto",
@@ -78,48 +80,51 @@ class TrainingSpec(Part):
     )
     early_stopping: EarlyStopping | None = Field(None, description="null: train all epochs")
     image_size: Annotated[int, Field(ge=8, le=1024)] | Auto = Field(
-        "auto", description="height and width the student sees, pixels; auto: by the dataset's images"
+        "auto", description="height and width of the student's input, pixels; auto: depends on the dataset's images"
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="auto: bf16 where the device computes in it (GPU, CPU with AVX-512 BF16 or AMX), else fp32"
+        "auto",
+        description="auto: bf16 if the device has instructions for it (GPU, CPU with AVX-512 BF16 or AMX), else fp32",
     )
     teacher_precision: Literal["auto", "same", "int8"] = Field(
         "auto",
-        description="of a frozen teacher while it teaches. same: `precision`; int8: convolutions in 8-bit integers, "
-        "where they gain and what the teacher says hardly moves, else same; needs a CPU with AVX-512 VNNI; auto: int8 "
-        "where the CPU has it and `precision` is auto, else same",
+        description="of a frozen teacher during training. same: as `precision`; int8: convolutions in 8-bit integers "
+        "if that is faster and the outputs change little, else same; needs a CPU with AVX-512 VNNI; auto: int8 if the "
+        "CPU has that and `precision` is auto, else same",
     )
     kernels: Literal["auto", "torch", "own"] = Field(
         "auto",
-        description="for 3x3 convolutions and batch norms in what is trained on a CPU. own: the engine's, faster, "
-        "compiled when they are first used; they need precision bf16, a CPU with AVX-512 BF16 and a C++ compiler; "
-        "auto: own where that is so and the training is not very short, else torch",
+        description="for 3x3 convolutions and batch norms of networks that are trained on a CPU. own: the engine's own "
+        "faster kernels, which a C++ compiler builds when they are first used; they need precision bf16 and a CPU with "
+        "AVX-512 BF16; auto: own if these are available and the training is not very short, else torch",
     )
     compile: Auto | bool = Field(
         "auto",
-        description="torch.compile the networks; auto: on a GPU, where the training is long enough to pay for it",
+        description="whether networks are compiled by torch.compile; auto: on a GPU, if the training is long enough to "
+        "gain",
     )
     teacher_pass: Literal["auto", "live", "stored"] = Field(
         "auto",
-        description="live: the teacher sees every batch; stored: it sees `stored_views` views of each image once, and "
-        "what it said is read from disk, also by later jobs; auto: stored where the method allows it and it pays",
+        description="live: the teacher runs on every batch; stored: it runs once on `stored_views` views of each "
+        "image, and its outputs are read from disk, also by later jobs; auto: stored if the method allows it and it "
+        "is faster",
     )
     stored_views: Annotated[int, Field(ge=1, le=1024)] | Auto = Field(
         "auto",
-        description="views of each image in a stored teacher pass; an epoch takes the next one; auto: 8, without "
+        description="views of each image in a stored teacher pass; each epoch uses the next view; auto: 8, without "
         "augmentation 1",
     )
-    stored_precision: Literal["fp16", "int8"] = Field("fp16", description="of what a stored teacher pass keeps")
-    seed: int = Field(0, ge=0, lt=2**31, description="of weights, splits, order and augmentation")
+    stored_precision: Literal["fp16", "int8"] = Field("fp16", description="of the outputs in a stored teacher pass")
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of weights, splits, order and augmentation")
     micro_batch_size: Annotated[int, Field(ge=1, le=65_536)] | Auto = Field(
         "auto",
-        description="images that go through the networks at once; their gradients are added up to those of a batch; "
-        "auto: the whole batch, halved when memory runs out",
+        description="images that go through the networks at once; the gradients are summed over the batch; auto: the "
+        "whole batch, halved when memory runs out",
     )
     devices: Annotated[str, Field(pattern=PATTERN)] = Field(
         "auto",
         description="auto, cpu or cuda, and how many: cuda:4 trains on four GPUs of one host, cpu:2 in two processes; "
-        "auto: one GPU where there is one; auto:4: four GPUs, or four processes where there is none",
+        "auto: one GPU if there is one, else the CPU; auto:4: four GPUs, or four processes on a host without a GPU",
     )
     keep_trajectory: int = Field(
         0,
@@ -130,8 +135,8 @@ class TrainingSpec(Part):
     checkpoint_seconds: float = Field(
         60.0,
         gt=0,
-        description="most seconds between checkpoints; an epoch's end is one too, where a tenth of them has passed",
+        description="longest time between checkpoints; the end of an epoch is one too, after a tenth of this time",
     )
     max_runtime_seconds: float | None = Field(
-        None, gt=0, description="seconds over all attempts, after which the job fails; null: no limit"
+        None, gt=0, description="seconds, summed over all attempts, after which the job fails; null: no limit"
     )

@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 
 from core import errors, events
+from core.data import warning_codes as dataset_codes
+from core.networks.weights import warning_codes as weights_codes
+from core.teachers import warning_codes as teacher_codes
 from docs.generator.markdown import cell, code, page, table
 from docs.generator.openapi import openapi_document
 from retort import cli
@@ -15,6 +18,8 @@ details are for people and may change."""
 CATEGORIES = """\
 *user*: the job as written cannot run, and would fail again. *infrastructure*: a machine or a service failed, and
 the same job may succeed elsewhere. *internal*: a defect of Retort."""
+WARNINGS = "Plan, job and report have `warnings`. A job runs in spite of them; each has a code, a message and a hint."
+CODES = (dataset_codes, weights_codes, teacher_codes)
 ENGINE_EXITS = {
     "EXIT_OK": "the job succeeded",
     "EXIT_INTERNAL": "a defect of Retort",
@@ -33,9 +38,14 @@ def errors_page() -> str:
         INTRODUCTION,
         ["## Codes of jobs", "", CATEGORIES, "", *table(["code", "category", "meaning"], job_rows)],
         ["## Codes of HTTP answers", "", *table(["code", "status", "example of `detail`"], _http_rows())],
+        ["## Codes of warnings", "", WARNINGS, "", *table(["code", "meaning"], _warnings())],
         ["## Exit codes of `retort`", "", *table(["code", "meaning"], _client_exits())],
         ["## Exit codes of `python -m core`", "", *table(["code", "meaning"], _engine_exits())],
     )
+
+
+def _warnings() -> list[list[str]]:
+    return [[code(name), cell(meaning)] for codes in CODES for name, meaning in codes.MEANINGS.items()]
 
 
 def _leaves(parent: type[errors.RetortError]) -> Iterator[type[errors.RetortError]]:

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import benchmarks.methods as methods
+from benchmarks.comparison import texts
 from benchmarks.comparison.child import Heard, asks, extra_memory
 from benchmarks.comparison.domains import SOURCE, TARGETS, domain_runs, write_domains
 from benchmarks.comparison.plot import draw, mean_curve
@@ -303,8 +304,8 @@ def test_each_table_has_its_own_place_in_the_document(tmp_path):
     methods.tell("few-shot", [Group("kd", "10 images a class", (outcome(0.3),))], options)
     methods.tell("methods", groups[:1], options)
     text = document.read_text()
-    assert text.startswith("# The methods") and text.count("# The methods") == 1 and "Written by hand." in text
+    assert text.startswith(texts.HEAD) and text.count(texts.HEAD) == 1 and "Written by hand." in text
     assert text.count("## All methods") == text.count("## Over images per class") == 1
     assert "--steps 30 --seeds 1 --parallel 2" in text and "--few-shot" in text and str(Path.home()) not in text
     assert "| kd | 30.0 |" in text and "| kd |  | 60.0" not in text
-    assert "gets 90.0% of them right" in text and (tmp_path / "docs/methods.png").exists()
+    assert "90.0%" in text and (tmp_path / "docs/methods.png").exists()

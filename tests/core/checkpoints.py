@@ -34,10 +34,6 @@ def arguments() -> argparse.Namespace:
     return argparse.Namespace(lr=0.1, data=pathlib.PurePosixPath("/data"), mean=(0.5, 0.5, 0.5))
 
 
-class FoundModule(types.ModuleType):
-    """A module of this test alone, which is gone when the file is read."""
-
-
 WAYS = {
     "timm": lambda s: {"epoch": 3, "arch": "resnet8", "state_dict": s, "optimizer": optimizer(s), "args": arguments(),
                        "version": 2, "metric": 71.2},
@@ -58,6 +54,12 @@ WAYS = {
     "DataParallel": lambda s: {"state_dict": below("module.", s), "best_acc1": torch.tensor(71.2)},
     "torch.compile": lambda s: below("_orig_mod.", s),
     "compiled in Lightning": lambda s: {"state_dict": below("model._orig_mod.", s)},
+    "fairscale": lambda s: {"model": below("_fpw_module.", s), "args": arguments()},
+    "FSDP in every block": lambda s: {
+        "_fsdp_wrapped_module." + key.replace("layer1.", "layer1._fsdp_wrapped_module."): value
+        for key, value in s.items()},
+    "activation checkpoints": lambda s: {
+        key.replace("layer2.0.", "layer2.0._checkpoint_wrapped_module."): value for key, value in s.items()},
     "compiled DataParallel": lambda s: {"net": below("module._orig_mod.", s), "acc": 93.1, "epoch": 200},
     "fairseq": lambda s: {"args": None, "model": below("encoder.", s), "last_optimizer_state": optimizer(s)},
     "ema key": lambda s: {"model": other(s), "ema": s},

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from written_once import measured_files_written_once
 
 from core.evaluation.predict import predict
 from core.events import Event, Failure, Result
@@ -57,7 +58,8 @@ def run_job(tmp_path_factory) -> Callable[..., Ran]:
 
         place = Place(ran.out, ran.out / "cache", inputs, policy or Policy())
         try:
-            ran.result = specialize(parse_job(document), place, report, **how)
+            with measured_files_written_once():
+                ran.result = specialize(parse_job(document), place, report, **how)
         except Exception as error:
             ran.error = error
         return ran

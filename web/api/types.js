@@ -83,6 +83,9 @@
  * @property {number} num_validation
  * @property {number} num_test
  * @property {number} num_unreadable
+ * @property {Record<string, number>} [passed_over] reason -> files that are not used
+ * @property {{ path: string, image_column: string, label_column: string, num_rows: number }[]} [tables]
+ * @property {number | null} [smallest_difference] of two networks that the test split can tell apart; fraction
  */
 
 /**

@@ -1,6 +1,6 @@
 // The plan of a job: what it would be, before anything is trained.
 
-/** @import { Job, PlanAnswer } from "../api/types.js" */
+/** @import { DatasetFacts, Job, PlanAnswer } from "../api/types.js" */
 
 import { missingWorker } from "../jobs/describe.js";
 import { h } from "../view/dom.js";
@@ -26,7 +26,7 @@ export function planSummary(plan) {
 
 /**
  * @param {PlanAnswer} plan
- * @returns {[name: string, value: string][]}
+ * @returns {Row[]}
  */
 function studentRows({ spec, student }) {
   const { weights } = spec.student;
@@ -40,7 +40,7 @@ function studentRows({ spec, student }) {
 
 /**
  * @param {PlanAnswer} plan
- * @returns {[name: string, value: string][]}
+ * @returns {Row[]}
  */
 function teacherRows({ teacher, teacher_validation_top1: top1 }) {
   if (!teacher) return [];
@@ -51,29 +51,62 @@ function teacherRows({ teacher, teacher_validation_top1: top1 }) {
   ];
 }
 
+/** @typedef {[name: string, value: string]} Row */
+
 /**
  * @param {PlanAnswer} plan
- * @returns {[name: string, value: string][]}
+ * @returns {Row[]}
  */
 function datasetRows({ dataset }) {
-  const { classes, num_train: train, num_validation: validation, num_test: test, num_unreadable: unreadable } = dataset;
+  const { classes, num_train: train, num_validation: validation, num_test: test } = dataset;
   const names = classes.slice(0, SHOWN_CLASSES).join(", ");
   return [
     ["Images", `${train} for training, ${validation} for validation, ${test} for the test`],
+    ...provableRows(dataset.smallest_difference),
     ["Classes", `${classes.length}: ${names}${classes.length > SHOWN_CLASSES ? ", …" : ""}`],
-    ...(unreadable ? [/** @type {[string, string]} */ (["Left out", plural(unreadable, "unreadable image")])] : []),
+    ...tableRows(dataset),
+    ...unusedRows(dataset),
   ];
 }
 
 /**
+ * How small a difference between two networks the test images can prove.
+ * @param {number | null} [difference]
+ * @returns {Row[]}
+ */
+function provableRows(difference) {
+  return difference == null ? [] : [["", `the test can prove a difference of ${(100 * difference).toFixed(1)} points`]];
+}
+
+/**
+ * @param {DatasetFacts} dataset
+ * @returns {Row[]}
+ */
+function tableRows({ tables = [] }) {
+  return tables.map(({ path, image_column: image, label_column: label, num_rows: rows }) => {
+    return ["Labels", `${plural(rows, "row")} of ${path}, columns ${image} and ${label}`];
+  });
+}
+
+/**
+ * @param {DatasetFacts} dataset
+ * @returns {Row[]}
+ */
+function unusedRows({ num_unreadable: unreadable, passed_over: reasons = {} }) {
+  /** @type {Row[]} */
+  const rows = Object.entries(reasons).map(([reason, files]) => ["Not used", `${plural(files, "file")}: ${reason}`]);
+  return unreadable ? [...rows, ["Not used", plural(unreadable, "unreadable image")]] : rows;
+}
+
+/**
  * @param {PlanAnswer} plan
- * @returns {[name: string, value: string][]}
+ * @returns {Row[]}
  */
 function costRows({ estimate }) {
   const time = estimate.training_seconds ? `, about ${seconds(estimate.training_seconds)}` : "";
   return [
     ["Training", `${count(estimate.steps)} steps${time}`],
-    ...(estimate.memory_bytes ? [/** @type {[string, string]} */ (["Memory", bytes(estimate.memory_bytes)])] : []),
+    ...(estimate.memory_bytes ? [/** @type {Row} */ (["Memory", bytes(estimate.memory_bytes)])] : []),
   ];
 }
 

@@ -1,47 +1,28 @@
 """CIFAR-10 and CIFAR-100 as their authors publish them, loose or in the official tar.gz: python pickles or binary rows.
 
-A pickle is a program. The unpickler here admits the constructors that NumPy's arrays and bytes need and nothing else;
-strings of Python 2 are read as bytes, as the authors advise.
+A pickle is never unpickled (core.data.readers.cifar_pickle); strings of Python 2 are read as bytes, as the authors
+advise.
 """
 
-import importlib
-import io
-import pickle
 import posixpath
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from core.data import cifar_pickle
 from core.data.listing import Listing, Record, SplitName
+from core.data.passed_over import with_litter
+from core.data.reading import Reader, Reading
 from core.data.tree import Tree
 from core.errors import DatasetInvalid
-from core.spec import DatasetSpec
 
 SIDE = 32
 PIXELS = 3 * SIDE**2
 
 
-def _latin1(text: str, encoding: str) -> bytes:
-    """How Python 3 pickles bytes in the protocols of Python 2: as text, and codecs.encode to turn it back."""
-    if encoding != "latin1":
-        raise DatasetInvalid(f"the pickle asks for the codec {encoding!r}")
-    return text.encode("latin1")
-
-
-# What an array is rebuilt from, by the pickled names of old and new NumPy (private in both, but fixed by every file).
-_multiarray: Any = importlib.import_module("numpy._core.multiarray")
-_numeric: Any = importlib.import_module("numpy._core.numeric")
-_SAFE = {
-    ("numpy.core.multiarray", "_reconstruct"): _multiarray._reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _multiarray._reconstruct,
-    ("numpy.core.numeric", "_frombuffer"): _numeric._frombuffer,
-    ("numpy._core.numeric", "_frombuffer"): _numeric._frombuffer,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): _latin1,
-}
 _FILES: dict[str, SplitName] = {
     **{f"data_batch_{number}": "train" for number in range(1, 6)},
     "test_batch": "test",
@@ -50,13 +31,6 @@ _FILES: dict[str, SplitName] = {
 }
 # Labels before the pixels of a row: CIFAR-100 stores the coarse one first.
 _CIFAR10, _CIFAR100 = 1, 2
-
-
-class _ArraysOnly(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in _SAFE:
-            return _SAFE[module, name]
-        raise DatasetInvalid(f"the pickle asks for {module}.{name}; CIFAR files hold arrays and lists only")
 
 
 class _Arrays:
@@ -81,11 +55,13 @@ class _Arrays:
 def load_arrays(data: bytes, path: str) -> dict[bytes, Any]:
     """The dictionary in a CIFAR pickle. Raises DatasetInvalid for anything but arrays and plain values."""
     try:
-        loaded = _ArraysOnly(io.BytesIO(data), encoding="bytes").load()
+        loaded = cifar_pickle.load(data)
     except DatasetInvalid as error:
-        raise DatasetInvalid(f"{path!r}: {error.message}", pointer="/dataset/uri") from None
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        raise DatasetInvalid(f"{path!r} is damaged: {error}", pointer="/dataset/uri") from None
+        raise DatasetInvalid(
+            f"{path!r}: {error.message}",
+            hint="the binary form of the dataset (cifar-10-binary.tar.gz) is read as well",
+            pointer="/dataset/uri",
+        ) from None
     if not isinstance(loaded, dict):
         raise DatasetInvalid(f"{path!r} holds a {type(loaded).__name__}, not a dictionary", pointer="/dataset/uri")
     return {key.encode() if isinstance(key, str) else key: value for key, value in loaded.items()}
@@ -104,6 +80,18 @@ def binary_files(tree: Tree) -> dict[str, SplitName]:
     return _matching(tree, ".bin")
 
 
+def _chosen(files: dict[str, SplitName], reading: Reading) -> dict[str, SplitName]:
+    """The batches with their splits, as dataset.splits changes them."""
+    chosen: dict[str, SplitName] = {}
+    for path, split in files.items():
+        match = reading.rules.match(path)
+        if match is None:
+            chosen[path] = split
+        elif match.target != "ignore":
+            chosen[path] = match.target
+    return chosen
+
+
 def _matching(tree: Tree, extension: str) -> dict[str, SplitName]:
     found: dict[str, SplitName] = {}
     for path in tree.paths:
@@ -114,11 +102,12 @@ def _matching(tree: Tree, extension: str) -> dict[str, SplitName]:
     return found
 
 
-def read_python(tree: Tree, spec: DatasetSpec) -> Listing:
+def read_python(reading: Reading) -> Listing:
     """Batches with b"data" (N x 3072 uint8, channels first) and b"labels" or b"fine_labels"."""
+    tree = reading.tree
     names = _python_names(tree)
     records: list[Record] = []
-    for path, split in python_files(tree).items():
+    for path, split in _chosen(python_files(tree), reading).items():
         records += _records(path, split, _python_batch(tree, path)[1], names)
     return _listing("cifar-python", tree, records, lambda path: _python_batch(tree, path)[0])
 
@@ -133,11 +122,12 @@ def _python_batch(tree: Tree, path: str) -> tuple[np.ndarray, list[int]]:
     return _upright(pixels), labels
 
 
-def read_binary(tree: Tree, spec: DatasetSpec) -> Listing:
+def read_binary(reading: Reading) -> Listing:
     """Rows of 1 (CIFAR-10) or 2 (CIFAR-100: coarse, fine) label bytes and 3072 pixels."""
+    tree = reading.tree
     names, num_labels = _binary_names(tree)
     records: list[Record] = []
-    for path, split in binary_files(tree).items():
+    for path, split in _chosen(binary_files(tree), reading).items():
         rows = _binary_rows(tree, path, num_labels)
         records += _records(path, split, rows[:, num_labels - 1].tolist(), names)
     return _listing(
@@ -172,7 +162,8 @@ def _records(path: str, split: SplitName, labels: list[int], names: list[str]) -
 def _listing(form: str, tree: Tree, records: list[Record], load: Callable[[str], np.ndarray]) -> Listing:
     if not records:
         raise DatasetInvalid(f"{tree.where!r} holds no CIFAR batch", pointer="/dataset/uri")
-    return Listing(form, records, _Arrays(load).image, image_size=(SIDE, SIDE))
+    passed = with_litter(Counter(), tree)
+    return Listing(form, records, _Arrays(load).image, image_size=(SIDE, SIDE), passed_over=passed)
 
 
 def _python_names(tree: Tree) -> list[str]:
@@ -193,3 +184,9 @@ def _binary_names(tree: Tree) -> tuple[list[str], int]:
             return names, _CIFAR100 if name.startswith("fine") else _CIFAR10
     stems = {posixpath.splitext(posixpath.basename(path))[0] for path in binary_files(tree)}
     return [], _CIFAR100 if stems & {"train", "test"} else _CIFAR10
+
+
+READERS = (
+    Reader("cifar-python", 10, lambda reading: bool(python_files(reading.tree)), read_python),
+    Reader("cifar-binary", 20, lambda reading: bool(binary_files(reading.tree)), read_binary),
+)

@@ -1,102 +1,98 @@
-"""One folder a class: `<class>/**/<image>`, or `train|val|test/<class>/**/<image>`; one folder around all is fine."""
+"""One folder a class: `<class>/**/<image>`, `<split>/<class>/**/<image>` or `<class>/<split>/<image>`."""
 
 import posixpath
 from collections import Counter
 
-from core.data.images import EXTENSIONS, encoded_reader
-from core.data.listing import SPLIT_WORDS, UNNAMED, Listing, Record
+from core.data import warning_codes
+from core.data.file_kinds import IMAGE_EXTENSIONS, listed
+from core.data.images import encoded_reader
+from core.data.layout.classes import Layout
+from core.data.layout.emptiness import without_images
+from core.data.listing import UNNAMED, Listing, Record
+from core.data.passed_over import IGNORED_IMAGES, files_counts, files_warning, with_litter
+from core.data.reading import Reader, Reading
+from core.data.tables.notices import unused_tables
 from core.data.tree import Tree
 from core.errors import DatasetInvalid
-from core.spec import DatasetSpec
-
-# What macOS and Windows leave behind.
-_LITTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
-
-Parts = tuple[str, ...]
+from core.events import JobWarning
 
 
-def recognizes(tree: Tree, spec: DatasetSpec) -> bool:
-    return any(is_image(path) for path in tree.paths)
+def recognizes(reading: Reading) -> bool:
+    """Whether the tree holds loose images."""
+    return bool(reading.contents.images)
 
 
-def read(tree: Tree, spec: DatasetSpec) -> Listing:
-    """Images are told by their extension; other files are passed over. A folder without images is an empty class."""
-    images = {path: tuple(path.split("/")) for path in tree.paths if is_image(path)}
-    if not images:
+def read(reading: Reading) -> Listing:
+    """The listing of class folders. Raises DatasetInvalid where the folders tell no classes, or could tell several."""
+    tree = reading.tree
+    if not reading.contents.images:
         raise DatasetInvalid(
-            f"{tree.where!r} holds no image: {found(tree)}. Images end in {', '.join(sorted(EXTENSIONS))}",
+            f"{tree.where!r} holds no image: {found(tree)}. Images end in {', '.join(sorted(IMAGE_EXTENSIONS))}, or "
+            "start as such a file does",
             pointer="/dataset/uri",
         )
-    depth = _wrapping(list(images.values()))
-    loose = next((path for path, parts in images.items() if len(parts) < depth + 2), None)
-    if loose is not None:
-        raise DatasetInvalid(
-            f"{loose!r} lies in no class folder; wanted: <class>/<image> or train/<class>/<image>",
-            pointer="/dataset/uri",
-        )
-    has_splits = _has_splits(list(images.values()), depth)
-    records = [_record(path, parts, depth, has_splits) for path, parts in images.items()]
+    layout, num_ignored = reading.layout
+    records = [Record(path, label, split, path) for path, label, split in sorted(layout.placed)]
+    explained = [*layout.left_out, *layout.unlabelled]
     filled = {record.label for record in records}
-    empty = _class_folders(tree, next(iter(images.values())), depth, has_splits) - filled
-    return Listing("folder", records, encoded_reader(tree), empty_classes=tuple(sorted(empty)))
+    empty, others = without_images(tree, layout.class_parents, filled, explained, reading.rules)
+    counts = files_counts(reading.contents)
+    passed = counts.copy()
+    for folder, count in {**layout.left_out, **layout.unlabelled}.items():
+        passed[f"images in {folder!r}"] += count
+    if num_ignored:
+        passed[IGNORED_IMAGES] += num_ignored
+    return Listing(
+        "folder",
+        records,
+        encoded_reader(tree),
+        empty_classes=empty,
+        passed_over=with_litter(passed, tree),
+        warnings=(*_warnings(layout, others), *unused_tables(reading.choice.unused), *files_warning(counts)),
+    )
 
 
-def is_flat(tree: Tree) -> bool:
+def _warnings(layout: Layout, others: list[str]) -> tuple[JobWarning, ...]:
+    warnings = []
+    left_out = {**layout.left_out, **dict.fromkeys(others, 0)}
+    if left_out:
+        folders = ", ".join(f"{name!r} ({count} images)" for name, count in left_out.items())
+        warnings.append(
+            JobWarning(
+                code=warning_codes.FOLDERS_LEFT_OUT,
+                message=f"left out, as neither split nor class: {folders}",
+                hint="if such a folder is a split or class, say so in dataset.splits",
+                count=len(left_out),
+            )
+        )
+    if layout.unlabelled:
+        folders = ", ".join(f"{name!r} ({count} images)" for name, count in layout.unlabelled.items())
+        warnings.append(
+            JobWarning(
+                code=warning_codes.UNLABELLED_LEFT_OUT,
+                message=f"left out, since the images lie in no class folders: {folders}",
+                hint="sort these images into class folders, so that the student is tested with them",
+                count=sum(layout.unlabelled.values()),
+            )
+        )
+    return tuple(warnings)
+
+
+def is_flat(reading: Reading) -> bool:
     """Whether all images lie side by side in one folder, which then names no class."""
-    return len({posixpath.dirname(path) for path in tree.paths if is_image(path)}) == 1
+    return len({posixpath.dirname(path) for path in reading.contents.images}) == 1
 
 
-def read_flat(tree: Tree) -> Listing:
+def read_flat(reading: Reading) -> Listing:
     """The images of a flat folder, all of the class UNNAMED."""
-    records = [Record(path, UNNAMED, "train", path) for path in tree.paths if is_image(path)]
-    return Listing("images", records, encoded_reader(tree))
+    records = [Record(path, UNNAMED, "train", path) for path in reading.contents.images]
+    return Listing("images", records, encoded_reader(reading.tree))
 
 
 def found(tree: Tree) -> str:
     """What a tree holds, in few words."""
     kinds = Counter(posixpath.splitext(path)[1].lower() or "no extension" for path in tree.paths)
-    if not kinds:
-        return "it is empty"
-    return "found " + ", ".join(f"{count} x {kind}" for kind, count in kinds.most_common(5))
+    return f"found {listed(kinds)}" if kinds else "it is empty"
 
 
-def is_image(path: str) -> bool:
-    """Whether a path ends like an image and is neither hidden nor litter."""
-    return posixpath.splitext(path)[1].lower() in EXTENSIONS and not _is_litter(path)
-
-
-def _is_litter(path: str) -> bool:
-    return any(part.startswith(".") or part in _LITTER for part in path.split("/"))
-
-
-def _wrapping(images: list[Parts]) -> int:
-    """How many folders surround everything, as long as a class folder is left in every path."""
-    depth = 0
-    while len({parts[depth] for parts in images}) == 1:
-        if min(map(len, images)) < depth + 3 or _has_splits(images, depth):
-            break
-        depth += 1
-    return depth
-
-
-def _has_splits(images: list[Parts], depth: int) -> bool:
-    """Whether the folders there are splits: all of them are split words, so a class may be called `train`."""
-    return all(len(parts) >= depth + 3 and parts[depth].lower() in SPLIT_WORDS for parts in images)
-
-
-def _class_folders(tree: Tree, image: Parts, depth: int, has_splits: bool) -> set[str]:
-    """The names of all folders at the place of a class, with or without images."""
-    at = depth + has_splits
-    names = set()
-    for path in tree.folders:
-        parts = tuple(path.split("/"))
-        inside = parts[:depth] == image[:depth] and len(parts) > at and not _is_litter(path)
-        if inside and (not has_splits or parts[depth].lower() in SPLIT_WORDS):
-            names.add(parts[at])
-    return names
-
-
-def _record(path: str, parts: Parts, depth: int, has_splits: bool) -> Record:
-    if has_splits:
-        return Record(path, parts[depth + 1], SPLIT_WORDS[parts[depth].lower()], path)
-    return Record(path, parts[depth], None, path)
+READERS = (Reader("folder", 70, recognizes, read),)

@@ -12,7 +12,9 @@ from core.spec.warning_codes import METHOD_TERM_WITHOUT_EFFECT
 
 def idle(method: str, term: str, reason: str, hint: str | None = None) -> JobWarning:
     """The warning that a term of a method is left out or has no effect, and why."""
-    return JobWarning(code=METHOD_TERM_WITHOUT_EFFECT, message=f"method {method!r}: {term} has no effect: {reason}", hint=hint)
+    return JobWarning(
+        code=METHOD_TERM_WITHOUT_EFFECT, message=f"method {method!r}: {term} has no effect: {reason}", hint=hint
+    )
 
 
 def refuse(knob: str, detail: str) -> None:

@@ -19,12 +19,12 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def names() -> list[str]:
-    """The names worth listing; wide ResNets and ResNets exist for every valid depth besides."""
+    """The names that catalogues list. ResNets and wide ResNets also exist for every other valid depth."""
     return [name for family in FAMILIES for name in family.NAMES]
 
 
 def maker(name: str) -> Callable[[int], nn.Module] | None:
-    """What builds the network of this name for a number of classes, or None where no family knows the name."""
+    """The function that builds the network of this name for a number of classes; None if no family has the name."""
     return next((make for family in FAMILIES if (make := family.maker(name))), None)
 
 

@@ -1,4 +1,4 @@
-"""A frozen network in 8-bit integers, for CPUs that multiply them faster than anything else."""
+"""A frozen network computed in 8-bit integers, for CPUs on which that is faster than floating point."""
 
 from core.networks.quantized.features import NUM_IMAGES, NotQuantized, QuantizedFeatures, quantized
 

@@ -1,4 +1,4 @@
-"""How the real values of a network are written as integers from 0 to 255: by the range that they have for images."""
+"""Maps the values of a network to integers from 0 to 255, by the range that they have for calibration images."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Scale:
 
     @classmethod
     def of(cls, smallest: float, largest: float) -> "Scale":
-        """For values in this range and 0, which is kept exactly: padding is made of it."""
+        """The scale for values in this range. Zero is represented exactly, because padding consists of zeros."""
         smallest, largest = min(smallest, 0.0), max(largest, 0.0)
         step = max((largest - smallest) / LARGEST, 1e-12)
         return cls(step, round(-smallest / step))
@@ -29,10 +29,10 @@ class Scale:
 def scales(module: fx.GraphModule, values: Iterable[fx.Node], pixels: Tensor) -> dict[fx.Node, Scale]:
     """A scale for each of the values, from the range that it takes for these (N, 3, V, V) pixels.
 
-    The whole range: cutting off the largest values, for finer steps of all others, moved logits further.
+    The whole range is used: cutting off the largest values, for finer steps of the others, changed the logits more.
     """
     watch = _Watch(module, frozenset(values))
-    # In halves of what a forward pass may take: this one is in float32, and keeps shortcuts beside what is convolved.
+    # In batches of half the usual size: this forward pass is in float32 and keeps shortcuts beside the convolved maps.
     with torch.no_grad():
         for part in pixels.split(images_at_once(pixels.shape[-1], pixels.device) // 2):
             watch.run(part)

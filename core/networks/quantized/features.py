@@ -1,4 +1,4 @@
-"""From a frozen network to the same network in integers, if that pays and it still says the same."""
+"""Converts a frozen network to 8-bit integers, if that is faster and the outputs stay nearly the same."""
 
 import json
 from collections.abc import Sequence
@@ -24,21 +24,21 @@ TOLERANCE = 0.1
 MAP_TOLERANCE = 0.25
 NUM_IMAGES = 64  # half of them to calibrate, half to compare
 KIND = "teacher-integers"
-_FORM = 1  # raised whenever the same network and images would have another outcome: part of every address
+_FORM = 1  # increased whenever a change of this code changes the result: part of every cache address
 
 
 class NotQuantized(Exception):
-    """The network stays in floats; the message says why."""
+    """The network stays in floating point; the message is the reason."""
 
 
 class QuantizedFeatures:
-    """A network's features from its integer form, which knows one set of taps."""
+    """Features of a network in its integer form, for one set of taps."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         self._module = module
 
     def features(self, pixels: Tensor) -> Features:
-        """What Network.features gives for these taps, but for rounding to 8 bits."""
+        """The same as Network.features for these taps, apart from rounding to 8 bits."""
         logits, pooled, *maps = self._module(pixels)
         return Features(logits, pooled, tuple(maps))
 
@@ -52,14 +52,14 @@ def quantized(
     batch_size: int,
     findings: Findings | None = None,
 ) -> QuantizedFeatures:
-    """`network` in integers, with floats of `dtype` where it needs them; to be called under autocast to that type.
+    """`network` in 8-bit integers, with floats of `dtype` elsewhere; call it under autocast to that type.
 
-    `network`: frozen, float32, on the CPU. `views`: NUM_IMAGES images such as it will see, (N, 3, V, V) in [0, 1];
-    fewer will do. Fastest for batches of `batch_size`. `findings`: where the outcome is kept for the next one who asks.
-    Raises NotQuantized where it would gain nothing, say something else, or cannot be followed.
+    `network` is frozen, float32, on the CPU. `views` are up to NUM_IMAGES images of its kind, (N, 3, V, V) in [0, 1].
+    It is fastest for batches of `batch_size`. `findings` is the cache in which the result is stored for later jobs.
+    Raises NotQuantized if it would not be faster, its outputs would differ too much, or it cannot be exported.
     """
     if not _is_convolutional(network):
-        raise NotQuantized("it has no convolutions that could gain")
+        raise NotQuantized("it has no convolutions that would be faster in integers")
     observed = Observed(network, [network.tap(tap) for tap in taps])
     address = _address(observed, views, dtype)
     content = findings.recall(KIND, address) if findings is not None else None
@@ -78,7 +78,7 @@ def quantized(
 
 
 def _address(observed: Observed, views: Tensor, dtype: torch.dtype) -> str:
-    """Of all that the outcome depends on, but for this package itself: `_FORM` stands for it."""
+    """The cache address of everything that the result depends on; `_FORM` stands for the code of this package."""
     facts = {
         "form": _FORM,
         "architecture": observed.network.architecture,
@@ -91,17 +91,20 @@ def _address(observed: Observed, views: Tensor, dtype: torch.dtype) -> str:
 
 
 def _found_out(observed: Observed, views: Tensor) -> dict[str, Any]:
-    """The record of the network's graph and scales, or why it has none. Raises NotQuantized for what may be otherwise
-    the next time."""
+    """The record of the network's graph and scales, or the reason why there is none. Raises NotQuantized for a reason
+    that may not hold the next time.
+    """
     try:
         with torch.autocast("cpu", enabled=False):
             module = exported(observed, views[:2])
     except Exception as error:  # torch.export has no common base for what it raises
-        raise NotQuantized(f"torch.export cannot follow it: {_first_line(error)}") from error
+        raise NotQuantized(f"torch.export cannot export it: {_first_line(error)}") from error
     chosen = plan(module.graph)
     if chosen is None:
-        return {"refusal": "too few of its convolutions would gain"}
-    calibrating = views[::2]  # from all over a dataset that may be ordered by class, as those that are compared
+        return {"refusal": "too few of its convolutions would be faster in integers"}
+    calibrating = views[
+        ::2
+    ]  # evenly from the whole dataset, which may be sorted by class; the images for comparison likewise
     try:
         return recorded(module, scales(module, chosen.integers, calibrating), observed)
     except NotRecordable as reason:
@@ -109,13 +112,13 @@ def _found_out(observed: Observed, views: Tensor) -> dict[str, Any]:
 
 
 def _is_convolutional(network: Network) -> bool:
-    """Whether there is a convolution that could be taken over: cheaper to know than a graph is to make."""
+    """Whether any convolution could be computed in integers; this check is cheaper than an export."""
     found = (module for module in network.module.modules() if type(module) is nn.Conv2d)
     return any(each.groups == 1 and each.in_channels >= MIN_CHANNELS for each in found)
 
 
 def _differs(network: Network, taps: Sequence[int | str], made: QuantizedFeatures, views: Tensor) -> str | None:
-    """Where the integers say something else than the floats do, that."""
+    """A description of the output that differs too much between integers and floats; None if all agree."""
     floats, integers = network.features(views, taps), made.features(views)
     found = [("logits", _centred(floats.logits), _centred(integers.logits), TOLERANCE)]
     if floats.pooled is not None and integers.pooled is not None:
@@ -124,8 +127,8 @@ def _differs(network: Network, taps: Sequence[int | str], made: QuantizedFeature
         found.append(("maps", one, other, MAP_TOLERANCE))
     for name, one, other, allowed in found:
         moved = _moved(one, other)
-        if not moved <= allowed:  # nor where it is not a number
-            return f"its {name} would move by {moved:.0%}; allowed: {allowed:.0%}"
+        if not moved <= allowed:  # false for NaN too
+            return f"its {name} would change by {moved:.0%}; allowed: {allowed:.0%}"
     return None
 
 

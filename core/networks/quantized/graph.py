@@ -1,6 +1,6 @@
-"""A network's features as a graph of operations, and the convolutions in it that 8-bit integers can take over.
+"""The features of a network as a graph of operations, and the convolutions in it that can use 8-bit integers.
 
-A convolution takes along what follows it alone: the addition of a shortcut, and a ReLU.
+A convolution is computed together with the operations that only it feeds: the addition of a shortcut, and a ReLU.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,13 +13,13 @@ from core.networks.network import Network
 from core.networks.taps import TapPoint
 
 aten = torch.ops.aten
-# Narrower inputs, an image's three channels above all, leave most of a vector empty, and coarse steps harm them most.
+# Inputs with fewer channels, such as images, leave most of a vector register empty, and coarse steps harm them most.
 MIN_CHANNELS = 16
 
 
 @dataclass(frozen=True)
 class Group:
-    """A convolution and what is computed with it at once: `last` is the value that others read."""
+    """A convolution and the operations that are computed together with it; `last` is the value that others read."""
 
     conv: fx.Node
     last: fx.Node
@@ -28,17 +28,17 @@ class Group:
 
     @property
     def source(self) -> fx.Node:
-        """What is convolved."""
+        """The input of the convolution."""
         return self.conv.args[0]
 
     @property
     def operands(self) -> tuple[fx.Node, ...]:
-        """The values that must be there as integers."""
+        """The inputs that must be 8-bit integers."""
         return (self.source, self.shortcut) if self.shortcut is not None else (self.source,)
 
     @property
     def inner(self) -> tuple[fx.Node, ...]:
-        """The values that are never seen outside."""
+        """The intermediate values, which no operation outside the group reads."""
         inner, node = [], self.conv
         while node is not self.last:
             inner.append(node)
@@ -59,9 +59,9 @@ class Observed(nn.Module):
 
 
 def exported(observed: Observed, pixels: Tensor) -> fx.GraphModule:
-    """The same as a graph, for any N; `pixels` are an example with N > 1.
+    """The observed network as a graph for any N; `pixels` are an example with N > 1.
 
-    What torch.export cannot follow raises whatever it raises.
+    Raises any exception of torch.export if the network cannot be exported.
     """
     batch = torch.export.Dim("batch", min=1)
     with torch.no_grad():
@@ -69,7 +69,7 @@ def exported(observed: Observed, pixels: Tensor) -> fx.GraphModule:
     module = program.module()
     for node in list(module.graph.nodes):
         if node.op == "call_module" and node.name == "_guards_fn":
-            module.graph.erase_node(node)  # repeats what is known of the pixels at every call
+            module.graph.erase_node(node)  # the guard would check the pixels' shape again at every call
         elif node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload):
             node.target = _without_mutation(node.target)
     module.recompile()
@@ -77,8 +77,9 @@ def exported(observed: Observed, pixels: Tensor) -> fx.GraphModule:
 
 
 def _without_mutation(operation: torch._ops.OpOverload) -> torch._ops.OpOverload:
-    """The form of an in-place operation that leaves its input alone: what is computed afterwards, from either name of
-    the tensor, is traced as computed from the operation's result."""
+    """The out-of-place form of an in-place operation. Later uses of the changed tensor, under either name, are traced
+    as uses of the operation's result.
+    """
     packet, overload = operation._schema.name.split("::")[1], operation._overloadname
     plain = getattr(aten, packet.removesuffix("_"), None) if packet.endswith("_") else None
     return getattr(plain, overload, operation) if plain is not None else operation
@@ -96,7 +97,7 @@ def groups(graph: fx.Graph) -> Iterator[Group]:
         if follower is not None and _is_sum_of_equals(follower):
             one, other = follower.args
             shortcut = other if one is node else one
-            # Of two convolutions that are added, the later one takes the sum along.
+            # If the outputs of two convolutions are added, the addition is computed with the later one.
             if place[shortcut] < place[node] or not _is_eligible(shortcut):
                 last = follower
             else:
@@ -133,6 +134,6 @@ def _is_sum_of_equals(node: fx.Node) -> bool:
 
 
 def shape(node: fx.Node) -> tuple[int, ...]:
-    """Of the value that a node gives, the batch as it was traced."""
+    """The shape of a node's value, with the batch size of the traced example."""
     value = node.meta.get("val")
     return tuple(value.shape) if isinstance(value, Tensor) else ()

@@ -1,4 +1,4 @@
-"""Which convolutions of a network pay for being computed in integers."""
+"""Decides which convolutions of a network are faster in 8-bit integers."""
 
 import math
 from collections.abc import Iterable
@@ -8,23 +8,23 @@ from torch import fx
 
 from core.networks.quantized.graph import Group, groups, shape
 
-# Multiply-adds for each value that must be turned into an integer in a pass of its own. At 160 the pass takes what the
-# integers save (one core of an AMD EPYC with AVX-512 VNNI).
+# Multiply-adds for each value that must be converted to an integer in a pass of its own. At 160 the conversion takes as
+# long as the integers save (one core of an AMD EPYC with AVX-512 VNNI).
 MIN_OPERATIONS = 256
-# Of all convolutions' multiply-adds: with less in integers the rest of the network decides how long it takes.
+# Share of all convolutions' multiply-adds. With fewer in integers, the rest of the network dominates the time.
 MIN_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Groups by the value that they give, and the values that must be there as integers."""
+    """Groups by their output value, and the values that must be converted to integers."""
 
     groups: dict[fx.Node, Group]
     integers: frozenset[fx.Node]
 
 
 def plan(graph: fx.Graph) -> Plan | None:
-    """None where integers would not pay."""
+    """The plan; None if integers would not be faster."""
     kept = [group for chain in _chains(list(groups(graph))) if _pays(chain) for group in chain]
     everything = sum(_operations(node) for node in graph.nodes if _is_convolution(node))
     if not kept or _total(kept) < MIN_SHARE * everything:
@@ -33,7 +33,7 @@ def plan(graph: fx.Graph) -> Plan | None:
 
 
 def _chains(found: list[Group]) -> list[list[Group]]:
-    """Groups that hand integers to each other, or read the same value, belong together."""
+    """Sets of groups that pass integers to each other or read the same value."""
     chain_of: dict[fx.Node, list[Group]] = {}
     for group in found:
         joined = [group]

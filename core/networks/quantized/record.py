@@ -1,5 +1,5 @@
-"""The graph of a network and the scales of its integers as JSON: they take a second to find out, and are the same for
-every job of the same teacher and the same images.
+"""The graph of a network and the scales of its integers as JSON. Computing them takes a second, and they are the same
+for every job with the same teacher and images.
 """
 
 import operator
@@ -16,17 +16,19 @@ OPERATORS = ("add", "floordiv", "mul", "sub")  # of sizes
 
 
 class NotRecordable(Exception):
-    """The graph has something in it that JSON does not hold."""
+    """The graph contains something that cannot be written as JSON."""
 
 
 def recorded(module: fx.GraphModule, scales: Mapping[fx.Node, Scale], root: nn.Module) -> dict[str, Any]:
-    """JSON. `root` must have what the graph reads, under the same names; raises NotRecordable."""
+    """The graph as JSON. `root` must have the attributes that the graph reads, under the same names. Raises
+    NotRecordable.
+    """
     nodes = [_node_to_json(node, root) for node in module.graph.nodes]
     return {"nodes": nodes, "scales": {node.name: [scale.step, scale.zero] for node, scale in scales.items()}}
 
 
 def recalled(told: Mapping[str, Any], root: nn.Module) -> tuple[fx.GraphModule, dict[fx.Node, Scale]]:
-    """What was recorded, over what `root` has."""
+    """The graph from its record, with the attributes of `root`."""
     graph, nodes = fx.Graph(), {}
     for one in told["nodes"]:
         arguments = _from_json(one["args"], nodes), _from_json(one["kwargs"], nodes)
@@ -58,7 +60,7 @@ def _has(root: nn.Module, path: str) -> bool:
 
 
 def _size(size: int | torch.SymInt) -> int:
-    """Of the batch that was traced, where it may be any."""
+    """The batch size of the traced example, for a dimension that may have any size."""
     return size if isinstance(size, int) else size.node.hint
 
 

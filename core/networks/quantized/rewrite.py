@@ -1,7 +1,7 @@
-"""The graph with its convolutions in integers: oneDNN's operations, which torch's own CPU compiler uses too.
+"""Rewrites the graph so that convolutions use oneDNN's integer operations, which torch's CPU compiler uses too.
 
-A convolution multiplies unsigned 8-bit inputs by signed 8-bit weights, one scale a weight's output channel, adds up in
-32 bits, adds shortcut and bias, applies ReLU, and writes 8 bits or a float at once.
+A convolution multiplies unsigned 8-bit inputs by signed 8-bit weights (one scale for each output channel), adds up in
+32 bits, adds shortcut and bias, applies ReLU, and writes 8 bits or a float, all in one operation.
 """
 
 from dataclasses import dataclass, field
@@ -21,10 +21,10 @@ PRODUCTS = (torch.ops.aten.conv2d.default, torch.ops.aten.linear.default)
 def rewritten(
     module: fx.GraphModule, plan: Plan, scales: dict[fx.Node, Scale], dtype: torch.dtype, batch_size: int
 ) -> fx.GraphModule:
-    """What `module` computes, with the plan's groups in integers and floats of `dtype` between them.
+    """A module that computes the same as `module`, with the plan's groups in integers and floats of `dtype` elsewhere.
 
-    Right for every batch, fastest for those of `batch_size`: weights packed for no batch in particular make some
-    convolutions seven times slower (oneDNN 3.13).
+    It is correct for every batch size and fastest for `batch_size`: weights that are packed for no particular size make
+    some convolutions seven times slower (oneDNN 3.13).
     """
     return _Rewriting(module, plan, scales, dtype, batch_size).done()
 
@@ -64,7 +64,7 @@ class _Rewriting:
             self.floats[last] = given
             return
         self.integers[last] = given
-        self.floats[last] = self._dequantized(given, self.scales[last])  # goes away where none reads it
+        self.floats[last] = self._dequantized(given, self.scales[last])  # removed later if nothing reads it
 
     def _convolved(self, group: Group, scale: Scale | None) -> fx.Node:
         entering = self.scales[group.source]
@@ -89,7 +89,7 @@ class _Rewriting:
         added = self.scales[group.shortcut]
         shortcut = self.integers[group.shortcut]
         if scale is None:
-            # The sum is written over the shortcut, which must be what the sum is.
+            # The sum overwrites the shortcut, so both must have the same type.
             shortcut, added = self._dequantized(shortcut, added), Scale(1.0, 0)
         return self.new.call_function(
             onednn.qconv2d_pointwise.binary,
@@ -111,7 +111,7 @@ class _Rewriting:
         return call(aten.mul.Tensor, (value, scale.step))
 
     def _protect_what_is_read_later(self) -> None:
-        """A sum is written over its shortcut; over a copy, where that is what is convolved or is still to be read."""
+        """Copy a shortcut that is also the convolution's input or has later readers, because the sum overwrites it."""
         place = {node: order for order, node in enumerate(self.new.nodes)}
         for node in list(self.new.nodes):
             if node.target is not onednn.qconv2d_pointwise.binary:
@@ -130,7 +130,9 @@ class _Rewriting:
         return self.new.get_attr(name)
 
     def _attributes(self) -> dict[str, Tensor]:
-        """All that the new graph reads; factors of float products in `dtype`, or autocast would cast them each time."""
+        """The attributes that the new graph reads. Weights of float products are stored in `dtype`, so that autocast
+        need not convert them each time.
+        """
         read: dict[str, Tensor] = {}
         for node in self.new.nodes:
             if node.op != "get_attr":

@@ -12,6 +12,7 @@ import torch
 
 from core.events import JobWarning
 from core.networks.network import Network
+from core.networks.weights import warning_codes
 
 # What stands last in a name, in the words of torch. Keras: gamma, beta, moving_mean, moving_variance.
 LEAVES = {
@@ -40,7 +41,7 @@ def in_order(network: Network, state: Mapping[str, torch.Tensor]) -> dict[str, t
 def by_order_warning(source: str) -> JobWarning:
     """What is told of weights that were taken in order: shapes cannot prove that they are in the right places."""
     return JobWarning(
-        code="WEIGHTS_BY_ORDER",
+        code=warning_codes.BY_ORDER,
         message=f"the tensors of {source} were taken in the order of the file, because weights_map is 'by_order'",
         hint="compare the teacher's validation accuracy with what you know of it: a wrong order lowers it",
     )

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 import torch
 
 from core.events import JobWarning
+from core.networks.weights import warning_codes
 from core.networks.weights.subtree import Subtree
 
 LISTED = 3
@@ -64,7 +65,7 @@ def ignored_warning(source: str, ignored: Collection[str]) -> Iterator[JobWarnin
     if ignored:
         modules = sorted({key.partition(".")[0] for key in ignored})
         yield JobWarning(
-            code="WEIGHTS_IGNORED",
+            code=warning_codes.IGNORED,
             message=f"{source} has further heads that this network does not have and that are not used: "
             f"{', '.join(modules[:LISTED])}",
             hint="nothing is needed where the network answers with its main classifier",
@@ -77,7 +78,7 @@ def rivals_warning(source: str, subtree: Subtree) -> Iterator[JobWarning]:
     if subtree.rivals:
         names = ", ".join(prefix.removesuffix(".") or "the top level" for prefix in subtree.rivals[:LISTED])
         yield JobWarning(
-            code="WEIGHTS_AMBIGUOUS",
+            code=warning_codes.AMBIGUOUS,
             message=f"{source} holds {len(subtree.rivals) + 1} networks that fit; "
             f"{subtree.prefix.removesuffix('.') or 'the one at the top level'} is used, not {names}",
             hint="save the network that you mean alone: torch.save(model.state_dict(), path)",

@@ -47,6 +47,8 @@ def fit(
         found = _taken_in_order(network, state, source)
     else:
         found, ignored = extras.without_extras(renamed(network, subtree), own)
+    if not strict_head:
+        found = _without_other_head(network, found, own)
     found = _completed(network, own, found, strict_head)
     misfit.refuse(network, own, found, subtree, source=source, pointer=pointer)
     found = {key: _plain(key, value, own[key], source, pointer) for key, value in found.items()}
@@ -68,6 +70,14 @@ def load_state(
     fitted = fit(network, state, source=source, pointer=pointer, weights_map=weights_map, strict_head=strict_head)
     network.module.load_state_dict(fitted.state)
     return fitted.warnings
+
+
+def _without_other_head(
+    network: Network, found: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The state without a head of another make in the classifier's place: fc.0 and fc.2 where the network has fc."""
+    heads = tuple(f"{path}." for path in network.classifier_paths)
+    return {key: value for key, value in found.items() if key in own or not key.startswith(heads)}
 
 
 def _completed(

@@ -42,7 +42,8 @@ def refuse(
     if not (missing or unexpected or other):
         return
     head = f"{network.classifier_path}."
-    if other and not missing and not unexpected and all(key.startswith(head) for key in other):
+    outputs_differ = all(key.startswith(head) and found[key].shape[1:] == own[key].shape[1:] for key in other)
+    if other and not missing and not unexpected and outputs_differ:
         told = f"{source} has {found[head + 'weight'].shape[0]} classes, {network.architecture} was built for "
         raise TeacherLoadFailed(f"{told}{network.num_classes}", pointer=pointer)
     shapes = [f"{key} {tuple(found[key].shape)} instead of {tuple(own[key].shape)}" for key in other]

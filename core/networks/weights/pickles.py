@@ -22,14 +22,7 @@ LEGACY_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 PICKLE_HEADS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 REFUSED_NAME = re.compile(r"GLOBAL ([\w.]+)")
-TRUST = "Where you trust the file, convert it in the environment that wrote it: "
-CONVERT_STATE = (
-    f"{TRUST}checkpoint = torch.load('old.pth', weights_only=False); "
-    "torch.save(checkpoint['state_dict'], 'weights.pth')"
-)
-CONVERT_MODEL = (
-    f"{TRUST}model = torch.load('old.pth', weights_only=False); torch.save(model.state_dict(), 'weights.pth')"
-)
+TRUST = "Where you trust the file, convert it in the environment that wrote it"
 
 
 def is_pickle(path: Path, head: bytes) -> bool:
@@ -68,14 +61,15 @@ def read_pickle(path: Path, policy: Policy, pointer: str) -> object:
 def _refusal(path: Path, names: list[str], told: str, pointer: str) -> TeacherLoadFailed:
     unknown = _unknown(path, names, told)
     if unknown:
-        modules = [name for name in unknown if _is_module(name)]
-        what = "a whole pickled model" if modules else "an object that is not read"
-        listed = ", ".join((modules or unknown)[:LISTED]) + (
-            f" and {len(unknown) - LISTED} more" if len(unknown) > LISTED else ""
-        )
+        is_model = any(_is_module(name) for name in unknown)
+        what = "a whole pickled model" if is_model else "an object that is not read"
+        part = ".state_dict()" if is_model else "['state_dict']"
+        more = f" and {len(unknown) - LISTED} more" if len(unknown) > LISTED else ""
         return TeacherLoadFailed(
-            f"{path.name} holds {what} ({listed}); only tensors and plain data are read (weights_only)",
-            hint=CONVERT_MODEL if modules else CONVERT_STATE,
+            f"{path.name} holds {what} ({', '.join(unknown[:LISTED])}{more}); only tensors and plain data are read "
+            "(weights_only)",
+            hint=f"{TRUST}: content = torch.load({path.name!r}, weights_only=False); "
+            f"torch.save(content{part}, 'weights.pth')",
             pointer=pointer,
         )
     return TeacherLoadFailed(
@@ -98,10 +92,11 @@ def _reason(path: Path, told: str) -> str:
 
 
 def _unknown(path: Path, names: list[str], told: str) -> list[str]:
-    """The globals of the file that stood in the way, by `module.name`."""
+    """The globals of the file that stood in the way, as `module.name`, those of torch last."""
     with torch.serialization.safe_globals(safe_globals(names)):
         try:
-            return sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+            found = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+            return sorted(found, key=lambda name: (name.startswith("torch."), name))
         except Exception:  # no zip archive, another protocol, or damaged: what torch stopped at is all that is known
             stopped = REFUSED_NAME.findall(ANSI.sub("", told))
     return stopped[:1] or _of_plain_pickle(path, names)
@@ -116,7 +111,7 @@ def _of_plain_pickle(path: Path, names: list[str]) -> list[str]:
 
 def _is_module(name: str) -> bool:
     """Whether a class is one of a network: torch's own layers, or a class of a library of networks."""
-    return name.startswith(("torch.nn.modules.", "torch.nn.parallel.", "torchvision.models.", "timm."))
+    return name.startswith(("torch.nn.modules.", "torch.nn.parallel.", "torchvision.models.", "timm.models."))
 
 
 def _globals(path: Path) -> set[str]:

@@ -21,6 +21,10 @@ AVERAGED = frozenset({"ema", "averaged", "swa", "avg"})
 FOLLOWED = frozenset({"teacher"})
 # Copies that only serve the training of another network of the file.
 AUXILIARY = frozenset({"student", "momentum", "target", "online", "k", "old", "prev", "init", "initial"})
+# What wrappers of modules put between a network's names: sharding, activation checkpoints, compilation.
+WRAPPERS = frozenset({
+    "_fsdp_wrapped_module", "_fpw_module", "_checkpoint_wrapped_module", "_orig_mod", "_forward_module",
+})  # fmt: skip
 # What belongs to no network: optimizers keep tensors of the weights' shapes under numbers.
 OPTIMIZER = re.compile(r"(^|\.)(optim\w*|\w*optimizer\w*)\.")
 MOST_PREFIXES = 50
@@ -58,7 +62,8 @@ def find_subtree(network: Network, state: Mapping[str, torch.Tensor]) -> Subtree
 
 
 def current_names(network: Network, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The state with the names that the network's library uses today."""
+    """The state without wrappers' words in its names, and with the names that the network's library uses today."""
+    state = {".".join(word for word in key.split(".") if word not in WRAPPERS): state[key] for key in state}
     prefix, _, name = network.architecture.partition("/")
     zoo = library(prefix) if prefix == "torchvision" else None
     return zoo.current_names(name, dict(state)) if zoo is not None else dict(state)

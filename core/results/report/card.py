@@ -12,7 +12,7 @@ from core.data import decode
 from core.results.report import words
 from core.results.report.outcome import Outcome
 from core.results.report.rows import rows
-from core.results.report.taught import taught
+from core.results.report.taught import initial_weights, taught
 from core.results.report.verdict import verdict
 from core.spec.projected import base_of
 
@@ -42,7 +42,7 @@ def model_card(outcome: Outcome) -> str:
         methods=taught(outcome),
         target_uri=outcome.spec["dataset"].get("target_uri"),
         training=outcome.spec["training"],
-        initial_weights=_initial_weights(outcome.spec["student"].get("weights")),
+        initial_weights=initial_weights(outcome),
         library=_library(outcome.student.architecture),
         parity=outcome.metrics.get("parity"),
         decoding=_decoding(),
@@ -100,13 +100,6 @@ def _results(outcome: Outcome, hub_dataset: str | None) -> list[EvalResult]:
         for key, kind, title in named
         if test.get(key) is not None
     ]
-
-
-def _initial_weights(weights: str | None) -> str:
-    """What the student began with, in words."""
-    if weights is None:
-        return "random"
-    return "the teacher's, by weight selection (Xu et al., ICLR 2024)" if weights == "teacher" else weights
 
 
 def _hub_name(uri: str) -> str | None:

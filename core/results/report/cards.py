@@ -24,6 +24,8 @@ def cards(outcome: Outcome) -> list[Card]:
     student, teacher = table["student"], table.get("teacher")
     latency = student.facts.get("latency") or {}
     beside = f"one image, one thread, p95 {words.milliseconds(latency['p95_ms'])}" if latency else "not measured"
+    if latency and teacher and teacher.latency_ms:
+        beside = f"teacher {words.milliseconds(teacher.latency_ms)}, one thread"
     return [
         _top1(student, teacher),
         _size("Parameters", words.count, "num_params", student, teacher, ("fewer", "more")),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.events import DatasetFacts, NetworkFacts, Result
+from core.events import DatasetFacts, JobWarning, NetworkFacts, Result
 
 Series = list[list[Any]]
 """Points [step, value]; a value that was not finite is None."""
@@ -33,6 +33,13 @@ class Outcome:
     preprocessing: dict[str, Any]
     versions: dict[str, str] = field(default_factory=dict)
     """Library -> version."""
+    warnings: tuple[JobWarning, ...] = ()
+    """What was reported as WarningIssued while the job ran, in that order."""
+
+    @property
+    def has_given_weights(self) -> bool:
+        """Whether weights took part that this job did not train: what their training saw is not known here."""
+        return self.teacher is not None or self.spec["student"].get("weights") not in (None, "auto")
 
     def result(self) -> Result:
         """The job's last event, and the content of metrics.json."""

@@ -1,8 +1,9 @@
-"""Which methods taught the student: the formula of each, its source, and how sure we are of it."""
+"""What the student began with, and which methods taught it: formula, source, and how sure we are of each."""
 
 from dataclasses import dataclass
 from typing import Any
 
+from core.data.uri import redacted
 from core.methods import find
 from core.results.report.outcome import Outcome
 from core.spec import KNOBS
@@ -28,6 +29,16 @@ def taught(outcome: Outcome) -> list[Taught]:
 def method_name(outcome: Outcome) -> str:
     """kd, or kd + skd for a combination."""
     return " + ".join(method.name for method in taught(outcome))
+
+
+def initial_weights(outcome: Outcome) -> str:
+    """What the student began with, in words that follow "began with"."""
+    weights = outcome.spec["student"].get("weights")
+    if weights is None:
+        return "random weights"
+    if weights == "teacher":
+        return "the teacher's weights, by weight selection (Xu et al., ICLR 2024)"
+    return "the library's published weights" if weights == "published" else f"the weights of {redacted(weights)}"
 
 
 def _taught(method: dict[str, Any]) -> Taught:

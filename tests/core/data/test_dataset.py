@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from core.data import warning_codes
 from core.data.dataset import Dataset, Source
 from core.data.image_file import ImageFile
 from core.errors import ClassTooSmall, DatasetInvalid, LabelSpaceMismatch
@@ -129,13 +130,16 @@ def test_leaks_between_splits_are_told(tmp_path: Path, open_source: Open, class_
     class_folders(tmp_path / "set" / "train", {"a": 5, "b": 5})
     class_folders(tmp_path / "set" / "test", {"a": 3, "b": 3})
     warnings = open_source(tmp_path / "set").decode(8).warnings
-    assert any("both the train and the test split" in warning for warning in warnings)
+    overlaps = [warning for warning in warnings if warning.code == warning_codes.SPLITS_OVERLAP]
+    assert sum(warning.count or 0 for warning in overlaps) == 6
 
 
 def test_a_test_split_that_lacks_a_class_is_told(tmp_path: Path, open_source: Open, class_folders):
     class_folders(tmp_path / "set" / "train", {"a": 5, "b": 5})
     class_folders(tmp_path / "set" / "test", {"a": 3})
-    assert "the test split has no image of 'b'" in open_source(tmp_path / "set").warnings
+    warnings = {warning.code: warning for warning in open_source(tmp_path / "set").warnings}
+    missing = warnings[warning_codes.CLASSES_MISSING_IN_SPLIT]
+    assert missing.count == 1 and "test split has no image of 'b'" in missing.message
 
 
 def test_links_may_not_lead_out(tmp_path: Path, open_source: Open, class_folders, animals: Path):

@@ -144,7 +144,6 @@ def png_header(width: int, height: int) -> bytes:
     [
         (b"", "is empty"),
         (b"not an image", "is none of JPEG, PNG"),
-        (encoded(filled("RGB", 0), "TIFF"), "is none of JPEG, PNG"),
         (encoded(filled("RGB", 0), "PPM"), "is none of JPEG, PNG"),
         (b"SIMPLE  =                    T" + bytes(5000), "is none of JPEG, PNG"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is none of JPEG, PNG"),

@@ -33,9 +33,9 @@ def test_cifar100_arrives_bit_by_bit(open_source: Callable[..., Source], by_name
 
 def test_photographs_of_many_sizes(open_source: Callable[..., Source]):
     source = open_source(DATA / "hymenoptera_224px_jpeg.zip")
-    assert (source.classes, source.num_validation) == (("ants", "bees"), 153)
+    assert (source.classes, source.num_test) == (("ants", "bees"), 153)
     assert source.native_size[0] == 224
     dataset = source.decode(112)
     assert dataset.canvas_size == 128
-    assert dataset.validation.images.shape == (153, 3, 128, 128)
+    assert dataset.test.images.shape == (153, 3, 128, 128)
     assert dataset.facts.num_unreadable == 0

@@ -65,14 +65,20 @@ def test_given_splits_stay():
 
 def test_only_the_missing_split_is_cut_off():
     assert counts(cut(records({"a": 20}, "train") + records({"a": 5}, "test")), "a") == (18, 2, 5)
-    assert counts(cut(records({"a": 20}, "train") + records({"a": 5}, "validation")), "a") == (18, 5, 2)
+
+
+def test_a_validation_split_without_a_test_split_is_the_test_split() -> None:
+    members = records({"a": 20}, "train") + records({"a": 5}, "validation")
+    assert counts(cut(members), "a") == (18, 2, 5)
+    assert counts(cut(members, splits={"val": "validation"}), "a") == (18, 5, 2)
 
 
 def test_max_per_class_holds_for_training_and_validation_together():
     splits = cut(records({"a": 1000, "b": 30}), max_per_class=50)
     assert counts(splits, "a") == (45, 5, 100)
     assert counts(splits, "b") == (24, 3, 3)
-    given = cut(records({"a": 1000}, "train") + records({"a": 100}, "validation"), max_per_class=50)
+    members = records({"a": 1000}, "train") + records({"a": 100}, "validation")
+    given = cut(members, max_per_class=50, splits={"val": "validation"})
     assert counts(given, "a") == (45, 5, 100)
 
 

@@ -279,7 +279,7 @@ def test_a_spec_file_that_is_no_object(text, tmp_path, capsys):
     assert parse_event(capsys.readouterr().out).code == "SPEC_INVALID"
 
 
-@pytest.mark.parametrize("setting", ["training", "training.epochs.more=1", "exports.0=onnx", "name.first=x"])
+@pytest.mark.parametrize("setting", ["training", "training.epochs.more=1", "exports.1=onnx", "name.first=x"])
 def test_a_setting_that_fits_nowhere_is_named(setting, capsys):
     from core.__main__ import main
 

@@ -90,7 +90,7 @@ class Canary:
 def test_a_malicious_cifar_pickle_runs_nothing(tmp_path: Path, open_source: Open, make_tar):
     canary = tmp_path / "canary"
     members = {"data_batch_1": pickle.dumps({b"data": Canary(str(canary)), b"labels": []}), "test_batch": b""}
-    with pytest.raises(DatasetInvalid, match=r"data_batch_1.*io\.open"):
+    with pytest.raises(DatasetInvalid, match=r"data_batch_1.*io open"):
         open_source(put(make_tar, tmp_path, "cifar", members, "folder"))
     assert not canary.exists()
 
@@ -104,6 +104,6 @@ def test_a_malicious_cifar_pickle_runs_nothing(tmp_path: Path, open_source: Open
         b"c_codecs\nencode\n(Vx\nVzlib\ntR.",
     ],
 )
-def test_the_unpickler_admits_no_other_name(program: bytes):
-    with pytest.raises(DatasetInvalid, match="asks for"):
+def test_a_pickle_that_names_anything_else_is_refused(program: bytes) -> None:
+    with pytest.raises(DatasetInvalid, match=r"asks for|calls"):
         load_arrays(program, "batch")

@@ -60,7 +60,7 @@ def test_a_manifest_that_names_a_missing_file(tmp_path: Path, open_source: Open,
         open_source(tmp_path / "m.csv").decode(8)
 
 
-def test_a_manifest_without_the_label_column(tmp_path: Path, open_source: Open):
-    write_manifest(tmp_path / "m.csv", [{"path": "1.png", "labels": "a"}])
-    with pytest.raises(DatasetInvalid, match=r"unknown column 'label'. Did you mean 'labels'"):
+def test_a_manifest_without_the_label_column(tmp_path: Path, open_source: Open) -> None:
+    write_manifest(tmp_path / "m.csv", [{"path": "1.png", "lable": "a", "colour": "red"}])
+    with pytest.raises(DatasetInvalid, match=r"'m.csv': unknown column 'label'. Did you mean 'lable'.*'colour'"):
         open_source(tmp_path / "m.csv")

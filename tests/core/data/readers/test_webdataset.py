@@ -30,8 +30,8 @@ def test_webdataset(tmp_path: Path, open_source: Open, encode, label: str, shard
         for name, start, count in (("train-000000", 0, 6), ("train-000001", 6, 6), ("val-000000", 12, 4)):
             make_tar(tmp_path / "shards" / f"{name}.tar", members(start, count))
         source = open_source(tmp_path / "shards")
-        assert source.num_validation == 4
-        assert set(source.decode(8).validation.names) == {f"val-000000.tar/{i:04}" for i in range(12, 16)}
+        assert source.num_test == 4
+        assert set(source.decode(8).test.names) == {f"val-000000.tar/{i:04}" for i in range(12, 16)}
     else:
         source = open_source(make_tar(tmp_path / "set.tar", members(0, 12)))
     found = by_name(source.decode(8))

@@ -165,7 +165,7 @@ def test_a_network_whose_values_do_not_fit_into_integers_stays_in_floats():
         module.first.weight[0] *= 1e4
         module.second.weight[:, 0] *= 1e-4
     network = of_module(module)
-    with pytest.raises(NotQuantized, match=r"its \w+ would move by \d+%; allowed: 10%"):
+    with pytest.raises(NotQuantized, match=r"\d+%.* 10%"):
         quantized(network, (), images(network), dtype=torch.float32, batch_size=4)
 
 
@@ -175,7 +175,7 @@ def test_a_network_that_cannot_be_followed_stays_in_floats():
             return super().forward(x) if x.sum() > 1e9 else super().forward(-x)
 
     network = of_module(Undecided())
-    with pytest.raises(NotQuantized, match=r"torch\.export cannot follow it: \w+"):
+    with pytest.raises(NotQuantized, match=r"torch\.export"):
         quantized(network, (), images(network), dtype=torch.float32, batch_size=4)
 
 

@@ -83,7 +83,7 @@ def test_a_refusal_is_remembered(ask, monkeypatch):
     network = frozen("cifar/resnet8x4")
     reasons = set()
     for _ in range(2):
-        with pytest.raises(NotQuantized, match="its logits would move by") as caught:
+        with pytest.raises(NotQuantized, match="logits") as caught:
             ask(network)
         reasons.add(str(caught.value))
     assert len(ask.traced) == 1 and len(reasons) == 1

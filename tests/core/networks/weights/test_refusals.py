@@ -87,6 +87,8 @@ def test_a_whole_model_is_named_with_the_way_to_its_state_dict(saved: Callable[.
     error = refusal(saved(torch.nn.Sequential(torch.nn.Linear(2, 2))))
     assert "whole pickled model (torch.nn.modules." in error.message
     assert "state_dict()" in error.hint
+    error = refusal(saved(build("cifar/resnet8", 5).module))
+    assert "whole pickled model (core.networks.cifar." in error.message, "the class that is not torch's comes first"
 
 
 class Bomb:

@@ -120,13 +120,20 @@ def test_an_encoder_without_classifier_is_named_as_such(
     assert "classifier" in caught.value.hint
 
 
+@pytest.mark.parametrize("head", [{}, {"fc.0.weight": torch.ones(8, 64), "fc.2.weight": torch.ones(4, 8)}])
 def test_a_student_begins_with_an_encoder_and_its_own_classifier(
-    network: Network, state: State, tmp_path: Path
+    head: State, network: Network, state: State, tmp_path: Path
 ) -> None:
-    torch.save(below("encoder.", without_head(state)), tmp_path / "encoder.pth")
+    torch.save(below("module.encoder_q.", without_head(state) | head), tmp_path / "encoder.pth")
     found = fitted(network, tmp_path / "encoder.pth", strict_head=False).state
     assert same(found, without_head(state))
     assert torch.equal(found["fc.weight"], network.module.fc.weight)
+
+
+def test_a_classifier_for_other_features_is_told_by_its_shape(network: Network, state: State, tmp_path: Path) -> None:
+    torch.save(state | {"fc.weight": torch.ones(5, 128)}, tmp_path / "wide.pth")
+    with pytest.raises(TeacherLoadFailed, match=r"fc.weight \(5, 128\) instead of \(5, 64\)"):
+        fitted(network, tmp_path / "wide.pth")
 
 
 def converted(state: State) -> State:

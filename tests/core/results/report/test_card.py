@@ -1,9 +1,14 @@
+import html
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from huggingface_hub import ModelCard
 
+from core.events import JobWarning
+from core.results.report import Outcome
 from core.results.report.card import model_card, plain
+from core.results.report.page import html_page
 
 
 def test_hugging_face_reads_the_front_matter(make_outcome):
@@ -45,12 +50,56 @@ def test_the_card_says_what_is_known_and_how_sure_we_are(make_outcome):
 
 @pytest.mark.parametrize(
     ("weights", "told"),
-    [(None, "random"), ("teacher", "the teacher's, by weight selection (Xu et al., ICLR 2024)"), ("published",) * 2],
+    [
+        (None, "random weights"),
+        ("teacher", "the teacher's weights, by weight selection (Xu et al., ICLR 2024)"),
+        ("published", "the library's published weights"),
+        ("https://me:secret@host/a.pth?token=secret", "the weights of https://host/a.pth?token=..."),
+    ],
 )
 def test_the_card_says_what_the_student_began_with(make_outcome, weights, told):
     outcome = make_outcome()
     student = {**outcome.spec["student"], "weights": weights}
-    assert f"| student.weights | {told} |" in model_card(replace(outcome, spec={**outcome.spec, "student": student}))
+    outcome = replace(outcome, spec={**outcome.spec, "student": student})
+    assert f"| student.weights | {told} |" in model_card(outcome)
+    assert told in html.unescape(html_page(outcome))
+
+
+def test_the_steps_are_those_that_were_taken(make_outcome: Callable[..., Outcome]) -> None:
+    outcome = make_outcome()
+    training = {**outcome.spec["training"], "max_steps": 1200}
+    outcome = replace(outcome, spec={**outcome.spec, "training": training})
+    card = model_card(outcome)
+    assert "| training.max_steps | 1200 |\n" in card
+    assert "| optimizer steps taken | 1200 |\n" in card
+    assert "1,200 steps" in html_page(outcome)
+
+
+def test_test_images_are_unseen_by_this_job_and_no_more_is_claimed(make_outcome: Callable[..., Outcome]) -> None:
+    alone = make_outcome(method="scratch", teacher=False, baselines=())
+    taught = make_outcome()
+    for text in (model_card(alone), html_page(alone)):
+        assert "no training of this job saw" in text
+        assert "given to it" not in text
+    for text in (model_card(taught), html_page(taught)):
+        assert "weights that were given to it may have" in text
+
+
+def test_warnings_are_told_with_hint_and_count_and_stay_text(make_outcome: Callable[..., Outcome]) -> None:
+    warnings = (
+        JobWarning(code="DATASET_LEAK", message="<b>3 images</b> are in two splits", hint="remove them", count=31),
+        JobWarning(code="OTHER", message="something else"),
+    )
+    outcome = replace(make_outcome(), warnings=warnings)
+    card, page = model_card(outcome), html_page(outcome)
+    for text in (card, page):
+        assert "&lt;b&gt;3 images&lt;/b&gt; are in two splits" in text
+        assert "remove them" in text
+        assert "something else" in text
+        assert "<b>3" not in text
+    assert "DATASET_LEAK" in page
+    assert "31" in page
+    assert "Warnings" not in model_card(make_outcome()) + html_page(make_outcome())
 
 
 def test_class_names_stay_text_in_the_card(make_outcome):

@@ -1,0 +1,56 @@
+"""One rule for labels, whatever holds them: cells, values of JSON, parquet columns, arrays, texts of shards."""
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from core.errors import DatasetInvalid
+
+_WHOLE = re.compile(r"^[+-]?\d+(\.0*)?$")
+_NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$", re.IGNORECASE)
+MISSING_TEXTS = frozenset({"", "nan", "null", "none", "n/a", "na", "<na>", "?"})
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value says that there is no label: null, NaN or an empty text."""
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
+def label_text(value: Any, where: str) -> str:
+    """The class that one value names. A whole number is its digits, be it 1 or 1.0; a text is itself.
+
+    Raises DatasetInvalid for any other: a fraction is a measurement, a list is several classes.
+    """
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value))
+    if isinstance(value, int | np.integer):
+        return str(int(value))
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    if isinstance(value, str) and value.strip():
+        return value
+    raise DatasetInvalid(
+        f"{where}: the label {value!r} is neither a whole number nor a text",
+        hint="a class is named by a text or a whole number; a row of several labels or a measurement is none",
+        pointer="/dataset/label_column",
+    )
+
+
+def column_texts(texts: list[str], where: str) -> list[str]:
+    """The classes of a column of texts, which knows no types: numbers in it follow the rule of numbers.
+
+    Where every text is a number, `1.0` is the class 1. Raises DatasetInvalid where one of them is a fraction.
+    """
+    stripped = [text.strip() for text in texts]
+    if not all(_NUMBER.match(text) for text in stripped) or all(text.isdecimal() for text in stripped):
+        return texts
+    fraction = next((text for text in stripped if not _WHOLE.match(text) and not float(text).is_integer()), None)
+    if fraction is not None:
+        raise DatasetInvalid(
+            f"{where}: the label {fraction!r} is a fraction among numbers, and no class",
+            hint="name the column of classes in dataset.label_column",
+            pointer="/dataset/label_column",
+        )
+    return [text if text.isdecimal() else str(int(float(text))) for text in stripped]

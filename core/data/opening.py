@@ -1,0 +1,49 @@
+"""From a file or folder on this machine to a Tree: told by the first bytes of a file, not by its name."""
+
+from pathlib import Path
+
+from core.data.archives import TarTree, ZipTree, inflate
+from core.data.tables.table import FORMS
+from core.data.tree import Folder, Tree
+from core.errors import DatasetInvalid
+from core.policy import Policy
+
+_GZIP = b"\x1f\x8b"
+_ZIP = (b"PK\3\4", b"PK\5\6")
+_PARQUET = b"PAR1"
+_TAR_MAGIC_AT = 257
+_SINGLE_FILES = (".npz", ".parquet", *(extension for extension in FORMS if extension != ".txt"))
+_OTHERS = {
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"rar!": "a RAR archive",
+    b"\xfd7zxz": "compressed by xz",
+    b"bzh": "compressed by bzip2",
+    b"\x28\xb5\x2f\xfd": "compressed by Zstandard",
+    b"<!doc": "a web page (an expired or private link?)",
+    b"<html": "a web page (an expired or private link?)",
+    b"version https://git-lfs": "a Git LFS pointer, not the file itself",
+}
+"""First bytes, letters in lower case -> what the file is."""
+
+
+def open_tree(path: Path, *, policy: Policy, cache: Path) -> Tree:
+    """A folder, an archive or a single file. Raises DatasetInvalid, which says what the file is instead."""
+    if path.is_dir():
+        return Folder(path, policy=policy)
+    with path.open("rb") as file:
+        head = file.read(512)
+    if path.suffix.lower() in _SINGLE_FILES or head.startswith(_PARQUET):
+        return Folder(path.parent, policy=policy, only=path.name)
+    if head.startswith(_ZIP):
+        return ZipTree(path, policy=policy)
+    if head.startswith(_GZIP):
+        return TarTree(inflate(path, cache, policy=policy), policy=policy, where=path.name)
+    if head[_TAR_MAGIC_AT:].startswith(b"ustar") or path.suffix.lower() == ".tar":
+        return TarTree(path, policy=policy)
+    told = next((f"; it is {what}" for magic, what in _OTHERS.items() if head.lower().startswith(magic)), "")
+    raise DatasetInvalid(
+        f"{path.name!r} is no folder, zip, tar, tar.gz, {', '.join(_SINGLE_FILES)} file; it starts with {head[:8]!r}"
+        + told,
+        hint="pack the images as zip or tar.gz, or give the folder",
+        pointer="/dataset/uri",
+    )

@@ -1,0 +1,54 @@
+"""What every reader is given: the tree, what the spec says about it, and what was found in it so far."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from core.data.file_kinds import Contents, contents_of
+from core.data.layout.classes import Layout
+from core.data.layout.pinned import place_all
+from core.data.listing import Listing
+from core.data.split_rules import SplitRules
+from core.data.tables.choice import Choice, choose_tables
+from core.data.tree import Tree
+from core.spec import DatasetSpec
+
+
+@dataclass
+class Reading:
+    """One dataset that is being read."""
+
+    tree: Tree
+    spec: DatasetSpec
+
+    def __post_init__(self) -> None:
+        self.rules = SplitRules(self.spec.splits)
+
+    @cached_property
+    def contents(self) -> Contents:
+        """The tree's loose images, told by their names or first bytes."""
+        return contents_of(self.tree)
+
+    @cached_property
+    def layout(self) -> tuple[Layout, int]:
+        """Class and split of each loose image by its folders, and how many images are ignored. Raises Unclear."""
+        return place_all(self.contents.images, self.rules)
+
+    @cached_property
+    def choice(self) -> Choice:
+        """Whether tables or folders give the classes. Raises DatasetInvalid where neither does."""
+        return choose_tables(self)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One format: its name in a spec, whether a dataset looks like it, and how it is read.
+
+    Readers are asked in the order of `precedence`: the first that recognizes the content reads it. Class folders come
+    last, since they ask for least.
+    """
+
+    name: str
+    precedence: int
+    recognizes: Callable[[Reading], bool]
+    read: Callable[[Reading], Listing]

@@ -1,0 +1,168 @@
+"""Whether folders or tables give the classes, and which tables: the decision, or a refusal that names all of them."""
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.data.file_kinds import extension, looks_like_image
+from core.data.layout.siblings import Unclear
+from core.data.split_names import split_word
+from core.data.tables.candidates import Candidate, foreign_tables, read_candidates, table_paths
+from core.data.tables.columns import LABEL_COLUMNS
+from core.data.tables.image_index import ImageIndex
+from core.data.tables.rows import folder_splits, records_of
+from core.errors import DatasetInvalid
+
+if TYPE_CHECKING:
+    from core.data.reading import Reading
+
+MOST_LISTED = 4
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The tables that give the classes (none: folders do), and those that lie beside them unused."""
+
+    used: tuple[Candidate, ...]
+    unused: tuple[Candidate, ...]
+    images: ImageIndex
+
+
+def choose_tables(reading: "Reading") -> Choice:
+    """Decide for the whole dataset. Raises DatasetInvalid where neither folders nor tables tell, or both differ."""
+    images = reading.contents.images or tuple(filter(looks_like_image, reading.tree.neighbours()))
+    index = ImageIndex(images, folder_splits(images, reading.rules))
+    paths = [path for path in table_paths(reading.tree) if not _is_ignored(path, reading)]
+    candidates = read_candidates(reading.tree, paths, index, reading.spec)
+    form = reading.spec.format
+    if form in ("csv", "jsonl", "json"):
+        return _choice(
+            [one for one in candidates if one.table.form == form], candidates, index, _no_table(reading, form)
+        )
+    if form == "folder":
+        return Choice((), tuple(candidates), index)
+    plain = _plain_table(candidates)
+    if plain is not None:
+        return Choice((plain,), tuple(one for one in candidates if one is not plain), index)
+    if not images and not any(one.columns or extension(one.table.path) != ".txt" for one in candidates):
+        return Choice((), (), index)
+    refusal = _folder_refusal(reading)
+    if refusal is None:
+        _check_agreement(candidates, reading, index)
+        return Choice((), tuple(candidates), index)
+    return _choice(candidates, candidates, index, refusal, reading)
+
+
+def _is_ignored(path: str, reading: "Reading") -> bool:
+    match = reading.rules.match(path)
+    return match is not None and match.target == "ignore"
+
+
+def _plain_table(candidates: Sequence[Candidate]) -> Candidate | None:
+    """The one table of its form at the top that has the columns of the spec: it gives the classes, folders or not."""
+    top = min((one.table.path.count("/") for one in candidates), default=0)
+    for form in ("csv", "jsonl", "json"):
+        there = [one for one in candidates if one.table.form == form and one.table.path.count("/") == top]
+        usable = [one for one in there if one.columns is not None]
+        if len(usable) == 1 and usable[0].explicit and usable[0].split is None:
+            return usable[0]
+    return None
+
+
+def _folder_refusal(reading: "Reading") -> DatasetInvalid | None:
+    """Why folders do not tell at least two classes; None where they do."""
+    if not reading.contents.images:
+        return DatasetInvalid(f"{reading.tree.where!r} holds no image", pointer="/dataset/uri")
+    try:
+        layout, _ = reading.layout
+    except Unclear as error:
+        return error
+    labels = {label for _, label, _ in layout.placed}
+    if len(labels) > 1 or not labels:
+        return None
+    return DatasetInvalid(
+        f"the folders give only the class {labels.pop()!r}; at least two are needed", pointer="/dataset"
+    )
+
+
+def _no_table(reading: "Reading", form: str) -> DatasetInvalid:
+    return DatasetInvalid(f"{reading.tree.where!r} holds no table of the format {form}", pointer="/dataset/format")
+
+
+def _choice(
+    allowed: Sequence[Candidate],
+    candidates: Sequence[Candidate],
+    index: ImageIndex,
+    refusal: DatasetInvalid,
+    reading: "Reading | None" = None,
+) -> Choice:
+    usable = [one for one in allowed if one.columns is not None]
+    if not usable:
+        raise _with_tables(refusal, allowed, foreign_tables(reading.tree) if reading is not None else [])
+    used = _of_one_dataset(usable)
+    return Choice(tuple(used), tuple(one for one in candidates if all(one is not other for other in used)), index)
+
+
+def _of_one_dataset(usable: list[Candidate]) -> list[Candidate]:
+    """All of them, where their names tell splits or numbers, or they are one name in several folders."""
+    if len(usable) == 1:
+        return usable
+    exact = [one for one in usable if one.explicit and one.share_found]
+    names = {posixpath.basename(one.table.path) for one in usable}
+    if len(names) == 1 or all(one.split is not None for one in usable):
+        words = {(one.split, _word(one)) for one in usable if one.split is not None}
+        if len(words) == len({split for split, _ in words}):
+            return usable
+    if len(exact) == 1:
+        return exact
+    listed = "; ".join(f"{one.table.path!r} (columns {', '.join(one.table.columns)})" for one in usable[:MOST_LISTED])
+    raise Unclear(
+        f"several tables could give the classes: {listed}",
+        hint='say which in dataset.splits, as in {"other.csv": "ignore"}, or give the URI of one table',
+    )
+
+
+def _word(candidate: Candidate) -> str:
+    word = split_word(posixpath.splitext(posixpath.basename(candidate.table.path))[0])
+    return word.word if word is not None else ""
+
+
+def _with_tables(refusal: DatasetInvalid, candidates: Sequence[Candidate], foreign: list[str]) -> DatasetInvalid:
+    """The refusal, with each table and why it does not help."""
+    problems = [one.problem for one in candidates if one.problem]
+    problems += [f"{path!r} is of a kind that is not read; save it as CSV" for path in foreign]
+    if not problems:
+        return refusal
+    listed = "; ".join(problems[:MOST_LISTED])
+    more = f"; and {len(problems) - MOST_LISTED} more" if len(problems) > MOST_LISTED else ""
+    return DatasetInvalid(
+        f"{refusal.message}. Tables: {listed}{more}",
+        hint="name the columns in dataset.image_column and dataset.label_column, or: "
+        + (refusal.hint or "sort the images into a folder for each class"),
+        pointer=refusal.pointer,
+    )
+
+
+def _check_agreement(candidates: Sequence[Candidate], reading: "Reading", index: ImageIndex) -> None:
+    """Raise Unclear where a table with a column of classes gives other classes than the folders do."""
+    by_folder: dict[str, str] = {}
+    for one in candidates:
+        if one.columns is None or one.columns.label.casefold() not in (*LABEL_COLUMNS, reading.spec.label_column):
+            continue
+        by_folder = by_folder or {path: label for path, label, _ in reading.layout[0].placed}
+        records = records_of(one, index, reading.rules).records
+        named = [record for record in records if record.name in by_folder]
+        if named and not _same_partition([(by_folder[record.name], record.label) for record in named]):
+            other = next((record for record in named if by_folder[record.name] != record.label), named[0])
+            raise Unclear(
+                f"the table {one.table.path!r} (columns {', '.join(one.table.columns)}) and the folders give different "
+                f"classes: {other.name!r} is {other.label!r} there and {by_folder[other.name]!r} here",
+                hint=f"say which counts in dataset.format: folder, or {one.table.form}",
+            )
+
+
+def _same_partition(pairs: Sequence[tuple[str, str]]) -> bool:
+    """Whether two namings of classes say the same of every image, such as `0` for `ants`."""
+    forth, back = dict(pairs), {two: one for one, two in pairs}
+    return all(forth[one] == two and back[two] == one for one, two in pairs)

@@ -1,0 +1,70 @@
+"""What is told of label tables: how they were read, which are not used, which images they do not name."""
+
+from collections.abc import Sequence
+
+from core.data import warning_codes
+from core.data.tables.candidates import Candidate
+from core.events import JobWarning, TableFacts
+
+
+def facts_of(candidate: Candidate) -> TableFacts:
+    """How a table that is used was read."""
+    table, columns = candidate.table, candidate.columns
+    assert columns is not None
+    return TableFacts(
+        path=table.path,
+        encoding=table.encoding,
+        delimiter=table.delimiter,
+        has_header=table.has_header,
+        image_column=columns.image,
+        label_column=columns.label,
+        split_column=columns.split,
+        num_rows=len(table.rows),
+    )
+
+
+def guess_warning(facts: TableFacts) -> JobWarning:
+    """That the columns or the header of a table were found rather than named."""
+    header = "its header" if facts.has_header else "no header"
+    return JobWarning(
+        code=warning_codes.TABLE_GUESSED,
+        message=f"the classes come from {facts.path!r} ({header}; {facts.num_rows} rows): images by the column "
+        f"{facts.image_column!r}, classes by {facts.label_column!r}",
+        hint="name other columns in dataset.image_column and dataset.label_column, or set dataset.format to folder",
+    )
+
+
+def unused_tables(unused: Sequence[Candidate]) -> list[JobWarning]:
+    """A warning for each table beside the images that could give classes and is not used."""
+    return [
+        JobWarning(
+            code=warning_codes.TABLE_UNUSED,
+            message=f"the table {one.table.path!r} (columns {', '.join(one.table.columns)}) is not used: "
+            + (one.problem or "the classes come from elsewhere"),
+            hint="name its columns in dataset.image_column and dataset.label_column where it should give the classes",
+        )
+        for one in unused
+        if one.table.rows and len(one.table.columns) > 1
+    ]
+
+
+def unlabelled_warning(candidate: Candidate, count: int) -> JobWarning:
+    """That a table has no labels."""
+    return JobWarning(
+        code=warning_codes.UNLABELLED_LEFT_OUT,
+        message=f"left out: none of the {count} rows of {candidate.table.path!r} has a label",
+        hint="give the labels, so that the student is tested with these images",
+        count=count,
+    )
+
+
+def unnamed_warning(count: int, example: str, used: Sequence[Candidate]) -> JobWarning:
+    """That images lie beside the tables without a row."""
+    tables = ", ".join(repr(one.table.path) for one in used)
+    images = "image is" if count == 1 else "images are"
+    return JobWarning(
+        code=warning_codes.IMAGES_NOT_IN_TABLE,
+        message=f"{count} {images} named by no row of {tables} and left out, such as {example!r}",
+        hint="add rows for them where they should be used",
+        count=count,
+    )
