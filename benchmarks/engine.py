@@ -5,40 +5,42 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.planning.prepare import Place, Prepared, prepare
-from core.planning.strategy import settle
+from core.planning.prepare import prepare
 from core.policy import Policy
 from core.spec import JobSpec
 from core.system.distributed import ALONE
 from core.system.process import set_up_process
+from core.system.workspace import Workspace
 from core.training.build import build_method, build_trainer
+from core.training.inputs import PreparedJob
 from core.training.trainer import Trainer
 
 
-def set_up(place: Place) -> None:
+def set_up(workspace: Workspace) -> None:
     """Threads, memory and caches of the process, as the engine's command has them."""
-    set_up_process(place.policy.num_threads, ALONE.size)
+    set_up_process(workspace.policy.num_threads, ALONE.size)
 
 
 @contextmanager
-def own_place(prefix: str) -> Iterator[Place]:
-    """A set-up process's place in a temporary folder of that prefix."""
+def own_workspace(prefix: str) -> Iterator[Workspace]:
+    """A set-up process's workspace in a temporary folder of that prefix."""
     with tempfile.TemporaryDirectory(prefix=prefix) as scratch:
-        place = Place(Path(scratch) / "out", Path(scratch) / "cache", None, Policy())
-        place.out.mkdir()
-        set_up(place)
-        yield place
+        workspace = Workspace(Path(scratch) / "out", Path(scratch) / "cache", None, Policy())
+        workspace.out.mkdir()
+        set_up(workspace)
+        yield workspace
 
 
-def prepare_job(spec: JobSpec, place: Place) -> Prepared:
+def prepare_job(spec: JobSpec, workspace: Workspace) -> PreparedJob:
     """All that is found out before training; raises a RetortError."""
-    return settle(prepare(spec, place, _ignore), place, _ignore)
+    return prepare(spec, workspace, _ignore)
 
 
-def make_trainer(prepared: Prepared, place: Place, after_step: Callable[[Trainer], None]) -> Trainer:
+def make_trainer(prepared: PreparedJob, after_step: Callable[[Trainer], None]) -> Trainer:
     """The trainer of the job's student at step 0."""
-    method = build_method(prepared, prepared.student, place)
-    return build_trainer(prepared, prepared.student, method, place, _ignore, after_step)
+    run = prepared.student
+    method = run.method or build_method(run, prepared.teachers, prepared.arithmetic, prepared.workspace)
+    return build_trainer(prepared, run, method, _ignore, after_step)
 
 
 def fill_stored_pass(trainer: Trainer) -> bool:

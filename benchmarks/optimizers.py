@@ -11,14 +11,14 @@ import argparse
 import statistics
 from dataclasses import dataclass
 
-from benchmarks.engine import own_place
+from benchmarks.engine import own_workspace
 from benchmarks.harness.document import table, write_section
 from benchmarks.learning.alone import train_alone
 from benchmarks.learning.child import NOTHING_NAMED
 from benchmarks.learning.runs import Run
 from benchmarks.learning.summary import interval
 from benchmarks.learning.telling import circumstances, options_of
-from core.planning.prepare import Place
+from core.system.workspace import Workspace
 
 STEPS_PER_PASS = 70  # of 4,500 images in the training split
 FIRST_SEED = 30  # of none that another benchmark trains with
@@ -58,18 +58,18 @@ def main() -> None:
     """Train, print, write."""
     options = _options()
     options.out.mkdir(parents=True, exist_ok=True)
-    with own_place("optimizers-") as place:
-        rows = [_row(setting, place, options) for setting in SETTINGS]
+    with own_workspace("optimizers-") as workspace:
+        rows = [_row(setting, workspace, options) for setting in SETTINGS]
     text = _report(rows, options)
     print(text)
     write_section(options.document, "optimizers", text)
 
 
-def _row(setting: Setting, place: Place, options: argparse.Namespace) -> dict[str, object]:
+def _row(setting: Setting, workspace: Workspace, options: argparse.Namespace) -> dict[str, object]:
     found: dict[str, list[tuple[float, float]]] = {"sgd": [], "muon": []}
     for number in range(options.seeds):
         for optimizer, its in found.items():
-            its.append(_trained(setting, optimizer, FIRST_SEED + number, place, options))
+            its.append(_trained(setting, optimizer, FIRST_SEED + number, workspace, options))
     accuracies = {optimizer: [100 * accuracy for accuracy, _ in its] for optimizer, its in found.items()}
     seconds = [f"{statistics.fmean(seconds for _, seconds in its):.1f}" for its in found.values()]
     gains = [muon - sgd for sgd, muon in zip(accuracies["sgd"], accuracies["muon"], strict=True)]
@@ -87,7 +87,7 @@ def _row(setting: Setting, place: Place, options: argparse.Namespace) -> dict[st
 
 
 def _trained(
-    setting: Setting, optimizer: str, seed: int, place: Place, options: argparse.Namespace
+    setting: Setting, optimizer: str, seed: int, workspace: Workspace, options: argparse.Namespace
 ) -> tuple[float, float]:
     """(test top-1, seconds of training)"""
     recipe = {
@@ -96,7 +96,7 @@ def _trained(
         "training": {**NOTHING_NAMED, "optimizer": optimizer},
     }
     run = Run("stored", 1, STEPS_PER_PASS * setting.passes, seed, student=setting.student, recipe=recipe)
-    return train_alone(run, place, data=options.data, out=options.out)
+    return train_alone(run, workspace, data=options.data, out=options.out)
 
 
 def _report(rows: list[dict[str, object]], options: argparse.Namespace) -> str:

@@ -12,14 +12,14 @@ import statistics
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.engine import own_place
+from benchmarks.engine import own_workspace
 from benchmarks.harness.document import table, write_section
 from benchmarks.learning.alone import Change, train_alone
 from benchmarks.learning.changes import ProgressiveResolution, Selected
 from benchmarks.learning.runs import Run
 from benchmarks.learning.summary import interval
 from benchmarks.learning.telling import circumstances, options_of
-from core.planning.prepare import Place
+from core.system.workspace import Workspace
 
 NAMES = {"sgd": "SGD", "muon": "Muon"}
 IMAGES = 4480  # of 4,500 in the training split: whole batches of 32, 64 and 128
@@ -78,8 +78,8 @@ def main() -> None:
     """Train, print, write."""
     options = _options()
     options.out.mkdir(parents=True, exist_ok=True)
-    with own_place("schedules-") as place:
-        rows = _rows(place, options)
+    with own_workspace("schedules-") as workspace:
+        rows = _rows(workspace, options)
     text = _report(rows, options)
     print(text)
     write_section(options.document, _section(options), text)
@@ -89,11 +89,11 @@ def _section(options: argparse.Namespace) -> str:
     return "schedules" if options.optimizer == "sgd" else f"schedules-{options.optimizer}"
 
 
-def _rows(place: Place, options: argparse.Namespace) -> list[dict[str, object]]:
+def _rows(workspace: Workspace, options: argparse.Namespace) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     reference: list[float] = []
     for trial in TRIALS[: options.first]:
-        found = [_trained(trial, FIRST_SEED + number, place, options) for number in range(options.seeds)]
+        found = [_trained(trial, FIRST_SEED + number, workspace, options) for number in range(options.seeds)]
         accuracies = [100 * accuracy for accuracy, _ in found]
         reference = reference or accuracies
         gains = [mine - its for mine, its in zip(accuracies, reference, strict=True)]
@@ -110,12 +110,12 @@ def _rows(place: Place, options: argparse.Namespace) -> list[dict[str, object]]:
     return rows
 
 
-def _trained(trial: Trial, seed: int, place: Place, options: argparse.Namespace) -> tuple[float, float]:
+def _trained(trial: Trial, seed: int, workspace: Workspace, options: argparse.Namespace) -> tuple[float, float]:
     """(test top-1, seconds of training)"""
     training = {**DEFAULTS, "optimizer": options.optimizer, **trial.training, "teacher_pass": "stored"}
     steps = trial.steps(options.passes)
     run = Run("stored", 1, steps, seed, student="cifar/resnet8", recipe={"training": training})
-    return train_alone(run, place, data=options.data, out=options.out, change=trial.change)
+    return train_alone(run, workspace, data=options.data, out=options.out, change=trial.change)
 
 
 def _report(rows: list[dict[str, object]], options: argparse.Namespace) -> str:

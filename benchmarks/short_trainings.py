@@ -11,13 +11,13 @@ import argparse
 import statistics
 from dataclasses import dataclass
 
-from benchmarks.engine import own_place
+from benchmarks.engine import own_workspace
 from benchmarks.harness.document import table, write_section
 from benchmarks.learning.alone import train_alone
 from benchmarks.learning.child import NOTHING_NAMED
 from benchmarks.learning.runs import Run
 from benchmarks.learning.telling import circumstances, options_of
-from core.planning.prepare import Place
+from core.system.workspace import Workspace
 
 IMAGES = 4480  # of 4,500 in the training split: whole batches
 FIRST_SEED = 10  # of none that accuracy_per_second.py trains with
@@ -50,28 +50,28 @@ def main() -> None:
     """Train, print, write."""
     options = _options()
     options.out.mkdir(parents=True, exist_ok=True)
-    with own_place("short-") as place:
-        rows = [_row(passes, batch_size, place, options) for passes, batch_size in options.courses]
+    with own_workspace("short-") as workspace:
+        rows = [_row(passes, batch_size, workspace, options) for passes, batch_size in options.courses]
     text = _report(rows, options)
     print(text)
     name = "short-trainings" if options.optimizer == "auto" else f"short-trainings-{options.optimizer}"
     write_section(options.document, name, text)
 
 
-def _row(passes: int, batch_size: int, place: Place, options: argparse.Namespace) -> dict[str, object]:
+def _row(passes: int, batch_size: int, workspace: Workspace, options: argparse.Namespace) -> dict[str, object]:
     row: dict[str, object] = {"passes": passes, "batch_size": batch_size}
     for augmentation in ("light", "none"):
         course = Course(passes, batch_size, augmentation)
-        found = [_trained(course, FIRST_SEED + number, place, options) for number in range(options.seeds)]
+        found = [_trained(course, FIRST_SEED + number, workspace, options) for number in range(options.seeds)]
         row["steps"] = course.steps
         row[augmentation] = " ".join(f"{100 * accuracy:.1f}" for accuracy, _ in found)
         row["seconds"] = f"{statistics.fmean(seconds for _, seconds in found):.1f}"
     return row
 
 
-def _trained(course: Course, seed: int, place: Place, options: argparse.Namespace) -> tuple[float, float]:
+def _trained(course: Course, seed: int, workspace: Workspace, options: argparse.Namespace) -> tuple[float, float]:
     """(test top-1, seconds of training)"""
-    return train_alone(run_of(course, seed, options.optimizer), place, data=options.data, out=options.out)
+    return train_alone(run_of(course, seed, options.optimizer), workspace, data=options.data, out=options.out)
 
 
 def run_of(course: Course, seed: int, optimizer: str) -> Run:

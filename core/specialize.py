@@ -1,64 +1,78 @@
-"""The story of a job, from the spec to the files: dataset, teacher, student, train, evaluate, export."""
+"""A job from first to last: dataset, teacher, student, training, evaluation, export."""
 
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from core.events import Event, Log, Phase, Result
+from core.events import Event, JobWarning, Log, Phase, Result, WarningIssued
 from core.planning.estimate import describe, summary
-from core.planning.prepare import Place, prepare
-from core.planning.strategy import settle
+from core.planning.prepare import prepare
 from core.results.assess import assess, assess_teacher, with_latencies
 from core.results.latencies import Latencies
 from core.results.publish import publish
 from core.spec import JobSpec
 from core.system.affinity import pinned
-from core.system.interruption import Watch
+from core.system.interruption import JobControl
+from core.system.workspace import Workspace
 from core.training.runs import train_all
 
 Report = Callable[[Event], None]
 
 
+class _WarningLog:
+    """Passes events on to `report` and keeps the warnings among them, which belong to the job's report."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.warnings: list[JobWarning] = []
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, WarningIssued):
+            self.warnings.append(event.warning)
+        self._report(event)
+
+
 def specialize(
     spec: JobSpec,
-    place: Place,
+    workspace: Workspace,
     report: Report,
     *,
-    watch: Watch | None = None,
+    control: JobControl | None = None,
     resume: bool = False,
     plan_only: bool = False,
 ) -> Result | None:
-    """Run a job: files under `place.out`, events to `report`. A plan stops before training and returns None.
+    """Run a job: files under `workspace.out`, events to `report`. A plan stops before training and returns None.
 
-    With `resume`, the newest checkpoint in `place.out` is gone on from. Raises a RetortError for what a job can fail
-    of, and core.system.interruption.Interrupted where `watch` was asked to stop, after a checkpoint.
+    With `resume`, it continues from the newest checkpoint in `workspace.out`. Raises a RetortError if the job fails,
+    and core.system.interruption.Interrupted, after a checkpoint, if `control` was asked to stop.
     """
-    watch = watch or Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
+    control = control or JobControl(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
+    report = issued = _WarningLog(report)
     report(Phase(phase="preparing"))
-    prepared = settle(prepare(spec, place, report), place, report)
-    resolved = describe(prepared, place, measured=plan_only)
+    job = prepare(spec, workspace, report)
+    resolved = describe(job, measured=plan_only)
     report(Log(message=summary(resolved)))
     report(resolved)
     if plan_only:
         return None
 
     report(Phase(phase="training"))
-    with watch.deferring(), pinned():
-        trained = train_all(prepared, place, report, watch, resume=resume)
+    with control.deferring(), pinned():
+        trained = train_all(job, report, control, resume=resume)
 
-    if not place.ranks.is_first:  # the first process evaluates and exports for all
+    if not workspace.ranks.is_first:  # the first process evaluates and exports for all
         return None
-    watch.check_deadline()
+    control.check_deadline()
     with tempfile.TemporaryDirectory() as scratch:
-        latencies = Latencies(Path(scratch), place.findings)
+        latencies = Latencies(Path(scratch), workspace.result_cache)
         report(Phase(phase="evaluating"))
         assessments = {}
-        for run in prepared.runs:
-            assessments[run.run.name] = assessed = assess(prepared, run, trained[run.run.name], latencies)
+        for run in job.runs:
+            assessments[run.run.name] = assessed = assess(job, run, trained[run.run.name], latencies)
             top1 = assessed.figures["test"]["top1"]
             report(Log(message=f"{run.run.name}: {top1:.1%} of the test images are right"))
-        assessments, teacher = with_latencies(assessments, assess_teacher(prepared, latencies), latencies)
+        assessments, teacher = with_latencies(assessments, assess_teacher(job, latencies), latencies)
 
-        watch.check_deadline()
+        control.check_deadline()
         report(Phase(phase="exporting"))
-        return publish(prepared, trained, assessments, teacher, place, report, latencies)
+        return publish(job, trained, assessments, teacher, report, latencies, tuple(issued.warnings))

@@ -17,18 +17,19 @@ from benchmarks.harness.pacing import peak_memory
 from core.data.dataset import Split, open_dataset
 from core.evaluation.predict import Views, predict
 from core.events import Event, Metric, Phase, Resolved
-from core.files.result_cache import FOLDER as FINDINGS
+from core.files.result_cache import FOLDER as RESULT_CACHE
 from core.methods.method import Method
 from core.networks.initial import build_student
 from core.networks.network import Network
 from core.networks.teacher import load_teacher
-from core.planning.prepare import Place, Prepared
 from core.policy import Policy
 from core.results.assess import versions
 from core.results.publish import FOLDER
 from core.spec import JobSpec, TeacherSpec, parse_job
 from core.specialize import specialize
+from core.system.workspace import Workspace
 from core.training.build import build_method
+from core.training.inputs import PreparedJob
 
 THREADS = 1
 
@@ -69,16 +70,16 @@ def main() -> None:
     """Run the job, look at what it left, and write the outcome."""
     errand = Errand.from_json(sys.argv[1])
     scratch = Path(errand.scratch)
-    place = Place(scratch / "out", scratch / "cache", Path(errand.kept), Policy(num_threads=THREADS))
-    place.out.mkdir(parents=True, exist_ok=True)
-    _share_findings(errand, place)
-    set_up(place)
+    workspace = Workspace(scratch / "out", scratch / "cache", Path(errand.kept), Policy(num_threads=THREADS))
+    workspace.out.mkdir(parents=True, exist_ok=True)
+    _share_results(errand, workspace)
+    set_up(workspace)
     spec = parse_job(errand.spec)
     heard = Heard()
-    result = specialize(spec, place, heard)
+    result = specialize(spec, workspace, heard)
     before = heard.began["training"].timestamp() - errand.started_at
     all_seconds = time.time() - errand.started_at
-    prepared = prepare_job(spec, place)
+    prepared = prepare_job(spec, workspace)
     outcome = {
         "test_top1": result.metrics["test"]["top1"],
         "teacher_test_top1": ((result.teacher or {}).get("test") or {}).get("top1"),
@@ -92,40 +93,40 @@ def main() -> None:
         "precision": heard.resolved.spec["training"]["precision"],
         "teacher_pass": heard.resolved.spec["training"]["teacher_pass"],
         "versions": versions(),
-        "curve": curve(prepared, place, heard, result.metrics["steps"]),
-        "tests": outside_tests(errand, spec, prepared, place),
-        **method_facts(prepared, place),
+        "curve": curve(prepared, workspace, heard, result.metrics["steps"]),
+        "tests": outside_tests(errand, spec, prepared, workspace),
+        **method_facts(prepared, workspace),
     }
     Path(errand.result).write_text(json.dumps(outcome))
 
 
-def _share_findings(errand: Errand, place: Place) -> None:
-    """What the engine finds out of a teacher, one run finds out for all: it is in no table."""
-    shared = Path(errand.kept) / FINDINGS
+def _share_results(errand: Errand, workspace: Workspace) -> None:
+    """One run computes the results that the engine keeps of a teacher, for all runs: their time is in no table."""
+    shared = Path(errand.kept) / RESULT_CACHE
     shared.mkdir(parents=True, exist_ok=True)
-    place.cache.mkdir(parents=True, exist_ok=True)
-    (place.cache / FINDINGS).symlink_to(shared)
+    workspace.cache.mkdir(parents=True, exist_ok=True)
+    (workspace.cache / RESULT_CACHE).symlink_to(shared)
 
 
-def curve(prepared: Prepared, place: Place, heard: Heard, steps: int) -> list[tuple[float, int, float]]:
+def curve(prepared: PreparedJob, workspace: Workspace, heard: Heard, steps: int) -> list[tuple[float, int, float]]:
     """(seconds, steps, test top-1) of the checkpoints that the job kept, evenly spaced to the end."""
-    run, paths = prepared.student, sorted((place.out / FOLDER).glob("trajectory-*.safetensors"))
+    run, paths = prepared.student, sorted((workspace.out / FOLDER).glob("trajectory-*.safetensors"))
     points = []
     for number, path in enumerate(paths, start=1):
         step = round(number * steps / len(paths))
-        network = _load({"weights": path.as_uri()}, place)
+        network = _load({"weights": path.as_uri()}, workspace)
         points.append((heard.seconds_to(step), step, top1(network, run.dataset.test, run.augmenter.test_views)))
     return points
 
 
-def outside_tests(errand: Errand, spec: JobSpec, prepared: Prepared, place: Place) -> dict[str, float]:
+def outside_tests(errand: Errand, spec: JobSpec, prepared: PreparedJob, workspace: Workspace) -> dict[str, float]:
     """Top-1 of the tested network on the test splits of the errand's other datasets."""
     run, scores = prepared.student, {}
     for name, uri in errand.tests.items():
         wanted = spec.dataset.model_copy(update={"uri": uri, "classes": run.dataset.classes, "target_uri": None})
-        source = open_dataset(wanted, policy=place.policy, cache=place.cache, inputs=None, seed=spec.training.seed)
-        test = source.decode(int(run.spec.training.image_size)).test
-        network = _load(located(errand.tested, {"out": place.out / FOLDER}), place)
+        source = open_dataset(wanted, workspace, seed=spec.training.seed)
+        test = source.decode(run.training.image_size).test
+        network = _load(located(errand.tested, {"out": workspace.out / FOLDER}), workspace)
         scores[name] = top1(network, test, run.augmenter.test_views)
     return scores
 
@@ -135,13 +136,11 @@ def top1(network: Network, split: Split, views: Views) -> float:
     return (predict(network, split.images, views=views).argmax(dim=1) == split.labels).double().mean().item()
 
 
-def method_facts(prepared: Prepared, place: Place) -> dict[str, Any]:
+def method_facts(prepared: PreparedJob, workspace: Workspace) -> dict[str, Any]:
     """What the method holds in memory beside a plain student, and what it asks of a teacher."""
     run = prepared.student
-    plain = build_student(
-        run.spec, len(run.dataset.classes), seed=0, policy=place.policy, cache=place.cache, inputs=place.inputs
-    )
-    method = build_method(prepared, run, place)
+    plain = build_student(run.spec, len(run.dataset.classes), workspace, seed=0)
+    method = build_method(run, prepared.teachers, prepared.arithmetic, workspace)
     return {**extra_memory(method, plain), "asks": asks(method)}
 
 
@@ -171,8 +170,8 @@ def asks(method: Method) -> str:
     )
 
 
-def _load(teacher: dict[str, Any], place: Place) -> Network:
-    return load_teacher(TeacherSpec(**teacher), policy=place.policy, cache=place.cache, inputs=None).network
+def _load(teacher: dict[str, Any], workspace: Workspace) -> Network:
+    return load_teacher(TeacherSpec(**teacher), workspace).network
 
 
 def _distinct(tensors: Iterable[Tensor]) -> list[Tensor]:

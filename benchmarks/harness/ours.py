@@ -51,9 +51,9 @@ def run(request: Request, channel: Channel) -> None:
 
     from benchmarks.engine import fill_stored_pass, make_trainer, prepare_job, set_up
     from core.networks.libraries import library
-    from core.planning.prepare import Place
     from core.policy import Policy
     from core.spec import parse_job
+    from core.system.workspace import Workspace
 
     library(request.work.teacher.partition("/")[0])
     # From here on an engine that had waited with everything loaded would do the same (core.process.standby).
@@ -62,11 +62,11 @@ def run(request: Request, channel: Channel) -> None:
     scratch = Path(request.scratch)
     out = scratch / f"{request.work_name}-{request.variant}".replace("/", "-")
     out.mkdir(parents=True, exist_ok=True)
-    place = Place(out, scratch / "cache", None, Policy(num_threads=request.threads))
-    set_up(place)
+    workspace = Workspace(out, scratch / "cache", None, Policy(num_threads=request.threads))
+    set_up(workspace)
     pacer = Pacer(channel, synchronize=torch.cuda.synchronize if torch.cuda.is_available() else lambda: None)
-    prepared = prepare_job(spec, place)
-    trainer = make_trainer(prepared, place, lambda trainer: pacer.step_done())
+    prepared = prepare_job(spec, workspace)
+    trainer = make_trainer(prepared, lambda trainer: pacer.step_done())
     pacer.note(loaded_at=loaded_at, threads=torch.get_num_threads(), precision=prepared.arithmetic.precision)
     began = time.perf_counter()
     if fill_stored_pass(trainer):

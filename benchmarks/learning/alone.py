@@ -12,20 +12,24 @@ from benchmarks.learning.child import Errand, job
 from benchmarks.learning.measuring import top1
 from benchmarks.learning.runs import Run
 from core.evaluation.predict import evaluating
-from core.planning.prepare import Place, Prepared
 from core.spec import parse_job
+from core.system.workspace import Workspace
+from core.training.inputs import PreparedJob
 from core.training.trainer import Trainer
 
-Change = Callable[[Trainer, Prepared], None]
+Change = Callable[[Trainer, PreparedJob], None]
 
 
-def train_alone(run: Run, place: Place, *, data: Path, out: Path, change: Change | None = None) -> tuple[float, float]:
+def train_alone(
+    run: Run, workspace: Workspace, *, data: Path, out: Path, change: Change | None = None
+) -> tuple[float, float]:
     """(test top-1, seconds of training). `data`: the folder of CIFAR-100's archives; `out`: of inputs made of them;
     `change` is called with the trainer at step 0."""
     inputs, (classes, _) = joined(data.resolve(), out.resolve()), class_names(data)
     torch.manual_seed(run.seed)
-    prepared = prepare_job(parse_job(job(Errand(run, str(inputs), classes, str(place.out), "", time.time()))), place)
-    trainer = make_trainer(prepared, place, lambda trainer: None)
+    errand = Errand(run, str(inputs), classes, str(workspace.out), "", time.time())
+    prepared = prepare_job(parse_job(job(errand)), workspace)
+    trainer = make_trainer(prepared, lambda trainer: None)
     if change is not None:
         change(trainer, prepared)
     trainer.run()

@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional
 
 from core.methods.method import Batch
-from core.planning.prepare import Prepared
 from core.training.batches import Batches
+from core.training.inputs import PreparedJob
 from core.training.trainer import Trainer
 
 
@@ -19,7 +19,7 @@ class ProgressiveResolution:
 
     sizes: Sequence[int]
 
-    def __call__(self, trainer: Trainer, prepared: Prepared) -> None:
+    def __call__(self, trainer: Trainer, prepared: PreparedJob) -> None:
         """Change the trainer's batches."""
         _replace_batches(trainer, _Shrunk, sizes=tuple(self.sizes), steps=trainer.course.steps)
 
@@ -32,7 +32,7 @@ class Selected:
     share: float
     hardest: bool
 
-    def __call__(self, trainer: Trainer, prepared: Prepared) -> None:
+    def __call__(self, trainer: Trainer, prepared: PreparedJob) -> None:
         """Change the trainer's batches."""
         run, train = prepared.student, prepared.student.dataset.train
         losses = functional.cross_entropy(prepared.teacher_logits(run, train), train.labels, reduction="none")

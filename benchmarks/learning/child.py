@@ -21,9 +21,9 @@ from benchmarks.engine import make_trainer, prepare_job, set_up
 from benchmarks.learning.measuring import Meter, top1
 from benchmarks.learning.runs import Outcome, Run
 from core.evaluation.predict import evaluating
-from core.planning.prepare import Place
 from core.policy import Policy
 from core.spec import JobSpec, parse_job
+from core.system.workspace import Workspace
 
 BATCH_SIZE = 64
 # So many that max_steps decides.
@@ -114,8 +114,8 @@ def main() -> None:
     loaded_at = time.time()
     errand = Errand.from_json(sys.argv[1])
     run, scratch = errand.run, Path(errand.scratch)
-    place = Place(scratch / "out", scratch / "cache", None, Policy(num_threads=errand.threads))
-    place.out.mkdir(parents=True, exist_ok=True)
+    workspace = Workspace(scratch / "out", scratch / "cache", None, Policy(num_threads=errand.threads))
+    workspace.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(run.seed)
     if errand.threads is not None:
         torch.set_num_threads(errand.threads)
@@ -123,17 +123,17 @@ def main() -> None:
     if run.variant == "textbook":
         from benchmarks.learning.plain import train_plainly  # here, for the engine's training has no need of it
 
-        meter = train_plainly(run, spec, place)
+        meter = train_plainly(run, spec, workspace)
     else:
-        meter = train_ours(run, spec, place)
+        meter = train_ours(run, spec, workspace)
     before, loading = meter.began_at - errand.started_at, loaded_at - errand.started_at
     Outcome(run, before, loading, tuple(meter.curve)).save(Path(errand.result))
 
 
-def train_ours(run: Run, spec: JobSpec, place: Place) -> Meter:
+def train_ours(run: Run, spec: JobSpec, workspace: Workspace) -> Meter:
     """The engine's training."""
-    set_up(place)
-    prepared = prepare_job(spec, place)
+    set_up(workspace)
+    prepared = prepare_job(spec, workspace)
     test, device = prepared.student.dataset.test, prepared.arithmetic.device
 
     def accuracy() -> float:
@@ -141,7 +141,7 @@ def train_ours(run: Run, spec: JobSpec, place: Place) -> Meter:
         with trainer.averaged.in_place() if trainer.averaged is not None else nullcontext(), evaluating(network):
             return top1(lambda pixels: network(pixels.to(device)), test.images, test.labels)
 
-    trainer = make_trainer(prepared, place, lambda trainer: meter.step_done())
+    trainer = make_trainer(prepared, lambda trainer: meter.step_done())
     meter = Meter(run.steps, accuracy)
     trainer.run()
     return meter

@@ -16,20 +16,20 @@ from core.data.dataset import open_dataset
 from core.evaluation.predict import evaluating
 from core.networks import zoo
 from core.networks.teacher import load_teacher
-from core.planning.prepare import Place
 from core.spec import JobSpec, TrainingSpec
+from core.system.workspace import Workspace
 
 
 class _Enough(Exception):
     """The textbook loop has done its steps."""
 
 
-def train_plainly(run: Run, spec: JobSpec, place: Place) -> Meter:
+def train_plainly(run: Run, spec: JobSpec, workspace: Workspace) -> Meter:
     """Data loader, float32, the teacher asked for every batch."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    source = open_dataset(spec.dataset, policy=place.policy, cache=place.cache, inputs=None, seed=run.seed)
+    source = open_dataset(spec.dataset, workspace, seed=run.seed)
     data = source.decode(32)
-    known = load_teacher(spec.teacher, policy=place.policy, cache=place.cache, inputs=None)
+    known = load_teacher(spec.teacher, workspace)
     teacher = known.network.module
     teacher.fc = _sliced(teacher.fc, [known.classes.index(name) for name in data.classes])
     teacher.to(device).eval().requires_grad_(False)

@@ -39,7 +39,7 @@ class Problem(RetortError):
     """An answer of the service in problem+json (RFC 9457).
 
     `status` is the HTTP status, `code` the stable name, `detail` the sentence, `errors` the pairs of JSON pointer and
-    detail. As text: the detail with the code, then a line for each pair that the detail does not contain already.
+    detail. As text: the detail with the code, then a line for each pair; nothing is told twice.
     """
 
     def __init__(self, status: int, code: str, detail: str, errors: list[tuple[str, str]]) -> None:
@@ -48,10 +48,12 @@ class Problem(RetortError):
         self.detail = detail
         self.errors = errors
         places = [f"{pointer or '/'}: {text}" for pointer, text in errors]
-        # The service quotes a single error, and the first few of many, in its detail.
-        quoted = len(errors) == 1 and errors[0][1] in detail
-        lines = [f"  {place}" for place in places if not quoted and place not in detail]
-        super().__init__("\n".join([f"{detail} [{code}]", *lines]))
+        # The service quotes a single error, and the first few of many, in its detail: each is told once.
+        if len(places) == 1 and errors[0][1] in detail:
+            places = []
+        elif any(place in detail for place in places):
+            detail = f"{len(places)} errors"
+        super().__init__("\n".join([f"{detail} [{code}]", *(f"  {place}" for place in places)]))
 
 
 class Invalid(Problem):

@@ -1,76 +1,114 @@
-"""What commands print: JSON for machines on standard output and nothing else, or tables and lines for people."""
+"""What commands print: JSON for machines on standard output and nothing else, or lines for people.
+
+Texts that come from elsewhere (names, errors, log lines) are cleaned: no control character reaches a terminal.
+"""
 
 import json
+import os
+import re
 import sys
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NoReturn
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
-people = Console(highlight=False)
-# Wider than any terminal: a table whose numbers are folded can be neither read nor copied.
-wide = Console(highlight=False, width=240)
+# Control characters, surrogates, and the marks that reverse the order of what is shown.
+UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069\ud800-\udfff]")
+# Output that goes to a file or a program is not cut or folded, unless COLUMNS asks for a width.
+UNLIMITED = 100_000
+
+
+class ReaderGone(Exception):
+    """The program that read standard output has ended, as `head` does."""
+
+
+class People(Console):
+    """A console that prints text as it is: no markup, no emoji codes, no colours for numbers and paths."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+        if not self.is_terminal and not os.environ.get("COLUMNS"):
+            self.width = UNLIMITED
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether lines must fit a width."""
+        return self.width < UNLIMITED
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Called by rich where standard output cannot be written."""
+        raise ReaderGone
+
+
+people = People()
+
+
+def clean(value: object) -> str:
+    """A value as text on one line; control characters are shown as \\x1b and the like, None as a dash."""
+    return "-" if value is None else UNSAFE.sub(lambda found: _escaped(found[0]), str(value))
 
 
 def machine(value: Any) -> None:
     """One JSON value on one line."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    text = json.dumps(value, ensure_ascii=False)
+    _write(UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
-def complain(text: str) -> None:
-    """A sentence on standard error, as written."""
-    print(f"retort: {text}", file=sys.stderr, flush=True)
+def line(text: str) -> None:
+    """A line for people and scripts: as long as it is."""
+    _write(clean(text))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[str] = ()) -> None:
-    """A plain table; columns named in `right` hold numbers."""
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        drawn.add_row(*(_cell(value) for value in row))
-    wide.print(drawn)
+def lines(texts: Iterable[str]) -> None:
+    """Lines that are clean already, styles included."""
+    _write("\n".join(texts))
+
+
+def record(*values: object) -> None:
+    """Values on one line, separated by tabs, for programs such as cut and awk."""
+    _write("\t".join(map(clean, values)))
+
+
+def paragraph(text: str) -> None:
+    """A sentence for people, folded to the width of the terminal."""
+    for one in folded(clean(text), people.width):
+        _write(one)
+
+
+def fail(text: str) -> None:
+    """An error on standard error, after the name of the command; further lines of the text are lines of their own."""
+    first, *rest = text.split("\n")
+    notice(f"retort: {first}", *rest)
+
+
+def notice(*lines: str) -> None:
+    """Lines on standard error, which are not part of a result."""
+    print("\n".join(map(clean, lines)), file=sys.stderr, flush=True)
 
 
 def facts(pairs: Iterable[tuple[str, Any]]) -> None:
-    """One fact a line, its name first; facts without a value are left out."""
-    kept = [(name, value) for name, value in pairs if value not in (None, "", {}, [])]
-    width = max((len(name) for name, _ in kept), default=0)
+    """One fact a line, its name first; facts without a value are left out. Long values continue below their start."""
+    kept = [(name, clean(value)) for name, value in pairs if value not in (None, "", {}, [])]
+    width = max((len(name) for name, _ in kept), default=0) + 2
     for name, value in kept:
-        people.print(f"{name:<{width}}  {value}", soft_wrap=True, markup=False)
+        first, *rest = folded(value, people.width - width)
+        _write("\n".join([f"{name:<{width}}{first}", *(" " * width + one for one in rest)]))
 
 
-def age(moment: str) -> str:
-    """How long ago an RFC 3339 moment was, in its largest unit."""
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f}{unit}"
-    return f"{max(seconds, 0):.0f}s"
+def folded(text: str, width: int) -> list[str]:
+    """The lines of a text that fit a width in terminal cells; at least one line."""
+    if not people.is_limited:
+        return [text]
+    return [one.plain.rstrip() for one in Text(text).wrap(people, max(width, 10))] or [""]
 
 
-def count(number: float | None) -> str:
-    """A large number for people: 1.23 M."""
-    if number is None:
-        return "-"
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= size:
-            return f"{number / size:.3g} {unit}"
-    return f"{number:.3g}"
+def _write(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise ReaderGone from None
 
 
-def percent(fraction: float | None) -> str:
-    """A fraction as a percentage with one decimal."""
-    return "-" if fraction is None else f"{100 * fraction:.1f}%"
-
-
-def method(spec: Any) -> str:
-    """The method of a job for people: kd, or kd + skd where terms are added up."""
-    terms = spec if isinstance(spec, list) else (spec.get("terms") or [spec]) if isinstance(spec, dict) else [spec]
-    return " + ".join(term["name"] if isinstance(term, dict) else str(term) for term in terms)
-
-
-def _cell(value: Any) -> str:
-    return "-" if value is None else str(value)
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -5,25 +5,25 @@ import json
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 
 from core.data import classes as class_choice
-from core.data import readers, resident, uri, warning_codes
+from core.data import readers, resident, uri
 from core.data.class_names import unify
 from core.data.headers import measure
 from core.data.image_file import ImageFile, Images
+from core.data.left_out import renamed_split, unreadable_warnings
 from core.data.listing import UNNAMED, Listing, Record
 from core.data.opening import open_tree
 from core.data.readers import builtin
 from core.data.reading import Reading
 from core.data.split_checks import check_splits, overlap_warnings, smallest_difference
-from core.data.splits import SPLITS, Splits, split, test_from_validation
+from core.data.splits import SPLITS, Splits, split
 from core.errors import DatasetInvalid
 from core.events import DatasetFacts, JobWarning
-from core.policy import Policy
 from core.spec import DatasetSpec
+from core.system.workspace import Workspace
 
 MAX_NAMED = 20
 # Random crops need a margin: 256 for 224, as ImageNet training has it.
@@ -65,8 +65,7 @@ class Source:
     largest_side: int
     listing: Listing
     content: str = field(repr=False)  # identifies the source's bytes
-    policy: Policy = field(repr=False)
-    cache: Path = field(repr=False)
+    workspace: Workspace = field(repr=False)
     warnings: tuple[JobWarning, ...] = ()
 
     @property
@@ -102,16 +101,16 @@ class Source:
             lambda key: self.listing.read(key),
             content=self.content,
             canvas_size=canvas_size,
-            cache=self.cache,
-            max_pixels=self.policy.max_image_pixels,
-            num_threads=self.policy.num_threads or len(os.sched_getaffinity(0)),
+            cache=self.workspace.cache,
+            max_pixels=self.workspace.policy.max_image_pixels,
+            num_threads=self.workspace.policy.num_threads or len(os.sched_getaffinity(0)),
         )
         unreadable = [f"{order[index].name}: {why}" for index, why in rows.unreadable]
         self._check_readable(unreadable, len(order))
         kept = self._kept(order, rows.kept)
         resident_bytes = len(rows.kept) * 3 * canvas_size**2
         images = resident.open_rows(
-            path, len(rows.kept), canvas_size, resident=resident_bytes <= self.policy.max_resident_bytes
+            path, len(rows.kept), canvas_size, resident=resident_bytes <= self.workspace.policy.max_resident_bytes
         )
         parts = self._parts(kept, images)
         fingerprint = _fingerprint(rows.pixels_sha256, parts, self.classes)
@@ -122,7 +121,7 @@ class Source:
             canvas_size=canvas_size,
             facts=self._facts(kept, canvas_size, fingerprint, unreadable),
             flippable=self.flippable,
-            warnings=(*self.warnings, *_unreadable(unreadable), *overlap_warnings(kept, rows.row_digests)),
+            warnings=(*self.warnings, *unreadable_warnings(unreadable), *overlap_warnings(kept, rows.row_digests)),
         )
 
     def _check_readable(self, unreadable: list[str], total: int) -> None:
@@ -179,19 +178,19 @@ class Source:
         )
 
 
-def open_dataset(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path | None, seed: int) -> Source:
+def open_dataset(spec: DatasetSpec, workspace: Workspace, *, seed: int) -> Source:
     """Fetch and read what `spec` names, up to the splits.
 
     Raises DatasetUnreachable, DatasetInvalid, LabelSpaceMismatch, ClassTooSmall, DiskFull.
     """
-    listing, content = _list(spec, policy=policy, cache=cache, inputs=inputs)
+    listing, content = _list(spec, workspace)
     _check_names(listing.records)
     chosen = class_choice.choose(listing, spec)
     splits = split(chosen.records, spec=spec, classes=chosen.classes, seed=seed)
     if listing.image_size is not None:
         native_size, largest_side = listing.image_size, max(listing.image_size)
     else:
-        native_size, largest_side = measure(splits, listing.read, policy.max_image_pixels)
+        native_size, largest_side = measure(splits, listing.read, workspace.policy.max_image_pixels)
     return Source(
         spec=spec,
         classes=chosen.classes,
@@ -200,31 +199,30 @@ def open_dataset(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path
         largest_side=largest_side,
         listing=listing,
         content=content,
-        policy=policy,
-        cache=cache,
+        workspace=workspace,
         warnings=(
             *listing.warnings,
             *chosen.warnings,
-            *_renamed_split(chosen.records, spec),
+            *renamed_split(chosen.records, spec),
             *check_splits(splits, chosen.classes),
         ),
     )
 
 
-def open_unlabelled(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path | None) -> Source | None:
+def open_unlabelled(spec: DatasetSpec, workspace: Workspace) -> Source | None:
     """Images side by side in one folder, which is no class: all of them train. None where `spec` names anything else.
 
     Raises DatasetUnreachable, DatasetInvalid, DiskFull.
     """
     if spec.uri.startswith("builtin:"):
         return None
-    tree = open_tree(uri.fetch(spec.uri, policy=policy, cache=cache, inputs=inputs), policy=policy, cache=cache)
+    tree = open_tree(uri.fetch(spec.uri, workspace), policy=workspace.policy, cache=workspace.cache)
     listing = readers.read_unlabelled(Reading(tree, spec))
     if listing is None:
         return None
     _check_names(listing.records)
     splits: Splits = {"train": sorted(listing.records, key=lambda record: record.name), "validation": [], "test": []}
-    native_size, largest_side = measure(splits, listing.read, policy.max_image_pixels)
+    native_size, largest_side = measure(splits, listing.read, workspace.policy.max_image_pixels)
     return Source(
         spec=spec,
         classes=(UNNAMED,),
@@ -233,16 +231,15 @@ def open_unlabelled(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: P
         largest_side=largest_side,
         listing=listing,
         content=tree.identity(),
-        policy=policy,
-        cache=cache,
+        workspace=workspace,
     )
 
 
-def _list(spec: DatasetSpec, *, policy: Policy, cache: Path, inputs: Path | None) -> tuple[Listing, str]:
+def _list(spec: DatasetSpec, workspace: Workspace) -> tuple[Listing, str]:
     scheme, _, name = spec.uri.partition(":")
     if scheme == "builtin":
         return builtin.read(name.strip("/")), spec.uri
-    tree = open_tree(uri.fetch(spec.uri, policy=policy, cache=cache, inputs=inputs), policy=policy, cache=cache)
+    tree = open_tree(uri.fetch(spec.uri, workspace), policy=workspace.policy, cache=workspace.cache)
     listing = unify(readers.read(Reading(tree, spec)))
     return listing, tree.identity()
 
@@ -256,38 +253,11 @@ def _check_names(records: list[Record]) -> None:
         except UnicodeEncodeError:
             raise DatasetInvalid(f"the name or class of {record.name!a} is no Unicode text") from None
         if record.name in seen:
-            raise DatasetInvalid(f"the dataset names the image {record.name!r} twice")
+            raise DatasetInvalid(
+                f"the dataset names the image {record.name!r} twice",
+                hint="keep one row or file of it; an image of several classes is none of a classification",
+            )
         seen.add(record.name)
-
-
-def _renamed_split(records: list[Record], spec: DatasetSpec) -> list[JobWarning]:
-    """That the given validation split is the test split."""
-    if not test_from_validation(records, spec):
-        return []
-    count = sum(record.split == "validation" for record in records)
-    return [
-        JobWarning(
-            code=warning_codes.TEST_FROM_VALIDATION,
-            message=f"the dataset brings a validation split of {count} images and no test split: these are the test, "
-            "and images of the training split are held out for validation",
-            hint='to keep it as validation, say so in dataset.splits, as in {"val": "validation"}',
-            count=count,
-        )
-    ]
-
-
-def _unreadable(unreadable: list[str]) -> list[JobWarning]:
-    """That images were left out, as max_unreadable_fraction allows."""
-    if not unreadable:
-        return []
-    return [
-        JobWarning(
-            code=warning_codes.IMAGES_UNREADABLE,
-            message=f"{len(unreadable)} images cannot be read and are left out; the first: {unreadable[0]}",
-            hint="mend or remove them",
-            count=len(unreadable),
-        )
-    ]
 
 
 def _fingerprint(pixels_sha256: str, parts: dict[str, Split], classes: tuple[str, ...]) -> str:

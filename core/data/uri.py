@@ -11,6 +11,7 @@ from core.data.tree import file_sha256
 from core.errors import DatasetUnreachable, unknown
 from core.policy import Policy
 from core.spec.names import file_paths
+from core.system.workspace import Workspace
 
 SCHEMES = ("file", "http", "https", "s3", "gs", "hf", "dataset", "job")
 _INPUT_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")
@@ -18,20 +19,19 @@ _INPUT_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$")
 
 def fetch(
     uri: str,
+    workspace: Workspace,
     *,
-    policy: Policy,
-    cache: Path,
-    inputs: Path | None,
     sha256: str | None = None,
     pointer: str = "/dataset/uri",
 ) -> Path:
-    """The local file or folder that `uri` names, downloaded into `cache` (whole or not at all) where it is not local.
+    """The local file or folder that `uri` names. What is not local is downloaded into the workspace's cache, whole or
+    not at all; `dataset:<id>` and `job:<id>` are folders of `workspace.inputs`.
 
-    `dataset:<id>` and `job:<id>` lie in `inputs`. `sha256` is checked against a file's content. Raises
-    DatasetUnreachable, which names the URI without its secrets and the reason; DiskFull.
+    `sha256` is checked against a file's content. Raises DatasetUnreachable, which names the URI without its secrets and
+    the reason; DiskFull.
     """
     try:
-        path = _fetch(uri, policy, cache, inputs)
+        path = _fetch(uri, workspace)
         if sha256 is not None:
             _check(path, sha256)
     except Unreachable as error:
@@ -50,21 +50,21 @@ def redacted(uri: str) -> str:
     return address + question + "&".join(f"{pair.partition('=')[0]}=..." for pair in query.split("&") if pair)
 
 
-def _fetch(uri: str, policy: Policy, cache: Path, inputs: Path | None) -> Path:
+def _fetch(uri: str, workspace: Workspace) -> Path:
     scheme, _, rest = uri.partition(":")
     if scheme == "file":
-        return _file(uri, policy)
+        return _file(uri, workspace.policy)
     try:
         urlsplit(uri)
     except ValueError as error:
         raise Unreachable(f"is no URI ({error})") from None
     match scheme:
         case "http" | "https":
-            return web.download(uri, cache, policy=policy)
+            return web.download(uri, workspace.cache, policy=workspace.policy)
         case "s3" | "gs" | "hf":
-            return buckets.download(uri, cache, policy=policy)
+            return buckets.download(uri, workspace.cache, policy=workspace.policy)
         case "dataset" | "job":
-            return _input(scheme, rest, inputs)
+            return _input(scheme, rest, workspace.inputs)
     raise Unreachable(unknown("scheme", f"{scheme}:", [f"{name}:" for name in SCHEMES]))
 
 

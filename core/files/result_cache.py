@@ -19,13 +19,13 @@ from torch import Tensor
 
 from core.files.atomic import whole_file
 
-FOLDER = "findings"
+FOLDER = "result-cache"
 MAX_BYTES = 256 << 20
 CRC_BYTES = 4
 _log = logging.getLogger(__name__)
 
 
-class Findings:
+class ResultCache:
     """Results in the engine's folder `cache`, `max_bytes` in total."""
 
     def __init__(self, cache: Path, max_bytes: int = MAX_BYTES) -> None:

@@ -1,46 +1,48 @@
 """Builds the network that a run starts with."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from core.errors import TeacherLoadFailed
 from core.networks import zoo
 from core.networks.network import Network
 from core.networks.teacher import load_teacher
-from core.policy import Policy
-from core.spec import JobSpec, StudentSpec, TeacherSpec
+from core.spec import ResolvedJob, ResolvedStudent, TeacherSpec
 from core.system.seeds import seeded
+from core.system.workspace import Workspace
 
 
-def build_student(
-    spec: JobSpec, num_classes: int, *, seed: int, policy: Policy, cache: Path, inputs: Path | None
-) -> Network:
+def build_student(spec: ResolvedJob, num_classes: int, workspace: Workspace, *, seed: int) -> Network:
     """The network of the resolved `spec.student` with `num_classes` outputs; its random values depend on the seed only.
 
     Weights of the teacher are not copied here: core.training.build, which has both networks, does that.
     Given weights bring their own head, which is kept only where it has `num_classes` outputs and the method's knobs
     do not declare a fresh head.
     """
-    student, size = spec.student, int(spec.training.image_size)
+    student, size = spec.student, spec.training.image_size
     with seeded(seed, "student"):
         if student.weights in (None, "teacher"):
             return zoo.build(student.architecture, num_classes, image_size=size)
         if student.weights == "published":
             network = zoo.build(
-                student.architecture, None, image_size=size, pretrained=True, policy=policy, cache=cache
+                student.architecture,
+                None,
+                image_size=size,
+                pretrained=True,
+                policy=workspace.policy,
+                cache=workspace.cache,
             )
         else:
-            network = _given(student, policy, cache, inputs)
+            network = _given(student, workspace)
             network = _at_size(network, size)
         if spec.method.fresh_head or network.num_classes != num_classes:
             network = zoo.replace_head(network, num_classes)
     return network
 
 
-def _given(student: StudentSpec, policy: Policy, cache: Path, inputs: Path | None) -> Network:
+def _given(student: ResolvedStudent, workspace: Workspace) -> Network:
     spec = TeacherSpec(architecture=student.architecture, weights=student.weights)
     try:
-        return load_teacher(spec, policy=policy, cache=cache, inputs=inputs, strict_head=False).network
+        return load_teacher(spec, workspace, strict_head=False).network
     except TeacherLoadFailed as error:
         raise TeacherLoadFailed(error.message, hint=error.hint, pointer="/student/weights") from error
 

@@ -18,10 +18,10 @@ from core.networks.weights.folder import weights_in
 from core.networks.weights.misfit import projected_as_plain
 from core.networks.weights.reading import read_weights
 from core.networks.zoo import build, outline
-from core.policy import Policy
 from core.spec import TeacherSpec
 from core.spec.projected import split_projected
 from core.spec.teacher import WeightsMap
+from core.system.workspace import Workspace
 
 WEIGHTS = "/teacher/weights"
 # The bounds of training.image_size.
@@ -38,18 +38,13 @@ class Teacher:
     """What a person should know of its weights file."""
 
 
-def load_teacher(
-    spec: TeacherSpec, *, policy: Policy, cache: Path, inputs: Path | None, strict_head: bool = True
-) -> Teacher:
+def load_teacher(spec: TeacherSpec, workspace: Workspace, *, strict_head: bool = True) -> Teacher:
     """The network with its weights; raises TeacherLoadFailed, ArchitectureUnknown.
 
     The number of outputs is read from the weights. Class names come from the spec, else the file, else the library.
     With `strict_head` False a file without classifier loads too, and the classifier is random.
     """
-    if spec.weights is None:
-        teacher = _published(spec, policy, cache)
-    else:
-        teacher = _from_file(spec, policy, cache, inputs, strict_head)
+    teacher = _published(spec, workspace) if spec.weights is None else _from_file(spec, workspace, strict_head)
     if spec.classes is not None:
         teacher = replace(teacher, classes=spec.classes)
     if teacher.classes is not None and len(teacher.classes) != teacher.network.num_classes:
@@ -60,14 +55,14 @@ def load_teacher(
     return teacher
 
 
-def _published(spec: TeacherSpec, policy: Policy, cache: Path) -> Teacher:
+def _published(spec: TeacherSpec, workspace: Workspace) -> Teacher:
     if spec.sha256 is not None:
         raise TeacherLoadFailed(
             "sha256 is that of a weights file, and no weights are named",
             hint="name the file in teacher.weights, or leave sha256 out",
             pointer="/teacher/sha256",
         )
-    network = build(spec.architecture, pretrained=True, policy=policy, cache=cache)
+    network = build(spec.architecture, pretrained=True, policy=workspace.policy, cache=workspace.cache)
     return Teacher(network, library_classes(spec.architecture))
 
 
@@ -78,9 +73,9 @@ def library_classes(architecture: str) -> tuple[str, ...] | None:
     return zoo.classes(name) if zoo is not None else None
 
 
-def _from_file(spec: TeacherSpec, policy: Policy, cache: Path, inputs: Path | None, strict_head: bool) -> Teacher:
-    path = fetch_weights(spec.weights, policy=policy, cache=cache, inputs=inputs, sha256=spec.sha256)
-    state, metadata = read_weights(path, policy=policy, pointer=WEIGHTS)
+def _from_file(spec: TeacherSpec, workspace: Workspace, strict_head: bool) -> Teacher:
+    path = fetch_weights(spec.weights, workspace, sha256=spec.sha256)
+    state, metadata = read_weights(path, policy=workspace.policy, pointer=WEIGHTS)
     told = metadata.get("architecture")
     architecture = spec.architecture or told
     if told is not None and told != architecture and split_projected(told)[1]:
@@ -98,12 +93,10 @@ def _from_file(spec: TeacherSpec, policy: Policy, cache: Path, inputs: Path | No
     return Teacher(network, _classes_of(metadata, path), warnings)
 
 
-def fetch_weights(
-    uri: str, *, policy: Policy, cache: Path, inputs: Path | None, sha256: str | None = None, pointer: str = WEIGHTS
-) -> Path:
+def fetch_weights(uri: str, workspace: Workspace, *, sha256: str | None = None, pointer: str = WEIGHTS) -> Path:
     """A local copy of the weights file at the URI; raises TeacherLoadFailed."""
     try:
-        path = fetch(uri, policy=policy, cache=cache, inputs=inputs, sha256=sha256, pointer=pointer)
+        path = fetch(uri, workspace, sha256=sha256, pointer=pointer)
     except DatasetUnreachable as error:
         raise TeacherLoadFailed(error.message, hint=error.hint, pointer=pointer) from error
     if path.is_dir():

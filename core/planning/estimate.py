@@ -1,4 +1,4 @@
-"""What a job will do, told before it does it: the resolved spec, the dataset's facts, the student, time and memory."""
+"""The plan of a job: the resolved spec, the dataset's facts, the student, and an estimate of time and memory."""
 
 import resource
 import time
@@ -6,10 +6,11 @@ import time
 import torch
 
 from core.events import Estimate, Resolved
+from core.job import PreparedRun
 from core.methods.method import Method
 from core.networks.facts import measure_network
-from core.planning.prepare import Place, Prepared, PreparedRun
 from core.training.build import build_method, build_trainer, run_cost
+from core.training.inputs import PreparedJob
 from core.training.trainer import Trainer
 
 WARM_UP_STEPS = {"cpu": 1, "cuda": 3}  # CUDA graphs are recorded in the second
@@ -17,18 +18,18 @@ MEASURED_SECONDS = 2.0
 MAX_STEPS = 20
 
 
-def describe(prepared: Prepared, place: Place, *, measured: bool) -> Resolved:
-    """The event that ends the preparing phase. With `measured`, a few real steps are taken and thrown away."""
-    run = prepared.student
-    method = build_method(prepared, run, place)
+def describe(job: PreparedJob, *, measured: bool) -> Resolved:
+    """The event that ends the preparing phase. With `measured`, a few real steps are timed and discarded."""
+    run, teacher = job.student, job.teachers.network
+    method = run.method or build_method(run, job.teachers, job.arithmetic, job.workspace)
     facts = measure_network(method.deployed())
     return Resolved(
         spec=run.spec.model_dump(mode="json"),
         dataset=run.dataset.facts,
         student=facts,
-        teacher=measure_network(prepared.teacher.network) if prepared.teacher is not None else None,
-        teacher_validation_top1=prepared.teacher_validation_top1,
-        estimate=_measured(prepared, run, method, place) if measured else _counted(prepared, run),
+        teacher=measure_network(teacher) if teacher is not None else None,
+        teacher_validation_top1=job.teachers.validation_top1,
+        estimate=_measured(job, run, method) if measured else _counted(job, run),
     )
 
 
@@ -54,42 +55,41 @@ def summary(event: Resolved) -> str:
     return "\n".join(lines)
 
 
-def _counted(prepared: Prepared, run: PreparedRun) -> Estimate:
-    return Estimate(steps=_all_steps(prepared), reason=run.reason)
+def _counted(job: PreparedJob, run: PreparedRun) -> Estimate:
+    return Estimate(steps=_all_steps(job), reason=run.reason)
 
 
-def _all_steps(prepared: Prepared) -> int:
-    return sum(run.steps for run in prepared.runs)
+def _all_steps(job: PreparedJob) -> int:
+    return sum(run.steps for run in job.runs)
 
 
-def _measured(prepared: Prepared, run: PreparedRun, method: Method, place: Place) -> Estimate:
-    """Time the student's steps here and now; the baselines are scaled by their arithmetic."""
-    seconds, count = _time_steps(prepared, run, method, place)
-    cost, _ = run_cost(prepared, run)
-    work = sum(its_cost * steps for its_cost, steps in (run_cost(prepared, each) for each in prepared.runs))
+def _measured(job: PreparedJob, run: PreparedRun, method: Method) -> Estimate:
+    """Measure the time of the student's steps; the time of the baselines is scaled by their operations."""
+    seconds, count = _time_steps(job, run, method)
+    cost, _ = run_cost(job, run)
+    work = sum(its_cost * steps for its_cost, steps in (run_cost(job, each) for each in job.runs))
     return Estimate(
-        steps=_all_steps(prepared),
+        steps=_all_steps(job),
         training_seconds=seconds / cost * work,
-        memory_bytes=_peak_memory(prepared.arithmetic.device),
-        reason=f"{run.reason}; {count} steps were timed at {seconds * 1e3:.1f} ms each on "
-        f"{prepared.arithmetic.device.type}",
+        memory_bytes=_peak_memory(job.arithmetic.device),
+        reason=f"{run.reason}; {count} steps were timed at {seconds * 1e3:.1f} ms each on {job.arithmetic.device.type}",
     )
 
 
-def _time_steps(prepared: Prepared, run: PreparedRun, method: Method, place: Place) -> tuple[float, int]:
-    """Mean seconds of a step, and over how many."""
+def _time_steps(job: PreparedJob, run: PreparedRun, method: Method) -> tuple[float, int]:
+    """The mean seconds of a step, and the number of steps."""
     started: list[float] = []
-    warm_up_steps = WARM_UP_STEPS[prepared.arithmetic.device.type]
+    warm_up_steps = WARM_UP_STEPS[job.arithmetic.device.type]
 
     def after_step(trainer: Trainer) -> None:
-        prepared.arithmetic.wait()
+        job.arithmetic.wait()
         now = time.perf_counter()
         if trainer.step == warm_up_steps:
             started.append(now)
         enough = started and (now - started[0] > MEASURED_SECONDS or trainer.step >= MAX_STEPS)
         trainer.stopped = bool(enough) and trainer.step > warm_up_steps
 
-    trainer = build_trainer(prepared, run, method, place, lambda step, values: None, after_step)
+    trainer = build_trainer(job, run, method, lambda step, values: None, after_step)
     trainer.run()
     count = max(trainer.step - warm_up_steps, 1)
     begin = started[0] if started else time.perf_counter() - trainer.seconds

@@ -1,39 +1,16 @@
-"""The networks trained beside the student, on the same images and for the same steps, so that its worth can be seen."""
+"""The runs of a job: the student, and the baselines that are trained on the same images and steps for comparison."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from core.errors import SpecInvalid
+from core.job import Run
 from core.spec import JobSpec, StudentSpec
 from core.spec.knobs.finetune import FinetuneKnobs
 from core.spec.knobs.scratch import ScratchKnobs
 
 
-@dataclass(frozen=True)
-class Run:
-    """One training of the job. `spec` still may hold `auto`; `seed_offset` counts the repetitions."""
-
-    name: str
-    spec: JobSpec
-    seed_offset: int = 0
-
-    @property
-    def seed(self) -> int:
-        """Of this training's weights, order and augmentation."""
-        return self.spec.training.seed + self.seed_offset
-
-    @property
-    def metric_prefix(self) -> str:
-        """What stands before its metrics' names: nothing for the student itself."""
-        return "" if self.name == "student" else f"{self.name}/"
-
-    @property
-    def repeats(self) -> str:
-        """The run that this is a repetition of, with another seed; itself for the first."""
-        return self.name.partition("@")[0]
-
-
 def plan_runs(spec: JobSpec) -> tuple[Run, ...]:
-    """The student and the baselines, each `evaluation.seeds` times, the first seeds first."""
+    """The student and the baselines, each `evaluation.seeds` times; all runs of the first seed come first."""
     firsts = [("student", spec), *((f"baseline/{name}", _baseline(spec, name)) for name in spec.evaluation.baselines)]
     return tuple(
         Run(name if offset == 0 else f"{name}@{offset}", its_spec, offset)

@@ -1,4 +1,4 @@
-"""One job as a process: signals, the parent's death, where events go, and what the exit status says."""
+"""Runs one job as a process: signals, end of the parent process, output of events, exit status."""
 
 import argparse
 import os
@@ -7,7 +7,6 @@ import sys
 import threading
 import traceback
 from contextlib import nullcontext
-from dataclasses import replace
 
 from core.errors import Category, OutOfMemory, RetortError, SpecInvalid, from_exception
 from core.events import (
@@ -20,7 +19,6 @@ from core.events import (
     Event,
     Failure,
 )
-from core.planning.prepare import Place
 from core.policy import Policy
 from core.process.launch import launch
 from core.process.reporter import reporter, tell_failure
@@ -28,9 +26,10 @@ from core.spec import JobSpec
 from core.spec.devices import num_processes
 from core.specialize import specialize
 from core.system.distributed import ALONE, FirstFailed, Ranks
-from core.system.interruption import Interrupted, Watch
+from core.system.interruption import Interrupted, JobControl
 from core.system.memory import is_out_of_memory
 from core.system.process import set_up_process
+from core.system.workspace import Workspace
 
 _STATUS: dict[Category, int] = {
     "user": EXIT_USER_ERROR,
@@ -40,7 +39,7 @@ _STATUS: dict[Category, int] = {
 
 
 def run(spec: JobSpec, options: argparse.Namespace) -> int:
-    """Run the job that the command line names, in as many processes as it asks for; the exit status."""
+    """Run the job of the command line, in as many processes as it requests; returns the exit status."""
     if options.parent_pipe is not None:
         _end_with_parent(options.parent_pipe)
     if options.plan or (num_processes(spec.training.devices) == 1 and options.hosts == 1):
@@ -53,23 +52,23 @@ def run(spec: JobSpec, options: argparse.Namespace) -> int:
 
 
 def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
-    """Run the job, or one process's part of it; the exit status."""
-    watch = Watch(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
+    """Run the job, or the part of one process; returns the exit status."""
+    control = JobControl(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
     try:
-        place = replace(_place(options), ranks=ranks)
+        workspace = _workspace(options, ranks)
     except SpecInvalid as error:
         tell_failure(error, options.events)
         return EXIT_USAGE
-    set_up_process(place.policy.num_threads, num_processes(spec.training.devices) if ranks.size > 1 else 1)
+    set_up_process(workspace.policy.num_threads, num_processes(spec.training.devices) if ranks.size > 1 else 1)
     with reporter(options.events) if ranks.is_first else nullcontext(_say_nothing) as report:
         try:
             for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: watch.interrupt())
-            specialize(spec, place, report, watch=watch, resume=options.resume, plan_only=options.plan)
+                signal.signal(number, lambda *_: control.interrupt())
+            specialize(spec, workspace, report, control=control, resume=options.resume, plan_only=options.plan)
         except Interrupted:
             return EXIT_INTERRUPTED
         except FirstFailed as error:
-            if ranks.local_rank == 0:  # on another host, where nobody hears the first one
+            if ranks.local_rank == 0:  # on another host, which does not see the output of the first process
                 print(error, file=sys.stderr)
             return EXIT_INTERNAL
         except Exception as error:
@@ -82,11 +81,11 @@ def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
 
 
 def _say_nothing(event: Event) -> None:
-    """What the other processes tell: the first one speaks for all."""
+    """Drops the events of the other processes, because the first one reports for all."""
 
 
-def _place(options: argparse.Namespace) -> Place:
-    """Where the engine reads and writes; raises SpecInvalid for a flag that cannot be followed."""
+def _workspace(options: argparse.Namespace, ranks: Ranks) -> Workspace:
+    """The folders and limits of the flags; raises SpecInvalid for a flag with an unusable value."""
     policy = Policy()
     if options.policy is not None:
         try:
@@ -97,11 +96,11 @@ def _place(options: argparse.Namespace) -> Place:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SpecInvalid([("", f"--out {options.out}: {error}")]) from None
-    return Place(options.out, options.cache or options.out / "cache", options.inputs, policy)
+    return Workspace(options.out, options.cache or options.out / "cache", options.inputs, policy, ranks)
 
 
 def as_retort_error(error: Exception) -> RetortError:
-    """The error of our tree for any exception of a run: OUT_OF_MEMORY where torch or the host says so."""
+    """The error of core.errors for any exception of a run: OUT_OF_MEMORY if torch or the host is out of memory."""
     if not isinstance(error, RetortError) and is_out_of_memory(error):
         return OutOfMemory(
             f"out of memory: {str(error).splitlines()[0] if str(error) else 'the host has no more'}",
@@ -111,7 +110,7 @@ def as_retort_error(error: Exception) -> RetortError:
 
 
 def _end_with_parent(descriptor: int) -> None:
-    """Exit at once when the other end of the pipe closes: the worker died, and nobody would read what comes."""
+    """Exit at once when the other end of the pipe closes: then the worker has died, and nothing reads the events."""
 
     def wait() -> None:
         while os.read(descriptor, 1):

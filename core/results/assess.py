@@ -11,10 +11,11 @@ from core.data.dataset import Split
 from core.evaluation.metrics import measure
 from core.evaluation.predict import predict
 from core.events import NetworkFacts
+from core.job import PreparedRun
 from core.networks.facts import measure_network
-from core.planning.prepare import Prepared, PreparedRun
 from core.results.latencies import Latencies
 from core.spec import name_of
+from core.training.inputs import PreparedJob
 from core.training.runs import Trained
 
 
@@ -28,48 +29,47 @@ class Assessment:
     """(N, K) float32 on the CPU, of the test split: what the figures on it are of."""
 
 
-def assess(prepared: Prepared, run: PreparedRun, trained: Trained, latencies: Latencies) -> Assessment:
+def assess(job: PreparedJob, run: PreparedRun, trained: Trained, latencies: Latencies) -> Assessment:
     """Measure one trained network on all splits that have labels; `with_latencies` adds how fast it is."""
-    device = prepared.arithmetic.device
+    device = job.arithmetic.device
     network = trained.network.to(device)
-    splits, said = _all_splits(prepared, run), {}
+    splits = _all_splits(job, run)
+    logits = {}
     for name, split in splits.items():
-        said[name] = predict(network, split.images, views=run.augmenter.test_views, device=device)
+        logits[name] = predict(network, split.images, views=run.augmenter.test_views, device=device)
     network = network.cpu()
     latencies.add(network)
     figures = {
         **measure_network(network).model_dump(),
         **{
-            name: measure(said[name], split.labels, run.dataset.classes, prepared.teacher_logits(run, split))
+            name: measure(logits[name], split.labels, run.dataset.classes, job.teacher_logits(run, split))
             for name, split in splits.items()
         },
         "method": name_of(run.spec.method),
         "seed": run.run.seed,
         "steps": trained.steps,
         "seconds": trained.seconds,
-        "images_per_second": trained.steps * int(run.spec.training.batch_size) / trained.seconds
-        if trained.seconds
-        else None,
+        "images_per_second": trained.steps * run.training.batch_size / trained.seconds if trained.seconds else None,
     }
-    return Assessment(figures, said["test"])
+    return Assessment(figures, logits["test"])
 
 
-def assess_teacher(prepared: Prepared, latencies: Latencies) -> dict[str, Any] | None:
+def assess_teacher(job: PreparedJob, latencies: Latencies) -> dict[str, Any] | None:
     """The teacher's measurements over the customer's classes; its splits are null where it does not cover them."""
-    if prepared.teacher is None:
+    if job.teachers.network is None:
         return None
-    run = prepared.student
-    splits: dict[str, Any] = dict.fromkeys(_all_splits(prepared, run))
-    if prepared.class_indices is not None:
-        for name, split in _all_splits(prepared, run).items():
-            logits = prepared.teacher_logits(run, split)
+    run = job.student
+    splits: dict[str, Any] = dict.fromkeys(_all_splits(job, run))
+    if job.teachers.class_indices is not None:
+        for name, split in _all_splits(job, run).items():
+            logits = job.teacher_logits(run, split)
             splits[name] = measure(logits, split.labels, run.dataset.classes)
-    network = prepared.teacher.network.cpu()
+    network = job.teachers.network.cpu()
     latencies.add_teacher(network)
     return {
         **measure_network(network).model_dump(),
         **splits,
-        "covers_classes": prepared.class_indices is not None,
+        "covers_classes": job.teachers.class_indices is not None,
     }
 
 
@@ -100,9 +100,9 @@ def add_seeds(assessments: dict[str, Assessment], runs: tuple[PreparedRun, ...])
     return firsts
 
 
-def _all_splits(prepared: Prepared, run: PreparedRun) -> dict[str, Split]:
+def _all_splits(job: PreparedJob, run: PreparedRun) -> dict[str, Split]:
     """With the second domain's test split, where the job names one that has labels."""
-    target = prepared.target_dataset(run)
+    target = job.target_dataset(run)
     has_labels = target is not None and len(target.test.labels) > 0
     splits = {"validation": run.dataset.validation, "test": run.dataset.test}
     return {**splits, **({"target": target.test} if has_labels else {})}

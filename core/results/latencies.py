@@ -14,7 +14,7 @@ import onnxruntime
 from core.errors import InternalError
 from core.evaluation.latency import Timing, speedup, time_in_turns
 from core.events import NetworkFacts
-from core.files.result_cache import Findings, content_address
+from core.files.result_cache import ResultCache, content_address
 from core.networks.facts import measure_network
 from core.networks.inference import frozen_copy
 from core.networks.network import Network
@@ -27,10 +27,10 @@ MIN_WEIGHT_BYTES = 4096
 class Latencies:
     """Of one job. Latency depends on a network's architecture, not on its weights."""
 
-    def __init__(self, scratch: Path, findings: Findings) -> None:
-        """`scratch`: a folder that lasts as long as this; `findings`: files of teachers that earlier jobs wrote."""
+    def __init__(self, scratch: Path, result_cache: ResultCache) -> None:
+        """`scratch`: a folder that lasts as long as this; `result_cache`: files of teachers that earlier jobs wrote."""
         self._scratch = scratch
-        self._findings = findings
+        self._result_cache = result_cache
         self._files: dict[NetworkFacts, Path | None] = {}
         self._written: list[tuple[Network, Path]] = []
         self._teacher: NetworkFacts | None = None
@@ -81,7 +81,7 @@ class Latencies:
         return path
 
     def _kept(self, facts: NetworkFacts) -> Path | None:
-        content = self._findings.recall(KIND, _address(facts))
+        content = self._result_cache.recall(KIND, _address(facts))
         if content is None:
             return None
         path = self._scratch / f"{len(self._files)}.onnx"
@@ -92,7 +92,7 @@ class Latencies:
         # onnxruntime folds batch norms and optimizes by itself: as fast, and written in half of the time.
         path = self._write(frozen_copy(network), optimized=False)
         if path is not None:
-            self._findings.keep(KIND, _address(facts), zlib.compress(_without_weights(path), level=1))
+            self._result_cache.keep(KIND, _address(facts), zlib.compress(_without_weights(path), level=1))
         return path
 
 

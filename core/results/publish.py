@@ -1,4 +1,4 @@
-"""The files of a finished job: model, labels, figures, report; each told of once it is whole."""
+"""The files of a finished job: model, labels, figures, report. Each is reported as soon as it is complete."""
 
 import copy
 import hashlib
@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.events import Artifact, Event, Result
+from core.events import Artifact, Event, JobWarning, Result
 from core.networks.facts import measure_network
-from core.planning.prepare import Place, Prepared
 from core.results.assess import Assessment, add_seeds, versions
 from core.results.export import export_model, write_safetensors
 from core.results.latencies import Latencies
@@ -18,6 +17,7 @@ from core.results.report import Outcome, write_report
 from core.results.report.preprocessing import describe_preprocessing
 from core.results.report.products import write_products
 from core.teachers.trajectory import trajectory_name
+from core.training.inputs import PreparedJob
 from core.training.runs import Trained
 
 FOLDER = "artifacts"
@@ -33,21 +33,21 @@ MEDIA_TYPES = {
 
 
 def publish(
-    prepared: Prepared,
+    job: PreparedJob,
     trained: dict[str, Trained],
     assessments: dict[str, Assessment],
     teacher: dict[str, Any] | None,
-    place: Place,
     report: Callable[[Event], None],
     latencies: Latencies,
+    warnings: tuple[JobWarning, ...] = (),
 ) -> Result:
-    """Write all artifacts below `place.out`, tell of each, and give the result, which is metrics.json."""
-    folder = place.out / FOLDER
+    """Write all artifacts below the workspace's `out`, tell of each, and give the result, which is metrics.json."""
+    folder = job.workspace.out / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    run, network = prepared.student, trained["student"].network.cpu()
+    run, network = job.student, trained["student"].network.cpu()
     dataset = run.dataset
     preprocessing = describe_preprocessing(
-        network.input, canvas_size=dataset.canvas_size, image_size=int(run.spec.training.image_size)
+        network.input, canvas_size=dataset.canvas_size, image_size=run.training.image_size
     )
     paths = export_model(
         network,
@@ -59,7 +59,7 @@ def publish(
         exports=run.spec.exports,
         written=latencies.onnx_of(network),
     )
-    networks = add_seeds(assessments, prepared.runs)
+    networks = add_seeds(assessments, job.runs)
     outcome = Outcome(
         spec=run.spec.model_dump(mode="json"),
         dataset=dataset.facts,
@@ -67,44 +67,45 @@ def publish(
         teacher=teacher,
         metrics={**networks.pop("student"), "parity": _parity(paths)},
         baselines={name.removeprefix("baseline/"): measures for name, measures in networks.items()},
-        curves=_curves(prepared, trained),
+        curves=_curves(job, trained),
         classes=dataset.classes,
         preprocessing=preprocessing,
         versions=versions(),
+        warnings=warnings,
     )
     paths += write_report(outcome, folder)
     logits = assessments["student"].test_logits
     paths.append(write_predictions(folder / "predictions.csv", logits, dataset.test, dataset.classes))
-    paths += _written(folder, trained["student"], prepared)
+    paths += _written(folder, trained["student"], job)
     for path in paths:
-        report(_artifact(path, place.out))
+        report(_artifact(path, job.workspace.out))
     result = Result(student=outcome.student, metrics=outcome.metrics, baselines=outcome.baselines, teacher=teacher)
     report(result)
     return result
 
 
-def _written(folder: Path, student: Trained, prepared: Prepared) -> list[Path]:
+def _written(folder: Path, student: Trained, job: PreparedJob) -> list[Path]:
     """The files of the method's products, and of the checkpoints that the job keeps."""
     paths = write_products(student.products, folder)
     checkpoint = copy.deepcopy(student.network)
     for number, weights in enumerate(student.trajectory, start=1):
         checkpoint.module.load_state_dict(weights)
         path = folder / trajectory_name(number)
-        paths.append(write_safetensors(checkpoint, path, prepared.student.dataset.classes))
+        paths.append(write_safetensors(checkpoint, path, job.student.dataset.classes))
     return paths
 
 
 def _parity(paths: list[Path]) -> dict[str, Any] | None:
-    """What the check of the ONNX file found; None where there is no such file."""
+    """The result of the comparison of the ONNX file; None if there is no such file."""
     onnx_path = next((path for path in paths if path.suffix == ".onnx"), None)
     return read_facts(onnx_path)["parity"] if onnx_path else None
 
 
-def _curves(prepared: Prepared, trained: dict[str, Trained]) -> dict[str, list[list[float | None]]]:
+def _curves(job: PreparedJob, trained: dict[str, Trained]) -> dict[str, list[list[float | None]]]:
     """The curves of the first seed, named as the metrics are."""
     return {
         f"{run.run.metric_prefix}{name}": points
-        for run in prepared.runs
+        for run in job.runs
         if run.run.seed_offset == 0
         for name, points in trained[run.run.name].curves.items()
     }

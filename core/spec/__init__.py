@@ -6,6 +6,7 @@ from core.spec.job import SIZES, Budget, EvaluationSpec, JobSpec, StudentSpec
 from core.spec.knobs import Knobs
 from core.spec.methods import KNOBS, TEACHERLESS, CombinedKnobs, MethodKnobs
 from core.spec.parse import parse_job
+from core.spec.resolved import ResolvedJob, ResolvedStudent, ResolvedTraining
 from core.spec.teacher import TeacherSpec
 from core.spec.training import EarlyStopping, TrainingSpec
 
@@ -23,6 +24,9 @@ __all__ = [
     "JobSpec",
     "Knobs",
     "MethodKnobs",
+    "ResolvedJob",
+    "ResolvedStudent",
+    "ResolvedTraining",
     "SplitTarget",
     "StudentSpec",
     "TeacherSpec",

@@ -18,7 +18,7 @@ class Interrupted(BaseException):
 
 
 @dataclass
-class Watch:
+class JobControl:
     """One job's clock. `spent_seconds` is what earlier attempts used up."""
 
     checkpoint_seconds: float

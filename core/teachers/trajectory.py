@@ -1,9 +1,8 @@
-"""A teacher's own checkpoints, in the order of its training."""
+"""The trajectory of a teacher: checkpoints of its own training, in order."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -15,9 +14,7 @@ from core.networks.weights.reading import read_weights
 from core.policy import Policy
 from core.spec import TeacherSpec
 from core.spec.teacher import WeightsMap
-
-if TYPE_CHECKING:
-    from core.planning.prepare import Place
+from core.system.workspace import Workspace
 
 POINTER = "/teacher/trajectory"
 PATTERN = "trajectory-*.safetensors"
@@ -29,31 +26,30 @@ def trajectory_name(number: int) -> str:
 
 
 def load_trajectory(
-    spec: TeacherSpec, teacher: Teacher, place: "Place"
+    spec: TeacherSpec, teacher: Teacher, workspace: Workspace
 ) -> tuple[Callable[[], Mapping[str, Tensor]], ...]:
-    """One function a checkpoint that reads its state dict, the finished teacher's last.
+    """One function for each checkpoint that reads its state dict; the finished teacher's is the last.
 
-    Raises TeacherLoadFailed where there are none, or where one does not fit the teacher.
+    Raises TeacherLoadFailed if there are none, or if one does not fit the teacher.
     """
-    paths = _listed(spec, place) if spec.trajectory is not None else _kept(spec, place)
-    checkpoints = tuple(partial(_read, path, place.policy, teacher.network, spec.weights_map) for path in paths)
+    paths = _listed(spec, workspace) if spec.trajectory is not None else _kept(spec, workspace)
+    checkpoints = tuple(partial(_read, path, workspace.policy, teacher.network, spec.weights_map) for path in paths)
     for read in checkpoints:
-        read()  # whether it fits is told before the training, not within it
+        read()  # a checkpoint that does not fit is reported before the training, not during it
     final = {name: value.detach().cpu().clone() for name, value in teacher.network.module.state_dict().items()}
     return (*checkpoints, lambda: final)
 
 
-def _listed(spec: TeacherSpec, place: "Place") -> list[Path]:
+def _listed(spec: TeacherSpec, workspace: Workspace) -> list[Path]:
     return [
-        fetch_weights(uri, policy=place.policy, cache=place.cache, inputs=place.inputs, pointer=f"{POINTER}/{number}")
-        for number, uri in enumerate(spec.trajectory or ())
+        fetch_weights(uri, workspace, pointer=f"{POINTER}/{number}") for number, uri in enumerate(spec.trajectory or ())
     ]
 
 
-def _kept(spec: TeacherSpec, place: "Place") -> list[Path]:
-    """What the job that trained the teacher kept. Its last checkpoint is the finished teacher itself."""
+def _kept(spec: TeacherSpec, workspace: Workspace) -> list[Path]:
+    """The checkpoints that the job of the teacher kept. Its last checkpoint is the finished teacher."""
     job_id = (spec.weights or "").removeprefix("job:")
-    paths = sorted((place.inputs / job_id).glob(PATTERN)) if place.inputs is not None else []
+    paths = sorted((workspace.inputs / job_id).glob(PATTERN)) if workspace.inputs is not None else []
     if not paths:
         raise TeacherLoadFailed(
             f"{spec.weights} kept no checkpoints of its training",

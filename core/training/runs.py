@@ -1,4 +1,4 @@
-"""The training of all of a job's networks, one after the other, from wherever the last checkpoint stands."""
+"""Trains all networks of a job, one after the other, starting from the last checkpoint."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -9,15 +9,16 @@ from torch import Tensor
 
 from core.errors import SpecInvalid
 from core.events import Checkpoint, Event, Log, Metric
+from core.job import PreparedRun
 from core.methods.method import Method, Products
 from core.networks.inference import in_plain_layout
 from core.networks.network import Network
-from core.planning.prepare import Place, Prepared, PreparedRun
 from core.spec import name_of
 from core.system.distributed import keep_statistics
-from core.system.interruption import Interrupted, Watch
+from core.system.interruption import Interrupted, JobControl
 from core.training.build import build_method, build_trainer, run_cost
 from core.training.checkpoint import CheckpointFolder
+from core.training.inputs import PreparedJob
 from core.training.progress import Meter
 from core.training.trainer import Trainer
 
@@ -27,7 +28,7 @@ Curves = dict[str, list[list[float | None]]]
 
 @dataclass(frozen=True)
 class Trained:
-    """A network after its training, on the CPU, and how it got there."""
+    """A network after its training, on the CPU, with the record of the training."""
 
     network: Network
     steps: int
@@ -42,12 +43,11 @@ class Trained:
 
 @dataclass
 class Training:
-    """What is going on: the runs that are done, and the one that is under way."""
+    """The state of a job's training: the finished runs, and the current one."""
 
-    prepared: Prepared
-    place: Place
+    job: PreparedJob
     report: Callable[[Event], None]
-    watch: Watch
+    control: JobControl
     finished: dict[str, dict[str, Any]] = field(default_factory=dict)
     curves: Curves = field(default_factory=dict)
     trajectory: list[dict[str, Tensor]] = field(default_factory=list)
@@ -55,19 +55,18 @@ class Training:
     _images_per_second: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.folder = CheckpointFolder(self.place.out)
-        self.meter = Meter({run.run.name: run_cost(self.prepared, run) for run in self.prepared.runs})
+        self.folder = CheckpointFolder(self.job.workspace.out)
+        self.meter = Meter({run.run.name: run_cost(self.job, run) for run in self.job.runs})
 
     def train(self, run: PreparedRun, state: dict[str, Any] | None) -> Trained:
-        """Train one network, from `state` where a checkpoint has it half done."""
-        method = build_method(self.prepared, run, self.place)
+        """Train one network, from `state` if a checkpoint has it partly trained."""
+        method = run.method or self._build(run)
         if run.run.name in self.finished:
             return self._recall(run, method)
         trainer = build_trainer(
-            self.prepared,
+            self.job,
             run,
             method,
-            self.place,
             self._teller(run),
             self._after_step(run),
             pulse=self._pulse,
@@ -97,6 +96,9 @@ class Training:
         self.save(None)
         return self._recall(run, method)
 
+    def _build(self, run: PreparedRun) -> Method:
+        return build_method(run, self.job.teachers, self.job.arithmetic, self.job.workspace)
+
     def _recall(self, run: PreparedRun, method: Method) -> Trained:
         done = self.finished[run.run.name]
         self.meter.finished(run.run.name)
@@ -107,7 +109,7 @@ class Training:
         return Trained(network, done["steps"], done["seconds"], done["curves"], products, done["trajectory"])
 
     def save(self, trainer: Trainer | None) -> None:
-        """Write a checkpoint of everything and tell of it."""
+        """Write a checkpoint of everything and report it."""
         state = {
             "format": FORMAT,
             "finished": self.finished,
@@ -115,12 +117,12 @@ class Training:
             "trainer": trainer.state_dict() if trainer is not None else None,
             "curves": self.curves,
             "trajectory": self.trajectory,
-            "spent_seconds": self.watch.spent(),
-            "choices": _choices(self.prepared.student),
+            "spent_seconds": self.control.spent(),
+            "choices": _choices(self.job.student),
         }
         total = sum(done["steps"] for done in self.finished.values()) + (trainer.step if trainer is not None else 0)
-        self.watch.saved()
-        if self.place.ranks.is_first:
+        self.control.saved()
+        if self.job.workspace.ranks.is_first:
             event: Checkpoint = self.folder.save(state, total)
             self.report(event)
 
@@ -148,18 +150,20 @@ class Training:
             if progress is not None:
                 self.report(progress)
             self._keep(run, trainer)
-            ends = trainer.stopped or trainer.step == course.steps  # then the whole run is saved a moment later
-            due = self.watch.checkpoint_is_due(epoch_ends=trainer.step % course.steps_per_epoch == 0)
+            ends = trainer.stopped or trainer.step == course.steps  # then the finished run is saved a moment later
+            due = self.control.checkpoint_is_due(epoch_ends=trainer.step % course.steps_per_epoch == 0)
             self._pulse(trainer, due=due and not ends, ends=ends)
 
         return after_step
 
     def _pulse(self, trainer: Trainer, *, due: bool = False, ends: bool = False) -> None:
-        """Between two steps: end where the time is up, or where the process was asked to, after a checkpoint, unless
-        the run ends anyway; save where that is `due`. All ranks do what one of them has to."""
-        late, interrupted, due = self.place.ranks.any_of(self.watch.is_late(), self.watch.interrupted.is_set(), due)
+        """Called between two steps: save a checkpoint if it is `due`, and end, after a checkpoint, if the time is up or
+        the process was asked to end, unless the run ends anyway. If one rank has to do so, all ranks do.
+        """
+        control = self.control
+        late, interrupted, due = self.job.workspace.ranks.any_of(control.is_late(), control.interrupted.is_set(), due)
         if late:
-            self.watch.give_up()
+            control.give_up()
         if interrupted and not ends:
             self.save(trainer)
             raise Interrupted
@@ -167,9 +171,9 @@ class Training:
             self.save(trainer)
 
     def _keep(self, run: PreparedRun, trainer: Trainer) -> None:
-        """Keep the weights at the ends of equal parts of the training, the last at its end; of the student alone."""
-        count, steps = run.spec.training.keep_trajectory, trainer.course.steps
-        if run is not self.prepared.student or not count:
+        """Keep the student's weights at the ends of equal parts of its training, the last ones at the end."""
+        count, steps = run.training.keep_trajectory, trainer.course.steps
+        if run is not self.job.student or not count:
             return
         ends = {round(part * steps / count) for part in range(1, count + 1)}
         if trainer.step in ends or trainer.stopped:
@@ -178,37 +182,37 @@ class Training:
 
 
 def train_all(
-    prepared: Prepared, place: Place, report: Callable[[Event], None], watch: Watch, *, resume: bool
+    job: PreparedJob, report: Callable[[Event], None], control: JobControl, *, resume: bool
 ) -> dict[str, Trained]:
-    """Train every run; the result by run name.
+    """Train every run; returns the results by run name.
 
-    With `resume`, from the newest checkpoint. Raises SpecInvalid where that one's tensors belong to something else.
+    With `resume`, it starts from the newest checkpoint. Raises SpecInvalid if that belongs to a different job.
     """
-    training = Training(prepared, place, report, watch)
+    training = Training(job, report, control)
     state = training.folder.load() if resume else None
     if state is not None and state["format"] != FORMAT:
         told = f"the checkpoint has format {state['format']}, this version reads {FORMAT}: training starts anew"
         report(Log(level="warning", message=told))
         state = None
     if state is not None:
-        _check_choices(state["choices"], _choices(prepared.student))
+        _check_choices(state["choices"], _choices(job.student))
         training.finished = state["finished"]
-        watch.spent_seconds += state["spent_seconds"]
-        done = f"{len(training.finished)} of {len(prepared.runs)} trainings are done"
+        control.spent_seconds += state["spent_seconds"]
+        done = f"{len(training.finished)} of {len(job.runs)} trainings are done"
         report(Log(message=f"resuming from a checkpoint; {done}"))
     trained = {}
-    for run in prepared.runs:
+    for run in job.runs:
         its_state = state if state is not None and state["run"] == run.run.name else None
         trained[run.run.name] = training.train(run, its_state)
     return trained
 
 
 def _choices(run: PreparedRun) -> dict[str, str]:
-    """What a checkpoint's tensors belong to, by the place in the spec that decides it."""
+    """The choices that decide the tensors of a checkpoint, by their field in the spec."""
     return {
         "/student": str(run.spec.student.architecture),
         "/method": name_of(run.spec.method),
-        "/training/optimizer": run.spec.training.optimizer,
+        "/training/optimizer": run.training.optimizer,
     }
 
 

@@ -14,6 +14,7 @@ from benchmarks.harness.works import find
 from core.data.dataset import open_dataset
 from core.policy import Policy
 from core.spec import DatasetSpec
+from core.system.workspace import Workspace
 
 CLASSES = 100
 
@@ -34,7 +35,7 @@ def test_the_engine_and_torchvision_read_the_same_synthetic_images(synthetic, mo
     accept_synthetic_images()
     plain = datasets.CIFAR100(str(synthetic), train=True)
     spec = DatasetSpec(uri=(synthetic / "cifar-100-python").as_uri(), validation_fraction=0.4)
-    source = open_dataset(spec, policy=Policy(), cache=tmp_path / "cache", inputs=None, seed=0)
+    source = open_dataset(spec, Workspace(tmp_path, tmp_path / "cache", None, Policy()), seed=0)
     ours = source.decode(32)
     assert ours.classes == tuple(plain.classes) and len(ours.train.labels) + len(ours.validation.labels) == 300
     for split in (ours.train, ours.validation):

@@ -1,11 +1,11 @@
 """The `retort` command against a real service: what it prints, and the exit codes that scripts rely on."""
 
 import hashlib
+import importlib.metadata
 import json
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from running import ROOT, environment, retort
@@ -128,6 +128,9 @@ def test_a_job_that_fails_is_exit_1_with_the_reason(service, job, tmp_path):
     assert "[DATASET_INVALID]" in done.err
     assert "Traceback" not in done.err
     assert done.out.startswith("job_")
+    fetched = retort("download", done.out.split()[0], "--to", str(tmp_path / "files"), url=service)
+    assert (fetched.code, fetched.out) == (1, "")
+    assert "[DATASET_INVALID]" in fetched.err and not (tmp_path / "files").exists()
 
 
 def test_a_plan_says_what_would_be(service, job):
@@ -155,14 +158,52 @@ def test_a_job_that_is_not_there_is_exit_4(service):
 def test_the_catalogues_are_tables_or_json(service):
     methods = retort("methods", "--json", url=service).json
     assert {method["name"] for method in methods} >= {"skd", "kd", "scratch", "finetune"}
-    assert "temperature" in retort("methods", url=service).out
-    deadline = time.monotonic() + 60
-    # Refused until the worker has published its networks, which it does soon after its start.
-    while (sizes := retort("students", "--json", url=service)).code and time.monotonic() < deadline:
-        time.sleep(0.5)
+    assert "Hinton's distillation" in retort("methods", url=service).out
+    # Waits until the worker has published its networks.
+    sizes = retort("students", "--json", url=service)
     assert sizes.json
     assert retort("students", url=service).code == 0
-    assert retort("teachers", "--json", url=service).json
+    every = retort("teachers", "--json", url=service).json
+    some = retort("teachers", "ResNet50", "--json", url=service).json
+    assert 1 < len(some) < len(every)
+    assert all("resnet50" in one["architecture"] for one in some)
+    (one,) = retort("teachers", "cifar/resnet?", "--json", url=service).json
+    assert one["architecture"] == "cifar/resnet8"
+    few = retort("teachers", "--limit", "5", url=service)
+    assert len(few.out.splitlines()) == 1 + 5
+    assert f"5 of {len(every):,}" in few.err
+    assert retort("teachers", "nonsuch", url=service).code == 2
+
+
+def test_the_log_the_files_and_the_workers_are_listed(service, job):
+    lines = [json.loads(line) for line in retort("logs", job["id"], "--json", url=service).out.splitlines()]
+    assert any("training" in line["message"] for line in lines)
+    followed = retort("logs", job["id"], "--follow", "--json", url=service).out.splitlines()
+    assert [json.loads(line)["seq"] for line in followed] == [line["seq"] for line in lines]
+    assert retort("logs", job["id"], "--attempt", "7", url=service).out == ""
+    listed = {one["name"]: one for one in retort("artifacts", job["id"], "--json", url=service).json}
+    assert listed["model.safetensors"]["size_bytes"] > 0
+    assert "model.safetensors" in retort("artifacts", job["id"], url=service).out
+    (worker,) = retort("workers", "--json", url=service).json
+    assert worker["alive"] and worker["id"] in retort("workers", url=service).out
+
+
+def test_students_of_jobs_are_compared(service, job):
+    (student,) = retort("compare", job["id"], "--json", url=service).json
+    assert student["top1"] == job["result"]["metrics"]["test"]["top1"]
+    two = retort("compare", job["id"], job["id"], url=service).out.splitlines()
+    assert two[0].split() == [job["id"], job["id"]]
+    assert any(line.startswith("test/top1") and line.count("%") == 2 for line in two)
+
+
+def test_following_a_log_ends_with_the_job(service, job):
+    running = submit(service, TINY | {"name": "followed"})
+    followed = retort("logs", running, "--follow", "--json", url=service)
+    assert followed.code == 0, followed.err
+    lines = [json.loads(line) for line in followed.out.splitlines()]
+    whole = [json.loads(line) for line in retort("logs", running, "--json", url=service).out.splitlines()]
+    assert [(line["seq"], line["message"]) for line in lines] == [(line["seq"], line["message"]) for line in whole]
+    assert retort("show", running, "--json", url=service).json["state"] == "succeeded"
 
 
 def test_one_method_is_shown_with_its_knobs(service):
@@ -215,10 +256,33 @@ def test_ctrl_c_while_watching_is_130_and_the_job_goes_on(service, job):
     assert retort("cancel", running, url=service).code == 0
 
 
+def test_a_job_without_files_is_a_refusal(service, job, tmp_path):
+    waiting = submit(service, TINY | {"training": TINY["training"] | {"devices": "cuda:99"}})
+    done = retort("download", waiting, "--to", str(tmp_path / "files"), url=service)
+    assert done.code == 4
+    assert "is queued and has no files yet" in done.err and "\nhint: " in done.err
+    assert retort("cancel", waiting, url=service).code == 0
+    assert retort("download", waiting, "--to", str(tmp_path / "files"), url=service).code == 5
+
+
+def test_several_wrong_fields_are_told_once_each(service):
+    wrong = ("--set", "training.epoch=3", "--set", "training.batch_siz=3")
+    done = retort("submit", "--dataset", "builtin:digits", "--student", "nano", *wrong, url=service)
+    assert done.code == 2
+    assert done.err.count("'epoch'") == done.err.count("'batch_siz'") == 1
+    assert len(done.err.splitlines()) == 3
+
+
+def test_the_version_and_the_completion_script_are_printed():
+    assert retort("--version").out == f"retort {importlib.metadata.version('retort')}\n"
+    done = retort("--help")
+    assert "--show-completion" in done.out and "--install-completion" in done.out
+
+
 def test_nobody_at_the_address_is_exit_3(closed_port):
     done = retort("jobs", "--url", f"http://127.0.0.1:{closed_port}")
     assert done.code == 3
-    assert done.err.count("\n") == 1
+    assert done.err.splitlines()[1:] == ["hint: `retort up` starts one"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import onnxruntime
 import pytest
 from running import ROOT, environment
 
+from retort import units
+
 TABLE = ("teacher", "student (pkd)", "scratch", "finetune")
 
 
@@ -26,7 +28,7 @@ def test_the_demo_specializes_a_teacher_and_proves_it(tmp_path):
     folder = tmp_path / "runs" / "demo"
     assert onnxruntime.InferenceSession(folder / "model.onnx").get_inputs()[0].name == "images"
     student = json.loads((folder / "metrics.json").read_text())["metrics"]
-    assert f"{student['num_params']:,}" in rows["student (pkd)"]
+    assert units.count(student["num_params"]) in rows["student (pkd)"]
     assert "nothing is left running" in done.stdout
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("retort-demo")] == []
     assert processes_of(tmp_path) == []

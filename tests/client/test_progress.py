@@ -5,7 +5,7 @@ import json
 import pytest
 from scripted import Answer
 
-from retort import Retort, progress
+from retort import Retort, output, progress
 
 
 def view(state, phase=None, **progress):
@@ -76,9 +76,7 @@ def test_curves_that_cannot_be_read_do_not_end_the_watching(server):
 
 @pytest.mark.parametrize("fraction", [None, 0.4])
 def test_a_terminal_gets_a_bar(server, monkeypatch, capsys, fraction):
-    from rich.console import Console
-
-    monkeypatch.setattr("retort.output.people", Console(force_terminal=True, width=150))
+    monkeypatch.setattr("retort.output.people", output.People(force_terminal=True, width=80))
     progress = {} if fraction is None else {"fraction": fraction, "run": "student", "epoch": 1, "epochs": 2}
     watched(server, [view("running", "training", **progress), view("succeeded")], series(**{"val/top1": 0.5}))
     drawn = capsys.readouterr().out

@@ -10,15 +10,15 @@ from written_once import measured_files_written_once
 
 from core.evaluation.predict import predict
 from core.events import Event, Failure, Result
-from core.planning.prepare import Place, prepare
-from core.planning.strategy import settle
+from core.planning.prepare import prepare
 from core.policy import Policy
 from core.process.run import as_retort_error
 from core.results.export import export_model
 from core.results.report import describe_preprocessing
 from core.spec import parse_job
 from core.specialize import specialize
-from core.system.interruption import Watch
+from core.system.interruption import JobControl
+from core.system.workspace import Workspace
 from core.training.runs import train_all
 
 
@@ -56,10 +56,10 @@ def run_job(tmp_path_factory) -> Callable[..., Ran]:
             ran.events.append(event)
             hear(event)
 
-        place = Place(ran.out, ran.out / "cache", inputs, policy or Policy())
+        workspace = Workspace(ran.out, ran.out / "cache", inputs, policy or Policy())
         try:
             with measured_files_written_once():
-                ran.result = specialize(parse_job(document), place, report, **how)
+                ran.result = specialize(parse_job(document), workspace, report, **how)
         except Exception as error:
             ran.error = error
         return ran
@@ -73,9 +73,9 @@ def digits_teacher(tmp_path_factory) -> Path:
     training = {"image_size": 8, "max_steps": 60, "devices": "cpu"}
     spec = parse_job({"dataset": "builtin:digits", "student": "cifar/resnet14", "training": training})
     inputs, out = tmp_path_factory.mktemp("inputs"), tmp_path_factory.mktemp("teacher")
-    place = Place(out, out / "cache", None, Policy())
-    prepared = settle(prepare(spec, place, lambda event: None), place, lambda event: None)
-    network = train_all(prepared, place, lambda event: None, Watch(60), resume=False)["student"].network
+    workspace = Workspace(out, out / "cache", None, Policy())
+    prepared = prepare(spec, workspace, lambda event: None)
+    network = train_all(prepared, lambda event: None, JobControl(60), resume=False)["student"].network
     dataset, views = prepared.student.dataset, prepared.student.augmenter.test_views
     right = predict(network, dataset.test.images, views=views).argmax(1) == dataset.test.labels
     assert right.double().mean() > 0.8

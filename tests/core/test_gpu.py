@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from core.planning.prepare import Place, prepare
-from core.planning.strategy import settle
+from core.planning.prepare import prepare
 from core.policy import Policy
 from core.spec import parse_job
-from core.training.build import build_method, build_trainer
+from core.system.workspace import Workspace
+from core.training.build import build_trainer
 
 pytestmark = [
     pytest.mark.gpu,
@@ -58,8 +58,8 @@ def test_cuda_graphs_teach_what_separate_kernels_do(method, more, precision, run
 )
 def test_no_step_waits_for_the_device(training, compiles, tmp_path, digits_teacher):
     spec = parse_job(document(**{"max_steps": 2000, "epochs": 100, "compile": compiles, **training}))
-    place = Place(tmp_path, tmp_path / "cache", digits_teacher, Policy())
-    prepared = settle(prepare(spec, place, lambda event: None), place, lambda event: None)
+    workspace = Workspace(tmp_path, tmp_path / "cache", digits_teacher, Policy())
+    prepared = prepare(spec, workspace, lambda event: None)
     taken = []
 
     def after_step(trainer):
@@ -68,9 +68,7 @@ def test_no_step_waits_for_the_device(training, compiles, tmp_path, digits_teach
         trainer.stopped = trainer.step == LAST_CHECKED
 
     run = prepared.student
-    trainer = build_trainer(
-        prepared, run, build_method(prepared, run, place), place, lambda step, values: None, after_step
-    )
+    trainer = build_trainer(prepared, run, run.method, lambda step, values: None, after_step)
     assert trainer.course.report_interval > LAST_CHECKED
     try:
         trainer.run()

@@ -17,6 +17,7 @@ from core.networks.teacher import load_teacher
 from core.policy import Policy
 from core.spec import DatasetSpec, TeacherSpec
 from core.system.device import Arithmetic, computes_in_int8
+from core.system.workspace import Workspace
 from core.teachers.frozen import FrozenTeacher, Quantization
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -32,14 +33,14 @@ pytestmark = [
 @pytest.mark.timeout(900)
 def test_resnet56_scores_72_63_on_the_ten_thousand_test_images(tmp_path):
     spec = DatasetSpec(uri=TEST.as_uri())
-    source = open_dataset(spec, policy=Policy(), cache=tmp_path, inputs=None, seed=0)
+    source = open_dataset(spec, Workspace(tmp_path, tmp_path, None, Policy()), seed=0)
     dataset = source.decode(32)
     assert len(dataset.classes) == 100 and dataset.facts.num_unreadable == 0
     # The archive brings a test split alone, which is then cut in three: measured part by part, it is the whole again.
     splits = [dataset.train, dataset.validation, dataset.test]
     assert sum(len(split.labels) for split in splits) == 10_000
     named = TeacherSpec(architecture="cifar/resnet56", weights=TEACHER.as_uri())
-    teacher = load_teacher(named, policy=Policy(), cache=tmp_path, inputs=None)
+    teacher = load_teacher(named, Workspace(tmp_path, tmp_path, None, Policy()))
     right = 0.0
     for split in splits:
         logits = predict(teacher.network, split.images, views=Augmenter("none", 32).test_views, batch_size=500)
@@ -53,10 +54,10 @@ def test_resnet56_scores_72_63_on_the_ten_thousand_test_images(tmp_path):
 )
 def test_resnet56_in_integers_names_the_same_classes(tmp_path):
     """Of 2,000 test images 97% here; bfloat16 keeps 99.6%. Either way as many are right as in float32."""
-    source = open_dataset(DatasetSpec(uri=TEST.as_uri()), policy=Policy(), cache=tmp_path, inputs=None, seed=0)
+    source = open_dataset(DatasetSpec(uri=TEST.as_uri()), Workspace(tmp_path, tmp_path, None, Policy()), seed=0)
     dataset = source.decode(32)
     named = TeacherSpec(architecture="cifar/resnet56", weights=TEACHER.as_uri())
-    network = load_teacher(named, policy=Policy(), cache=tmp_path, inputs=None).network
+    network = load_teacher(named, Workspace(tmp_path, tmp_path, None, Policy())).network
     views = Augmenter("none", 32).test_views
     calibrating, seen = views(dataset.train.images[:NUM_IMAGES]), views(dataset.train.images[NUM_IMAGES:2096])
     labels = dataset.train.labels[NUM_IMAGES:2096]

@@ -14,7 +14,7 @@ from core.data.dataset import Split
 from core.methods.method import Batch, Method, MethodContext
 from core.networks import zoo
 from core.networks.network import Network
-from core.spec import TrainingSpec
+from core.spec import ResolvedTraining
 from core.system.device import Arithmetic
 from core.system.seeds import seeded
 from core.teachers.frozen import FrozenTeacher, Teaching
@@ -64,11 +64,12 @@ def make_split(count: int, *, num_classes: int = NUM_CLASSES, size: int = 8, see
     return Split(images, labels, tuple(f"{index}.png" for index in range(count)))
 
 
-def make_training(**fields: Any) -> TrainingSpec:
-    """A TrainingSpec without any `auto`."""
+def make_training(**fields: Any) -> ResolvedTraining:
+    """The settings of a short training on the CPU."""
     resolved = {
         "epochs": 2,
         "batch_size": 8,
+        "micro_batch_size": 8,
         "optimizer": "sgd",
         "learning_rate": 0.05,
         "weight_decay": 5e-4,
@@ -79,14 +80,19 @@ def make_training(**fields: Any) -> TrainingSpec:
         "ema_decay": None,
         "clip_gradient_norm": None,
         "precision": "fp32",
+        "teacher_precision": "same",
+        "kernels": "torch",
+        "compile": False,
+        "teacher_pass": "live",
+        "stored_views": 1,
         "devices": "cpu",
     }
-    return TrainingSpec.model_validate({**resolved, **fields})
+    return ResolvedTraining.model_validate({**resolved, **fields})
 
 
 def make_trainer(
     method: Method,
-    training: TrainingSpec,
+    training: ResolvedTraining,
     *,
     num_train: int = 40,
     tell: Callable[[int, dict[str, float | None]], None] = lambda step, values: None,
@@ -94,14 +100,14 @@ def make_trainer(
     seed: int = 0,
 ) -> Trainer:
     """A trainer over `make_split` images, as core.training.runs puts it together."""
-    augmenter = Augmenter(training.augmentation, int(training.image_size))
+    augmenter = Augmenter(training.augmentation, training.image_size)
     split, stages = make_split(num_train), method.stages()
     target = make_split(12, seed=2).images if method.requires("target images") else None
     batches = tuple(
         Batches(split, training, augmenter, NUM_CLASSES, stage, seed, CPU, method.needs, target=target)
         for stage in stages
     )
-    planned = plan_stages(stages, batches, epochs=int(training.epochs), max_steps=training.max_steps)
+    planned = plan_stages(stages, batches, epochs=training.epochs, max_steps=training.max_steps)
     validator = Validator(
         make_split(24, seed=1), tuple("abcd"), augmenter.test_views, CPU, lambda: None, training.early_stopping
     )

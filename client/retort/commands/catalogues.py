@@ -1,13 +1,53 @@
-"""`retort methods | students | teachers`: what may be asked for."""
+"""`retort methods | students | teachers | workers`: what may be asked for, and who computes."""
 
+import fnmatch
 import json
+import time
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from retort import output
+from retort import output, units
 from retort.commands.options import DEFAULT, AsJson, Url, connect
-from retort.models import MethodView
+from retort.errors import ServerFailed
+from retort.models import MethodView, WorkerView
+from retort.tables import Column
+from retort.tables import show as show_table
+
+# A worker measures its networks when it starts for the first time, which takes up to a minute on a slow machine.
+CATALOGUE_PATIENCE_SECONDS = 120.0
+CATALOGUE_PAUSE_SECONDS = 1.0
+TEACHERS_SHOWN = 30
+
+METHOD_COLUMNS = (Column("method"), Column("needs", narrow="fold"), Column("what it does", narrow="fold"))
+KNOB_COLUMNS = (Column("knob"), Column("default", narrow="fold"), Column("meaning", narrow="fold"))
+STUDENT_COLUMNS = (
+    Column("size"),
+    Column("inputs"),
+    Column("architecture", narrow="cut"),
+    Column("params", right=True),
+    Column("MACs", right=True),
+    Column("bytes", right=True),
+    Column("pixels", right=True),
+)
+TEACHER_COLUMNS = (
+    Column("architecture", narrow="fold"),
+    Column("params", right=True),
+    Column("MACs", right=True),
+    Column("pixels", right=True),
+    Column("classes", right=True),
+    Column("weights"),
+)
+WORKER_COLUMNS = (
+    Column("worker", narrow="fold"),
+    Column("host", narrow="cut"),
+    Column("devices", narrow="fold"),
+    Column("slots", right=True),
+    Column("state"),
+    Column("seen", right=True),
+    Column("version"),
+)
 
 
 def methods(
@@ -15,7 +55,7 @@ def methods(
     url: Url = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """List the methods, what they need and their knobs."""
+    """List the methods, or show one with its knobs."""
     with connect(url) as retort:
         entries = retort.methods()
     chosen = [entry for entry in entries if name in (None, entry["name"])]
@@ -24,57 +64,122 @@ def methods(
     if as_json:
         output.machine(chosen if name is None else chosen[0])
     elif name is None:
-        output.table(["method", "needs", "formula", "what it does", "knobs"], [_method(entry) for entry in entries])
+        rows = [(entry["name"], ", ".join(entry["needs"]), _summary(entry)) for entry in entries]
+        show_table(METHOD_COLUMNS, rows)
     else:
         _show_method(chosen[0])
 
 
 def students(url: Url = DEFAULT, as_json: AsJson = False) -> None:
-    """List the student sizes with their parameters and multiply-accumulates."""
+    """List the student sizes with what they cost."""
     with connect(url) as retort:
-        entries = retort.students()
-    _list(entries, as_json)
+        entries = _published(retort.students)
+    rows = [
+        (
+            entry.get("size"),
+            entry.get("inputs"),
+            entry["architecture"],
+            units.count(entry.get("num_params")),
+            units.count(entry.get("macs")),
+            units.size(entry.get("bytes")),
+            entry.get("input_size"),
+        )
+        for entry in entries
+    ]
+    output.machine(entries) if as_json else show_table(STUDENT_COLUMNS, rows)
 
 
-def teachers(url: Url = DEFAULT, as_json: AsJson = False) -> None:
+def teachers(
+    pattern: Annotated[
+        str | None, typer.Argument(help="part of the name, such as resnet50 or 'timm/vit*'", show_default=False)
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help=f"how many, 0 for all; default {TEACHERS_SHOWN}, and all with --json", show_default=False
+        ),
+    ] = None,
+    url: Url = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
     """List the teachers known by name."""
     with connect(url) as retort:
-        entries = retort.teachers()
-    _list(entries, as_json)
+        entries = _published(retort.teachers)
+    found = [entry for entry in entries if pattern is None or _matches(entry["architecture"], pattern)]
+    if not found:
+        raise ValueError(f"none of {len(entries):,} teachers has {pattern!r} in its name")
+    most = limit if limit is not None else 0 if as_json else TEACHERS_SHOWN
+    shown = found[:most] if most else found
+    if as_json:
+        output.machine(shown)
+        return
+    show_table(TEACHER_COLUMNS, [_teacher(entry) for entry in shown])
+    if len(shown) < len(found):
+        output.notice(f"{len(shown)} of {len(found):,}; `retort teachers TEXT` filters, --limit 0 lists all")
 
 
-def _method(entry: MethodView) -> tuple[str, ...]:
-    summary = " ".join(entry["summary"].split())
-    return entry["name"], ", ".join(entry["needs"]), entry["fidelity"], summary, ", ".join(_knobs(entry))
+def workers(url: Url = DEFAULT, as_json: AsJson = False) -> None:
+    """List the workers that run jobs, the oldest first."""
+    with connect(url) as retort:
+        found = retort.workers()
+    output.machine(found) if as_json else show_table(WORKER_COLUMNS, [_worker(one) for one in found])
+
+
+def _published(ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The catalogue, once a worker has published it."""
+    deadline = time.monotonic() + CATALOGUE_PATIENCE_SECONDS
+    told = False
+    while True:
+        try:
+            return ask()
+        except ServerFailed as error:
+            if error.code != "CATALOGUE_UNPUBLISHED" or time.monotonic() > deadline:
+                raise
+        if not told:
+            output.notice("waiting for a worker to publish its networks, which it does at its first start")
+            told = True
+        time.sleep(CATALOGUE_PAUSE_SECONDS)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    name, pattern = name.lower(), pattern.lower()
+    return fnmatch.fnmatchcase(name, pattern) if any(sign in pattern for sign in "*?[") else pattern in name
+
+
+def _summary(entry: MethodView) -> str:
+    return " ".join(entry["summary"].split())
 
 
 def _show_method(entry: MethodView) -> None:
-    alone = "no" if entry["can_be_combined"] else "yes"
     output.facts(
         [
             ("method", entry["name"]),
-            ("what it does", " ".join(entry["summary"].split())),
+            ("what it does", _summary(entry)),
             ("source", entry["source"]),
             ("formula", entry["fidelity"]),
             ("needs", ", ".join(entry["needs"])),
-            ("only alone", alone),
+            ("only alone", "no" if entry["can_be_combined"] else "yes"),
         ]
     )
-    print()
-    knobs = _knobs(entry).items()
-    rows = [(name, json.dumps(knob.get("default")), knob.get("description", "")) for name, knob in knobs]
-    output.table(["knob", "default", "meaning"], rows)
+    output.line("")
+    knobs = entry["knobs"].get("properties", {}).items()
+    rows = [(name, json.dumps(knob.get("default")), knob.get("description")) for name, knob in knobs if name != "name"]
+    show_table(KNOB_COLUMNS, rows)
 
 
-def _knobs(entry: MethodView) -> dict[str, Any]:
-    """The knobs by name, each as JSON Schema."""
-    return {name: knob for name, knob in entry["knobs"].get("properties", {}).items() if name != "name"}
+def _teacher(entry: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        entry["architecture"],
+        units.count(entry.get("num_params")),
+        units.count(entry.get("macs")),
+        entry.get("input_size"),
+        entry.get("num_classes"),
+        "published" if entry.get("published_weights") else "yours",
+    )
 
 
-def _list(entries: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        output.machine(entries)
-        return
-    flat = [{key: value for key, value in entry.items() if not isinstance(value, dict)} for entry in entries]
-    columns = list(dict.fromkeys(key for entry in flat for key in entry))
-    output.table(columns, [[entry.get(column) for column in columns] for entry in entries])
+def _worker(worker: WorkerView) -> tuple[Any, ...]:
+    devices = ", ".join(worker["devices"])
+    state = "alive" if worker["alive"] else "silent"
+    seen = units.age(worker["last_seen_at"])
+    return worker["id"], worker["host"], devices, worker["slots"], state, seen, worker["version"]

@@ -54,7 +54,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except RetortError as error:
-        output.complain(str(error))
+        output.fail(str(error))
         return error.exit_code
     say("\n4. model.onnx under onnxruntime, on the held-out test images")
     say(_proven())
@@ -67,7 +67,7 @@ def main() -> int:
 
 def say(text: str) -> None:
     """A line for the person who watches."""
-    output.people.print(text, soft_wrap=True, markup=False)
+    output.people.print(text, soft_wrap=True)
 
 
 def _run(retort: Retort, spec: dict[str, Any]) -> Job:

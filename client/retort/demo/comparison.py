@@ -4,32 +4,41 @@ import json
 from pathlib import Path
 from typing import Any
 
-from retort import output
+from retort import tables, units
+from retort.tables import Column
 
-COLUMNS = ("network", "architecture", "top-1", "95% interval", "params", "MACs", "bytes", "latency")
+COLUMNS = (
+    Column("network"),
+    Column("architecture", narrow="cut"),
+    Column("top-1", right=True),
+    Column("95% interval", right=True),
+    Column("params", right=True),
+    Column("MACs", right=True),
+    Column("bytes", right=True),
+    Column("latency", right=True),
+)
 
 
 def compare(folder: Path) -> None:
-    """Print the comparison of the job whose files lie in `folder`. Latency: median of one image on one CPU thread."""
+    """Print the comparison of the job whose files are in `folder`. Latency: median of one image on one CPU thread."""
     facts = json.loads((folder / "metrics.json").read_text())
     networks = {
         "teacher": facts["teacher"],
         f"student ({facts['metrics']['method']})": facts["metrics"],
         **facts["baselines"],
     }
-    output.table(COLUMNS, [_row(name, network) for name, network in networks.items()], right=COLUMNS[2:])
+    tables.show(COLUMNS, [_row(name, network) for name, network in networks.items()])
 
 
 def _row(name: str, network: dict[str, Any]) -> tuple[str, ...]:
     test = network["test"]
-    low, high = test["top1_interval"]
     return (
         name,
         network["architecture"],
-        output.percent(test["top1"]),
-        f"{100 * low:.1f}-{100 * high:.1f}%",
-        f"{network['num_params']:,}",
-        f"{network['macs']:,}",
-        f"{network['bytes']:,}",
-        f"{network['latency']['p50_ms']:.3f} ms",
+        units.percent(test["top1"]),
+        units.interval(test["top1_interval"]),
+        units.count(network["num_params"]),
+        units.count(network["macs"]),
+        units.size(network["bytes"]),
+        units.milliseconds(network["latency"]["p50_ms"]),
     )

@@ -35,6 +35,7 @@ class Candidate:
     problem: str = ""
     explicit: bool = False
     share_found: float = 0.0
+    """Of its first rows, those that name an image of the dataset."""
 
 
 def table_paths(tree: Tree) -> list[str]:
@@ -64,7 +65,8 @@ def _candidate(tree: Tree, path: str, images: ImageIndex, spec: DatasetSpec) -> 
     try:
         table = read_table(tree, path, known_columns(spec))
     except DatasetInvalid as error:
-        return Candidate(Table(path, FORMS[extension(path)], "", None, False, (), []), folder, split, None, str(error))
+        problem = f"{error.message}; {error.hint}" if error.hint else error.message
+        return Candidate(Table(path, FORMS[extension(path)], "", None, False, (), []), folder, split, None, problem)
     if set(words_of(posixpath.basename(path))) & _PLACEHOLDERS:
         return Candidate(table, folder, split, None, f"{path!r} is a sample of answers by its name")
     if not table.rows:
@@ -72,11 +74,15 @@ def _candidate(tree: Tree, path: str, images: ImageIndex, spec: DatasetSpec) -> 
     try:
         columns = choose(table, spec, images, folder)
     except DatasetInvalid as error:
-        return Candidate(table, folder, split, None, error.message)
+        shares = [share_found(table, name, images, folder) for name in table.columns]
+        return Candidate(table, folder, split, None, error.message, share_found=max(shares, default=0.0))
     found = share_found(table, columns.image, images, folder)
     is_explicit = explicit(table, spec)
     if not found and not images.is_empty:
-        why = f"the column {columns.image!r} of {path!r} (columns {', '.join(table.columns)}) names no image"
+        addresses = any("://" in str(cell) for cell in table.column(columns.image)[:1])
+        why = f"the column {columns.image!r} of {path!r} (columns {', '.join(table.columns)}) names no image" + (
+            "; it holds web addresses, and images of a table are files beside it" if addresses else ""
+        )
         return Candidate(table, folder, split, None, why)
     return Candidate(table, folder, split, columns, explicit=is_explicit, share_found=found)
 

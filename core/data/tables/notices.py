@@ -44,7 +44,7 @@ def unused_tables(unused: Sequence[Candidate]) -> list[JobWarning]:
             hint="name its columns in dataset.image_column and dataset.label_column where it should give the classes",
         )
         for one in unused
-        if one.table.rows and len(one.table.columns) > 1
+        if one.table.rows and (len(one.table.columns) > 1 or one.share_found)
     ]
 
 

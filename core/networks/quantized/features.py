@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from core.files.result_cache import Findings, content_address
+from core.files.result_cache import ResultCache, content_address
 from core.networks.network import Features, Network
 from core.networks.quantized.calibration import scales
 from core.networks.quantized.graph import MIN_CHANNELS, Observed, exported
@@ -50,19 +50,19 @@ def quantized(
     *,
     dtype: torch.dtype,
     batch_size: int,
-    findings: Findings | None = None,
+    result_cache: ResultCache | None = None,
 ) -> QuantizedFeatures:
     """`network` in 8-bit integers, with floats of `dtype` elsewhere; call it under autocast to that type.
 
     `network` is frozen, float32, on the CPU. `views` are up to NUM_IMAGES images of its kind, (N, 3, V, V) in [0, 1].
-    It is fastest for batches of `batch_size`. `findings` is the cache in which the result is stored for later jobs.
+    It is fastest for batches of `batch_size`. `result_cache` is the cache in which the result is stored for later jobs.
     Raises NotQuantized if it would not be faster, its outputs would differ too much, or it cannot be exported.
     """
     if not _is_convolutional(network):
         raise NotQuantized("it has no convolutions that would be faster in integers")
     observed = Observed(network, [network.tap(tap) for tap in taps])
     address = _address(observed, views, dtype)
-    content = findings.recall(KIND, address) if findings is not None else None
+    content = result_cache.recall(KIND, address) if result_cache is not None else None
     outcome = json.loads(content) if content is not None else _found_out(observed, views)
     made = None
     if "refusal" not in outcome:
@@ -70,8 +70,8 @@ def quantized(
         made = QuantizedFeatures(rewritten(module, plan(module.graph), scales, dtype, batch_size))
         if content is None and (refusal := _differs(network, taps, made, views[1::2])):
             outcome = {"refusal": refusal}
-    if content is None and findings is not None:
-        findings.keep(KIND, address, json.dumps(outcome).encode())
+    if content is None and result_cache is not None:
+        result_cache.keep(KIND, address, json.dumps(outcome).encode())
     if "refusal" in outcome:
         raise NotQuantized(outcome["refusal"])
     return made

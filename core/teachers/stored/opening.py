@@ -1,20 +1,22 @@
-"""From a prepared run to its stored teacher pass."""
+"""Opens the stored teacher pass of a prepared run."""
 
 import torch
 
 from core.data.dataset import Split
+from core.job import PreparedRun
 from core.methods.method import Method
-from core.planning.prepare import Place, Prepared, PreparedRun
+from core.spec import ResolvedTraining
+from core.system.device import Arithmetic
+from core.system.workspace import Workspace
 from core.teachers.frozen import FrozenTeacher
 from core.teachers.stored.record import Layout, layout_of
-from core.teachers.stored.store import Shelf
-from core.teachers.stored.stored_pass import StoredPass, address_of, shelf_root
+from core.teachers.stored.store import PassStore
+from core.teachers.stored.stored_pass import StoredPass, address_of, store_root
 
 
-def layout_for(run: PreparedRun, method: Method) -> Layout:
-    """What a record holds for what this method asks of the teacher."""
-    needs, training = method.needs, run.spec.training
-    size = int(training.image_size)
+def layout_for(training: ResolvedTraining, method: Method) -> Layout:
+    """The layout of a record with the teacher's outputs that this method uses."""
+    needs, size = method.needs, training.image_size
     teacher = method.context.teacher
     device = next(teacher.parameters()).device
     with torch.no_grad():
@@ -29,10 +31,15 @@ def layout_for(run: PreparedRun, method: Method) -> Layout:
 
 
 def open_pass(
-    prepared: Prepared, run: PreparedRun, method: Method, teacher: FrozenTeacher, split: Split, place: Place
+    run: PreparedRun,
+    method: Method,
+    teacher: FrozenTeacher,
+    split: Split,
+    arithmetic: Arithmetic,
+    workspace: Workspace,
 ) -> StoredPass:
     """The pass of the job's teacher over the run's training images, in the engine's cache."""
-    layout, network = layout_for(run, method), method.context.teacher
+    layout, network = layout_for(run.training, method), method.context.teacher
     address = address_of(
         network.state_dict(),
         architecture=network.architecture,
@@ -42,15 +49,15 @@ def open_pass(
         augmenter=run.augmenter,
         taps=method.needs.teacher_taps,
         layout=layout,
-        arithmetic=prepared.arithmetic,
-        teacher_precision=run.spec.training.teacher_precision,
+        arithmetic=arithmetic,
+        teacher_precision=run.training.teacher_precision,
     )
-    shelf = Shelf(
-        shelf_root(place.cache),
+    store = PassStore(
+        store_root(workspace.cache),
         address,
         num_records=len(split.labels),
         record_bytes=layout.record_bytes,
-        max_bytes=place.policy.max_teacher_pass_bytes,
+        max_bytes=workspace.policy.max_teacher_pass_bytes,
     )
-    num_views = int(run.spec.training.stored_views)
-    return StoredPass(split, run.augmenter, layout, shelf, num_views, prepared.arithmetic, teacher.observe)
+    num_views = run.training.stored_views
+    return StoredPass(split, run.augmenter, layout, store, num_views, arithmetic, teacher.observe)

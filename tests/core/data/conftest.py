@@ -16,6 +16,7 @@ from PIL import Image
 from core.data.dataset import Dataset, Source, open_dataset
 from core.policy import Policy
 from core.spec import DatasetSpec
+from core.system.workspace import Workspace
 
 Encode = Callable[..., bytes]
 
@@ -104,7 +105,7 @@ def open_source(tmp_path: Path) -> Callable[..., Source]:
         uri = where if isinstance(where, str) else where.as_uri()
         spec = DatasetSpec(uri=uri, **fields)
         return open_dataset(
-            spec, policy=policy or Policy(), cache=tmp_path / "cache", inputs=tmp_path / "in", seed=seed
+            spec, Workspace(tmp_path, tmp_path / "cache", tmp_path / "in", policy or Policy()), seed=seed
         )
 
     return make

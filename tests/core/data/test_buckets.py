@@ -16,10 +16,11 @@ from core.data.dataset import Source
 from core.data.uri import fetch
 from core.errors import DatasetUnreachable
 from core.policy import Policy
+from core.system.workspace import Workspace
 
 
 def get(uri: str, tmp_path: Path, policy: Policy | None = None) -> Path:
-    return fetch(uri, policy=policy or Policy(), cache=tmp_path / "cache", inputs=None)
+    return fetch(uri, Workspace(tmp_path, tmp_path / "cache", None, policy or Policy()))
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -1,6 +1,7 @@
 """Where a URI may lead: files below the opened folders, inputs of the job, nothing else."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -8,15 +9,36 @@ import pytest
 from core.data.uri import fetch, redacted
 from core.errors import DatasetUnreachable
 from core.policy import Policy
+from core.system.workspace import Workspace
 
 
 def get(uri: str, tmp_path: Path, policy: Policy | None = None, **more) -> Path:
-    return fetch(uri, policy=policy or Policy(), cache=tmp_path / "cache", inputs=tmp_path / "in", **more)
+    return fetch(uri, Workspace(tmp_path, tmp_path / "cache", tmp_path / "in", policy or Policy()), **more)
 
 
 def test_a_file_is_read_in_place(tmp_path: Path):
     (tmp_path / "my photos.zip").write_bytes(b"zip")
     assert get((tmp_path / "my photos.zip").as_uri(), tmp_path) == (tmp_path / "my photos.zip").resolve()
+
+
+@pytest.mark.parametrize(
+    "name", ["set#2", "set?v=2", "100%", "50%25", "a b", "a%20b", "c+d", "e&f=g", "h;i", "café", "j%zz"]
+)
+@pytest.mark.parametrize("form", ["as_uri", "pasted"])
+def test_a_path_with_signs_of_a_uri_is_that_very_path(tmp_path: Path, name: str, form: str) -> None:
+    for other in (name, name.partition("#")[0].partition("?")[0] + "x", "set"):
+        (tmp_path / other).mkdir(exist_ok=True)
+    uri = (tmp_path / name).as_uri() if form == "as_uri" else f"file://{tmp_path}/{name}"
+    assert get(uri, tmp_path) == (tmp_path / name).resolve()
+    assert redacted(uri) == uri
+
+
+def test_a_path_that_is_no_text(tmp_path: Path) -> None:
+    try:
+        Path(os.fsdecode(bytes(tmp_path) + b"/\xff")).mkdir()
+    except OSError:
+        pytest.skip("this file system takes Unicode names only")
+    assert os.fsencode(get(f"{tmp_path.as_uri()}/%FF", tmp_path)).endswith(b"/\xff")
 
 
 @pytest.mark.parametrize(

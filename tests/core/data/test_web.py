@@ -12,6 +12,7 @@ from core.data import addresses, web
 from core.data.uri import fetch
 from core.errors import DatasetUnreachable
 from core.policy import Policy
+from core.system.workspace import Workspace
 
 PUBLIC_ONLY = Policy(private_addresses=False)
 
@@ -22,7 +23,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def get(uri: str, tmp_path: Path, policy: Policy | None = None, **more) -> Path:
-    return fetch(uri, policy=policy or Policy(), cache=tmp_path, inputs=None, **more)
+    return fetch(uri, Workspace(tmp_path, tmp_path, None, policy or Policy()), **more)
 
 
 def files(tmp_path: Path) -> list[str]:

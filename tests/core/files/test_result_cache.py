@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from core.files.result_cache import FOLDER, Findings, content_address
+from core.files.result_cache import FOLDER, ResultCache, content_address
 
 
 def kept(cache):
@@ -13,47 +13,47 @@ def kept(cache):
 
 
 def test_what_is_kept_is_recalled_by_others(tmp_path):
-    Findings(tmp_path).keep("answer", "a", b"42")
-    assert Findings(tmp_path).recall("answer", "a") == b"42"
-    assert Findings(tmp_path).recall("answer", "b") is None
-    assert Findings(tmp_path).recall("question", "a") is None
+    ResultCache(tmp_path).keep("answer", "a", b"42")
+    assert ResultCache(tmp_path).recall("answer", "a") == b"42"
+    assert ResultCache(tmp_path).recall("answer", "b") is None
+    assert ResultCache(tmp_path).recall("question", "a") is None
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: b"", lambda data: b"X" + data[1:]])
 def test_what_is_damaged_is_not_recalled(tmp_path, damage, caplog):
-    findings = Findings(tmp_path)
-    findings.keep("answer", "a", b"a long answer")
+    cache = ResultCache(tmp_path)
+    cache.keep("answer", "a", b"a long answer")
     path = tmp_path / FOLDER / "answer-a"
     path.write_bytes(damage(path.read_bytes()))
-    assert findings.recall("answer", "a") is None
+    assert cache.recall("answer", "a") is None
     assert "damaged" in caplog.text
-    findings.keep("answer", "a", b"another")
-    assert findings.recall("answer", "a") == b"another"
+    cache.keep("answer", "a", b"another")
+    assert cache.recall("answer", "a") == b"another"
 
 
 def test_the_longest_unused_make_room(tmp_path):
-    findings = Findings(tmp_path, max_bytes=400)
+    cache = ResultCache(tmp_path, max_bytes=400)
     for age, name in enumerate("abc"):
-        findings.keep("answer", name, bytes(100))
+        cache.keep("answer", name, bytes(100))
         os.utime(tmp_path / FOLDER / f"answer-{name}", (1000 + age, 1000 + age))
-    assert findings.recall("answer", "a") is not None  # used again, just now
-    findings.keep("answer", "d", bytes(100))
+    assert cache.recall("answer", "a") is not None  # used again, just now
+    cache.keep("answer", "d", bytes(100))
     assert kept(tmp_path) == ["answer-a", "answer-c", "answer-d"]
 
 
 def test_what_would_take_most_of_the_room_is_not_kept(tmp_path):
-    findings = Findings(tmp_path, max_bytes=400)
-    findings.keep("answer", "a", bytes(100))
-    findings.keep("answer", "b", bytes(101))
+    cache = ResultCache(tmp_path, max_bytes=400)
+    cache.keep("answer", "a", bytes(100))
+    cache.keep("answer", "b", bytes(101))
     assert kept(tmp_path) == ["answer-a"]
 
 
 def test_a_cache_that_cannot_be_used_fails_no_job(tmp_path, caplog):
     (tmp_path / "cache").write_text("a file where a folder should be")
-    findings = Findings(tmp_path / "cache")
-    findings.keep("answer", "a", b"42")
+    cache = ResultCache(tmp_path / "cache")
+    cache.keep("answer", "a", b"42")
     assert "not kept for later jobs" in caplog.text
-    assert findings.recall("answer", "a") is None
+    assert cache.recall("answer", "a") is None
     assert "cannot be read" in caplog.text
 
 

@@ -17,6 +17,7 @@ from core.networks.two_heads import MixedHead
 from core.policy import Policy
 from core.spec import TeacherSpec
 from core.spec.knobs.dho import DhoKnobs
+from core.system.workspace import Workspace
 
 
 def dho(student: str = "cifar/resnet8", size: int = 8, **knobs: float) -> Dho:
@@ -99,7 +100,7 @@ def test_its_file_can_be_loaded_as_a_teacher_and_as_a_student(tmp_path: Path) ->
     path = tmp_path / "model.safetensors"
     path.write_bytes(to_safetensors(method.deployed(), ("a", "b", "c", "d")))
     spec = TeacherSpec(weights=path.as_uri())
-    loaded = load_teacher(spec, policy=Policy(), cache=tmp_path, inputs=None).network
+    loaded = load_teacher(spec, Workspace(tmp_path, tmp_path / "cache", None, Policy())).network
     assert loaded.architecture == "cifar/resnet8+dho"
     assert same_weights(snapshot(loaded.module), snapshot(method.deployed().module))
     again = Dho(DhoKnobs(), replace(make_context(image_size=8), student=loaded))

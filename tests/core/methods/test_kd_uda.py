@@ -18,6 +18,7 @@ from core.networks.teacher import load_teacher
 from core.policy import Policy
 from core.spec import TeacherSpec
 from core.spec.knobs.kd_uda import KdUdaKnobs
+from core.system.workspace import Workspace
 
 ADAPTATIONS = ["mmd", "reversal"]
 
@@ -240,7 +241,7 @@ def test_the_adapted_teacher_is_a_product_that_later_jobs_can_name(tmp_path):
     path = tmp_path / "teacher.safetensors"
     path.write_bytes(method.products().teacher)
     spec = TeacherSpec(weights=f"file:{path}")
-    adapted = load_teacher(spec, policy=Policy(), cache=tmp_path / "cache", inputs=None)
+    adapted = load_teacher(spec, Workspace(tmp_path, tmp_path / "cache", None, Policy()))
     assert adapted.classes == ("a", "b", "c", "d")
     assert same_weights(snapshot(adapted.network.module), snapshot(method.context.teacher.module))
     assert not same_weights(snapshot(adapted.network.module), before)

@@ -18,6 +18,7 @@ from core.policy import Policy
 from core.spec import TeacherSpec
 from core.spec.knobs.prokt import ProktKnobs
 from core.spec.knobs.scratch import ScratchKnobs
+from core.system.workspace import Workspace
 
 CHOSEN = [5, 0, 3, 2]
 
@@ -266,7 +267,7 @@ def test_the_moved_teacher_is_a_file_that_a_later_job_can_be_taught_by(tmp_path)
     make_trainer(method, make_training(max_steps=3)).run()
     (tmp_path / "teacher.safetensors").write_bytes(method.products().teacher)
     spec = TeacherSpec(weights=(tmp_path / "teacher.safetensors").as_uri())
-    loaded = load_teacher(spec, policy=Policy(), cache=tmp_path / "cache", inputs=None)
+    loaded = load_teacher(spec, Workspace(tmp_path, tmp_path / "cache", None, Policy()))
     assert loaded.classes == ("a", "b", "c", "d") and loaded.network.architecture == "cifar/resnet14"
     views = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

@@ -22,6 +22,7 @@ from core.policy import Policy
 from core.results.export import export_model
 from core.spec import StudentSpec, TeacherSpec
 from core.spec.projected import Projection, base_of, name_projected, split_projected
+from core.system.workspace import Workspace
 
 CLASSES = ("cup", "bottle", "dish", "pan")
 NAMES = {
@@ -161,8 +162,7 @@ def published(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 def load(folder: Path, **spec: object) -> Network:
-    place = {"policy": Policy(), "cache": folder / "cache", "inputs": folder.parent}
-    return load_teacher(TeacherSpec(**spec), **place).network
+    return load_teacher(TeacherSpec(**spec), Workspace(folder, folder / "cache", folder.parent, Policy())).network
 
 
 def test_onnx_gives_the_same_answers_without_torch(published: tuple[Network, Path]) -> None:
@@ -186,10 +186,8 @@ def test_a_later_job_takes_it_as_teacher_and_as_student(published: tuple[Network
         student = build_student(
             job_with(network.architecture, size),
             len(CLASSES),
+            Workspace(folder, folder / "cache", folder.parent, Policy()),
             seed=0,
-            policy=Policy(),
-            cache=folder / "cache",
-            inputs=folder.parent,
         )
         torch.testing.assert_close(student.eval()(some(size)), expected)
 

@@ -18,11 +18,12 @@ from core.networks.teacher import Teacher, load_teacher
 from core.networks.zoo import build
 from core.policy import Policy
 from core.spec import TeacherSpec
+from core.system.workspace import Workspace
 
 
 def load(tmp_path: Path, *, policy: Policy | None = None, inputs: Path | None = None, **spec: object) -> Teacher:
-    place = {"policy": policy or Policy(), "cache": tmp_path / "cache", "inputs": inputs}
-    return load_teacher(TeacherSpec(**spec), **place)
+    workspace = Workspace(tmp_path, tmp_path / "cache", inputs, policy or Policy())
+    return load_teacher(TeacherSpec(**spec), workspace)
 
 
 @pytest.fixture

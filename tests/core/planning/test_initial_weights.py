@@ -4,11 +4,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from core.planning.prepare import Place, prepare
-from core.planning.strategy import settle
+from core.planning.prepare import prepare
 from core.policy import Policy
 from core.spec import parse_job
-from core.training.build import build_method
+from core.system.workspace import Workspace
 
 TRAINING = {"image_size": 8, "max_steps": 2, "devices": "cpu", "batch_size": 16}
 
@@ -26,9 +25,9 @@ def job(student="cifar/resnet8", method="kd", weights="teacher", classes=("7", "
 
 def student_of(document, inputs, out):
     """As it is before the first step, without gradients."""
-    place = Place(out, out / "cache", inputs, Policy())
-    prepared = settle(prepare(parse_job(document), place, print), place, print)
-    network = build_method(prepared, prepared.student, place).context.student
+    workspace = Workspace(out, out / "cache", inputs, Policy())
+    prepared = prepare(parse_job(document), workspace, print)
+    network = prepared.student.method.context.student
     return {name: value.detach() for name, value in network.module.state_dict().items()}
 
 

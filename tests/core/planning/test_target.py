@@ -10,6 +10,7 @@ from core.data.dataset import open_unlabelled
 from core.data.readers import builtin
 from core.policy import Policy
 from core.spec import DatasetSpec
+from core.system.workspace import Workspace
 
 PER_CLASS = 6
 
@@ -76,7 +77,7 @@ def test_a_flat_folder_is_adapted_to_and_not_measured(run_job, digits_teacher, f
 
 
 def test_all_images_of_a_flat_folder_train(flat, negatives, tmp_path):
-    source = open_unlabelled(DatasetSpec(uri=flat.as_uri()), policy=Policy(), cache=tmp_path / "cache", inputs=None)
+    source = open_unlabelled(DatasetSpec(uri=flat.as_uri()), Workspace(tmp_path, tmp_path / "cache", None, Policy()))
     dataset = source.decode(8)
     assert (len(dataset.train.labels), len(dataset.validation.labels), len(dataset.test.labels)) == (60, 0, 0)
     first = np.asarray(Image.open(io.BytesIO(negatives["0"][0])))
@@ -88,5 +89,5 @@ def test_what_has_classes_is_no_flat_folder(labelled, tmp_path):
     (labelled / "stray.png").write_bytes((labelled / "0/0.png").read_bytes())
     for uri in (labelled.as_uri(), (labelled / "0").as_uri(), "builtin:digits"):
         spec = DatasetSpec(uri=uri)
-        source = open_unlabelled(spec, policy=Policy(), cache=tmp_path / "cache", inputs=None)
+        source = open_unlabelled(spec, Workspace(tmp_path, tmp_path / "cache", None, Policy()))
         assert (source is None) == (uri != (labelled / "0").as_uri())

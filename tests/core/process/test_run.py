@@ -19,7 +19,7 @@ from tiny import files_below, make_network
 
 from core.events import EXIT_OK, EXIT_USAGE, EXIT_USER_ERROR, parse_event
 from core.policy import Policy
-from core.system.interruption import Watch
+from core.system.interruption import JobControl
 
 TRAINING = {"image_size": 8, "max_steps": 2, "devices": "cpu", "batch_size": 4}
 
@@ -243,12 +243,12 @@ def test_a_tap_that_does_not_exist(run_job, job, digits_teacher):
 
 
 def test_a_deadline_ends_the_job(run_job, job, clock):
-    watch = Watch(60, 100, now=clock)
+    control = JobControl(60, 100, now=clock)
 
     def hear(event):
         clock.time += 101 if event.event == "phase" and event.phase == "training" else 0
 
-    ran = run_job(job("builtin:digits"), watch=watch, hear=hear)
+    ran = run_job(job("builtin:digits"), control=control, hear=hear)
     assert ran.failure.code == "DEADLINE_EXCEEDED"
     assert ran.error.pointer == "/training/max_runtime_seconds"
     assert "ran 101 s" in ran.failure.message

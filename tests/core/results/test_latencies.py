@@ -11,7 +11,7 @@ from onnx import numpy_helper
 
 from core.errors import InternalError
 from core.evaluation.latency import Timing, open_session
-from core.files.result_cache import Findings
+from core.files.result_cache import ResultCache
 from core.networks.facts import measure_network
 from core.networks.network import Network
 from core.networks.zoo import build
@@ -73,7 +73,7 @@ def latencies(tmp_path: Path) -> Callable[[str], Latencies]:
 
     def of(job: str) -> Latencies:
         (tmp_path / job).mkdir()
-        return Latencies(tmp_path / job, Findings(tmp_path / "cache"))
+        return Latencies(tmp_path / job, ResultCache(tmp_path / "cache"))
 
     return of
 
@@ -124,7 +124,7 @@ def test_a_teachers_file_is_written_once_for_all_jobs_and_takes_no_room(
         known.measured()
     assert writes == ["cifar/resnet14"]
     assert len(timed) == 2
-    (kept,) = (tmp_path / "cache" / "findings").iterdir()
+    (kept,) = (tmp_path / "cache" / "result-cache").iterdir()
     assert kept.stat().st_size < 0.2 * timed[0][0].stat().st_size
     first, second = (
         {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(paths[0]).graph.initializer}

@@ -3,11 +3,11 @@
 import pytest
 
 from core.errors import DeadlineExceeded
-from core.system.interruption import Watch
+from core.system.interruption import JobControl
 
 
 def test_a_checkpoint_is_due_by_the_clock_and_sooner_where_an_epoch_ends(clock):
-    watch = Watch(60, now=clock)
+    watch = JobControl(60, now=clock)
     clock.time += 5.9
     assert not watch.checkpoint_is_due(epoch_ends=True)
     clock.time += 0.1
@@ -19,7 +19,7 @@ def test_a_checkpoint_is_due_by_the_clock_and_sooner_where_an_epoch_ends(clock):
 
 
 def test_the_deadline_counts_from_the_start(clock):
-    watch = Watch(60, 10, now=clock)
+    watch = JobControl(60, 10, now=clock)
     clock.time += 10
     watch.check_deadline()
     watch.saved()
@@ -32,7 +32,7 @@ def test_the_deadline_counts_from_the_start(clock):
 
 
 def test_earlier_attempts_count(clock):
-    watch = Watch(60, 10, 8.5, now=clock)
+    watch = JobControl(60, 10, 8.5, now=clock)
     watch.check_deadline()
     clock.time += 2
     with pytest.raises(DeadlineExceeded):
@@ -40,6 +40,6 @@ def test_earlier_attempts_count(clock):
 
 
 def test_without_a_limit_it_never_ends(clock):
-    watch = Watch(60, None, 1e9, now=clock)
+    watch = JobControl(60, None, 1e9, now=clock)
     clock.time += 1e9
     watch.check_deadline()

@@ -18,7 +18,7 @@ def check(monkeypatch):
     seen = []
 
     def run(share):
-        def hits(prepared, run, split, indices):
+        def hits(logits, split, indices, *, augmenter, arithmetic):
             right = 37 * torch.arange(sum(seen), sum(seen) + len(indices)) % 100 < 100 * share
             seen.append(len(indices))
             return right
@@ -26,9 +26,8 @@ def check(monkeypatch):
         monkeypatch.setattr(teacher_check, "_hits", hits)
         splits = (SimpleNamespace(labels=range(count)) for count in (VALIDATION, TRAIN))
         dataset = SimpleNamespace(**dict(zip(("validation", "train"), splits, strict=True)), classes=range(CLASSES))
-        prepared = SimpleNamespace(teacher=SimpleNamespace(network=None))
         spec = TeacherSpec(architecture="torchvision/resnet18")
-        told = teacher_check.check_teacher(prepared, SimpleNamespace(dataset=dataset), spec)
+        told = teacher_check.check_teacher(spec, None, None, dataset, None, None)
         return told, sum(seen)
 
     monkeypatch.setattr(teacher_check, "_affordable", lambda network: MOST)

@@ -8,12 +8,12 @@ import torch
 
 from core.data.augment import Augmenter
 from core.data.dataset import Split
-from core.files.result_cache import FOLDER, Findings
+from core.files.result_cache import FOLDER, ResultCache
 from core.networks.zoo import build
 from core.system.device import Arithmetic
 from core.teachers import logits as teacher_view
 from core.teachers.check import _hits
-from core.teachers.logits import TeacherView
+from core.teachers.logits import TeacherLogits
 
 CPU = torch.device("cpu")
 INDICES = torch.tensor([4, 0, 2])
@@ -43,7 +43,7 @@ def view(tmp_path, monkeypatch):
     monkeypatch.setattr(teacher_view, "predict", predict)
 
     def make(network, indices=INDICES):
-        return TeacherView(network, indices, CPU, Findings(tmp_path))
+        return TeacherLogits(network, indices, CPU, ResultCache(tmp_path))
 
     make.asked = asked
     return make
@@ -60,12 +60,12 @@ def test_it_is_what_the_teacher_says_of_the_central_crop(view, images):
 
 
 def test_a_later_job_need_not_ask(view, images):
-    first = view(teacher()).remembered(images, AUGMENTER)
+    first = view(teacher()).of_split(images, AUGMENTER)
     later = view(teacher())
-    again = later.remembered(images.clone(), AUGMENTER)
+    again = later.of_split(images.clone(), AUGMENTER)
     assert torch.equal(first, again) and len(view.asked) == 1
     again.add_(1)  # its own memory
-    assert torch.equal(view(teacher()).remembered(images, AUGMENTER), first)
+    assert torch.equal(view(teacher()).of_split(images, AUGMENTER), first)
 
 
 def test_other_questions_are_asked(view, images):
@@ -87,7 +87,8 @@ def test_a_damaged_answer_is_asked_for_again(view, images, tmp_path, caplog):
     (path,) = (tmp_path / FOLDER).iterdir()
     path.write_bytes(path.read_bytes()[:-3])
     assert torch.equal(view(teacher()).logits(images, AUGMENTER), said)
-    assert len(view.asked) == 2 and "found out anew" in caplog.text
+    assert len(view.asked) == 2
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 @pytest.mark.parametrize("indices", [torch.tensor([3, 11, 5]), torch.arange(20).flip(0)])
@@ -100,7 +101,7 @@ def test_the_check_takes_the_answer_of_the_right_image(view, images, indices):
     prepared = SimpleNamespace(
         view=seen,
         arithmetic=Arithmetic(CPU, "fp32"),
-        teacher_logits=lambda run, split: seen.remembered(images, AUGMENTER),
+        teacher_logits=lambda run, split: seen.of_split(images, AUGMENTER),
     )
     right = _hits(prepared, SimpleNamespace(augmenter=AUGMENTER), split, indices)
     assert right.tolist() == [place % 4 != 0 for place in indices.tolist()]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import fx, nn
 
-from core.files.result_cache import Findings
+from core.files.result_cache import ResultCache
 from core.networks.inference import frozen_copy, in_layout
 from core.networks.quantized import NUM_IMAGES, NotQuantized, features, quantized
 from core.networks.quantized.record import NotRecordable, recorded
@@ -23,7 +23,7 @@ def views():
 
 @pytest.fixture
 def ask(tmp_path, monkeypatch, views):
-    """Put a network into integers with findings; the number of graphs that were traced."""
+    """Put a network into integers with result_cache; the number of graphs that were traced."""
     traced = []
     original = features.exported
 
@@ -35,7 +35,7 @@ def ask(tmp_path, monkeypatch, views):
 
     def run(network, taps=(-1,), views=views, dtype=torch.float32):
         with torch.no_grad(), autocast(dtype):
-            return quantized(network, taps, views, dtype=dtype, batch_size=8, findings=Findings(tmp_path))
+            return quantized(network, taps, views, dtype=dtype, batch_size=8, result_cache=ResultCache(tmp_path))
 
     run.traced = traced
     return run

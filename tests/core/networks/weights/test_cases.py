@@ -12,6 +12,7 @@ from core.networks.teacher import load_teacher
 from core.networks.zoo import build
 from core.policy import Policy
 from core.spec import TeacherSpec
+from core.system.workspace import Workspace
 
 CASES = Path(__file__).resolve().parents[5] / "shared" / "cases" / "CASES.md"
 # Row of the table -> the way in which the file was saved.
@@ -38,7 +39,7 @@ def test_the_teacher_of_each_row_answers_as_the_network_that_was_saved(
     path = tmp_path / f"{row}.pth"
     torch.save(WAYS[ROWS[row]](dict(network.module.state_dict())), path)
     spec = TeacherSpec(architecture="cifar/resnet8", weights=path.as_uri())
-    teacher = load_teacher(spec, policy=Policy(), cache=tmp_path / "cache", inputs=None)
+    teacher = load_teacher(spec, Workspace(tmp_path, tmp_path / "cache", None, Policy()))
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.equal(teacher.network(images), network(images))

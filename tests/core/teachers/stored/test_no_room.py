@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from core.policy import Policy
-from core.teachers.stored.store import Shelf
-from core.teachers.stored.stored_pass import shelf_root
+from core.teachers.stored.store import PassStore
+from core.teachers.stored.stored_pass import store_root
 
 ROOT = Path(__file__).parents[4]
 LIMIT = 80_000  # bytes: a pass of the job's training images takes 57 kB
@@ -33,14 +33,14 @@ def document(**training):
 
 def occupant(out, address="other"):
     """A pass of 40 kB in the cache of the job in `out`, in use."""
-    shelf = Shelf(shelf_root(out / "cache"), address, num_records=2, record_bytes=20_000, max_bytes=LIMIT)
-    shelf.write(0, [torch.zeros(2, 20_000, dtype=torch.uint8)])
-    return shelf
+    store = PassStore(store_root(out / "cache"), address, num_records=2, record_bytes=20_000, max_bytes=LIMIT)
+    store.write(0, [torch.zeros(2, 20_000, dtype=torch.uint8)])
+    return store
 
 
 def stored_in(out):
     """The passes of all views in the cache; together they keep the limit."""
-    views = list(shelf_root(out / "cache").rglob("view-*"))
+    views = list(store_root(out / "cache").rglob("view-*"))
     assert sum(view.stat().st_size for view in views) <= LIMIT
     return [view.parent.name for view in views]
 

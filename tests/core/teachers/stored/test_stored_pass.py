@@ -14,7 +14,7 @@ from core.spec.knobs.kd import KdKnobs
 from core.spec.knobs.skd import SkdKnobs
 from core.teachers.frozen import FrozenTeacher
 from core.teachers.stored.record import layout_of
-from core.teachers.stored.store import Shelf
+from core.teachers.stored.store import PassStore
 from core.teachers.stored.stored_pass import StoredPass, address_of
 
 COUNT = 40
@@ -42,8 +42,8 @@ def stored_trainer(method, root, *, num_views=2, **fields):
         fingerprint="f", split=split, augmenter=augmenter, taps=needs.teacher_taps, layout=layout, arithmetic=CPU,
         teacher_precision="same",
     )  # fmt: skip
-    shelf = Shelf(root, address, num_records=COUNT, record_bytes=layout.record_bytes, max_bytes=10**9)
-    passed = StoredPass(split, augmenter, layout, shelf, num_views, CPU, teacher.observe)
+    store = PassStore(root, address, num_records=COUNT, record_bytes=layout.record_bytes, max_bytes=10**9)
+    passed = StoredPass(split, augmenter, layout, store, num_views, CPU, teacher.observe)
     stages = tuple(replace(stage, batches=replace(stage.batches, stored=passed)) for stage in trainer.course.stages)
     trainer.course = replace(trainer.course, stages=stages)
     trainer.teaching = replace(trainer.teaching, first=teacher)
@@ -124,7 +124,7 @@ def test_an_interruption_while_a_view_is_made_leaves_nothing_of_it(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         trainer.run()
     assert trainer.step == 0
-    assert not trainer.course.stages[0].batches.stored.shelf.has(0)
+    assert not trainer.course.stages[0].batches.stored.store.has(0)
 
 
 def test_the_address_tells_apart_all_that_records_depend_on(monkeypatch):

@@ -1,0 +1,58 @@
+"""One training of a job: as it was asked for, and resolved, with its data."""
+
+from dataclasses import dataclass
+
+from core.data.augment import Augmenter
+from core.data.dataset import Dataset
+from core.methods.method import Method
+from core.spec import JobSpec
+from core.spec.resolved import ResolvedJob, ResolvedTraining
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training as the job asks for it: `spec` still may hold `auto`. `seed_offset` counts the repetitions."""
+
+    name: str
+    spec: JobSpec
+    seed_offset: int = 0
+
+    @property
+    def seed(self) -> int:
+        """The seed of this training's weights, order of images, and augmentation."""
+        return self.spec.training.seed + self.seed_offset
+
+    @property
+    def metric_prefix(self) -> str:
+        """The prefix of its metrics' names: empty for the student."""
+        return "" if self.name == "student" else f"{self.name}/"
+
+    @property
+    def repeats(self) -> str:
+        """The name of the run that this one repeats with another seed; its own name for the first."""
+        return self.name.partition("@")[0]
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """One training, resolved, with the images at the size that its network takes."""
+
+    run: Run
+    spec: ResolvedJob
+    dataset: Dataset
+    reason: str
+    """Why this architecture was chosen."""
+    steps: int
+    """Optimizer steps, unless the training stops early."""
+    method: Method | None = None
+    """The method with the student's initial weights, on the device; None: it is built when its training begins."""
+
+    @property
+    def training(self) -> ResolvedTraining:
+        """The training settings, without any `auto`."""
+        return self.spec.training
+
+    @property
+    def augmenter(self) -> Augmenter:
+        """The augmentation of this run's images."""
+        return Augmenter(self.training.augmentation, self.training.image_size)

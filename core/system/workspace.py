@@ -1,0 +1,27 @@
+"""The folders and limits of one engine process."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.files.result_cache import ResultCache
+from core.policy import Policy
+from core.system.distributed import ALONE, Ranks
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where an engine process reads and writes, what its operator allows, and which process of its training it is."""
+
+    out: Path
+    """For checkpoints and artifacts."""
+    cache: Path
+    """For downloads, decoded images, stored teacher passes and kept results; shared by later jobs."""
+    inputs: Path | None
+    """A folder for each input that a job: or dataset: URI names; None where a job may name none."""
+    policy: Policy
+    ranks: Ranks = ALONE
+
+    @property
+    def result_cache(self) -> ResultCache:
+        """Results that earlier jobs kept in `cache`."""
+        return ResultCache(self.cache)
