@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all: written under a temporary name, synced, then renamed."""
+"""Atomic files and folders: written under a temporary name, synced, then renamed."""
 
 import errno
 import os

@@ -82,5 +82,5 @@ def content_address(facts: Mapping[str, Any], tensors: Mapping[str, Tensor] | No
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name, value in sorted((tensors or {}).items()):
         digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:32]

@@ -257,16 +257,29 @@ def test_a_real_terminal_gets_a_bar_of_its_width(url: str) -> None:
     assert bars and "100%" in bars[-1] and all(cell_len(bar) <= WIDTH for bar in bars)
 
 
-@pytest.mark.parametrize("arguments", [["jobs"], ["jobs", "--json"], ["metrics", ID], ["teachers"], ["show", ID]])
+@pytest.mark.parametrize("arguments", [["jobs"], ["jobs", "--json"], ["metrics", ID], ["teachers"], ["--help"]])
 def test_a_reader_that_ends_early_is_silent_and_141(url: str, arguments: list[str]) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "retort", *arguments, "--url", url],
-        env=environment(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "retort", *arguments],
+        env=environment(RETORT_URL=url), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait(60) == 141
+
+
+def test_a_closed_standard_error_leaves_standard_output_clean() -> None:
+    command = f"{sys.executable} -m retort jobs --json --url nowhere 2>&-"
+    done = subprocess.run(["sh", "-c", command], env=environment(), cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+def test_a_full_disk_is_said_and_not_a_traceback() -> None:
+    command = f"{sys.executable} -m retort --version >/dev/full"
+    done = subprocess.run(["sh", "-c", command], env=environment(), cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == b"retort: [Errno 28] No space left on device\n"
 
 
 def test_an_ascii_terminal_is_shown_escapes(url: str) -> None:

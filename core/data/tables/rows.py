@@ -84,7 +84,7 @@ def _labels(candidate: Candidate, columns: Columns, cells: list[Any]) -> list[st
     table = candidate.table
     lines = [f"{table.path!r}, line {number}" for number, _ in table.rows]
     labels = [label_text(cell, where) for cell, where in zip(cells, lines, strict=True)]
-    return column_texts(labels, f"{table.path!r}, column {columns.label!r}") if table.form == "csv" else labels
+    return column_texts(labels, f"{table.path!r}, column {columns.label!r}")
 
 
 def _image(cell: Any, where: str, candidate: Candidate, images: ImageIndex) -> str:
