@@ -20,11 +20,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from core.data.landing import landing
 from core.data.litter import is_litter
 from core.data.tree import MAX_DEPTH, READ_BYTES, file_sha256
 from core.data.zip_names import member_names
 from core.errors import DatasetInvalid
+from core.files.atomic import atomic_path
 from core.policy import Policy
 
 # For fewer bytes the ratio is not checked: small archives of plain images have high ratios without any fault.
@@ -280,7 +280,7 @@ def inflate(path: Path, cache: Path, *, policy: Policy) -> Path:
     if target.exists():
         return target
     archive_bytes = path.stat().st_size
-    with landing(target) as temporary, temporary.open("wb") as out:
+    with atomic_path(target) as temporary, temporary.open("wb") as out:
         written = 0
         try:
             with gzip.open(path) as source:

@@ -14,9 +14,9 @@ import numpy as np
 
 from core.data.image_file import ImageFile, Images
 from core.data.images import Unreadable, pixels_of
-from core.data.landing import landing
 from core.data.listing import Record
 from core.errors import DatasetInvalid
+from core.files.atomic import atomic_path
 
 BLOCK_BYTES = 16 << 20
 PIECE_BYTES = 1 << 20  # in memory at once
@@ -48,7 +48,7 @@ def decode(
     folder = cache / "decoded" / _key(records, content, canvas_size, max_pixels)
     rows = _cached(folder, canvas_size)
     if rows is None:
-        with landing(folder) as temporary:
+        with atomic_path(folder) as temporary:
             temporary.mkdir()
             rows = _decode(records, read, temporary / "pixels", canvas_size, max_pixels, num_threads)
             (temporary / "rows.json").write_text(json.dumps(asdict(rows)))

@@ -16,6 +16,7 @@ from scripted import Answer, Request, Scripted
 
 from retort import output, tables
 from retort.cli import main
+from retort.demo.comparison import compare
 from retort.tables import Column
 
 WIDTH = 80
@@ -229,6 +230,16 @@ def test_columns_share_what_the_whole_ones_leave(columns: list[Column], cells: l
     for index, column in enumerate(columns):
         if column.narrow == "whole":
             assert widths[index] == cell_len(cells[0][index])
+
+
+@pytest.mark.usefixtures("terminal")
+def test_the_table_of_the_demo_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    network = NETWORK | {"architecture": "cifar/resnet20", "latency": {"p50_ms": 0.2043}}
+    baselines = dict.fromkeys(("scratch", "finetune", "finetune_student"), network)
+    compare({"teacher": network, "metrics": network | {"method": "pkd"}, "baselines": baselines})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6 and all(cell_len(line) <= WIDTH for line in lines)
+    assert all("92.5%" in line and line.endswith("0.204 ms") for line in lines[1:])
 
 
 def in_terminal(command: list[str], read: Callable[[int], None]) -> int:

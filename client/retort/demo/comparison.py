@@ -11,7 +11,6 @@ COLUMNS = (
     Column("top-1", right=True),
     Column("95% interval", right=True),
     Column("params", right=True),
-    Column("MACs", right=True),
     Column("bytes", right=True),
     Column("latency", right=True),
 )
@@ -38,7 +37,6 @@ def _row(name: str, network: dict[str, Any]) -> tuple[str, ...]:
         units.percent(test["top1"]),
         units.interval(test["top1_interval"]),
         units.count(network["num_params"]),
-        units.count(network["macs"]),
         units.size(network["bytes"]),
         units.milliseconds(network["latency"]["p50_ms"]),
     )

@@ -49,9 +49,10 @@ class Choice:
 
 def choose_tables(reading: FilesToLabel) -> Choice:
     """Decide for the whole dataset. Raises DatasetInvalid where neither folders nor tables tell, or both differ."""
-    images = reading.contents.images or tuple(filter(looks_like_image, reading.tree.neighbours()))
-    index = ImageIndex(images, folder_splits(images, reading.rules))
     paths = [path for path in table_paths(reading.tree) if not _is_ignored(path, reading)]
+    images = reading.contents.images or tuple(filter(looks_like_image, reading.tree.neighbours()))
+    named = images if paths else ()  # without tables nothing is looked up
+    index = ImageIndex(named, folder_splits(named, reading.rules))
     candidates = read_candidates(reading.tree, paths, index, reading.spec)
     form = reading.spec.format
     if form in ("csv", "jsonl", "json"):

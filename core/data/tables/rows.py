@@ -59,8 +59,8 @@ def folder_splits(images: Sequence[str], rules: SplitRules) -> dict[str, SplitNa
     if not rules.reads_names:
         return {}
     parents: dict[str, set[str]] = {}
-    for path in images:
-        parts = path.split("/")[:-1]
+    for folder in {posixpath.dirname(path) for path in images}:
+        parts = folder.split("/") if folder else []
         for depth, name in enumerate(parts):
             parents.setdefault("/".join(parts[:depth]), set()).add(name)
     return {
