@@ -1,12 +1,12 @@
 # The commands of the project. `make` lists them.
 VENV := .venv
 RUN := $(VENV)/bin/python
-TYPED := client/retort store api worker core/spec core/errors.py core/events.py core/policy.py docs
+TYPED := client/retort store api worker migrations core/spec core/errors.py core/events.py core/policy.py docs
 NODE := node_modules/.bin
 PRETTY := web package.json tsconfig.json eslint.config.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up check test lint format docs lock clean
+.PHONY: catalogue help setup demo up check test lint format docs lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -54,6 +54,9 @@ format: $(VENV)/.test node_modules/.package-lock.json ## let ruff and prettier r
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 	$(NODE)/prettier --write $(PRETTY)
+
+catalogue: $(VENV)/.test ## write store/catalogue.json anew, after a change of networks or of the locked libraries
+	$(RUN) -m core catalogue > store/catalogue.json.new && mv store/catalogue.json.new store/catalogue.json
 
 docs: $(VENV)/.test ## write the pages of docs/reference anew from the code
 	$(RUN) -m docs.generator

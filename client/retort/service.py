@@ -88,7 +88,7 @@ class Service:
         return cast(list[MethodView], await self._data("/v1/methods"))
 
     async def teachers(self) -> list[dict[str, Any]]:
-        """The teachers known by name. Raises ServerFailed (CATALOGUE_UNPUBLISHED) before a worker has started."""
+        """The teachers known by name."""
         return cast(list[dict[str, Any]], await self._data("/v1/teachers"))
 
     async def students(self) -> list[dict[str, Any]]:
