@@ -52,6 +52,19 @@ def pool(entering: torch.Tensor) -> torch.Tensor:
     return entering.mean(dim=1) if entering.dim() == 3 else entering
 
 
+def head_outputs(network: "Network", pooled: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What each classifier gives, (N, K) by its path: `pooled` (N, D) are the pooled features that Network.features
+    gives, side by side where there are several classifiers.
+    """
+    heads = [network.module.get_submodule(path) for path in network.classifier_paths]
+    widths = [head.in_features if isinstance(head, nn.Linear) else head.in_channels for head in heads]
+    outputs = {}
+    for path, head, entering in zip(network.classifier_paths, heads, pooled.split(widths, dim=1), strict=True):
+        shaped = entering if isinstance(head, nn.Linear) else entering[:, :, None, None]
+        outputs[path] = head(shaped).flatten(1)
+    return outputs
+
+
 def replace_head(network: "Network", num_classes: int) -> "Network":
     """Put a new classifier for `num_classes` into the network, initialized from the current random state; returns the
     network.
