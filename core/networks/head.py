@@ -1,6 +1,6 @@
 """The final classifier of a network: finding it, replacing it, keeping some of its rows."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -30,6 +30,18 @@ def find_classifiers(calls: list[Call], num_classes: int) -> list[Call]:
     return found
 
 
+def as_classifier(module: nn.Module) -> nn.Linear | nn.Conv2d:
+    """The module as one of the two kinds that `find_classifiers` finds; raises TypeError for any other."""
+    if isinstance(module, nn.Linear | nn.Conv2d):
+        return module
+    raise TypeError(f"a {type(module).__name__} is no classifier: expected a Linear or a Conv2d")
+
+
+def width(classifier: nn.Linear | nn.Conv2d) -> int:
+    """D: how many features of one position enter the classifier."""
+    return classifier.in_features if isinstance(classifier, nn.Linear) else classifier.in_channels
+
+
 def _gives(call: Call, num_classes: int) -> bool:
     if isinstance(call.module, nn.Linear):
         return call.module.out_features == num_classes
@@ -57,7 +69,7 @@ def replace_head(network: "Network", num_classes: int) -> "Network":
     network.
     """
     for path in network.classifier_paths:
-        _put(network.module, path, _fresh(network.module.get_submodule(path), num_classes))
+        _put(network.module, path, _fresh(as_classifier(network.module.get_submodule(path)), num_classes))
     return _renumbered(network, num_classes)
 
 
@@ -67,26 +79,38 @@ def slice_head(network: "Network", indices: list[int]) -> "Network":
     if wrong or not indices:
         raise ValueError(f"outputs {wrong or indices} are not among the network's {network.num_classes}")
     for path in network.classifier_paths:
-        old = network.module.get_submodule(path)
+        old = as_classifier(network.module.get_submodule(path))
         new = _fresh(old, len(indices))
         with torch.no_grad():
             new.weight.copy_(old.weight[indices])
-            if old.bias is not None:
+            if old.bias is not None and new.bias is not None:
                 new.bias.copy_(old.bias[indices])
         _put(network.module, path, new)
     return _renumbered(network, len(indices))
 
 
-def _fresh(old: nn.Module, num_classes: int) -> nn.Linear | nn.Conv2d:
-    place = {"device": old.weight.device, "dtype": old.weight.dtype}
+def _fresh(old: nn.Linear | nn.Conv2d, num_classes: int) -> nn.Linear | nn.Conv2d:
+    place: dict[str, Any] = {"device": old.weight.device, "dtype": old.weight.dtype}
     has_bias = old.bias is not None
     if isinstance(old, nn.Conv2d):
         new: nn.Linear | nn.Conv2d = nn.Conv2d(
-            old.in_channels, num_classes, old.kernel_size, old.stride, old.padding, bias=has_bias, **place
+            old.in_channels,
+            num_classes,
+            _pair(old.kernel_size),
+            _pair(old.stride),
+            old.padding if isinstance(old.padding, str) else _pair(old.padding),
+            bias=has_bias,
+            **place,
         )
     else:
         new = nn.Linear(old.in_features, num_classes, bias=has_bias, **place)
     return new.train(old.training)
+
+
+def _pair(sizes: tuple[int, ...]) -> tuple[int, int]:
+    """A convolution's (height, width), whose number torch's types leave open."""
+    height, width = sizes
+    return height, width
 
 
 def _put(module: nn.Module, path: str, new: nn.Module) -> None:
@@ -98,5 +122,5 @@ def _renumbered(network: "Network", num_classes: int) -> "Network":
     network.num_classes = num_classes
     # timm and torchvision keep the number on the module; some forwards read it.
     if isinstance(getattr(network.module, "num_classes", None), int):
-        network.module.num_classes = num_classes
+        setattr(network.module, "num_classes", num_classes)  # noqa: B010 (an attribute that nn.Module does not declare)
     return network

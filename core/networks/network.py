@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from core.errors import ArchitectureUnknown, SpecInvalid, unknown
 from core.networks.compiled import CompiledFeatures
-from core.networks.head import find_classifiers, pool
+from core.networks.head import as_classifier, find_classifiers, pool, width
 from core.networks.taps import TapPoint, choose_taps, map_points
 from core.networks.trace import example_pixels, logits_of, trace
 
@@ -47,6 +47,9 @@ class Network(nn.Module):
     `tap_points` go from shallow to deep, the last one before pooling. `classifier_path` names the final layer inside
     `module`; `pooled_width` is the width of what enters it.
     """
+
+    mean: torch.Tensor
+    std: torch.Tensor
 
     def __init__(self, module: nn.Module, *, architecture: str, num_classes: int, input: InputFormat) -> None:
         """Runs one forward pass on a grey image to find taps and classifier; module and random state do not change.
@@ -88,14 +91,10 @@ class Network(nn.Module):
                 hint="choose a network made for classification",
             )
         self.classifier_paths = tuple(call.path for call in classifiers)
-        self.pooled_width = sum(self._width(call.module) for call in classifiers)
+        self.pooled_width = sum(width(as_classifier(call.module)) for call in classifiers)
         self.points = map_points(self.module, calls)
         started = min(call.started for call in classifiers)
         self.tap_points = choose_taps(self.module, calls, self.points, started, self.input.size)
-
-    @staticmethod
-    def _width(classifier: nn.Module) -> int:
-        return classifier.in_features if isinstance(classifier, nn.Linear) else classifier.in_channels
 
     @property
     def classifier_path(self) -> str:
@@ -105,7 +104,7 @@ class Network(nn.Module):
     @property
     def classifier(self) -> nn.Linear | nn.Conv2d:
         """The final classifier itself."""
-        return self.module.get_submodule(self.classifier_path)
+        return as_classifier(self.module.get_submodule(self.classifier_path))
 
     def prepare(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pixels (N, 3, V, V) in [0, 1] -> the module's input (N, 3, S, S): resized if V differs from S, normalized."""

@@ -5,7 +5,7 @@ files; timm reads its published weights as safetensors, or under torch's weights
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import timm
 from huggingface_hub import hf_hub_download
@@ -117,7 +117,7 @@ def _root(error: BaseException) -> str:
 
 def _input_format(module: nn.Module, image_size: int | None) -> InputFormat:
     config = timm.data.resolve_model_data_config(module)
-    mode = "bicubic" if config["interpolation"] == "bicubic" else "bilinear"
+    mode: Literal["bilinear", "bicubic"] = "bicubic" if config["interpolation"] == "bicubic" else "bilinear"
     size = image_size or config["input_size"][-1]
     return InputFormat(size, tuple(config["mean"]), tuple(config["std"]), mode)
 

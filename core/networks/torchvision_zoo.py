@@ -2,7 +2,7 @@
 
 import re
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -65,7 +65,7 @@ def classes(name: str) -> tuple[str, ...]:
 
 def _input_format(name: str, weights: Weights, image_size: int | None) -> InputFormat:
     preset = weights.transforms()
-    mode = "bicubic" if preset.interpolation.value == "bicubic" else "bilinear"
+    mode: Literal["bilinear", "bicubic"] = "bicubic" if preset.interpolation.value == "bicubic" else "bilinear"
     size = image_size or preset.crop_size[0]
     if name in WITH_AUXILIARY:
         return InputFormat(size, SIGNED_UNIT, SIGNED_UNIT, mode)
