@@ -1,4 +1,4 @@
-"""The engine as a command: `python -m core`. The worker runs the same, with --events json."""
+"""The engine as a command: `python -m core`. The worker runs the same command with --events json."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ from core.events import EXIT_USAGE
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one job, now or once it is named, or print the catalogue; the exit status is one of core.events."""
+    """Run one job, now or when it arrives, or print the catalogue; returns an exit status of core.events."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.hosts > 1 and not options.rendezvous:
@@ -59,8 +59,8 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--cache": {"type": Path, "help": "folder for downloads and decoded images (default: OUT/cache)"},
     "--inputs": {"type": Path, "help": "folder with what job: and dataset: URIs name, a folder each"},
     "--policy": {"type": Path, "help": "operator limits as JSON (core.policy)"},
-    "--resume": {"action": "store_true", "help": "go on from the newest checkpoint in OUT"},
-    "--plan": {"action": "store_true", "help": "stop before training and tell what would be done"},
+    "--resume": {"action": "store_true", "help": "continue from the newest checkpoint in OUT"},
+    "--plan": {"action": "store_true", "help": "stop before training and print what would be done"},
     "--events": {"choices": ["display", "json"], "default": "display", "help": "for a person, or a JSON object a line"},
     "--hosts": {"type": int, "default": 1, "help": "hosts that train together, each with the same command"},
     "--rendezvous": {"help": "HOST:PORT where they meet, on one of them (needed with --hosts)"},

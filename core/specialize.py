@@ -1,4 +1,4 @@
-"""The story of a job, from the spec to the files: dataset, teacher, student, train, evaluate, export."""
+"""A job from first to last: dataset, teacher, student, training, evaluation, export."""
 
 import tempfile
 from collections.abc import Callable
@@ -43,8 +43,8 @@ def specialize(
 ) -> Result | None:
     """Run a job: files under `workspace.out`, events to `report`. A plan stops before training and returns None.
 
-    With `resume`, it goes on from the newest checkpoint in `workspace.out`. Raises the RetortError that says why the
-    job failed, and core.system.interruption.Interrupted after a checkpoint where `control` was asked to stop.
+    With `resume`, it continues from the newest checkpoint in `workspace.out`. Raises a RetortError if the job fails,
+    and core.system.interruption.Interrupted, after a checkpoint, if `control` was asked to stop.
     """
     control = control or JobControl(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
     report = issued = _WarningLog(report)

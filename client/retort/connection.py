@@ -63,8 +63,6 @@ class Connection:
             except httpx.HTTPError as error:
                 if pause is None or not (repeatable or _never_sent(error)):
                     raise self._unreachable(error) from error
-            except httpx.InvalidURL as error:
-                raise ValueError(f"{self.url!r} is not the address of a service: {error}") from None
             else:
                 if answer.status_code not in BUSY or pause is None or not repeatable:
                     return _checked(answer)
@@ -90,7 +88,11 @@ class Connection:
 
 
 def _checked_url(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{url!r} is not the address of a service: {error}") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
         raise ValueError(f"{url!r} is not the address of a service; write it like http://127.0.0.1:8000")
     return url.rstrip("/")
 

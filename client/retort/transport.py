@@ -4,6 +4,7 @@ Everything above this file is written once, as coroutines. The coroutines of `Bl
 `retort.blocking` can run them without an event loop.
 """
 
+import ipaddress
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -18,6 +19,15 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 # A long poll is answered after `Prefer: wait` seconds (connection.LONG_POLL_SECONDS), so this must be longer.
 READ_TIMEOUT_SECONDS = 60.0
 TIMEOUT = httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS)
+
+
+def trusts_environment(url: str) -> bool:
+    """Whether HTTP_PROXY and the like hold for an address: a proxy cannot reach the loopback of this machine."""
+    host = httpx.URL(url).host
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
 
 
 class Transport(Protocol):
@@ -52,7 +62,7 @@ class BlockingTransport:
     """Blocks the calling thread. No coroutine of this class suspends."""
 
     def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = httpx.Client(base_url=url, timeout=TIMEOUT, transport=transport)
+        self._http = httpx.Client(base_url=url, timeout=TIMEOUT, transport=transport, trust_env=trusts_environment(url))
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Send a request and read the whole answer."""
@@ -95,7 +105,9 @@ class AsyncTransport:
     """Suspends the calling task, under asyncio or trio."""
 
     def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=url, timeout=TIMEOUT, transport=transport, trust_env=trusts_environment(url)
+        )
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Send a request and read the whole answer."""

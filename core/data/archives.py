@@ -33,8 +33,11 @@ MAX_NAME_LENGTH = 1024
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _END_OF_DIRECTORY = b"PK\5\6"
 _ZIP64_LOCATOR = b"PK\6\7"
-_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA})
-_FOREIGN_METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 93: "Zstandard", 95: "xz", 96: "JPEG", 98: "PPMd"}
+# bzip2 and LZMA give gigabytes for a few kilobytes in one step, which the library takes whole into memory.
+_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+_FOREIGN_METHODS = {
+    1: "Shrink", 6: "Implode", 9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "xz", 98: "PPMd",
+}  # fmt: skip
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
 
 
@@ -104,7 +107,7 @@ class ZipTree:
             raise DatasetInvalid(f"{self.where!r} holds {len(infos)} entries; allowed are {policy.max_archive_entries}")
         for info in infos:
             check_name(info.orig_filename)
-            _check_zip_kind(info)
+            check_zip_kind(info)
         self._names = member_names(infos, self.where)
         for name in self._names:
             check_name(name)
@@ -147,7 +150,8 @@ class ZipTree:
         return file_sha256(self.path)
 
 
-def _check_zip_kind(info: zipfile.ZipInfo) -> None:
+def check_zip_kind(info: zipfile.ZipInfo) -> None:
+    """Raise DatasetInvalid for a member that is a link, a device, encrypted, or packed by a method that is not read."""
     mode = info.external_attr >> 16
     if stat.S_ISLNK(mode):
         raise DatasetInvalid(f"the archive's member {info.filename!r} is a link")

@@ -9,16 +9,17 @@ from dataclasses import dataclass, field
 import torch
 
 from core.data import classes as class_choice
-from core.data import readers, resident, uri, warning_codes
+from core.data import readers, resident, uri
 from core.data.class_names import unify
 from core.data.headers import measure
 from core.data.image_file import ImageFile, Images
+from core.data.left_out import renamed_split, unreadable_warnings
 from core.data.listing import UNNAMED, Listing, Record
 from core.data.opening import open_tree
 from core.data.readers import builtin
 from core.data.reading import Reading
 from core.data.split_checks import check_splits, overlap_warnings, smallest_difference
-from core.data.splits import SPLITS, Splits, split, test_from_validation
+from core.data.splits import SPLITS, Splits, split
 from core.errors import DatasetInvalid
 from core.events import DatasetFacts, JobWarning
 from core.spec import DatasetSpec
@@ -120,7 +121,7 @@ class Source:
             canvas_size=canvas_size,
             facts=self._facts(kept, canvas_size, fingerprint, unreadable),
             flippable=self.flippable,
-            warnings=(*self.warnings, *_unreadable(unreadable), *overlap_warnings(kept, rows.row_digests)),
+            warnings=(*self.warnings, *unreadable_warnings(unreadable), *overlap_warnings(kept, rows.row_digests)),
         )
 
     def _check_readable(self, unreadable: list[str], total: int) -> None:
@@ -202,7 +203,7 @@ def open_dataset(spec: DatasetSpec, workspace: Workspace, *, seed: int) -> Sourc
         warnings=(
             *listing.warnings,
             *chosen.warnings,
-            *_renamed_split(chosen.records, spec),
+            *renamed_split(chosen.records, spec),
             *check_splits(splits, chosen.classes),
         ),
     )
@@ -252,38 +253,11 @@ def _check_names(records: list[Record]) -> None:
         except UnicodeEncodeError:
             raise DatasetInvalid(f"the name or class of {record.name!a} is no Unicode text") from None
         if record.name in seen:
-            raise DatasetInvalid(f"the dataset names the image {record.name!r} twice")
+            raise DatasetInvalid(
+                f"the dataset names the image {record.name!r} twice",
+                hint="keep one row or file of it; an image of several classes is none of a classification",
+            )
         seen.add(record.name)
-
-
-def _renamed_split(records: list[Record], spec: DatasetSpec) -> list[JobWarning]:
-    """That the given validation split is the test split."""
-    if not test_from_validation(records, spec):
-        return []
-    count = sum(record.split == "validation" for record in records)
-    return [
-        JobWarning(
-            code=warning_codes.TEST_FROM_VALIDATION,
-            message=f"the dataset brings a validation split of {count} images and no test split: these are the test, "
-            "and images of the training split are held out for validation",
-            hint='to keep it as validation, say so in dataset.splits, as in {"val": "validation"}',
-            count=count,
-        )
-    ]
-
-
-def _unreadable(unreadable: list[str]) -> list[JobWarning]:
-    """That images were left out, as max_unreadable_fraction allows."""
-    if not unreadable:
-        return []
-    return [
-        JobWarning(
-            code=warning_codes.IMAGES_UNREADABLE,
-            message=f"{len(unreadable)} images cannot be read and are left out; the first: {unreadable[0]}",
-            hint="mend or remove them",
-            count=len(unreadable),
-        )
-    ]
 
 
 def _fingerprint(pixels_sha256: str, parts: dict[str, Split], classes: tuple[str, ...]) -> str:

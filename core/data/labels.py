@@ -10,12 +10,14 @@ from core.errors import DatasetInvalid
 
 _WHOLE = re.compile(r"^[+-]?\d+(\.0*)?$")
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$", re.IGNORECASE)
-MISSING_TEXTS = frozenset({"", "nan", "null", "none", "n/a", "na", "<na>", "?"})
+_MISSING_TEXTS = frozenset({"", "nan", "null", "<na>", "#n/a"})  # as pandas and spreadsheets write them
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value says that there is no label: null, NaN or an empty text."""
-    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+    """Whether a value says that there is no label: null, NaN or an empty text. `none` may be a class."""
+    if isinstance(value, str):
+        return value.strip().casefold() in _MISSING_TEXTS
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def label_text(value: Any, where: str) -> str:
@@ -29,7 +31,7 @@ def label_text(value: Any, where: str) -> str:
         return str(int(value))
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str) and not is_missing(value):
         return value
     raise DatasetInvalid(
         f"{where}: the label {value!r} is neither a whole number nor a text",

@@ -22,12 +22,14 @@ from core.data.listing import Listing, Record, SplitName
 from core.data.passed_over import IGNORED_FILES, files_warning, unlabelled_warnings, with_litter
 from core.data.reading import Reading
 from core.data.shards import split_files
+from core.data.tables.rows import split_cell
 from core.data.tree import Tree
 from core.errors import DatasetInvalid, unknown
 from core.spec import DatasetSpec
 
 # Row groups held at a time: threads that decode in storage order are never further apart than this.
 KEPT_GROUPS = 4
+_SPLIT = "split"  # the column that tells the split of each row, where the file's name tells none
 
 Key = tuple[str, int, int]  # file, row group, row in it
 
@@ -77,6 +79,8 @@ class _File:
     """The class names of its ClassLabel feature."""
     labels: list[list[Any]]
     """Row group -> labels as they are stored."""
+    splits: list[list[Any]]
+    """Row group -> cells of the column `split`; empty without it."""
 
 
 def read(reading: Reading, paths: list[str]) -> Listing:
@@ -86,6 +90,7 @@ def read(reading: Reading, paths: list[str]) -> Listing:
         raise DatasetInvalid(f"{tree.where!r} holds no .parquet file", pointer="/dataset/uri")
     splits = split_files(paths, reading.rules)
     files = [_read_file(tree, path, spec, split) for path, split in splits.items()]
+    _check_num_rows(files, tree)
     names = _common_names(files)
     records: list[Record] = []
     unlabelled: dict[SplitName | None, int] = {}
@@ -109,6 +114,15 @@ def read(reading: Reading, paths: list[str]) -> Listing:
     )
 
 
+def _check_num_rows(files: list[_File], tree: Tree) -> None:
+    """Raise DatasetInvalid where all files together have more rows than an archive may have entries."""
+    total = sum(one.file.metadata.num_rows for one in files)
+    if total > tree.policy.max_archive_entries:
+        raise DatasetInvalid(
+            f"{tree.where!r} has {total} rows; allowed are {tree.policy.max_archive_entries}", pointer="/dataset/uri"
+        )
+
+
 def _read_file(tree: Tree, path: str, spec: DatasetSpec, split: SplitName | None) -> _File:
     file = _open(tree, path)
     _check_columns(file, path, spec)
@@ -116,14 +130,19 @@ def _read_file(tree: Tree, path: str, spec: DatasetSpec, split: SplitName | None
         raise DatasetInvalid(
             f"{path!r} has {file.metadata.num_rows} rows; allowed are {tree.policy.max_archive_entries}"
         )
+    labels = _column(file, path, spec.label_column)
+    splits = _column(file, path, _SPLIT) if _SPLIT in file.schema_arrow.names and split is None else []
+    return _File(path, file, split, _class_names(file.schema_arrow, spec.label_column), labels, splits)
+
+
+def _column(file: pq.ParquetFile, path: str, name: str) -> list[list[Any]]:
+    """The values of a column, by row group."""
     try:
-        labels = [
-            file.read_row_group(group, columns=[spec.label_column]).column(0).to_pylist()
-            for group in range(file.num_row_groups)
+        return [
+            file.read_row_group(group, columns=[name]).column(0).to_pylist() for group in range(file.num_row_groups)
         ]
     except (pa.ArrowException, OSError) as error:
-        raise DatasetInvalid(f"the labels of {path!r} are damaged: {error}", pointer="/dataset/uri") from None
-    return _File(path, file, split, _class_names(file.schema_arrow, spec.label_column), labels)
+        raise DatasetInvalid(f"the column {name!r} of {path!r} is damaged: {error}", pointer="/dataset/uri") from None
 
 
 def _common_names(files: list[_File]) -> list[str] | None:
@@ -168,7 +187,8 @@ def _records(one: _File, names: list[str] | None) -> list[Record]:
     for group, labels in enumerate(one.labels):
         for row, label in enumerate(labels):
             name = f"{one.path}#{len(records):0{width}}"
-            records.append(Record(name, _label(label, names, name), one.split, (one.path, group, row)))
+            split = split_cell(one.splits[group][row], name) if one.splits else one.split
+            records.append(Record(name, _label(label, names, name), split, (one.path, group, row)))
     return records
 
 

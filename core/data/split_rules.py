@@ -53,7 +53,10 @@ class SplitRules:
         return None
 
     def check_used(self, where: str, paths: Iterable[str]) -> None:
-        """Raise DatasetInvalid for a pattern that matched nothing, with what the dataset holds."""
+        """Raise DatasetInvalid for a pattern that matched none of `paths` and nothing that a reader asked for."""
+        paths = tuple(paths)
+        for path in paths:
+            self.match(path)
         unused = next((pattern for pattern, _, _ in self._patterns if pattern not in self._used), None)
         if unused is None:
             return

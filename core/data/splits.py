@@ -5,7 +5,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from core.data.listing import Record, SplitName
-from core.errors import ClassTooSmall
+from core.errors import ClassTooSmall, near_misses
 from core.spec import DatasetSpec
 
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
@@ -20,6 +20,8 @@ class _Plan:
     seed: int
     has_validation: bool
     has_test: bool
+    classes: tuple[str, ...]
+    """Those that have training images, for near misses."""
 
 
 def split(records: list[Record], *, spec: DatasetSpec, classes: tuple[str, ...], seed: int) -> Splits:
@@ -35,7 +37,8 @@ def split(records: list[Record], *, spec: DatasetSpec, classes: tuple[str, ...],
         records = [replace(record, split="test") if record.split == "validation" else record for record in records]
     given = {record.split for record in records}
     trains = "train" in given or None in given
-    plan = _Plan(spec, seed, trains and "validation" in given, trains and "test" in given)
+    trained = {record.label for record in records if record.split in ("train", None)}
+    plan = _Plan(spec, seed, trains and "validation" in given, trains and "test" in given, tuple(sorted(trained)))
     by_class: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         by_class[record.label].append(record)
@@ -92,6 +95,8 @@ def _too_small(label: str, count: int, needed: int, plan: _Plan, total: int) -> 
     wanted = ["training"] + ["validation"] * (not plan.has_validation) + ["test"] * (not plan.has_test)
     images = "image" if count == 1 else "images"
     elsewhere = f" ({total - count} more lie in the given validation and test splits)" if total > count else ""
+    close = near_misses(label, plan.classes) if not count else []
+    elsewhere += f". Is it {' or '.join(map(repr, close))} under another name?" if close else ""
     return ClassTooSmall(
         f"class {label!r} has {count} {images} to split into {', '.join(wanted)}; at least {needed} are needed"
         + elsewhere,

@@ -6,6 +6,7 @@ UNLABELLED_LEFT_OUT = "DATASET_UNLABELLED_LEFT_OUT"
 TABLE_UNUSED = "DATASET_TABLE_UNUSED"
 TABLE_GUESSED = "DATASET_TABLE_GUESSED"
 IMAGES_NOT_IN_TABLE = "DATASET_IMAGES_NOT_IN_TABLE"
+CLASS_SUBFOLDERS = "DATASET_CLASS_SUBFOLDERS"
 CLASSES_MERGED = "DATASET_CLASSES_MERGED"
 CLASSES_SIMILAR = "DATASET_CLASSES_SIMILAR"
 CLASSES_MISSING_IN_SPLIT = "DATASET_CLASSES_MISSING_IN_SPLIT"
@@ -24,6 +25,7 @@ MEANINGS: dict[str, str] = {
     TABLE_UNUSED: "A table lies beside the images and is not used; the message names it and its columns.",
     TABLE_GUESSED: "The labels come from a table whose columns or header were found by their names or content.",
     IMAGES_NOT_IN_TABLE: "Images that no row of the label table names are not used.",
+    CLASS_SUBFOLDERS: "Every class folder holds several folders of images; each outer folder was taken as one class.",
     CLASSES_MERGED: "Class names that differ only by outer spaces or Unicode form were taken for one class.",
     CLASSES_SIMILAR: "Class names differ only by case, spaces or form, and are kept as separate classes.",
     CLASSES_MISSING_IN_SPLIT: "The given validation or test split lacks some of the classes.",

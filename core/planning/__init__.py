@@ -1,1 +1,1 @@
-"""What is found out and decided before training: every `auto` filled in, the runs, the estimate."""
+"""Everything that is determined before training: values for every `auto`, the runs, the estimate."""

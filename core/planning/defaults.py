@@ -1,4 +1,4 @@
-"""From a spec with `auto` to one without: every default that depends on the dataset or the machine is chosen here."""
+"""Replaces `auto` in a spec: chooses every default that depends on the dataset or the machine."""
 
 import math
 from typing import Any
@@ -8,14 +8,13 @@ from core.methods import find
 from core.spec import JobSpec, Knobs, ResolvedJob, ResolvedStudent, ResolvedTraining, TrainingSpec, needs_of
 from core.system.device import Arithmetic, computes_in_int8
 
-SMALL_NATIVE = 48  # pixels: up to here the CIFAR families see 32 x 32, above 64 x 64
+SMALL_NATIVE = 48  # pixels: up to this size the CIFAR networks get 32 x 32, above it 64 x 64
 BATCH_SIZE = 64  # of the CIFAR protocols that the published figures come from
 MIN_STEPS = 1500  # a few hundred images need more than 100 passes to fit; about a minute of resnet8 on two cores
 # Compiling takes from ten seconds to a minute. On a CPU it gains a few percent, which is never worth that time
 # (docs/explanation/performance.md).
 MIN_COMPILED_STEPS = 5000
-# Over the training split. So few do not wear an image out: what augmentation takes from them it does not give back
-# (docs/explanation/performance.md).
+# Epochs up to which augmentation costs more than it gives (docs/explanation/performance.md).
 FEW_PASSES = 8
 EMA_DECAY = 0.99  # which core.training.ema reaches after 890 steps
 WARMUP = 0.1  # of all steps, where weights are averaged
@@ -39,12 +38,12 @@ def resolve(
 ) -> ResolvedJob:
     """`spec` with the student's architecture and all of `training` chosen.
 
-    What depends on the method once it is built (the stored teacher pass, the kernels) is left at its plainest here;
-    core.planning.strategy chooses it.
+    Settings that depend on the built method (the stored teacher pass, the kernels) get their simplest value here;
+    core.planning.strategy chooses them.
 
-    `default_size`: pixels that the architecture's library feeds it; `num_train`: images of the training split;
-    `is_kin`: whether the architecture is of the teacher's family; `is_convolutional`: whether Muon is for it.
-    Raises SpecInvalid for a batch larger than the training split.
+    `default_size`: the input size of the architecture in its library, pixels; `num_train`: images of the training
+    split; `is_kin`: whether the architecture is of the teacher's family; `is_convolutional`: whether Muon is suitable
+    for it. Raises SpecInvalid for a batch larger than the training split.
     """
     training = spec.training.model_copy(update={"optimizer": _optimizer(spec, is_convolutional)})
     student = ResolvedStudent(architecture=architecture, weights=_initial_weights(spec, is_kin))
@@ -133,7 +132,7 @@ def _augmentation(training: TrainingSpec, *, few_passes: bool, flippable: bool) 
 
 
 def _schedule(training: TrainingSpec, passes: float, *, averages: bool) -> dict[str, Any]:
-    """Random weights learn more in few passes at a rate that does not fall, averaged instead; given ones do not."""
+    """In few epochs, random weights learn more at a constant rate with averaging; given weights do not."""
     averages = averages and training.schedule == "auto" and training.ema_decay is not None
     chosen = {
         "schedule": "constant" if averages else "cosine",
@@ -154,7 +153,7 @@ def _optimizer(spec: JobSpec, is_convolutional: bool) -> str:
 
 
 def _tunes(method: Knobs) -> bool:
-    """Whether the method changes given weights a little rather than learning from random ones."""
+    """Whether the method fine-tunes given weights instead of learning from random ones."""
     return "initial weights" in needs_of(method)
 
 
@@ -175,7 +174,9 @@ def _weight_decay(training: TrainingSpec) -> float:
 
 
 def _initial_weights(spec: JobSpec, is_kin: bool) -> str | None:
-    """A method that needs given weights takes those of the student's architecture, or with `same` the teacher's own."""
+    """The initial weights of a method that needs given ones: those of the student's architecture, or the teacher's for
+    `same`.
+    """
     given = spec.student.weights
     if _tunes(spec.method) and given in (None, "auto"):
         of_teacher = spec.student.size == "same" and spec.teacher is not None

@@ -1,4 +1,4 @@
-"""What a job will do, told before it does it: the resolved spec, the dataset's facts, the student, time and memory."""
+"""The plan of a job: the resolved spec, the dataset's facts, the student, and an estimate of time and memory."""
 
 import resource
 import time
@@ -19,7 +19,7 @@ MAX_STEPS = 20
 
 
 def describe(job: PreparedJob, *, measured: bool) -> Resolved:
-    """The event that ends the preparing phase. With `measured`, a few real steps are taken and thrown away."""
+    """The event that ends the preparing phase. With `measured`, a few real steps are timed and discarded."""
     run, teacher = job.student, job.teachers.network
     method = run.method or build_method(run, job.teachers, job.arithmetic, job.workspace)
     facts = measure_network(method.deployed())
@@ -64,7 +64,7 @@ def _all_steps(job: PreparedJob) -> int:
 
 
 def _measured(job: PreparedJob, run: PreparedRun, method: Method) -> Estimate:
-    """Time the student's steps here and now; the baselines are scaled by their arithmetic."""
+    """Measure the time of the student's steps; the time of the baselines is scaled by their operations."""
     seconds, count = _time_steps(job, run, method)
     cost, _ = run_cost(job, run)
     work = sum(its_cost * steps for its_cost, steps in (run_cost(job, each) for each in job.runs))
@@ -77,7 +77,7 @@ def _measured(job: PreparedJob, run: PreparedRun, method: Method) -> Estimate:
 
 
 def _time_steps(job: PreparedJob, run: PreparedRun, method: Method) -> tuple[float, int]:
-    """Mean seconds of a step, and over how many."""
+    """The mean seconds of a step, and the number of steps."""
     started: list[float] = []
     warm_up_steps = WARM_UP_STEPS[job.arithmetic.device.type]
 

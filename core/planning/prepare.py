@@ -1,4 +1,4 @@
-"""Everything found out before training: the dataset, the teachers, the runs, and whether they fit together."""
+"""Prepares a job: reads the dataset, loads the teachers, resolves the runs, and checks that they fit together."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ Report = Callable[[Event], None]
 
 
 def prepare(spec: JobSpec, workspace: Workspace, report: Report) -> PreparedJob:
-    """Read and check all that the job names, and choose all that it leaves open.
+    """Read and check everything that the job names, and choose everything that it leaves open.
 
-    Raises the UserError that says what does not fit.
+    Raises a UserError that names what does not fit.
     """
     arithmetic = choose_arithmetic(spec.training)
     with workspace.ranks.first_goes_first():  # the others find the images decoded
@@ -75,9 +75,9 @@ def _load_teacher(spec: TeacherSpec, pointer: str, workspace: Workspace, arithme
 
 
 def _open_target(spec: JobSpec, workspace: Workspace, source: Source, report: Report) -> Source | None:
-    """The second domain, where the job names one.
+    """The second domain; None if the job names none.
 
-    Its labels, if it has any, are used to measure the student there, never to train it.
+    Its labels, if it has any, only measure the student there; they are never used for training.
     """
     if spec.dataset.target_uri is None:
         return None

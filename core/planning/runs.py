@@ -1,4 +1,4 @@
-"""The networks trained beside the student, on the same images and for the same steps, so that its worth can be seen."""
+"""The runs of a job: the student, and the baselines that are trained on the same images and steps for comparison."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from core.spec.knobs.scratch import ScratchKnobs
 
 
 def plan_runs(spec: JobSpec) -> tuple[Run, ...]:
-    """The student and the baselines, each `evaluation.seeds` times, the first seeds first."""
+    """The student and the baselines, each `evaluation.seeds` times; all runs of the first seed come first."""
     firsts = [("student", spec), *((f"baseline/{name}", _baseline(spec, name)) for name in spec.evaluation.baselines)]
     return tuple(
         Run(name if offset == 0 else f"{name}@{offset}", its_spec, offset)

@@ -1,4 +1,4 @@
-"""What can only be settled once a run's method is built: how many steps it takes, and how its teacher is asked."""
+"""Chooses the settings of a run that depend on its built method: steps, stored teacher pass, kernels."""
 
 import math
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from core.training.plan import end_steps
 # docs/explanation/performance.md.
 AUTO_VIEWS = 8
 EPOCHS_PER_VIEW = 2
-# The kernels are compiled in two seconds once a machine; these may well take less.
+# The kernels take two seconds to compile, once for each machine; a training with fewer steps may be shorter than that.
 MIN_STEPS_FOR_KERNELS = 200
 NEEDS_OF_KERNELS = "training.precision bf16 on a CPU with AVX-512 BF16 and without AMX"
 
@@ -36,11 +36,12 @@ def choose_strategies(
     workspace: Workspace,
     report: Callable[[Event], None],
 ) -> tuple[PreparedRun, ...]:
-    """The runs with their steps, their teacher pass and their kernels. A repetition does as its first seed did.
+    """The runs with their steps, their teacher pass and their kernels. A repetition uses the strategy of its first
+    seed.
 
-    Every run's method is built here, so that a tap that does not exist or weights that do not fit are found before any
-    training; the student's is kept for its training. Raises SpecInvalid where a stored teacher pass or kernels were
-    asked for and cannot serve.
+    Every run's method is built here, so that a missing tap or weights that do not fit are found before any training;
+    the student's method is kept for its training. Raises SpecInvalid if a stored teacher pass or own kernels are
+    requested and not possible.
     """
     chosen: dict[str, PreparedRun] = {}
     for run in runs:
@@ -60,7 +61,7 @@ def _with_training(spec: ResolvedJob, filled: dict[str, Any]) -> ResolvedJob:
 
 @dataclass
 class _Strategist:
-    """Chooses how one run is trained. The student's run tells its reasons to `report`."""
+    """Chooses how one run is trained. The reasons of the student's run go to `report`."""
 
     run: PreparedRun
     teachers: TeacherSet
@@ -78,7 +79,7 @@ class _Strategist:
         )[-1]
         views = self._choose_stored_views(method, steps / steps_per_epoch)
         if self._is_student and run.spec.student.weights == "teacher":
-            self._tell("the student begins with weights of its teacher")
+            self._tell("the student starts with weights of its teacher")
         filled = {
             "teacher_pass": "stored" if views else "live",
             "stored_views": views or 1,
@@ -100,7 +101,7 @@ class _Strategist:
             self.report(Log(message=message))
 
     def _choose_stored_views(self, method: Method, epochs: float) -> int:
-        """Views to store, 0 where the teacher is run live."""
+        """The number of views to store; 0 if the teacher runs live."""
         views, reason = _stored_views(
             self.run, self._asked, method, epochs, self.workspace.policy.max_teacher_pass_bytes
         )
@@ -124,14 +125,16 @@ class _Strategist:
 
 def _stored_message(views: int) -> str:
     if views == 1:
-        return "the teacher sees each image once, and what it says is stored for all epochs"
-    return f"the teacher sees {views} views of each image, which are stored and gone through in turn"
+        return "the teacher runs on each image once, and its outputs are stored for all epochs"
+    return (
+        f"the teacher runs on {views} views of each image; its outputs are stored, and the epochs use the views in turn"
+    )
 
 
 def _kernels(
     training: TrainingSpec, method: Method, arithmetic: Arithmetic, steps: int, workspace: Workspace
 ) -> tuple[str, str]:
-    """(whose, why not the engine's own). The reason is empty where nobody would expect them."""
+    """(torch or own, the reason for torch). The reason is empty if own kernels are not expected."""
     if training.kernels == "torch":
         return "torch", ""
     insists = training.kernels == "own"
@@ -140,7 +143,7 @@ def _kernels(
     if not any(serves(module) for part in (method, method.context.student) for module in part.modules()):
         return "torch", "no 3x3 convolution has multiples of 32 channels, no batch norm of 16" if insists else ""
     if training.compile is True:
-        return "torch", "training.compile has torch compile what is trained" if insists else ""
+        return "torch", "training.compile lets torch compile the trained networks" if insists else ""
     if steps < MIN_STEPS_FOR_KERNELS and not insists:
         return "torch", ""
     try:
@@ -154,10 +157,12 @@ def _kernels(
 def _stored_views(
     run: PreparedRun, asked: TrainingSpec, method: Method, epochs: float, max_bytes: int
 ) -> tuple[int, str]:
-    """(views to store, why not): 0 views where the teacher is to be run live; the reason is empty without a teacher."""
+    """(views to store, the reason against): 0 views if the teacher should run live; the reason is empty without a
+    teacher.
+    """
     training, needs = run.training, method.needs
     if not needs.teacher_output and not method.trains_teacher:
-        return 0, "" if asked.teacher_pass != "stored" else "it asks no frozen teacher for anything"
+        return 0, "" if asked.teacher_pass != "stored" else "it uses no output of a frozen teacher"
     reason = _live_reason(training, method)
     if reason or asked.teacher_pass == "live":
         return 0, reason or "training.teacher_pass says so"
@@ -176,14 +181,14 @@ def _auto_views(wanted: int, epochs: float, fitting: int) -> tuple[int, str]:
     if fitting < wanted:
         return 0, f"{views} of its output do not fit into the operator's limit"
     if epochs < wanted * EPOCHS_PER_VIEW:
-        return 0, f"{math.ceil(epochs)} epochs are too few for storing {views} of its output to pay"
+        return 0, f"with {math.ceil(epochs)} epochs, storing {views} of its output would not save time"
     return wanted, ""
 
 
 def _wanted_views(asked: int | Auto, augmentation: str) -> int:
     if asked != "auto":
         return asked
-    return AUTO_VIEWS if augmentation != "none" else 1  # without augmentation every view is the same
+    return AUTO_VIEWS if augmentation != "none" else 1  # without augmentation all views are the same
 
 
 def _live_reason(training: TrainingSpec, method: Method) -> str:
@@ -192,5 +197,5 @@ def _live_reason(training: TrainingSpec, method: Method) -> str:
     if method.context.more_teachers:
         return "it learns from several teachers"
     if training.mixup_alpha or training.cutmix_alpha:
-        return "images are mixed anew at every step"
+        return "images are mixed differently at every step"
     return ""

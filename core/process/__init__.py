@@ -1,1 +1,1 @@
-"""The engine as a process: the command, engines that wait, the launcher, where events go."""
+"""The engine as a process: the command, waiting engines, the launcher, output of events."""

@@ -1,4 +1,4 @@
-"""Progress for a person at a terminal; plain lines where there is none."""
+"""A progress display for a terminal; without a terminal it prints plain lines."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from core.events import Progress as JobProgress
 
 
 class Display:
-    """Draws events on stderr as they come, and the outcome as a table on stdout."""
+    """Draws events on stderr as they arrive, and the result as a table on stdout."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)

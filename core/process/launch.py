@@ -24,17 +24,17 @@ from core.system.distributed import Ranks
 
 Run = Callable[[JobSpec, argparse.Namespace, Ranks], int]
 GRACE_SECONDS = 60  # for the first process to write its checkpoint
-# The others wait for the first one, which may download, decode, have a teacher see all images, or evaluate for hours;
-# torch's own patience is ten minutes (NCCL) or thirty (gloo). A process that died is no matter of patience: its host's
-# launcher sees that and ends the rest.
+# The other processes wait for the first one, which may download, decode, run the teacher on all images, or evaluate for
+# hours; torch's own time limit is ten minutes (NCCL) or thirty (gloo). This limit is not needed for a process that
+# died: the launcher of its host notices that and ends the others.
 PATIENCE = timedelta(days=1)
 
 
 def launch(run: Run, spec: JobSpec, options: argparse.Namespace) -> int:
-    """`run` in every process; the exit status of this host's first. Raises SpecInvalid, before any process is started,
-    where this host has too few GPUs.
+    """Call `run` in every process; returns the exit status of the first process of this host. Raises SpecInvalid,
+    before any process is started, if this host has too few GPUs.
 
-    `run` must be a module's function: the processes are started afresh and import it.
+    `run` must be a function of a module, because each process starts anew and imports it.
     """
     has_gpus = count_gpus(spec.training) > 0
     with tempfile.TemporaryDirectory() as folder:
@@ -59,21 +59,21 @@ def launch(run: Run, spec: JobSpec, options: argparse.Namespace) -> int:
 
 
 def _told(status: Path, otherwise: int) -> int:
-    """What the host's first process ended with; one that died told nothing."""
+    """The exit status of the host's first process; a process that died has sent none."""
     return int(status.read_text()) if status.exists() else otherwise
 
 
 def _rank_main(run: Run, document: dict, options: argparse.Namespace, has_gpus: bool, status: str) -> None:
     """One process of the training."""
-    # What ranks tell each other between steps lies on the host; through a GPU they would wait for its work.
+    # Messages between ranks are in host memory; through a GPU they would have to wait for its work.
     dist.init_process_group("cpu:gloo,cuda:nccl" if has_gpus else "gloo", timeout=PATIENCE)
     ranks = Ranks(dist.get_rank(), dist.get_world_size(), dist.get_node_local_rank())
     if has_gpus:
         torch.cuda.set_device(ranks.local_rank)
     code = run(JobSpec.model_validate(document), options, ranks)
-    if ranks.local_rank == 0:  # each host has a launcher of its own to tell
+    if ranks.local_rank == 0:  # each host reports to a launcher of its own
         Path(status).write_text(str(code))
     dist.destroy_process_group()
     if code == EXIT_INTERRUPTED:
-        # Returning would wait for the launcher to take the result, which it does not while it ends its processes.
+        # A return would wait until the launcher takes the result, which it does not do while it ends its processes.
         raise SystemExit(code)

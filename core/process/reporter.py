@@ -1,4 +1,4 @@
-"""Where an engine process tells its events: JSON lines for a worker, a display for a person."""
+"""Output of the engine's events: JSON lines for a worker, a display for a person."""
 
 import sys
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from core.process.display import Display
 
 
 class JsonLines:
-    """One JSON object a line on stdout, each flushed: the worker reads them as they come."""
+    """Writes one JSON object a line to stdout and flushes each line, because the worker reads them as they arrive."""
 
     def __enter__(self) -> Callable[[Event], None]:
         return self._write
@@ -23,11 +23,11 @@ class JsonLines:
 
 
 def reporter(events: str) -> JsonLines | Display:
-    """A context manager that gives the function to report to: `json` lines, or the `display`."""
+    """A context manager that gives the function which takes events: as `json` lines or on the `display`."""
     return JsonLines() if events == "json" else Display()
 
 
 def tell_failure(error: RetortError, events: str) -> None:
-    """Report an error that came before the job began."""
+    """Report an error that occurred before the job started."""
     with reporter(events) as report:
         report(Failure.of(error))

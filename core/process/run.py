@@ -1,4 +1,4 @@
-"""One job as a process: signals, the parent's death, where events go, and what the exit status says."""
+"""Runs one job as a process: signals, end of the parent process, output of events, exit status."""
 
 import argparse
 import os
@@ -39,7 +39,7 @@ _STATUS: dict[Category, int] = {
 
 
 def run(spec: JobSpec, options: argparse.Namespace) -> int:
-    """Run the job that the command line names, in as many processes as it asks for; the exit status."""
+    """Run the job of the command line, in as many processes as it requests; returns the exit status."""
     if options.parent_pipe is not None:
         _end_with_parent(options.parent_pipe)
     if options.plan or (num_processes(spec.training.devices) == 1 and options.hosts == 1):
@@ -52,7 +52,7 @@ def run(spec: JobSpec, options: argparse.Namespace) -> int:
 
 
 def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
-    """Run the job, or one process's part of it; the exit status."""
+    """Run the job, or the part of one process; returns the exit status."""
     control = JobControl(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
     try:
         workspace = _workspace(options, ranks)
@@ -68,7 +68,7 @@ def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
         except Interrupted:
             return EXIT_INTERRUPTED
         except FirstFailed as error:
-            if ranks.local_rank == 0:  # on another host, where nobody hears the first one
+            if ranks.local_rank == 0:  # on another host, which does not see the output of the first process
                 print(error, file=sys.stderr)
             return EXIT_INTERNAL
         except Exception as error:
@@ -81,11 +81,11 @@ def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
 
 
 def _say_nothing(event: Event) -> None:
-    """What the other processes tell: the first one speaks for all."""
+    """Drops the events of the other processes, because the first one reports for all."""
 
 
 def _workspace(options: argparse.Namespace, ranks: Ranks) -> Workspace:
-    """The folders and limits that the flags name; raises SpecInvalid for a flag that cannot be followed."""
+    """The folders and limits of the flags; raises SpecInvalid for a flag with an unusable value."""
     policy = Policy()
     if options.policy is not None:
         try:
@@ -100,7 +100,7 @@ def _workspace(options: argparse.Namespace, ranks: Ranks) -> Workspace:
 
 
 def as_retort_error(error: Exception) -> RetortError:
-    """The error of our tree for any exception of a run: OUT_OF_MEMORY where torch or the host says so."""
+    """The error of core.errors for any exception of a run: OUT_OF_MEMORY if torch or the host is out of memory."""
     if not isinstance(error, RetortError) and is_out_of_memory(error):
         return OutOfMemory(
             f"out of memory: {str(error).splitlines()[0] if str(error) else 'the host has no more'}",
@@ -110,7 +110,7 @@ def as_retort_error(error: Exception) -> RetortError:
 
 
 def _end_with_parent(descriptor: int) -> None:
-    """Exit at once when the other end of the pipe closes: the worker died, and nobody would read what comes."""
+    """Exit at once when the other end of the pipe closes: then the worker has died, and nothing reads the events."""
 
     def wait() -> None:
         while os.read(descriptor, 1):

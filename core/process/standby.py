@@ -1,8 +1,8 @@
-"""An engine that has loaded everything waits for its one job: `python -m core wait`.
+"""A waiting engine (`python -m core wait`): it has loaded everything and waits for its one job.
 
-Standard input carries a line {"folder": ..., "arguments": [...]}; from there on the process is what `python -m core
-ARGUMENTS` would be, started in that folder with the same environment. An empty line on standard output says that
-loading is over. When standard input ends before a line came, whoever would have written it is gone, and so is this.
+It reads one line {"folder": ..., "arguments": [...]} from standard input. From then on the process behaves as `python
+-m core ARGUMENTS`, started in that folder with the same environment. It writes an empty line to standard output when
+loading is over. If standard input ends before a line arrived, the process that started it has ended, and it ends too.
 """
 
 import contextlib
@@ -15,10 +15,10 @@ import traceback
 
 from core.events import EXIT_INTERNAL, EXIT_OK
 
-# A job that runs meanwhile is more urgent than the one that may come.
+# A job that is running now is more urgent than one that may come.
 NICENESS = 15
-# What is imported when it is needed: libraries of networks, and what torch.onnx.export takes at the end of a job.
-# Nearly three seconds of the time that a short one takes.
+# Modules that are imported when they are needed: libraries of networks, and those of torch.onnx.export at the end of a
+# job. Importing them takes nearly three seconds.
 LATE = (
     "core.networks.torchvision_zoo",
     "core.networks.timm_zoo",
@@ -29,14 +29,14 @@ LATE = (
 
 
 def wait_for_job() -> list[str]:
-    """The arguments of the job, once it came and all that it needs is loaded; ends the process where none comes."""
+    """The arguments of the job, after it has arrived and everything is loaded; ends the process if no job arrives."""
     import numpy  # noqa: F401  # here, for its pool of threads has the priority of the thread that imports it
 
     loading = threading.Thread(target=_load, name="loading", daemon=True)
     loading.start()
     line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):
-        os._exit(EXIT_OK)  # at once: an import under way cannot be interrupted
+        os._exit(EXIT_OK)  # at once, because a running import cannot be interrupted
     loading.join()
     order = json.loads(line)
     os.chdir(order["folder"])
@@ -46,10 +46,10 @@ def wait_for_job() -> list[str]:
 
 
 def _load() -> None:
-    """Import what a job needs, at low priority, and say so.
+    """Import what a job needs, at low priority, and report when that is done.
 
-    On a thread of its own, for two reasons: the end of standard input is seen meanwhile; and on Linux niceness belongs
-    to a thread and cannot be taken back without privileges, but the job on the main thread must not inherit it.
+    It runs on a thread of its own, for two reasons: the end of standard input is noticed meanwhile; and on Linux a
+    thread's low priority cannot be raised again without privileges, but the job on the main thread must not have it.
     """
     try:
         if sys.platform == "linux":
@@ -57,7 +57,9 @@ def _load() -> None:
         import core.process.run  # noqa: F401
 
         for name in LATE:
-            with contextlib.suppress(ImportError):  # another version of torch: then the job pays for it
+            with contextlib.suppress(
+                ImportError
+            ):  # missing in another version of torch: then the job imports it itself
                 importlib.import_module(name)
         print(flush=True)
     except BaseException:

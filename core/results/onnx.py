@@ -1,4 +1,4 @@
-"""The network as one self-contained ONNX file, and what the file says about itself."""
+"""The network as one self-contained ONNX file with metadata."""
 
 import contextlib
 import io
@@ -27,11 +27,11 @@ PLAIN = ("retort", "architecture")  # metadata that is no JSON
 def write_onnx(network: Network, path: Path, *, optimized: bool = True) -> None:
     """The wrapped module, in eval mode, as one ONNX file on the CPU.
 
-    `images` (float32 batch 3 S S, normalized) -> `logits` (float32 batch K); `optimized`: its graph made smaller by the
-    exporter. Raises InternalError where it cannot be.
+    `images` (float32 batch 3 S S, normalized) -> `logits` (float32 batch K); `optimized`: the exporter simplifies the
+    graph. Raises InternalError if the export fails.
     """
     size = network.input.size
-    example = torch.zeros(2, 3, size, size)  # a batch of 1 would be taken for a constant
+    example = torch.zeros(2, 3, size, size)  # the exporter would treat a batch of 1 as a constant
     try:
         with _quiet(), evaluating(network):
             torch.onnx.export(
@@ -47,7 +47,7 @@ def write_onnx(network: Network, path: Path, *, optimized: bool = True) -> None:
                 optimize=optimized,
                 verbose=False,
             )
-    except Exception as error:  # the exporter raises whatever the graph it met made it raise
+    except Exception as error:  # the exporter raises many kinds of errors
         raise InternalError(
             f"{network.architecture} cannot be written as ONNX: {type(error).__name__}: {str(error)[:500]}",
             hint="Leave onnx out of `exports`, or choose another architecture.",
@@ -57,7 +57,7 @@ def write_onnx(network: Network, path: Path, *, optimized: bool = True) -> None:
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """What `describe` wrote into an ONNX file: architecture, classes, preprocessing, parity."""
+    """The metadata that `describe` wrote into an ONNX file: architecture, classes, preprocessing, parity."""
     notes = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
     return {key: value if key in PLAIN else json.loads(value) for key, value in notes.items()}
 
@@ -85,7 +85,7 @@ def describe(path: Path, **facts: Any) -> None:
 
 
 def _forget_machine(path: Path) -> None:
-    """Drop the exporter's notes for debugging: they quote source lines and paths of this machine."""
+    """Remove the exporter's debugging notes, which contain source lines and paths of this machine."""
     model = onnx.load(path)
     graph = model.graph
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer, *graph.value_info):
@@ -95,7 +95,7 @@ def _forget_machine(path: Path) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's progress lines: the engine's stdout carries events, nothing else."""
+    """Suppress the exporter's progress lines, because the engine's stdout carries events only."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):

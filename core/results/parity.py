@@ -1,4 +1,4 @@
-"""Whether an ONNX file gives the answers of the network it was made from, over a whole split."""
+"""Compares the outputs of an ONNX file with those of its network, over a whole split."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,16 +17,16 @@ from core.networks.trace import logits_of
 
 TOLERANCE = 1e-4
 BATCH_SIZE = 64
-NUM_SINGLES = 4  # images that are also run one by one: batch 1 takes other kernels
+NUM_SINGLES = 4  # images that are also run one by one, because batch 1 uses other kernels
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How far onnxruntime is from torch, both on the CPU in float32.
+    """The differences between onnxruntime and torch, both on the CPU in float32.
 
-    A difference is divided by the image's largest absolute logit where that exceeds 1: float32 errors grow with the
-    values. `num_ties` are images whose best two logits torch itself holds closer than the tolerance can tell apart, and
-    where onnxruntime chose the other.
+    A difference is divided by the image's largest absolute logit if that exceeds 1, because float32 errors grow with
+    the values. `num_ties` counts images whose two best logits differ by less than the tolerance, and for which
+    onnxruntime chose the other class.
     """
 
     max_difference: float
@@ -43,7 +43,7 @@ class Parity:
 def check_parity(network: Network, onnx_path: Path, images: Images, views: Views) -> Parity:
     """Run uint8 `images` N 3 S S through both, `network` in eval mode on the CPU.
 
-    Raises ExportParityFailed where a scaled difference exceeds TOLERANCE or a top-1 differs without a tie.
+    Raises ExportParityFailed if a scaled difference exceeds TOLERANCE, or a top-1 class differs without a tie.
     """
     session = open_session(onnx_path)
     worst, num_ties = 0.0, 0

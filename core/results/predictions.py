@@ -1,4 +1,4 @@
-"""predictions.csv: what the exported network says about every image of the test split, so that anyone can check it."""
+"""predictions.csv: the exported network's answer for every image of the test split, so that anyone can check it."""
 
 import csv
 import io

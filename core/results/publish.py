@@ -1,4 +1,4 @@
-"""The files of a finished job: model, labels, figures, report; each told of once it is whole."""
+"""The files of a finished job: model, labels, figures, report. Each is reported as soon as it is complete."""
 
 import copy
 import hashlib
@@ -96,7 +96,7 @@ def _written(folder: Path, student: Trained, job: PreparedJob) -> list[Path]:
 
 
 def _parity(paths: list[Path]) -> dict[str, Any] | None:
-    """What the check of the ONNX file found; None where there is no such file."""
+    """The result of the comparison of the ONNX file; None if there is no such file."""
     onnx_path = next((path for path in paths if path.suffix == ".onnx"), None)
     return read_facts(onnx_path)["parity"] if onnx_path else None
 

@@ -1,4 +1,4 @@
-"""Does the teacher know the customer's classes, and does it know them better than a coin?"""
+"""Checks the teacher: whether it has the job's classes, and whether it recognizes them better than chance."""
 
 import math
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ AT_ONCE = 32
 
 
 def class_indices(teacher: Teacher, classes: Sequence[str], *, covers: bool) -> Tensor | None:
-    """int64 (K,): where the customer's classes stand among the teacher's outputs, or None where it does not cover them.
+    """The indices of the job's classes among the teacher's outputs, int64 (K,); None if the teacher lacks some of them.
 
-    Raises LabelSpaceMismatch, naming the classes, where the method needs them covered (`covers`).
+    Raises LabelSpaceMismatch, which names the missing classes, if the method needs them all (`covers`).
     """
     known = {name: index for index, name in enumerate(teacher.classes or ())}
     missing = [name for name in classes if name not in known]
@@ -59,12 +59,12 @@ def check_teacher(
     augmenter: Augmenter,
     arithmetic: Arithmetic,
 ) -> float:
-    """The teacher's top-1 on validation images, restricted to the customer's classes, as a fraction; of some of them in
-    the training's arithmetic, where all are more than can be afforded.
+    """The teacher's top-1 on validation images, restricted to the customer's classes, as a fraction. If there
+    are too many images for that, it is measured on some of them, in the training's arithmetic.
 
-    Raises TeacherLoadFailed where it is within two standard errors of guessing on validation and training images
-    together (a few validation images alone could not tell): such weights belong to another architecture, other classes
-    or another order.
+    Raises TeacherLoadFailed if it is within two standard errors of guessing on validation and training images together
+    (few validation images alone could not show it): such weights belong to another architecture, to other classes or to
+    another order of the classes.
     """
     most = _affordable(network)
     hits = partial(_hits, logits, augmenter=augmenter, arithmetic=arithmetic)
@@ -73,7 +73,7 @@ def check_teacher(
     chance = 1 / len(dataset.classes)
     for train in _portions(len(dataset.train.labels), most - len(right)):
         if _score(all_right) > chance + 2 * _margin(chance, len(all_right)):
-            break  # no more images are needed to tell
+            break  # the result is clear without further images
         all_right = torch.cat([all_right, hits(dataset.train, train)])
     count, score = len(all_right), _score(all_right)
     if score <= chance + _margin(chance, count):
@@ -89,17 +89,17 @@ def check_teacher(
 
 
 def _affordable(network: Network) -> int:
-    """How many images the teacher can be checked on in about a second of a small machine."""
+    """The number of images on which the teacher can be checked in about a second on a small machine."""
     return max(LEAST_IMAGES, min(MOST_IMAGES, int(AFFORDABLE_MACS / measure_network(network).macs)))
 
 
 def _spread(count: int, most: int) -> Tensor:
-    """`most` indices at most, evenly over `count`."""
+    """At most `most` indices, evenly spread over `count`."""
     return torch.linspace(0, count - 1, max(0, min(most, count))).long()
 
 
 def _portions(count: int, most: int) -> Sequence[Tensor]:
-    """The same in portions of AT_ONCE, each from all over."""
+    """Spread indices in portions of AT_ONCE; each portion is spread over the whole range too."""
     spread = _spread(count, most)
     order = torch.randperm(len(spread), generator=torch.Generator().manual_seed(0))
     return spread[order].split(AT_ONCE) if len(spread) else ()
@@ -112,9 +112,9 @@ def _score(right: Tensor) -> float:
 def _hits(
     teacher: TeacherLogits, split: Split, indices: Tensor, *, augmenter: Augmenter, arithmetic: Arithmetic
 ) -> Tensor:
-    """bool (len(indices),): which of the images of a split the teacher classifies right."""
+    """bool (len(indices),): which images of a split the teacher classifies correctly."""
     if len(indices) == len(split.labels):
-        # In float32: the same logits are asked for again when students are validated.
+        # In float32, because validation of the students needs the same logits in float32.
         logits = teacher.of_split(split.images, augmenter)[indices]
     else:
         logits = teacher.logits(split.images[indices], augmenter, arithmetic)
@@ -122,6 +122,8 @@ def _hits(
 
 
 def _margin(chance: float, count: int) -> float:
-    """How far above chance a teacher must score: two standard errors of guessing, and beyond what untrained networks
-    reach because their random features see brightness: twice chance, or with few classes a quarter of what is left."""
+    """How far above chance a teacher must score: two standard errors of guessing, and more than untrained networks
+    reach whose random features respond to brightness. These reach at most twice chance, or with few classes a quarter
+    of the distance from chance to 100%.
+    """
     return max(2 * math.sqrt(chance * (1 - chance) / count), min(chance, (1 - chance) / 4))

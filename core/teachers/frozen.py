@@ -1,4 +1,4 @@
-"""The frozen teachers' pass: once a batch, for what the method asks, and nothing else."""
+"""Runs the frozen teachers: once for each batch, and only for the outputs that the method uses."""
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from core.system.device import Arithmetic
 
 @dataclass(frozen=True)
 class Quantization:
-    """What it takes to put a teacher into 8-bit integers."""
+    """The inputs for converting a teacher to 8-bit integers."""
 
     make_views: Callable[[], Tensor]
     """Gives (N, 3, V, V) in [0, 1]: some of what it will see."""
@@ -28,9 +28,9 @@ class Quantization:
 
 
 class FrozenTeacher:
-    """A teacher in eval mode whose weights and batch-norm statistics no one moves.
+    """A teacher in eval mode; its weights and batch-norm statistics do not change.
 
-    It runs as a copy made for inference (core.networks.inference); the network that it was made from stays as it is.
+    It runs as a copy made for inference (core.networks.inference); the original network does not change.
     """
 
     def __init__(
@@ -44,8 +44,9 @@ class FrozenTeacher:
         frozen: Network | None = None,
         notice: Callable[[str], None] = lambda message: None,
     ) -> None:
-        """`frozen`: a copy of the network that was made for inference already, and that others use too; `notice` is
-        told where it computes in floats or uncompiled against what was asked for, and why."""
+        """`frozen` is a copy for inference that exists already and may be shared. `notice` is called with the reason if
+        the teacher computes in floats or uncompiled although 8-bit integers or compilation were requested.
+        """
         self._given = network
         self._needs = needs
         self._arithmetic = arithmetic
@@ -56,20 +57,20 @@ class FrozenTeacher:
         self._features: Callable[[Tensor], Features] | None = None
 
     def observe(self, views: Tensor) -> Features:
-        """Logits, pooled features and the maps asked for, of float (N, 3, V, V) views in [0, 1]; no gradient."""
-        if self._features is None:  # a stored pass may know all that it would say
+        """Logits, pooled features and the requested maps of float views (N, 3, V, V) in [0, 1], without gradient."""
+        if self._features is None:  # with a stored pass the teacher may never run
             self._features = self._prepared(self._given)
         with torch.no_grad(), self._arithmetic.autocast():
             return self._features(views)
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Teach with other weights of the same architecture from now on."""
+        """Use other weights of the same architecture from now on."""
         self._given = copy.deepcopy(self._given)
         self._given.module.load_state_dict(weights)
         self._features = self._frozen = None
 
     def _prepared(self, network: Network) -> Callable[[Tensor], Features]:
-        """On the device, in its fastest form."""
+        """The network on the device, in its fastest form."""
         taps, own_statistics = self._needs.teacher_taps, self._needs.teacher_batch_statistics
         fast = _with_own_statistics(network) if own_statistics else self._folded(network)
         fast = in_layout(fast.to(self._arithmetic.device))
@@ -78,7 +79,7 @@ class FrozenTeacher:
                 return self._in_integers(fast, self._quantization)
             except NotQuantized as reason:
                 self._notice(f"the teacher {network.architecture} computes in floats: {reason}")
-                self._quantization = None  # nor with other weights
+                self._quantization = None  # likewise with other weights
         in_floats = self._arithmetic.precision == "fp32"
         if fast is self._frozen and (self._compiled or not in_floats):
             fast = copy.deepcopy(fast)
@@ -116,7 +117,7 @@ def _with_own_statistics(network: Network) -> Network:
 
 @dataclass
 class Teaching:
-    """All the frozen teachers of a method. `first` is None where the method asks a frozen teacher for nothing."""
+    """All frozen teachers of a method. `first` is None if the method uses no output of a frozen teacher."""
 
     needs: Needs
     first: FrozenTeacher | None = None
@@ -126,14 +127,16 @@ class Teaching:
     _anchor: int | None = field(default=None, init=False)
 
     def take_anchor(self, place: int | None) -> None:
-        """Let the checkpoint at `place` teach from now on; None: the finished teacher."""
+        """Use the checkpoint number `place` as the teacher from now on; None: the finished teacher."""
         place = len(self.anchors) - 1 if place is None else place
         if self.first is not None and place != self._anchor:
             self.first.load(self.anchors[place]())
             self._anchor = place
 
     def surveyed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """The batches of a survey with what the first teacher sees; then it is let go, if it is asked for no more."""
+        """The batches of a survey with the first teacher's outputs. Afterwards the teacher is released if it is not
+        used again.
+        """
         for batch in batches:
             begin_step()
             yield replace(batch, teacher=self.first.observe(batch.views)) if self.first is not None else batch
@@ -141,7 +144,7 @@ class Teaching:
             self.first = None
 
     def complete(self, batch: Batch) -> Batch:
-        """The batch with what the teachers see in it, as far as it is not there already."""
+        """The batch with the teachers' outputs, computed unless the batch has them already."""
         if self.first is None or not self.needs.teacher_output:
             return batch
         if batch.teacher is None:

@@ -18,7 +18,7 @@ from core.networks.network import Network
 from core.system.device import Arithmetic, images_at_once
 
 KIND = "teacher-logits"
-_FORM = 1  # raised whenever the same inputs would give other logits: part of every address
+_FORM = 1  # increased whenever a change of the code changes the logits: part of every cache address
 
 
 class TeacherLogits:
@@ -39,7 +39,7 @@ class TeacherLogits:
     def logits(self, images: Images, augmenter: Augmenter, arithmetic: Arithmetic | None = None) -> Tensor:
         """(N, K) float32 on the CPU, of the test views of uint8 (N, 3, S, S) images.
 
-        In float32, as accuracies are told, or in the floats of an arithmetic.
+        In float32, as for reported accuracies, or in the precision of an arithmetic.
         """
         precision = arithmetic.precision if arithmetic is not None else "fp32"
         address = self._address(images, augmenter.image_size, precision)
@@ -53,10 +53,10 @@ class TeacherLogits:
         return logits
 
     def of_split(self, images: Images, augmenter: Augmenter) -> Tensor:
-        """(N, K) float32 on the CPU, of the test views of a whole split; kept in memory, as it is asked for again."""
+        """(N, K) float32 on the CPU, of the test views of a whole split; kept in memory for later calls."""
         key = (id(images), augmenter.image_size)
         if key not in self._splits:
-            # The images are kept with their logits: Python gives the id of a deleted object to another one.
+            # Kept with the logits: otherwise Python could give the id of the deleted images to other ones.
             self._splits[key] = (images, self.logits(images, augmenter))
         return self._splits[key][1]
 
@@ -74,7 +74,7 @@ class TeacherLogits:
 
 
 def _digest(images: Images) -> str:
-    """Of their pixels, a few at a time: they may lie in a file."""
+    """The sha256 of the pixels, read a few images at a time, because they may be in a file."""
     digest = hashlib.sha256(f"{tuple(images.shape)}\n".encode())
     at_once = images_at_once(images.shape[-1], torch.device("cpu"))
     for start in range(0, len(images), at_once):

@@ -1,4 +1,4 @@
-"""A teacher's own checkpoints, in the order of its training."""
+"""The trajectory of a teacher: checkpoints of its own training, in order."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -28,14 +28,14 @@ def trajectory_name(number: int) -> str:
 def load_trajectory(
     spec: TeacherSpec, teacher: Teacher, workspace: Workspace
 ) -> tuple[Callable[[], Mapping[str, Tensor]], ...]:
-    """One function a checkpoint that reads its state dict, the finished teacher's last.
+    """One function for each checkpoint that reads its state dict; the finished teacher's is the last.
 
-    Raises TeacherLoadFailed where there are none, or where one does not fit the teacher.
+    Raises TeacherLoadFailed if there are none, or if one does not fit the teacher.
     """
     paths = _listed(spec, workspace) if spec.trajectory is not None else _kept(spec, workspace)
     checkpoints = tuple(partial(_read, path, workspace.policy, teacher.network, spec.weights_map) for path in paths)
     for read in checkpoints:
-        read()  # a checkpoint that does not fit is told before the training, not within it
+        read()  # a checkpoint that does not fit is reported before the training, not during it
     final = {name: value.detach().cpu().clone() for name, value in teacher.network.module.state_dict().items()}
     return (*checkpoints, lambda: final)
 
@@ -47,7 +47,7 @@ def _listed(spec: TeacherSpec, workspace: Workspace) -> list[Path]:
 
 
 def _kept(spec: TeacherSpec, workspace: Workspace) -> list[Path]:
-    """What the job that trained the teacher kept. Its last checkpoint is the finished teacher itself."""
+    """The checkpoints that the job of the teacher kept. Its last checkpoint is the finished teacher."""
     job_id = (spec.weights or "").removeprefix("job:")
     paths = sorted((workspace.inputs / job_id).glob(PATTERN)) if workspace.inputs is not None else []
     if not paths:

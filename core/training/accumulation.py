@@ -1,7 +1,8 @@
-"""A batch in parts that fit into memory: their gradients add up to the batch's.
+"""Gradient accumulation: a batch goes through the networks in parts that fit into memory, and their gradients are
+summed.
 
-Losses that are means over images come out the same. What is computed over a batch as a whole sees a part instead: batch
-norm's statistics, and losses that compare images with each other.
+Losses that are means over images are the same as for the whole batch. Batch-norm statistics, and losses that compare
+images with each other, are computed over a part instead of the batch.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,10 +30,10 @@ class Part:
 
 
 class MicroBatches:
-    """`size` images at most go through the networks at once; it is halved when memory runs out.
+    """At most `size` images go through the networks at once; `size` is halved when memory runs out.
 
-    Of several ranks each takes its part of the batch. There memory that runs out ends the run: the ranks would no
-    longer take the same steps.
+    With several ranks, each takes its part of the batch. Then the run ends when memory runs out, because the ranks
+    would no longer take the same steps.
     """
 
     def __init__(self, size: int, notice: Callable[[str], None], ranks: Ranks = ALONE) -> None:
@@ -41,10 +42,11 @@ class MicroBatches:
         self._ranks = ranks
 
     def take(self, batch: Batch, begin: Begin, apply: Callable[[Iterator[Part]], bool]) -> None:
-        """All updates of a batch. `begin(part, place)` computes a part's updates one by one; `apply` takes an optimizer
-        step from the parts of one update and says whether there was any.
+        """Take all updates of a batch. `begin(part, place)` computes the updates of a part one by one; `apply` takes an
+        optimizer step from the parts of one update and returns whether there was one.
 
-        Raises what the last attempt raised, once single images are too much or the batch has moved weights already.
+        Raises the error of the last attempt if memory is too small for single images, or if the batch has already
+        changed weights.
         """
         while not self._took(batch, begin, apply):
             before = min(self.size, len(batch.targets))

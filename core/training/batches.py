@@ -1,4 +1,4 @@
-"""The training batches: which images, in which order, seen how, as a pure function of the step."""
+"""The training batches: images, order and augmentation as a pure function of the step."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -21,8 +21,9 @@ NO_NEEDS = Needs()
 
 @dataclass(frozen=True)
 class Batches:
-    """Batches over one stage's share of the training split. The last partial batch of an epoch is left out: each
-    epoch's order is new, so no image is left out for long, and batch norm never sees a batch of one."""
+    """Batches over one stage's share of the training split. The last partial batch of an epoch is dropped: each epoch
+    has a new order, so no image is missing for long, and batch norm never gets a batch of one image.
+    """
 
     split: Split
     training: ResolvedTraining
@@ -52,14 +53,14 @@ class Batches:
 
     @cached_property
     def other(self) -> "Batches | None":
-        """The second half's batches, where the stage takes from both halves at once."""
+        """The batches of the second half, for a stage that uses both halves at once."""
         if self.stage.split != "halves":
             return None
         return replace(self, stage=replace(self.stage, split="second_half"), target=None)
 
     @cached_property
     def live(self) -> "Batches":
-        """The same images in the same order, as fresh views that the teacher has yet to see."""
+        """The same images in the same order as new views, on which the teacher has not run yet."""
         return replace(self, stored=None)
 
     @property
@@ -69,11 +70,11 @@ class Batches:
 
     @property
     def steps_per_whole_epoch(self) -> int:
-        """Batches in an epoch over the whole split, of which a stage may see a half."""
+        """Batches in an epoch over the whole split; a stage may use half of it."""
         return max(len(self.split.labels) // self.training.batch_size, 1)
 
     def view_of(self, step: int) -> int:
-        """Which of the stored views a step's epoch takes."""
+        """The number of the stored view that the epoch of a step uses."""
         return (step // self.steps_per_epoch) % self.stored.num_views if self.stored is not None else 0
 
     def batch(self, step: int) -> Batch:
@@ -111,7 +112,7 @@ class Batches:
         return self._ahead.take(step, more=(step + 1) % self.steps_per_epoch != 0)
 
     def _fetch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The indices of a step's images, and their pixels or stored records, as yet on the host."""
+        """The indices of a step's images, and their pixels or stored records, in host memory."""
         epoch, place = divmod(step, self.steps_per_epoch)
         size = self.training.batch_size
         indices = self._order("order", epoch, self.members)[place * size : (place + 1) * size]
@@ -129,7 +130,7 @@ class Batches:
             return Batch(views, labels, indices, teacher=teacher)
         images = fetched.to(device, non_blocking=True)
         views = [self._view(images, step, number) for number in range(self.needs.num_views)]
-        # Every view with the same partners and shares, as there is one set of targets.
+        # All views are mixed with the same partners and shares, because they have one set of targets.
         mixed = [self._mixed(each, labels, generator(self.seed, "mix", step)) for each in views]
         first, *more = (self.arithmetic.laid_out(each) for each, _ in mixed)
         return Batch(first, mixed[0][1], indices, more_views=tuple(more))
@@ -146,7 +147,7 @@ class Batches:
         return self._orders[what, epoch]
 
     def _target_views(self, step: int) -> torch.Tensor:
-        """As many images of the second domain as a batch has, going round in an order of its own."""
+        """As many images of the second domain as a batch has, in an order of their own that repeats."""
         size, count = self.training.batch_size, len(self.target)
         first = step * size
         places = range(first, first + size)

@@ -1,4 +1,4 @@
-"""From a prepared run to a trainer at step 0: the student, its method, the teachers, the batches."""
+"""Builds the trainer of a prepared run at step 0: the student, its method, the teachers, the batches."""
 
 import copy
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def build_method(run: PreparedRun, teachers: TeacherSet, arithmetic: Arithmetic,
     device, method = arithmetic.device, find(run.spec.method.name)
     teacher = teachers.network
     if "teacher" in run.spec.method.trained_along:
-        # A copy: the other runs, and the run after a resume, begin with the teacher as it was given.
+        # A copy: the other runs, and a resumed run, start with the unchanged teacher.
         teacher = in_layout(copy.deepcopy(teacher))
     validation = run.dataset.validation.images[:HELD_OUT] if method.needs.held_out else None
     context = MethodContext(
@@ -66,7 +66,9 @@ def build_method(run: PreparedRun, teachers: TeacherSet, arithmetic: Arithmetic,
 
 
 def _student(run: PreparedRun, teachers: TeacherSet, workspace: Workspace) -> Network:
-    """With its initial weights. A method with a fresh head takes all of a teacher's weights but its classifier."""
+    """The student with its initial weights. A method with a fresh head takes a teacher's weights without its
+    classifier.
+    """
     spec = run.spec
     student = build_student(spec, len(run.dataset.classes), workspace, seed=run.run.seed)
     if spec.student.weights == "teacher" and teachers.network is not None:
@@ -98,7 +100,7 @@ def build_teaching(job: PreparedJob, run: PreparedRun, method: Method, notice: C
 
 
 def _quantization(run: PreparedRun, workspace: Workspace) -> Quantization:
-    """Calibrated with training images from all over the split: a dataset may be ordered by class."""
+    """The inputs for 8-bit conversion, with calibration images spread over the split, which may be sorted by class."""
     images = run.dataset.train.images
     count = min(NUM_IMAGES, 2 * images_at_once(images.shape[-1], torch.device("cpu")), len(images))
     some = torch.linspace(0, len(images) - 1, count).long()
@@ -164,7 +166,7 @@ def plan(job: PreparedJob, run: PreparedRun, method: Method, teaching: Teaching)
 
 
 def _comes_from_afar(images: Images, device: torch.device) -> bool:
-    """Whether images are read from a file, or go from the host to a GPU at every step."""
+    """Whether images are read from a file, or are copied from the host to a GPU at every step."""
     return isinstance(images, ImageFile) or images.device.type != device.type
 
 

@@ -1,4 +1,6 @@
-"""Checkpoint files: whole or absent, a new name each time, read back without unpickling anything but tensors."""
+"""Checkpoint files: written atomically, under a new name each time, and read back without unpickling anything but
+tensors.
+"""
 
 import hashlib
 import re
@@ -17,12 +19,12 @@ _NAME = re.compile(r"checkpoint-(\d{12})\.pt")
 
 @dataclass(frozen=True)
 class CheckpointFolder:
-    """The checkpoints of one out folder; the newest is the one that counts."""
+    """The checkpoints of one out folder; only the newest is used."""
 
     out: Path
 
     def save(self, state: dict[str, Any], step: int) -> Checkpoint:
-        """Write `state` (tensors, numbers, strings, lists, dicts), flush it to disk, then drop the earlier file.
+        """Write `state` (tensors, numbers, strings, lists, dicts), flush it to disk, then remove the earlier file.
 
         `step` counts over all runs of the job and must rise from save to save.
         """
@@ -38,7 +40,7 @@ class CheckpointFolder:
         return Checkpoint(path=str(place.relative_to(self.out)), step=step, size_bytes=size, sha256=digest)
 
     def load(self) -> dict[str, Any] | None:
-        """The newest whole checkpoint, or None where there is none."""
+        """The newest complete checkpoint, or None if there is none."""
         files = sorted(file for file in (self.out / FOLDER).glob("*.pt") if _NAME.fullmatch(file.name))
         if not files:
             return None

@@ -1,4 +1,4 @@
-"""Exponential moving average of weights (Polyak averaging): the averaged network is what is evaluated and exported."""
+"""Exponential moving average of weights (Polyak averaging): the averaged network is evaluated and exported."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,9 @@ class Averaged:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the weights after step `step` (from 0); early steps weigh more, or the random start would linger."""
+        """Add the weights after step `step` (from 0) to the average. Early steps have a larger share, so that the
+        random start disappears from the average.
+        """
         decay = min(self.decay, (1 + step) / (10 + step))
         floats: tuple[list[Tensor], list[Tensor]] = ([], [])
         for name, value in self.module.state_dict().items():
@@ -30,7 +32,9 @@ class Averaged:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Run the block with the averaged weights in the module; afterwards its own are back, bit for bit."""
+        """Run the block with the averaged weights in the module; afterwards it has its own weights again, bit for
+        bit.
+        """
         own = {name: value.detach().clone() for name, value in self.module.state_dict().items()}
         self.module.load_state_dict(self.average)
         try:
@@ -43,6 +47,6 @@ class Averaged:
         return self.average
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from a checkpoint."""
+        """Restore the averaged weights from a checkpoint."""
         for name, value in state.items():
             self.average[name].copy_(value)

@@ -1,4 +1,4 @@
-"""What the trainings of a job work with: the runs, the teachers, the device, the folders."""
+"""The inputs of a job's trainings: the runs, the teachers, the device, the folders."""
 
 from dataclasses import dataclass, replace
 
@@ -36,7 +36,8 @@ class PreparedJob:
 
     def teacher_logits(self, run: PreparedRun, split: Split) -> Tensor | None:
         """(N, K) float32 on the CPU: the first teacher's logits for a split of `run` over the customer's classes; None
-        where the teacher does not cover them."""
+        where the teacher does not cover them.
+        """
         return self.teachers.split_logits(split, run.augmenter)
 
 

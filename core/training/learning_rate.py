@@ -1,4 +1,4 @@
-"""The learning rate as a pure function of the step, so that a resumed job cannot be out of step with it."""
+"""The learning rate as a pure function of the step, so that a resumed job uses the same rates."""
 
 import math
 
@@ -6,7 +6,7 @@ from core.spec import ResolvedTraining
 
 
 def rate_factor(training: ResolvedTraining, step: int, *, steps: int, steps_per_epoch: int) -> float:
-    """What the peak learning rate is multiplied by for step `step` of `steps` (both counted from 0), in [0, 1]."""
+    """The factor in [0, 1] of the peak learning rate for step `step` (from 0) of `steps`."""
     if training.schedule == "onecycle":
         return _one_cycle(step / max(steps - 1, 1))
     warmup = min(training.warmup_epochs * steps_per_epoch, steps - 1)

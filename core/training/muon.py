@@ -1,4 +1,4 @@
-"""Muon: momentum whose direction is made orthogonal, for the kernels of convolutions.
+"""Muon: SGD with momentum whose update of a convolution kernel is made orthogonal.
 
 Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks" (kellerjordan.github.io/posts/muon). That
 three iterations are enough for kernels is from airbench94_muon.py (github.com/KellerJordan/cifar10-airbench).
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn, optim
 
 ITERATIONS = 3
-# Of the quintic that draws singular values from (0, 1] towards 1: steep at 0 rather than exact at 1 (Jordan, section
-# "Tuning the coefficients").
+# Coefficients of the quintic polynomial that moves singular values from (0, 1] towards 1. It is steep at 0 instead of
+# exact at 1 (Jordan, section "Tuning the coefficients").
 QUINTIC = (3.4445, -4.7750, 2.0315)
 TINY = 1e-7
 ROWS_FOR_DTYPE = 64  # smaller products take longer in bfloat16 than in float32 on a CPU
@@ -23,13 +23,13 @@ ROWS_FOR_DTYPE = 64  # smaller products take longer in bfloat16 than in float32 
 class Muon(optim.Optimizer):
     """SGD with Nesterov momentum, whose direction for a convolution's kernel is made orthogonal.
 
-    A kernel (out, in / groups, h, w) is a matrix of `out` rows. The singular values of its direction become about 1, so
-    a step moves it by about `lr` in each of them, whatever the size of the gradient; by sqrt(rows / columns) more where
-    it has more rows than columns. What is no such kernel (depthwise ones, matrices, biases, norms) is moved as
-    torch.optim.SGD moves it. Kernels decay apart from their gradients, by `lr` x `weight_decay` of themselves a step;
-    nothing else decays.
+    A kernel (out, in / groups, h, w) is treated as a matrix of `out` rows. The singular values of its update become
+    about 1, so that a step changes it by about `lr` in each singular direction, for any size of the gradient; by
+    sqrt(rows / columns) more if it has more rows than columns. Other parameters (depthwise kernels, matrices, biases,
+    norms) are updated as by torch.optim.SGD. Weight decay applies to kernels only and is separate from the gradient:
+    `lr` x `weight_decay` of the kernel at each step.
 
-    dtype: what large matrix products are computed in.
+    dtype: the type in which large matrix products are computed.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Muon(optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         with torch.enable_grad():
             loss = closure() if closure is not None else None
         for group in self.param_groups:
@@ -68,7 +68,7 @@ class Muon(optim.Optimizer):
         return loss
 
     def _directions(self, parameters: list[nn.Parameter], momentum: float) -> list[Tensor]:
-        """The gradients, a momentum ahead of their running sums."""
+        """The update directions: Nesterov momentum of the gradients."""
         gradients = [p.grad for p in parameters]
         for parameter in parameters:
             if "momentum_buffer" not in self.state[parameter]:
@@ -85,7 +85,7 @@ def is_dense_kernel(parameter: Tensor) -> bool:
 
 
 def is_convolutional(module: nn.Module) -> bool:
-    """Whether most of its weights are such kernels: what Muon is for."""
+    """Whether most weights of the module are dense convolution kernels, for which Muon is made."""
     sizes = {True: 0, False: 0}
     for parameter in module.parameters():
         sizes[is_dense_kernel(parameter)] += parameter.numel()
@@ -93,8 +93,8 @@ def is_convolutional(module: nn.Module) -> bool:
 
 
 def orthogonalized(directions: Sequence[Tensor], dtype: torch.dtype = torch.float32) -> list[Tensor]:
-    """Each (out, in, h, w) -> the same shape, whose matrix of `out` rows has singular values of about 1, or of
-    sqrt(out / (in h w)) where that is more; one of zeros stays as it is. Large ones are computed, and come, in `dtype`.
+    """Each (out, in, h, w) -> the same shape, whose matrix of `out` rows has singular values of about 1, or of sqrt(out
+    / (in h w)) if that is larger; a zero tensor stays zero. Large tensors are computed and returned in `dtype`.
     """
     results: list[Tensor] = [*directions]
     alike: dict[torch.Size, list[int]] = defaultdict(list)
@@ -112,19 +112,19 @@ def orthogonalized(directions: Sequence[Tensor], dtype: torch.dtype = torch.floa
 
 
 def _laid_out(direction: Tensor) -> Tensor:
-    """(out, in, h, w) as it lies in memory: the order of a matrix's columns does not matter, and nothing is copied."""
+    """(out, in, h, w) as a matrix without a copy: the order of its columns in memory does not matter."""
     return direction.permute(0, 2, 3, 1) if direction.is_contiguous(memory_format=torch.channels_last) else direction
 
 
 def _like(direction: Tensor, matrix: Tensor) -> Tensor:
-    """Back from the matrix of `_laid_out`."""
+    """The inverse of `_laid_out`."""
     laid = _laid_out(direction)
     result = matrix.reshape(laid.shape)
     return result.permute(0, 3, 1, 2) if laid is not direction else result
 
 
 def _polar(wide: Tensor, scale: float) -> Tensor:
-    """(B, r, c), r <= c -> the same shape: about the orthogonal factor of each, times `scale`.
+    """(B, r, c), r <= c -> the same shape: approximately the orthogonal polar factor of each matrix, times `scale`.
 
     A step X -> a X + b (X X') X + c (X X')^2 X multiplies X by a polynomial of its (r, r) matrix S = X X', and S by the
     square of that. So only S is iterated, with the product of the polynomials, and X is multiplied once.

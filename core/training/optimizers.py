@@ -10,11 +10,11 @@ from core.training.muon import Muon
 
 
 def build_optimizer(training: ResolvedTraining, parameters: Sequence[nn.Parameter], rate: float) -> optim.Optimizer:
-    """An optimizer at peak rate `rate`.
+    """An optimizer with peak rate `rate`.
 
-    AdamW decays weights alone; SGD decays batch norm and biases too, as the CIFAR protocols of the literature do. Both
-    pass over their memory once (`fused`), which is all that their time goes into. Muon's goes into matrix products, in
-    bfloat16 where the job trains in it.
+    AdamW decays matrices and kernels only; SGD decays batch norms and biases too, as the CIFAR protocols of the
+    literature do. Both go through memory once (`fused`), which takes nearly all their time. Muon's time goes into
+    matrix products, in bfloat16 if the job trains in it.
     """
     if training.optimizer == "sgd":
         decay = training.weight_decay

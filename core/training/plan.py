@@ -1,4 +1,4 @@
-"""The fixed numbers of one training: how many steps, in which stages, at what rate, and when to look up."""
+"""The schedule of one training: steps, stages, learning rate, validations and reports."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ NUM_VALIDATIONS = 100
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """A stage with its batches and where it lies among all steps: first_step <= step < end_step."""
+    """A stage with its batches and its steps: first_step <= step < end_step."""
 
     stage: Stage
     batches: Batches
@@ -24,7 +24,7 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class Course:
-    """One training, planned."""
+    """The schedule of one training."""
 
     run: str
     training: ResolvedTraining
@@ -34,12 +34,12 @@ class Course:
 
     @property
     def micro_batch_size(self) -> int:
-        """Images that go through the networks at once, at first."""
+        """Images that go through the networks at once, at the beginning."""
         return min(self.training.micro_batch_size, self.training.batch_size)
 
     @property
     def steps(self) -> int:
-        """Optimizer steps of the whole course."""
+        """Optimizer steps of the whole training."""
         return self.stages[-1].end_step
 
     @property
@@ -49,12 +49,12 @@ class Course:
 
     @property
     def epochs(self) -> int:
-        """Epochs of the whole course, the last maybe cut short."""
+        """Epochs of the whole training; the last one may be incomplete."""
         return -(-self.steps // self.steps_per_epoch)
 
     @property
     def first_student_step(self) -> int:
-        """Where the student that comes out begins to train."""
+        """The step at which the training of the final student begins."""
         return next(planned.first_step for planned in self.stages if not planned.stage.prepares)
 
     @property
@@ -67,12 +67,12 @@ class Course:
         return next(index for index, stage in enumerate(self.stages) if step < stage.end_step)
 
     def epoch_of(self, step: int) -> int:
-        """Epochs begun after `step` steps, at least 1."""
+        """The number of epochs that have begun after `step` steps, at least 1."""
         return max(1, -(-step // self.steps_per_epoch))
 
     def validates_after(self, step: int) -> bool:
-        """Whether the network is validated after `step` steps: at epoch ends, of many epochs at about a hundred, and
-        at the end; not in a stage that prepares.
+        """Whether the network is validated after `step` steps: at the ends of epochs (of about a hundred of them if
+        there are more) and at the end of the training; not in a preparing stage.
         """
         if self.stages[self.stage_of(step - 1)].stage.prepares:
             return False
@@ -95,7 +95,7 @@ class Course:
 def end_steps(
     stages: tuple[Stage, ...], *, steps_per_epoch: int, epochs: int, max_steps: int | None
 ) -> tuple[int, ...]:
-    """Where each stage ends, counted in steps: a share of 1 is `epochs` epochs, or `max_steps` where that is less."""
+    """The last step of each stage: a share of 1 is `epochs` epochs, or `max_steps` if that is less."""
     whole = epochs * steps_per_epoch
     whole = min(whole, max_steps) if max_steps is not None else whole
     ends: list[int] = []
@@ -108,7 +108,7 @@ def end_steps(
 def plan_stages(
     stages: tuple[Stage, ...], batches: tuple[Batches, ...], *, epochs: int, max_steps: int | None
 ) -> tuple[PlannedStage, ...]:
-    """Lay the stages out one after the other; the job's epochs are those over the whole training split."""
+    """The stages one after the other; an epoch is one over the whole training split."""
     ends = end_steps(stages, steps_per_epoch=batches[0].steps_per_whole_epoch, epochs=epochs, max_steps=max_steps)
     starts = (0, *ends[:-1])
     return tuple(PlannedStage(*each) for each in zip(stages, batches, starts, ends, strict=True))

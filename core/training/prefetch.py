@@ -1,4 +1,6 @@
-"""Reading ahead: while one step computes, a side thread fetches the next step's images from the disk or the host."""
+"""Prefetching: while a step computes, a side thread reads the next step's images from disk or from the host's
+memory.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +12,9 @@ Fetched = TypeVar("Fetched")
 
 
 class Ahead(Generic[Fetched]):
-    """`fetch(step)` for consecutive steps, the next one under way already. Any other order works, without the gain."""
+    """Calls `fetch(step)` for consecutive steps, each one step in advance. Any other order works too, without a
+    gain.
+    """
 
     def __init__(self, fetch: Callable[[int], Fetched]) -> None:
         self._fetch = fetch
@@ -18,7 +22,7 @@ class Ahead(Generic[Fetched]):
         self._next: tuple[int, Future[Fetched]] | None = None
 
     def take(self, step: int, *, more: bool) -> Fetched:
-        """What belongs to `step`; with `more`, the step after it is begun."""
+        """The data of `step`; with `more`, fetching of the next step starts."""
         if self._next is not None and self._next[0] == step:
             fetched = self._next[1].result()
         else:

@@ -1,4 +1,4 @@
-"""How far a job is, over the student and all baselines, and how long the rest will take."""
+"""The progress of a job over the student and all baselines, and the estimated time of the rest."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from core.events import Progress
 
-INTERVAL_SECONDS = 0.5  # between two progress events: what an eye can follow
+INTERVAL_SECONDS = 0.5  # seconds between two progress events: often enough for a person who watches
 
 
 @dataclass
 class Meter:
-    """Weighs the runs by their arithmetic; `costs` maps each to (multiply-accumulates of a step, steps)."""
+    """Weights the runs by their operations; `costs` maps each to (multiply-accumulates of a step, steps)."""
 
     costs: Mapping[str, tuple[float, int]]
     now: Callable[[], float] = time.monotonic
@@ -20,7 +20,7 @@ class Meter:
     _start: tuple[float, float] | None = field(default=None, init=False)
 
     def finished(self, run: str) -> None:
-        """All steps of `run` are done, whether planned or stopped early."""
+        """Record that `run` has ended, after all its steps or by an early stop."""
         self._done[run] = self.costs[run][1]
 
     def progress(
@@ -30,7 +30,7 @@ class Meter:
         self._done[run] = step
         now = self.now()
         done, total = self._work(), sum(cost * count for cost, count in self.costs.values())
-        # The first call starts the clock: what an earlier attempt did took no time of ours.
+        # The first call starts the clock, because steps of an earlier attempt took no time in this process.
         self._start = self._start or (now, done)
         if now - self._last < INTERVAL_SECONDS and step < steps:
             return None

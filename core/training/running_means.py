@@ -1,4 +1,4 @@
-"""Sums over training steps, kept on the device so that no step waits for them."""
+"""Means over training steps, kept on the device so that no step has to wait for them."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ class Tally:
 
     @torch.no_grad()
     def add(self, parts: Sequence[tuple[Part, Tensor]], step: int) -> None:
-        """Take in one optimizer step: its parts with their losses."""
+        """Add one optimizer step: its parts with their losses."""
         if step != self._last_step:  # a batch may have several updates
             self._num_images += sum(len(part.targets) for part, _ in parts)
             self._last_step = step
@@ -42,11 +42,13 @@ class Tally:
         self._diverged_at = torch.where(first, step, self._diverged_at)
 
     def diverged_at(self) -> int:
-        """The first step with a non-finite loss, -1 without; waits for the device."""
+        """The first step with a non-finite loss, -1 if there is none; waits for the device."""
         return int(self._diverged_at)
 
     def take(self, ranks: Ranks) -> dict[str, float]:
-        """The means over all ranks' images since the last call, which start anew; waits for the device."""
+        """The means over the images of all ranks since the last call; then the sums start again at zero. Waits for the
+        device.
+        """
         if not self._sums:
             return {}
         counted = torch.full((), float(self._num_images), dtype=torch.float64, device=self._diverged_at.device)
@@ -56,11 +58,11 @@ class Tally:
         return means
 
     def state_dict(self) -> dict[str, object]:
-        """For a checkpoint."""
+        """The sums, for a checkpoint."""
         return {"sums": dict(self._sums), "num_images": self._num_images}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Go on from a checkpoint."""
+        """Restore the sums from a checkpoint."""
         device = self._diverged_at.device
         self._sums = {name: value.to(device) for name, value in state["sums"].items()}
         self._num_images = state["num_images"]

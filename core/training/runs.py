@@ -1,4 +1,4 @@
-"""The training of all of a job's networks, one after the other, from wherever the last checkpoint stands."""
+"""Trains all networks of a job, one after the other, starting from the last checkpoint."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -28,7 +28,7 @@ Curves = dict[str, list[list[float | None]]]
 
 @dataclass(frozen=True)
 class Trained:
-    """A network after its training, on the CPU, and how it got there."""
+    """A network after its training, on the CPU, with the record of the training."""
 
     network: Network
     steps: int
@@ -43,7 +43,7 @@ class Trained:
 
 @dataclass
 class Training:
-    """What is going on: the runs that are done, and the one that is under way."""
+    """The state of a job's training: the finished runs, and the current one."""
 
     job: PreparedJob
     report: Callable[[Event], None]
@@ -59,7 +59,7 @@ class Training:
         self.meter = Meter({run.run.name: run_cost(self.job, run) for run in self.job.runs})
 
     def train(self, run: PreparedRun, state: dict[str, Any] | None) -> Trained:
-        """Train one network, from `state` where a checkpoint has it half done."""
+        """Train one network, from `state` if a checkpoint has it partly trained."""
         method = run.method or self._build(run)
         if run.run.name in self.finished:
             return self._recall(run, method)
@@ -109,7 +109,7 @@ class Training:
         return Trained(network, done["steps"], done["seconds"], done["curves"], products, done["trajectory"])
 
     def save(self, trainer: Trainer | None) -> None:
-        """Write a checkpoint of everything and tell of it."""
+        """Write a checkpoint of everything and report it."""
         state = {
             "format": FORMAT,
             "finished": self.finished,
@@ -150,15 +150,16 @@ class Training:
             if progress is not None:
                 self.report(progress)
             self._keep(run, trainer)
-            ends = trainer.stopped or trainer.step == course.steps  # then the whole run is saved a moment later
+            ends = trainer.stopped or trainer.step == course.steps  # then the finished run is saved a moment later
             due = self.control.checkpoint_is_due(epoch_ends=trainer.step % course.steps_per_epoch == 0)
             self._pulse(trainer, due=due and not ends, ends=ends)
 
         return after_step
 
     def _pulse(self, trainer: Trainer, *, due: bool = False, ends: bool = False) -> None:
-        """Between two steps: end where the time is up, or where the process was asked to, after a checkpoint, unless
-        the run ends anyway; save where that is `due`. All ranks do what one of them has to."""
+        """Called between two steps: save a checkpoint if it is `due`, and end, after a checkpoint, if the time is up or
+        the process was asked to end, unless the run ends anyway. If one rank has to do so, all ranks do.
+        """
         control = self.control
         late, interrupted, due = self.job.workspace.ranks.any_of(control.is_late(), control.interrupted.is_set(), due)
         if late:
@@ -170,7 +171,7 @@ class Training:
             self.save(trainer)
 
     def _keep(self, run: PreparedRun, trainer: Trainer) -> None:
-        """Keep the weights at the ends of equal parts of the training, the last at its end; of the student alone."""
+        """Keep the student's weights at the ends of equal parts of its training, the last ones at the end."""
         count, steps = run.training.keep_trajectory, trainer.course.steps
         if run is not self.job.student or not count:
             return
@@ -183,9 +184,9 @@ class Training:
 def train_all(
     job: PreparedJob, report: Callable[[Event], None], control: JobControl, *, resume: bool
 ) -> dict[str, Trained]:
-    """Train every run; the result by run name.
+    """Train every run; returns the results by run name.
 
-    With `resume`, from the newest checkpoint. Raises SpecInvalid where that one's tensors belong to something else.
+    With `resume`, it starts from the newest checkpoint. Raises SpecInvalid if that belongs to a different job.
     """
     training = Training(job, report, control)
     state = training.folder.load() if resume else None
@@ -207,7 +208,7 @@ def train_all(
 
 
 def _choices(run: PreparedRun) -> dict[str, str]:
-    """What a checkpoint's tensors belong to, by the place in the spec that decides it."""
+    """The choices that decide the tensors of a checkpoint, by their field in the spec."""
     return {
         "/student": str(run.spec.student.architecture),
         "/method": name_of(run.spec.method),

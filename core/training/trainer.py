@@ -1,7 +1,7 @@
 """One training loop for every method, with checkpoint and exact resume.
 
-Whatever is random in a step is seeded by (seed, step), so a checkpoint needs weights, optimizer states and counters
-alone, and a run that is cut anywhere goes on, on a CPU, as if it had not been.
+Every random draw of a step is seeded by (seed, step). A checkpoint therefore needs only weights, optimizer states and
+counters, and on a CPU a run that was interrupted anywhere continues exactly as without the interruption.
 """
 
 import time
@@ -31,7 +31,7 @@ from core.training.validation import Validator
 
 @dataclass
 class Trainer:
-    """The training of one network: `course` is what stays fixed, the rest is what a checkpoint holds."""
+    """The training of one network: `course` is fixed, the other fields are the content of a checkpoint."""
 
     method: Method
     course: Course
@@ -64,7 +64,7 @@ class Trainer:
         self._reported = (0, 0.0)
 
     def run(self) -> None:
-        """Train to the end of the course or to an early stop; then the method's deployed network holds the result."""
+        """Train to the end or to an early stop; then the method's deployed network has the result."""
         if self.method.needs.survey and self.step == 0:
             self.method.survey(self.teaching.surveyed(self.course.stages[0].batches.survey()))
         while self.step < self.course.steps and not self.stopped:
@@ -74,7 +74,7 @@ class Trainer:
             self.step += 1
             reports = self.step % self.course.report_interval == 0 or self.step == self.course.steps
             if reports:
-                self.course.arithmetic.wait()  # or the seconds would be those of launching what a GPU has yet to do
+                self.course.arithmetic.wait()  # else it would be the time of launching GPU work
             self.seconds += time.perf_counter() - started
             if reports:
                 self._report()
@@ -87,13 +87,13 @@ class Trainer:
         self.validator.restore_best(self.method.deployed())
 
     def close(self) -> None:
-        """Let go of the stored pass: others may evict it from now on."""
+        """Release the stored pass; other jobs may remove it from now on."""
         stored = self.course.stages[0].batches.stored  # that of all stages
         if stored is not None:
             stored.store.close()
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a resumed run needs; raises LossDiverged rather than keep weights that are lost."""
+        """Everything that a resumed run needs; raises LossDiverged instead of storing weights that are not finite."""
         self._check_finite()
         return {
             "step": self.step,
@@ -111,7 +111,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict()` of a trainer made from the same spec."""
+        """Restore the `state_dict()` of a trainer of the same spec."""
         for name, network in self._networks().items():
             network.load_state_dict(state["networks"][name])
         self.method.load_state_dict(state["method"])
@@ -122,7 +122,8 @@ class Trainer:
                 optimizer.load_state_dict(state["optimizers"][group])
         self.scaler.load_state_dict(state["scaler"])
         if self.averaged is not None:
-            # Where the one that was cut did not average yet, as another length decides, this begins with its weights.
+            # If the interrupted run did not average weights, because it had another length, averaging starts with its
+            # weights.
             self.averaged.load_state_dict(state["averaged"] or self.method.deployed().state_dict())
         self.validator.load_state_dict(state["validator"])
         self.tally.load_state_dict(state["tally"])
@@ -132,7 +133,7 @@ class Trainer:
 
     @property
     def batches(self) -> Batches:
-        """Of the present stage and epoch."""
+        """The batches of the current stage and epoch."""
         batches = self.course.stages[max(self._stage, 0)].batches
         return batches.live if self._is_live else batches
 
@@ -151,7 +152,8 @@ class Trainer:
             self._fill_view(local)
             self._resumed = False
             planned = self.course.stages[stage].stage
-            # Of the epoch's first step, also where a resume begins in its middle: a method sees the same in both.
+            # For the epoch's first step, also if a resume starts within the epoch: the method gets the same input in
+            # both cases.
             began = self.step - local % self.batches.steps_per_epoch
             epoch = began // self.course.steps_per_epoch
             self.method.begin_epoch(TrainingProgress(planned, epoch, began, began / self.course.steps))
@@ -160,14 +162,15 @@ class Trainer:
             self.method.set_training_mode()
 
     def _fill_view(self, local: int) -> None:
-        """Have the teacher see this epoch's view, where it has not yet. Where no room can be made for it, all ranks
-        go through the epoch live; that depends on other jobs, and a resume may find it otherwise."""
+        """Run the teacher on this epoch's view, unless it is stored already. If there is no space for it, all ranks run
+        the teacher live in this epoch. That depends on other jobs, so that a resumed run may differ.
+        """
         batches = self.course.stages[self._stage].batches
         stored = batches.stored
         if stored is None:
             return
         view, filled, lack = batches.view_of(local), False, None
-        # Among several ranks a pulse would wait for the others, which wait for this view.
+        # With several ranks, a pulse would wait for the others, which wait for this view.
         pulse = (lambda: self.pulse(self)) if self.ranks.size == 1 else (lambda: None)
         with self.ranks.first_goes_first():
             try:
@@ -205,7 +208,9 @@ class Trainer:
             self.averaged.update(self.step - self.course.first_student_step)
 
     def _begin_part(self, batch: Batch, place: int) -> Iterator[Update]:
-        """The updates of a batch or of a part of it, each computed in the course's arithmetic when it is asked for."""
+        """The updates of a batch or of a part of it; each is computed, in the precision of the training, when it is
+        used.
+        """
         # Dropout and its like draw from the global generators; seeding them by the step makes them resumable.
         torch.manual_seed(derive_seed(self.course.seed, "step", self.step, *([place] if place else [])))
         updates = self.method.updates(self.teaching.complete(batch))
@@ -218,7 +223,8 @@ class Trainer:
 
     def _apply(self, parts: Iterator[Part]) -> bool:
         """One optimizer step from the parts of a batch, each gone backward through before the next is computed; whether
-        there were any."""
+        there were any.
+        """
         seen: list[tuple[Part, Tensor]] = []
         for part in parts:
             if not seen:

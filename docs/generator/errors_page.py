@@ -20,6 +20,10 @@ CATEGORIES = """\
 the same job may succeed elsewhere. *internal*: a defect of Retort."""
 WARNINGS = "Plan, job and report have `warnings`. A job runs in spite of them; each has a code, a message and a hint."
 CODES = (dataset_codes, weights_codes, teacher_codes)
+CLIENT_EXITS: dict[int, list[str]] = {
+    cli.EXIT_INTERRUPTED: ["interrupted"],
+    cli.EXIT_READER_GONE: ["the program that reads the output has ended"],
+}
 ENGINE_EXITS = {
     "EXIT_OK": "the job succeeded",
     "EXIT_INTERNAL": "a defect of Retort",
@@ -75,16 +79,17 @@ def _http_rows() -> list[list[str]]:
 
 def _client_exits() -> list[list[str]]:
     """Exit codes of the command: those of the errors' classes, and those without a class."""
-    found = {0: ["done; of `watch` and `submit --watch`: the job succeeded"], cli.EXIT_INTERRUPTED: ["interrupted"]}
-    for kind in _client_errors(client_errors.RetortError):
-        if "exit_code" in vars(kind) or kind.__base__ is client_errors.JobEnded:
-            found.setdefault(kind.exit_code, []).append(_meaning(kind))
+    found = {0: ["done; of `watch` and `submit --watch`: the job succeeded"], **CLIENT_EXITS}
+    for kind in dict.fromkeys(_client_errors(client_errors.RetortError)):
+        found.setdefault(kind.exit_code, []).append(_meaning(kind))
     return [[str(number), " ".join(words)] for number, words in sorted(found.items())]
 
 
 def _client_errors(parent: type[client_errors.RetortError]) -> Iterator[type[client_errors.RetortError]]:
-    yield parent
+    """The classes below `parent` that have an exit code of their own, or no further classes below them."""
     for one in parent.__subclasses__():
+        if "exit_code" in vars(one) or not one.__subclasses__():
+            yield one
         yield from _client_errors(one)
 
 

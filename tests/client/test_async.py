@@ -162,6 +162,7 @@ Retort().job("job_1").wait()["stat"]  # wrong
 """
 
 
+@pytest.mark.slow
 def test_type_checkers_see_both_clients(tmp_path: Path) -> None:
     (tmp_path / "use.py").write_text(SNIPPET)
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "use.py"]

@@ -66,6 +66,16 @@ def test_a_server_that_stays_busy_ends_the_patience(server):
     assert len(server.requests) > 1
 
 
+def test_the_proxies_of_the_environment_are_not_for_this_machine(server, closed_port, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    server.script = [as_json(JOB)]
+    assert Retort(server.url, patience_seconds=0).job("job_1").id == "job_1"
+    assert Retort(server.url.replace("127.0.0.1", "localhost"), patience_seconds=0).job("job_1").id == "job_1"
+    with pytest.raises(Unreachable):
+        Retort("http://retort.example", patience_seconds=0).job("job_1")
+
+
 def test_nobody_at_the_address_is_one_sentence(closed_port):
     with pytest.raises(Unreachable, match=f"no Retort service answers at http://127.0.0.1:{closed_port}"):
         Retort(f"http://127.0.0.1:{closed_port}", patience_seconds=0).job("job_1")
@@ -103,9 +113,9 @@ def test_a_failure_that_is_no_problem_json_is_told_by_its_status(server):
         Retort(server.url).job("job_1")
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://x", "http://"])
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://x", "http://", "http://[::1", "http://a:b", "http://a\nb"])
 def test_an_address_that_is_none_is_refused(url):
-    with pytest.raises((ValueError, Unreachable)):
+    with pytest.raises(ValueError, match="is not the address of a service"):
         Retort(url, patience_seconds=0).job("job_1")
 
 

@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from running import READY, ROOT, environment
 
+pytestmark = pytest.mark.slow
+
 UV = Path(sys.executable).with_name("uv")
 TINY = {
     "dataset": {"uri": "builtin:digits", "classes": ["3", "8"], "max_per_class": 8},
@@ -158,6 +160,20 @@ def test_the_service_names_no_command_that_it_does_not_bring(
     up.send_signal(signal.SIGTERM)
     assert up.wait(60) == 0
     assert line.startswith(READY)
+
+
+def test_the_service_without_its_libraries_names_the_extra_that_brings_them(
+    service_wheel: Path, client_wheel: Path, tmp_path: Path
+) -> None:
+    made = empty(tmp_path / "environment", "client")  # pydantic is not among them
+    made.install(service_wheel)
+    made.install(client_wheel)
+    engine = made.run("python", "-m", "core", "--dataset", "builtin:digits", "--student", "nano")
+    assert engine.returncode == 1
+    assert "Traceback" not in engine.stderr and "pip install '.[engine]'" in engine.stderr
+    up = made.run("retort", "up")
+    assert up.returncode == 1
+    assert "needs libraries that are not installed: alembic, celery, fastapi" in up.stderr
 
 
 def test_the_extra_embedded_brings_the_client_of_the_same_checkout(service_wheel: Path, tmp_path: Path) -> None:

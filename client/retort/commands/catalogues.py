@@ -55,7 +55,7 @@ def methods(
     url: Url = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """List the methods and what they need; with a name, show one with its source and knobs."""
+    """List the methods, or show one with its knobs."""
     with connect(url) as retort:
         entries = retort.methods()
     chosen = [entry for entry in entries if name in (None, entry["name"])]
@@ -71,7 +71,7 @@ def methods(
 
 
 def students(url: Url = DEFAULT, as_json: AsJson = False) -> None:
-    """List the student sizes with their parameters and multiply-accumulates."""
+    """List the student sizes with what they cost."""
     with connect(url) as retort:
         entries = _published(retort.students)
     rows = [
@@ -102,7 +102,7 @@ def teachers(
     url: Url = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """List the teachers known by name, or those whose name contains a text."""
+    """List the teachers known by name."""
     with connect(url) as retort:
         entries = _published(retort.teachers)
     found = [entry for entry in entries if pattern is None or _matches(entry["architecture"], pattern)]

@@ -44,7 +44,7 @@ def download(
     url: Url = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch the files of a job; each is checked by sha256, and one that broke off goes on where it ended."""
+    """Fetch the files of a job. Each is checked by sha256, and one that broke off goes on where it ended."""
     with connect(url) as retort:
         job = retort.job(job_id)
         if job.state != "succeeded" and not job.artifacts():

@@ -38,7 +38,7 @@ def jobs(
 
 
 def watch(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
-    """Show a job until it is done; exits 0 if it succeeded, 1 if it failed, 5 if it was cancelled."""
+    """Show a job until it is done. Exits 0 if it succeeded, 1 if it failed, 5 if it was cancelled."""
     with connect(url) as retort:
         progress.watch(retort.job(job_id), as_json=as_json)
 

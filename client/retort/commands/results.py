@@ -44,7 +44,7 @@ def metrics(
     url: Url = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Print the curves of a job as lines of name, step, value; --json: {name: [[step, value, time], ...]}."""
+    """Print the curves of a job. Lines of name, step, value; --json: {name: [[step, value, time], ...]}."""
     with connect(url) as retort:
         series = retort.job(job_id).metrics(name, since_step=since_step, max_points=max_points)
     if as_json:
@@ -78,7 +78,7 @@ def compare(
     url: Url = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Compare networks on the test split: of one job its student, teacher and baselines; of several their students.
+    """Compare networks on the test split. Of one job its student, teacher and baselines; of several their students.
 
     Accuracies are comparable where the jobs have the same test images. Latency: median of one image on one CPU thread.
     """

@@ -32,7 +32,7 @@ def submit(
 
 @takes_a_job
 def plan(body: dict[str, Any], url: Url = DEFAULT, as_json: AsJson = False) -> None:
-    """Say what a job would do, without training: the data, the student chosen, the time."""
+    """Say what a job would do, without training. That is its data, student and time."""
     with connect(url) as retort:
         plan = retort.plan(body)
     output.machine(plan) if as_json else _show_plan(plan)

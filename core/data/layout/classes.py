@@ -28,10 +28,14 @@ class Layout:
     unlabelled: dict[str, int] = field(default_factory=dict)
     """Splits that hold images without class folders."""
     has_splits: bool = False
+    num_subfolders: int = 0
+    """Folders inside class folders, where every class folder holds several and no image of its own."""
 
     def add(self, parent: Node, split: SplitName | None) -> None:
         """Take the folders in `parent` as classes."""
         self.class_parents.add(parent.path)
+        if all(child.is_nested and len(child.children) > 1 for child in parent.children.values()):
+            self.num_subfolders += sum(len(child.children) for child in parent.children.values())
         for child in parent.children.values():
             self.placed += [(path, child.name, split) for path in child.walk()]
 

@@ -6,6 +6,8 @@ A reader is a module of this folder with READERS; its name in a spec is also one
 import importlib
 import pkgutil
 
+from core.data.archives import TarTree
+from core.data.layout.siblings import Unclear
 from core.data.listing import Listing
 from core.data.readers import class_folders
 from core.data.reading import Reader, Reading
@@ -21,6 +23,7 @@ def _found() -> dict[str, Reader]:
 
 
 READERS = _found()
+_ONE_FILE = ("parquet", "webdataset", "npz")  # one file holds many images
 _BY_FILES = ("csv", "jsonl", "json", "folder")  # which of these, core.data.tables.choice decides
 
 
@@ -45,20 +48,50 @@ def _has_table(reading: Reading) -> bool:
 def _reader(reading: Reading) -> Reader | None:
     if reading.spec.format != "auto":
         return READERS.get(reading.spec.format)
-    return next((reader for reader in READERS.values() if reader.recognizes(reading)), None)
+    found = next((reader for reader in READERS.values() if reader.recognizes(reading)), None)
+    if found is not None and found.name in _ONE_FILE:
+        _check_no_class_folders(reading, found)
+    return found
+
+
+def _check_no_class_folders(reading: Reading, reader: Reader) -> None:
+    """Raise Unclear where files of a format that holds many images each lie beside class folders."""
+    if isinstance(reading.tree, TarTree) or not reading.contents.images:
+        return
+    try:
+        labels = {label for _, label, _ in reading.layout[0].placed}
+    except Unclear:  # the images are no class folders
+        return
+    if len(labels) > 1:
+        raise Unclear(
+            f"{reading.tree.where!r} holds class folders ({', '.join(sorted(labels)[:3])}, ...) beside files of the "
+            f"format {reader.name}",
+            hint=f"say which is the dataset in dataset.format: folder, or {reader.name}",
+        )
+
+
+def _read(reading: Reading) -> Listing:
+    tree = reading.tree
+    reader = _reader(reading)
+    if reader is None:
+        archives = [path for path in tree.paths if path.lower().endswith((".zip", ".tar.gz", ".tgz"))]
+        raise DatasetInvalid(
+            f"{tree.where!r} is no dataset that is understood: {class_folders.found(tree)}. Understood: "
+            f"{', '.join(name for name in FORMATS if name != 'auto')}",
+            hint=f"give the URI of an archive in it, such as {archives[0]!r}" if archives else "",
+            pointer="/dataset/uri",
+        )
+    return reader.read(reading)
 
 
 def read(reading: Reading) -> Listing:
     """The dataset's listing, by the reader that recognizes it, or the one that `spec.format` names."""
     tree = reading.tree
-    reader = _reader(reading)
-    if reader is None:
-        raise DatasetInvalid(
-            f"{tree.where!r} is no dataset that is understood: {class_folders.found(tree)}. Understood: "
-            f"{', '.join(name for name in FORMATS if name != 'auto')}",
-            pointer="/dataset/uri",
-        )
-    listing: Listing = reader.read(reading)
+    try:
+        listing = _read(reading)
+    except Unclear:  # perhaps since a pattern that should decide matches nothing
+        reading.rules.check_used(tree.where, tree.paths)
+        raise
     reading.rules.check_used(tree.where, tree.paths)
     if not listing.records:
         raise DatasetInvalid(f"{tree.where!r} holds no image", pointer="/dataset/uri")

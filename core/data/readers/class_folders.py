@@ -65,6 +65,17 @@ def _warnings(layout: Layout, others: list[str]) -> tuple[JobWarning, ...]:
                 count=len(left_out),
             )
         )
+    if layout.num_subfolders:
+        warnings.append(
+            JobWarning(
+                code=warning_codes.CLASS_SUBFOLDERS,
+                message=f"every class folder holds folders of images, {layout.num_subfolders} in all; each outer "
+                "folder is one class",
+                hint="if the inner folders are the classes, put them side by side, or map the outer folders to train "
+                "in dataset.splits",
+                count=layout.num_subfolders,
+            )
+        )
     if layout.unlabelled:
         folders = ", ".join(f"{name!r} ({count} images)" for name, count in layout.unlabelled.items())
         warnings.append(

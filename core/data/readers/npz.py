@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from core.data import warning_codes
-from core.data.archives import ZipTree, check_sizes
+from core.data.archives import ZipTree, check_sizes, check_zip_kind
 from core.data.labels import column_texts, label_text
 from core.data.layout.siblings import Unclear
 from core.data.listing import Listing, Record, SplitName
@@ -96,6 +96,8 @@ def _load(tree: Tree, path: str) -> dict[str, np.ndarray]:
         file = tree.path.open("rb") if not path and isinstance(tree, ZipTree) else tree.open(path)
         with file:
             with zipfile.ZipFile(file) as members:
+                for info in members.infolist():
+                    check_zip_kind(info)
                 declared = sum(info.file_size for info in members.infolist())
             check_sizes(declared, file.seek(0, os.SEEK_END), tree.policy)
             file.seek(0)

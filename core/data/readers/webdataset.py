@@ -175,7 +175,11 @@ def _label_kind(found: _Shards, shards: Mapping[str, TarTree], spec: DatasetSpec
 def _label_file(sample: Sample, kinds: tuple[str, ...], shard: str, image: str) -> str:
     path = next((path for kind in kinds if (path := _ending(sample, kind))), None)
     if path is None:
-        raise DatasetInvalid(f"{shard}: {image!r} has no {', '.join(_LABELS)} beside it", pointer="/dataset/uri")
+        raise DatasetInvalid(
+            f"{shard}: {image!r} has no {', '.join(_LABELS)} beside it",
+            hint='leave out shards without labels in dataset.splits, as in {"*test*": "ignore"}',
+            pointer="/dataset/uri",
+        )
     return path
 
 

@@ -65,7 +65,8 @@ def _candidate(tree: Tree, path: str, images: ImageIndex, spec: DatasetSpec) -> 
     try:
         table = read_table(tree, path, known_columns(spec))
     except DatasetInvalid as error:
-        return Candidate(Table(path, FORMS[extension(path)], "", None, False, (), []), folder, split, None, str(error))
+        problem = f"{error.message}; {error.hint}" if error.hint else error.message
+        return Candidate(Table(path, FORMS[extension(path)], "", None, False, (), []), folder, split, None, problem)
     if set(words_of(posixpath.basename(path))) & _PLACEHOLDERS:
         return Candidate(table, folder, split, None, f"{path!r} is a sample of answers by its name")
     if not table.rows:

@@ -1,11 +1,12 @@
 """Whether folders or tables give the classes, and which tables: the decision, or a refusal that names all of them."""
 
 import posixpath
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.data.file_kinds import extension, looks_like_image
+from core.data.file_kinds import extension, listed, looks_like_image
 from core.data.layout.siblings import Unclear
 from core.data.split_names import split_word
 from core.data.tables.candidates import Candidate, foreign_tables, read_candidates, table_paths
@@ -81,8 +82,12 @@ def _folder_refusal(reading: "Reading") -> DatasetInvalid | None:
     labels = {label for _, label, _ in layout.placed}
     if len(labels) > 1 or not labels:
         return None
+    beside = listed(reading.contents.passed_over)
     return DatasetInvalid(
-        f"the folders give only the class {labels.pop()!r}; at least two are needed", pointer="/dataset"
+        f"the folders give only the class {labels.pop()!r}; at least two are needed"
+        + (f" (beside the images: {beside})" if beside else ""),
+        hint="sort the images into a folder for each class, or put a table beside them with columns image and label",
+        pointer="/dataset",
     )
 
 
@@ -100,6 +105,8 @@ def _choice(
     usable = [one for one in allowed if one.columns is not None]
     if not usable:
         raise _with_tables(refusal, allowed, foreign_tables(reading.tree) if reading is not None else [])
+    if any(one.explicit for one in usable):  # another column of another table is no label of this dataset
+        usable = [one for one in usable if one.explicit]
     used = _of_one_dataset(usable)
     return Choice(tuple(used), tuple(one for one in candidates if all(one is not other for other in used)), index)
 
@@ -131,7 +138,13 @@ def _word(candidate: Candidate) -> str:
 def _with_tables(refusal: DatasetInvalid, candidates: Sequence[Candidate], foreign: list[str]) -> DatasetInvalid:
     """The refusal, with each table and why it does not help."""
     problems = [one.problem for one in candidates if one.problem]
-    problems += [f"{path!r} is of a kind that is not read; save it as CSV" for path in foreign]
+    kinds = Counter(map(extension, foreign))
+    problems += [
+        f"{next(path for path in foreign if extension(path) == kind)!r}"
+        + (f" and {count - 1} more" if count > 1 else "")
+        + f" {'are' if count > 1 else 'is'} of a kind that is not read; save the labels as CSV"
+        for kind, count in kinds.items()
+    ]
     if not problems:
         return refusal
     listed = "; ".join(problems[:MOST_LISTED])

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+from core.data.labels import is_missing
+from core.data.split_names import split_of_value
 from core.data.tables.image_index import ImageIndex
 from core.data.tables.table import Table
 from core.errors import DatasetInvalid, unknown
-from core.spec import DatasetSpec
+from core.spec import SPLIT_TARGETS, DatasetSpec
 
 # Column names of a path that are understood where spec.image_column is not there; the first that names images counts.
 PATH_COLUMNS = ("path", "file_name", "filename", "file", "image")
@@ -14,7 +16,7 @@ LABEL_COLUMNS = (
     "label", "labels", "class", "class_name", "classname", "class_label", "category", "category_name", "target",
     "species", "breed", "y", "tag", "diagnosis", "label_name", "name_of_class",
 )  # fmt: skip
-SPLIT_COLUMNS = ("split", "subset", "partition")
+SPLIT_COLUMNS = ("split", "subset", "partition")  # these must hold splits; any other column may
 _LOOKED_AT = 200  # rows that tell which column names images
 FEW = 0.5  # of these, from which a column is one of images
 
@@ -33,6 +35,17 @@ class Columns:
     guessed: bool
 
 
+def _split_column(table: Table, others: list[str]) -> str | None:
+    """The column of that name, else the one column that holds nothing but words of at least two splits."""
+    named = [name for name in others if name.casefold() in SPLIT_COLUMNS]
+    return named[0] if named else next((name for name in others if _tells_splits(table.column(name))), None)
+
+
+def _tells_splits(cells: list[Any]) -> bool:
+    told = {cell if is_missing(cell) else split_of_value(str(cell)) or False for cell in set(map(str, cells))}
+    return False not in told and len({split for split in told if split in SPLIT_TARGETS}) > 1
+
+
 def known_columns(spec: DatasetSpec) -> frozenset[str]:
     """Names that tell a header from a row of data."""
     return KNOWN | {spec.image_column, spec.label_column}
@@ -44,7 +57,7 @@ def choose(table: Table, spec: DatasetSpec, images: ImageIndex, folder: str) -> 
     if image is None:
         raise _missing(table, spec.image_column, "image_column", "none of them names images of the dataset")
     label = _label_column(table, spec, image)
-    split = next((name for name in SPLIT_COLUMNS if name in table.columns and name not in (image, label)), None)
+    split = _split_column(table, [name for name in table.columns if name not in (image, label)])
     by_default = image in (spec.image_column, *PATH_COLUMNS) and label == spec.label_column
     return Columns(image, label, split, guessed=not by_default)
 

@@ -26,8 +26,8 @@ def decoded(data: bytes, path: str) -> tuple[str, str]:
     try:
         return data.decode(), "utf-8"
     except UnicodeDecodeError as error:
-        bad = data[max(0, error.start - 20) : error.start + 20]
-        raise _undecided(path, f"is not UTF-8 at byte {error.start} ({bad!r}); perhaps Latin-1") from None
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _undecided(path, f"is not UTF-8 in line {line} (byte {error.start}); perhaps Latin-1") from None
 
 
 def _undecided(path: str, why: str) -> DatasetInvalid:

@@ -44,10 +44,12 @@ class ImageIndex:
         """The image that `cell` names in a table of `split` in `folder`; None where no image has that name."""
         if isinstance(cell, bool) or not isinstance(cell, str | int) or cell == "":
             return None
-        written = posixpath.normpath(posixpath.join(folder, str(cell).replace("\\", "/")))
-        if written in self._exact:
-            return written
-        text = _key(str(cell).replace("\\", "/").removeprefix("./"))
+        plain = str(cell).replace("\\", "/")
+        for text in (plain, plain.strip()):
+            written = posixpath.normpath(posixpath.join(folder, text))
+            if written in self._exact:
+                return written
+        text = _key(plain.strip().removeprefix("./"))
         for path in (posixpath.join(_key(folder), text), text):
             if path in self._paths:
                 return self._paths[path]

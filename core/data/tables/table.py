@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,8 +19,9 @@ FORMS: dict[str, Form] = {
     ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv",
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
 }  # fmt: skip
-MAX_BYTES = 1 << 30
+MAX_BYTES = 256 << 20
 DELIMITERS = (",", ";", "\t", "|")
+_SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?\r?\n')  # what Excel writes before the header
 _LOOKED_AT = 50  # lines that tell the delimiter
 
 
@@ -64,7 +66,9 @@ def _limited(rows: Iterator[Any], path: str, policy: Policy) -> Iterator[Any]:
 
 
 def _delimited(text: str, path: str, encoding: str, known: frozenset[str], policy: Policy) -> Table:
-    delimiter = _delimiter(text, path, known)
+    told = _SEPARATOR_LINE.match(text)
+    text = text[told.end() :] if told else text
+    delimiter = told[1] if told else _delimiter(text, path, known)
     rows = [
         (number, cells)
         for number, cells in _limited(_cells(text, path, delimiter), path, policy)

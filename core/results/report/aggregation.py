@@ -1,4 +1,4 @@
-"""The picture of which of a teacher's layers were chosen to teach, and how much each counts."""
+"""The plot of the teacher's layers that method dfa has chosen, with the share of each."""
 
 import io
 from collections.abc import Mapping

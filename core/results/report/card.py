@@ -56,13 +56,13 @@ def _decoding() -> str:
 
 
 def _resize_mode(preprocessing: dict[str, Any]) -> str:
-    """How an image is resized last: bilinear or bicubic."""
+    """The filter of the last resize: bilinear or bicubic."""
     resizes = [step for step in preprocessing["steps"] if step["step"] == "resize"]
     return str(resizes[-1]["interpolation"])
 
 
 def plain(text: str) -> str:
-    """`text` as Markdown that shows it as it is: no HTML, no table cell, no emphasis, no line break."""
+    """`text` escaped for Markdown: it is shown unchanged and cannot make HTML, table cells, emphasis or line breaks."""
     escaped = html.escape(" ".join(str(text).split()), quote=False)
     for mark in "\\`*_[]|#":
         escaped = escaped.replace(mark, f"\\{mark}")
@@ -120,7 +120,7 @@ def _base_model(teacher: dict[str, Any] | None) -> str | None:
 
 
 def _library(architecture: str) -> str:
-    """Whose code builds the network as it is; none does where a projector was put behind it."""
+    """The library whose code builds the network; none for a network with a projector."""
     is_plain = base_of(architecture) == architecture
     return LIBRARIES.get(architecture.partition("/")[0], DEFAULT_LIBRARY) if is_plain else DEFAULT_LIBRARY
 

@@ -1,4 +1,4 @@
-"""Each class of the student beside the teacher (or the scratch baseline), worst loss first."""
+"""The student's accuracy for each class beside the teacher's (or the scratch baseline's), largest loss first."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class ClassTable:
-    """All classes, and with whom they are compared ("" for nobody)."""
+    """All classes, and the network that they are compared with ("" for none)."""
 
     reference: str
     rows: list[ClassRow]

@@ -1,4 +1,4 @@
-"""Everything that a finished job knows, in one frozen value: what all the report's files are made from."""
+"""All results of a finished job in one frozen value, from which the report's files are made."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -19,7 +19,7 @@ DECODING = {
 
 
 def describe_preprocessing(input_format: InputFormat, *, canvas_size: int, image_size: int) -> dict[str, Any]:
-    """JSON that a stranger can follow without Retort; sizes in pixels.
+    """JSON that a program without Retort can follow; sizes in pixels.
 
     `canvas_size` is the square that the dataset was decoded to, `image_size` the centre crop that networks saw,
     `input_format` what the exported network takes. `steps` is the exact order; the fields beside it are its summary.

@@ -1,4 +1,4 @@
-"""The files of what a training found besides the deployed network."""
+"""The files of a method's further products, besides the deployed network."""
 
 import json
 from pathlib import Path

@@ -34,7 +34,7 @@ class Row:
 
     @property
     def top1(self) -> float | None:
-        """Share of the test images that it gets right."""
+        """Share of the test images that it classifies correctly."""
         return self.test["top1"] if self.test else None
 
     @property

@@ -1,4 +1,4 @@
-"""What the student began with, and which methods taught it: formula, source, and how sure we are of each."""
+"""The student's initial weights, and the methods that trained it: formula, source and fidelity of each."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +32,7 @@ def method_name(outcome: Outcome) -> str:
 
 
 def initial_weights(outcome: Outcome) -> str:
-    """What the student began with, in words that follow "began with"."""
+    """The student's initial weights, in words that follow "began with"."""
     weights = outcome.spec["student"].get("weights")
     if weights is None:
         return "random weights"

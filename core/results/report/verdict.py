@@ -1,4 +1,4 @@
-"""Whether the teacher was worth it: the student against the best baseline of its size, as far as the numbers allow."""
+"""Whether distillation helped: the student against the best baseline of its size, as far as the test can show it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -31,8 +31,9 @@ def verdict(outcome: Outcome) -> Verdict:
     """Is the student better than the same network trained without the teacher, on the same images for the same steps?
 
     It is compared with the baseline of its architecture that has the best test top-1; a fine-tuned teacher is larger
-    and does not count. The student is better where the two 95% intervals of test top-1 do not overlap and, with several
-    seeds, every training of the one beats every training of the other. The rule is strict: small gains stay open.
+    and does not count. The student is better if the two 95% intervals of test top-1 do not overlap and, with several
+    seeds, every training of the student beats every training of the baseline. The rule is strict: small gains stay
+    open.
     """
     if outcome.spec.get("method", {}).get("name") == "scratch":
         return Verdict("plain", "Trained from labels alone.", "No teacher took part, so there is no gain to judge.")

@@ -1,4 +1,4 @@
-"""Numbers as a reader of the report wants them: percent, counts, sizes, times, ratios."""
+"""Numbers written for the report's readers: percent, counts, sizes, times, ratios."""
 
 NOTHING = "–"
 
@@ -72,7 +72,7 @@ def ratio(large: float | None, small: float | None) -> str:
 
 
 def times(large: float | None, small: float | None, less: str, more: str) -> str:
-    """A quotient with its direction: 12.3× fewer, or 1.5× more where `small` is the larger; "" where one is unknown."""
+    """A quotient with its direction: 12.3× fewer, or 1.5× more if `small` is larger; "" if one is unknown."""
     if not large or not small:
         return ""
     return f"{ratio(large, small)} {less}" if large >= small else f"{ratio(small, large)} {more}"

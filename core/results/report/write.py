@@ -1,4 +1,4 @@
-"""All the report's files, written from one Outcome."""
+"""Writes all files of the report from one Outcome."""
 
 import json
 import warnings
@@ -17,7 +17,7 @@ DOTS_PER_INCH = 150
 def write_report(outcome: Outcome, folder: Path) -> list[Path]:
     """Write labels, preprocessing, metrics and spec as JSON, the model card, the HTML page and two plots into `folder`.
 
-    Each file is there whole or not at all. A figure that is not finite stands in metrics.json as null.
+    Each file is written atomically. A figure that is not finite is null in metrics.json.
     """
     documents = {
         "labels.json": list(outcome.classes),

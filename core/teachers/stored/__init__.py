@@ -1,3 +1,3 @@
-"""The stored teacher pass: what a frozen teacher says of fixed views of the training images, computed once, kept on
-disk, and shared by all jobs with the same teacher, images and views.
+"""The stored teacher pass: the outputs of a frozen teacher for fixed views of the training images. They are computed
+once, stored on disk, and shared by all jobs with the same teacher, images and views.
 """

@@ -1,4 +1,4 @@
-"""From a prepared run to its stored teacher pass."""
+"""Opens the stored teacher pass of a prepared run."""
 
 import torch
 
@@ -15,7 +15,7 @@ from core.teachers.stored.stored_pass import StoredPass, address_of, store_root
 
 
 def layout_for(training: ResolvedTraining, method: Method) -> Layout:
-    """What a record holds for what this method asks of the teacher."""
+    """The layout of a record with the teacher's outputs that this method uses."""
     needs, size = method.needs, training.image_size
     teacher = method.context.teacher
     device = next(teacher.parameters()).device

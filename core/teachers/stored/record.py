@@ -1,7 +1,7 @@
-"""One image's view and what the teacher said of it, as a record of fixed length.
+"""A view of an image and the teacher's outputs for it, as a record of fixed length.
 
-Pixels are uint8, so that the student sees the very view that the teacher saw. Features are float16, or int8 with one
-float32 scale a tensor. Images and maps lie channels-last, the layout that they are computed in.
+Pixels are uint8, so that the student gets exactly the view that the teacher got. Features are float16, or int8 with one
+float32 scale for each tensor. Images and maps are stored channels-last, the layout in which they are computed.
 """
 
 import math
@@ -20,7 +20,7 @@ SCALE_BYTES = 4
 
 @dataclass(frozen=True)
 class Layout:
-    """What a record holds. Shapes are those of one image: logits (K,), pooled (D,), maps (C, H, W)."""
+    """The fields of a record. Shapes are those of one image: logits (K,), pooled (D,), maps (C, H, W)."""
 
     image_size: int
     precision: Precision
@@ -30,16 +30,16 @@ class Layout:
 
     @property
     def pixel_bytes(self) -> int:
-        """Of the view."""
+        """The bytes of the view."""
         return 3 * self.image_size**2
 
     @property
     def record_bytes(self) -> int:
-        """Of the whole record."""
+        """The bytes of the whole record."""
         return self.pixel_bytes + sum(self._bytes(shape) for shape in self._shapes())
 
     def as_json(self) -> dict[str, Any]:
-        """For a content address."""
+        """The layout as JSON, for a content address."""
         return asdict(self)
 
     def _shapes(self) -> list[tuple[int, ...]]:
@@ -60,7 +60,7 @@ class Layout:
     def decode(self, records: Tensor, device: torch.device) -> tuple[Tensor, Features]:
         """float32 views (N, 3, V, V) in [0, 1] and float32 features, on `device`, of uint8 (N, record_bytes).
 
-        What is not kept comes back empty (logits (N, 0)) or None (pooled).
+        Features that are not stored are empty (logits (N, 0)) or None (pooled).
         """
         records = records.to(device, non_blocking=True)
         side, start = self.image_size, self.pixel_bytes
@@ -97,7 +97,7 @@ class Layout:
 def layout_of(
     features: Features, *, image_size: int, precision: Precision, keep_logits: bool, keep_pooled: bool
 ) -> Layout:
-    """The layout for features such as these (any N)."""
+    """The layout for features with the shapes of these, for any N."""
     return Layout(
         image_size=image_size,
         precision=precision,

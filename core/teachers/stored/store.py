@@ -1,9 +1,10 @@
-"""The folder of stored teacher passes: one file a view, checked when it is opened, the longest unused evicted first.
+"""The folder of stored teacher passes: one file for each view, checked when it is opened; the least recently used
+passes are removed first.
 
-A pass is a folder named by its content address. Its lock file is held shared by each job that uses it, and exclusively
-by whoever removes it; two jobs that write one view write the same bytes, each whole. A view file is
-records of fixed length and the CRC-32 of them all. It has its whole length before its first record, so that all who
-look for room, one at a time, count it.
+A pass is a folder named by its content address. Each job that uses it holds a shared lock on its lock file; a job that
+removes it holds an exclusive lock. Two jobs that write the same view write the same bytes, each in one atomic step. A
+view file has records of fixed length and a CRC-32 over all of them. It gets its full length before its first record, so
+that other jobs, which look for space one after the other, count it.
 """
 
 import contextlib
@@ -29,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 class NoRoom(Exception):
-    """A view does not fit: what fills the operator's limit is in use."""
+    """There is no space for a view: the passes that fill the operator's limit are in use."""
 
 
 class PassStore:
@@ -45,16 +46,18 @@ class PassStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self._lock_path(self.folder), os.O_RDWR | os.O_CREAT, 0o644)
         self._hold()
-        self.folder.mkdir(parents=True, exist_ok=True)  # it may have been evicted before the lock was ours
+        self.folder.mkdir(parents=True, exist_ok=True)  # another job may have removed it before this one got the lock
         os.utime(self.folder)
 
     @property
     def view_bytes(self) -> int:
-        """Of one view's file."""
+        """The bytes of the file of one view."""
         return self._num_records * self._record_bytes + CRC_BYTES
 
     def has(self, view: int) -> bool:
-        """Whether the view is there, whole and undamaged; a damaged one is removed. Reads the file once a process."""
+        """Whether the view is stored, complete and undamaged; a damaged file is removed. Each process reads the file
+        once.
+        """
         if view in self._open:
             return True
         path = self._path(view)
@@ -66,14 +69,16 @@ class PassStore:
             self._open[view] = descriptor
             return True
         os.close(descriptor)
-        _log.warning("the stored teacher pass %s, view %d, is damaged and made anew", self.folder.name[:12], view)
+        _log.warning(
+            "the stored teacher pass %s, view %d, is damaged and is computed again", self.folder.name[:12], view
+        )
         path.unlink(missing_ok=True)
         return False
 
     def write(self, view: int, records: Iterable[Tensor]) -> None:
         """Store a view: uint8 (n, record_bytes) pieces in the order of the images.
 
-        Raises NoRoom, before it asks for a piece, and DiskFull.
+        Raises NoRoom, before it takes the first piece, and DiskFull.
         """
         with landing(self._path(view)) as temporary, temporary.open("wb") as file:
             self._reserve(file)
@@ -89,7 +94,7 @@ class PassStore:
     def read(self, view: int, places: Tensor) -> Tensor:
         """uint8 (len(places), record_bytes): the records at int64 `places` of a view that `has` found.
 
-        Read rather than mapped: pages of a map would count as this process's memory.
+        The file is read, not mapped: mapped pages would count as memory of this process.
         """
         records = np.empty((len(places), self._record_bytes), dtype=np.uint8)
         for row, place in enumerate(places.tolist()):
@@ -99,14 +104,15 @@ class PassStore:
         return torch.from_numpy(records)
 
     def close(self) -> None:
-        """Let go of the files and of the pass."""
+        """Close the files and release the lock on the pass."""
         for descriptor in (*self._open.values(), self._lock):
             os.close(descriptor)
         self._open.clear()
 
     def _hold(self) -> None:
-        """Take the pass into use. Where nobody else has it nobody writes, and what a job that died left half written
-        goes: it would take room for ever."""
+        """Lock the pass for use. If no other job uses it, incomplete files are removed: jobs that died left them, and
+        they would take space for ever.
+        """
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for half_written in self.folder.glob(".*"):
@@ -130,14 +136,15 @@ class PassStore:
         return os.read(descriptor, CRC_BYTES) == crc.to_bytes(CRC_BYTES, "little")
 
     def _reserve(self, file: BinaryIO) -> None:
-        """Make room for a view and take it, before anybody else can."""
+        """Make space for a view and reserve it, before another job can."""
         with _alone(self._root / _ROOM_LOCK, waits=True):
             self._make_room()
             file.truncate(self.view_bytes)
 
     def _make_room(self) -> None:
-        """Evict the passes that were not used for longest and that nobody reads, until another view fits; none where
-        all of them would not be enough. Raises NoRoom."""
+        """Remove the least recently used passes that no job reads, until another view fits. If removing all of them
+        would not be enough, none is removed. Raises NoRoom.
+        """
         lacking, unused = self._lacking(), []
         with contextlib.ExitStack() as locks:
             for folder in sorted(self._passes(), key=_last_used):
@@ -147,12 +154,12 @@ class PassStore:
             if lacking <= 0:
                 for folder in unused:
                     shutil.rmtree(folder, ignore_errors=True)
-                    _log.info("evicted the stored teacher pass %s", folder.name[:12])
+                    _log.info("removed the stored teacher pass %s", folder.name[:12])
             if self._lacking() > 0:
                 raise NoRoom(f"the passes in use leave less than the {self.view_bytes:,} bytes of a view")
 
     def _lacking(self) -> int:
-        """Bytes beyond the limit that another view would take."""
+        """The bytes by which another view would exceed the limit."""
         return self.view_bytes + sum(map(_size, self._passes())) - self._max_bytes
 
     def _passes(self) -> list[Path]:
@@ -161,8 +168,9 @@ class PassStore:
 
 @contextlib.contextmanager
 def _alone(path: Path, *, waits: bool = False) -> Iterator[bool]:
-    """Hold the lock file alone for the block; False where somebody else holds it and nobody `waits`. The file stays:
-    removing it would let two processes hold locks of the same name."""
+    """Hold the lock file exclusively for the block; gives False if another process holds it, unless `waits`. The file
+    is not removed: that would let two processes hold locks on files of the same name.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
@@ -176,14 +184,14 @@ def _alone(path: Path, *, waits: bool = False) -> Iterator[bool]:
 
 
 def _last_used(folder: Path) -> float:
-    """Seconds; 0 where another process evicted it meanwhile."""
+    """The time of the last use in seconds; 0 if another process removed the pass meanwhile."""
     with contextlib.suppress(FileNotFoundError):
         return folder.stat().st_mtime
     return 0.0
 
 
 def _size(folder: Path) -> int:
-    """Bytes of its files, half-written ones included, but for what another process removes meanwhile."""
+    """The bytes of its files, incomplete ones included; files that another process removes meanwhile do not count."""
     total = 0
     with contextlib.suppress(FileNotFoundError):
         for path in folder.iterdir():

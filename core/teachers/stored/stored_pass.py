@@ -1,4 +1,4 @@
-"""A stored teacher pass in use: views are filled when an epoch first wants them, then read."""
+"""A stored teacher pass in use: a view is computed when an epoch first needs it, and read later."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -19,14 +19,14 @@ from core.teachers.stored.record import Layout
 from core.teachers.stored.store import PassStore
 
 FOLDER = "teacher-pass"
-_FORM = 2  # raised whenever the same inputs would give other records: part of every address
+_FORM = 2  # increased whenever a change of the code changes the records: part of every address
 
 
 @dataclass(frozen=True)
 class StoredPass:
-    """`num_views` views of each image of `split` with what the teacher said of them.
+    """`num_views` views of each image of `split`, with the teacher's outputs for them.
 
-    A view is a function of the images and its number alone, not of a job's seed: so that jobs share it.
+    A view depends only on the images and its number, not on the seed of a job, so that jobs can share it.
     """
 
     split: Split
@@ -38,15 +38,16 @@ class StoredPass:
     observe: Callable[[Tensor], Features]
 
     def ensure(self, view: int, pulse: Callable[[], None]) -> bool:
-        """Fill a view that is not there yet; whether it had to be. `pulse` is called between batches and may raise, in
-        which case nothing of the view stays."""
+        """Compute a view if it is not stored yet; returns whether it was computed. `pulse` is called between batches;
+        if it raises, nothing of the view is stored.
+        """
         if self.store.has(view):
             return False
         self.store.write(view, self._records(view, pulse))
         return True
 
     def fetch(self, indices: Tensor, view: int) -> Tensor:
-        """The records of int64 `indices` into the split, as they lie on the disk: uint8 (N, bytes)."""
+        """The records of int64 `indices` into the split, as they are stored: uint8 (N, bytes)."""
         return self.store.read(view, indices)
 
     def decode(self, records: Tensor, device: torch.device) -> tuple[Tensor, Features]:
@@ -62,7 +63,7 @@ class StoredPass:
             images = self.split.images[start : start + at_once].to(device)
             views = self.augmenter.train_views(images, generator(0, "stored view", view, start, device=device))
             pixels = (views * 255).round().to(torch.uint8)
-            # Zeros fill the last batch up: a network's last bits may depend on the batch's shape.
+            # Zeros fill up the last batch: the last bits of a network's outputs may depend on the batch size.
             padded = torch.nn.functional.pad(pixels, (0, 0, 0, 0, 0, 0, 0, at_once - len(pixels)))
             features = self.observe(self.arithmetic.laid_out(padded.float() / 255))
             yield self.layout.encode(padded, features)[: len(pixels)]
@@ -76,7 +77,7 @@ def address_of(
     facts = {
         "form": _FORM,
         "architecture": architecture,
-        "input": asdict(input_format),  # no part of the weights: Network keeps mean and std out of its state dict
+        "input": asdict(input_format),  # not among the weights: the state dict of a Network has no mean and std
         "dataset": fingerprint,
         "images": hashlib.sha256("\n".join(split.names).encode()).hexdigest(),
         "canvas": list(split.images.shape[1:]),
@@ -93,5 +94,5 @@ def address_of(
 
 
 def store_root(cache: Path) -> Path:
-    """Where passes lie in an engine's cache."""
+    """The folder of the passes in an engine's cache."""
     return cache / FOLDER

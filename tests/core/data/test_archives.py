@@ -106,6 +106,13 @@ def test_names_that_differ_by_case_are_two_files(tmp_path: Path, kind: str) -> N
     assert open_tree(path, policy=Policy(), cache=tmp_path).paths == ("A/1.PNG", "a/1.png")
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_inflate_without_bound_are_refused(tmp_path: Path, method: int) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", method) as archive:
+        archive.writestr("a.png", bytes(1000))
+    refuse(tmp_path / "x.zip", rf"compression method {method}")
+
+
 def test_an_encrypted_member(tmp_path: Path):
     path = write_zip(tmp_path / "x.zip", ("a.png", b"data"))
     data = bytearray(path.read_bytes())

@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from core.data.dataset import Source
 from core.data.shards import split_files
 from core.data.split_rules import SplitRules
 from core.errors import DatasetInvalid
+from core.policy import Policy
 
 Open = Callable[..., Source]
 Encode = Callable[..., bytes]
@@ -128,6 +130,41 @@ def test_floats_of_pandas_are_whole_numbers(tmp_path: Path, open_source: Open, e
         open_source(tmp_path / "a.parquet")
 
 
+def test_more_rows_than_allowed_are_refused_before_they_are_read(tmp_path: Path, open_source: Open) -> None:
+    parquet(tmp_path / "a.parquet", [b""] * 100, [0] * 100)
+    with pytest.raises(DatasetInvalid, match="100 rows; allowed are 99"):
+        open_source(tmp_path / "a.parquet", policy=Policy(max_archive_entries=99))
+
+
+def test_a_split_column_of_parquet(tmp_path: Path, open_source: Open, encode: Encode) -> None:
+    table = pa.table(
+        {
+            "image": pa.array([encode(n) for n in range(12)], pa.binary()),
+            "label": [n % 2 for n in range(12)],
+            "split": ["test" if n >= 8 else "Train" for n in range(12)],
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert {record.key[2] for record in open_source(tmp_path / "a.parquet").splits["test"]} == {8, 9, 10, 11}
+
+
+@pytest.mark.parametrize("kind", ["parquet", "tar", "npz"])
+def test_files_of_many_images_beside_class_folders_are_a_choice(
+    tmp_path: Path, open_source: Open, encode: Encode, class_folders: Make, make_tar: Make, kind: str
+) -> None:
+    root = class_folders(tmp_path / "set", {"cat": 4, "dog": 4})
+    if kind == "parquet":
+        parquet(root / "data.parquet", [encode(n) for n in range(8)], [n % 2 for n in range(8)])
+    elif kind == "tar":
+        make_tar(root / "data.tar", shard(encode, 0, 8))
+    else:
+        npz(root / "data.npz", x=pixels(12), y=LABELS)
+    with pytest.raises(DatasetInvalid, match=r"class folders \(cat, dog"):
+        open_source(root)
+    assert open_source(root, format="folder").classes == ("cat", "dog")
+    assert open_source(root, format={"tar": "webdataset"}.get(kind, kind)).classes != ("cat", "dog")
+
+
 def test_parquet_without_its_extension(tmp_path: Path, open_source: Open, encode: Encode) -> None:
     parquet(tmp_path / "download", [encode(n) for n in range(8)], [n % 2 for n in range(8)])
     assert open_source(tmp_path / "download").format == "parquet"
@@ -228,6 +265,13 @@ def test_pixels_of_zero_and_one_are_black_and_white(tmp_path: Path, open_source:
 def test_dark_pixels_are_told(tmp_path: Path, open_source: Open) -> None:
     source = open_source(npz(tmp_path / "a.npz", x=pixels(12) // 16, y=LABELS))
     assert any(warning.code == warning_codes.PIXELS_DARK for warning in source.warnings)
+
+
+def test_an_npz_packed_by_bzip2_is_refused(tmp_path: Path, open_source: Open) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("x.npy", bytes(1000))
+    with pytest.raises(DatasetInvalid, match="compression method 12"):
+        open_source(tmp_path / "a.npz")
 
 
 def test_npz_without_its_extension(tmp_path: Path, open_source: Open) -> None:

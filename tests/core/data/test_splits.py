@@ -73,6 +73,12 @@ def test_a_validation_split_without_a_test_split_is_the_test_split() -> None:
     assert counts(cut(members, splits={"val": "validation"}), "a") == (18, 5, 2)
 
 
+def test_a_class_of_the_test_alone_names_its_near_miss() -> None:
+    members = records({"cats": 9, "dogs": 9}, "train") + records({"cat": 2, "dogs": 2}, "test")
+    with pytest.raises(ClassTooSmall, match=r"class 'cat' has 0 images.*2 more lie in .* Is it 'cats'"):
+        cut(members)
+
+
 def test_max_per_class_holds_for_training_and_validation_together():
     splits = cut(records({"a": 1000, "b": 30}), max_per_class=50)
     assert counts(splits, "a") == (45, 5, 100)

@@ -1,4 +1,4 @@
-"""The reliability diagram: how often the student is right when it is this sure."""
+"""The reliability diagram: the student's accuracy for each level of its confidence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

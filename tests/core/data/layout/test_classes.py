@@ -95,6 +95,12 @@ def test_sub_folders_of_a_class_belong_to_it() -> None:
     assert placed({"n01/images": 3, "n02/images": 3}) == {("n01", None): 3, ("n02", None): 3}
 
 
+def test_folders_inside_all_classes_are_told() -> None:
+    layout, _ = place_all(images({"animal/cat": 2, "animal/dog": 2, "car/bus": 2, "car/van": 2}), SplitRules(None))
+    assert layout.num_subfolders == 4
+    assert place_all(images({"ants/2019": 2, "bees": 2}), SplitRules(None))[0].num_subfolders == 0
+
+
 def test_splits_inside_each_class() -> None:
     tree = {f"{label}/{split}": 2 for label in ("ants", "bees") for split in ("train", "test")}
     assert placed(tree) == {(label, split): 2 for label in ("ants", "bees") for split in ("train", "test")}

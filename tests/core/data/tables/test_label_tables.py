@@ -69,6 +69,9 @@ FORMS: dict[str, tuple[str, bytes, bool]] = {
     "UTF-8 with mark": ("labels.csv", lines("image,label", "images/{name}.png,{label}").encode("utf-8-sig"), False),
     "UTF-16 with mark": ("labels.csv", lines("image,label", "images/{name}.png,{label}").encode("utf-16"), False),
     "file names alone": ("labels.csv", lines("file_name,label", "{name}.png,{label}").encode(), False),
+    "a separator line": ("labels.csv", lines("sep=;\nimage;label", "{name}.png;{label}").encode(), False),
+    "spaces around cells": ("labels.csv", lines("image , label", "{name}.png , {label}").encode(), False),
+    "a path above the table": ("meta/labels.csv", lines("image,label", "../images/{name}.png,{label}").encode(), False),
     "other names": ("labels.csv", lines("filename,class", "images/{name}.png,{label}").encode(), True),
     "ids": ("labels.csv", lines("id,breed", "{name},{label}").encode(), True),
     "an index column": ("labels.csv", lines(",image,label", "7,images/{name}.png,{label}").encode(), False),
@@ -111,7 +114,9 @@ FORMS: dict[str, tuple[str, bytes, bool]] = {
 def test_a_table_beside_the_images_is_read(
     photos: Callable[..., Path], open_source: Open, file: str, content: bytes, guessed: bool
 ) -> None:
-    (photos() / file).write_bytes(content)
+    path = photos() / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
     source = open_source(photos())
     assert classes_of(source) == RIGHT
     assert (warning_codes.TABLE_GUESSED in codes(source)) == guessed
@@ -156,6 +161,17 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "addresses": ("labels.csv", lines("image,label", "https://x.org/{name}.png,{label}").encode(), "web addresses"),
     "too many cells": ("labels.csv", lines("image,label", "{name}.png,{label},more").encode(), "'labels.csv', line 2"),
     "a column twice": ("labels.csv", lines("image,label,label", "{name}.png,{label},x").encode(), "a column twice"),
+    "not a number": (
+        "labels.csv",
+        lines("image,label", "{name}.png,{label}").replace("a3.png,ants", "a3.png,NaN").encode(),
+        "'labels.csv', line 5: the label 'NaN'",
+    ),
+    "notes beside images": ("images/a0.xml", b"<a/>", r"'images/a0\.xml' is of a kind that is not read"),
+    "one image of two classes": (
+        "labels.csv",
+        (lines("image,label", "{name}.png,{label}") + "a0.png,bees\n").encode(),
+        r"the image 'images/a0\.png' twice",
+    ),
     "a missing label": (
         "labels.csv",
         lines("image,label", "{name}.png,{label}").replace("a3.png,ants", "a3.png,").encode(),
@@ -242,6 +258,16 @@ def test_a_test_table_of_empty_labels_is_left_out(photos: Callable[..., Path], o
     source = open_source(root)
     assert classes_of(source) == RIGHT
     assert warning_codes.UNLABELLED_LEFT_OUT in codes(source)
+
+
+def test_a_table_with_another_label_column_is_not_used(photos: Callable[..., Path], open_source: Open) -> None:
+    photos("train", ANTS + BEES)
+    root = photos("test", ["t0", "t1"])
+    (root / "train" / "metadata.csv").write_text(lines("file_name,label", "{name}.png,{label}"))
+    (root / "test" / "metadata.csv").write_text("file_name,text\nt0.png,ants\nt1.png,bees\n")
+    source = open_source(root)
+    assert classes_of(source) == RIGHT
+    assert {warning_codes.IMAGES_NOT_IN_TABLE, warning_codes.TABLE_UNUSED} <= codes(source)
 
 
 def test_two_tables_are_a_choice(photos: Callable[..., Path], open_source: Open) -> None:
@@ -331,3 +357,8 @@ def test_the_split_column_speaks_many_words(photos: Callable[..., Path], open_so
     (root / "labels.csv").write_text("\n".join(["image,label,split", *rows]).replace("TRAINING", "fold 1"))
     with pytest.raises(DatasetInvalid, match=r"line 2: unknown split 'fold 1'"):
         open_source(root)
+    for name in ("Split", "purpose", "Usage"):
+        (root / "labels.csv").write_text("\n".join([f"image,label,{name}", *rows]))
+        assert open_source(root).num_test == 4
+    (root / "labels.csv").write_text("\n".join(["image,label,fold", *rows]).replace("TRAINING", "fold 1"))
+    assert open_source(root).classes == ("ants", "bees")

@@ -31,11 +31,11 @@ def ask(run_job, digits_teacher):
 @pytest.mark.parametrize(
     ("epochs", "augmentation", "teacher_pass", "views", "says"),
     [
-        (1, "none", "live", 1, "1 epochs are too few for storing 1 view"),
-        (2, "none", "stored", 1, "sees each image once"),
-        (8, "none", "stored", 1, "sees each image once"),
-        (9, "crop", "live", 1, "9 epochs are too few for storing 8 views"),
-        (16, "crop", "stored", 8, "sees 8 views of each image"),
+        (1, "none", "live", 1, "1 epochs, storing 1 view"),
+        (2, "none", "stored", 1, "each image once"),
+        (8, "none", "stored", 1, "each image once"),
+        (9, "crop", "live", 1, "9 epochs, storing 8 views"),
+        (16, "crop", "stored", 8, "8 views of each image"),
     ],
 )
 def test_by_the_number_of_epochs(epochs, augmentation, teacher_pass, views, says, ask):
