@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from core.errors import ArchitectureUnknown, SpecInvalid, unknown
+from core.networks.classifier import as_classifier, find_classifiers, pool, width
 from core.networks.compiled import CompiledFeatures
-from core.networks.head import as_classifier, find_classifiers, pool, width
 from core.networks.taps import TapPoint, choose_taps, map_points
 from core.networks.trace import example_pixels, logits_of, trace
 
@@ -40,6 +40,18 @@ class Features:
     pooled: torch.Tensor | None
     maps: tuple[torch.Tensor, ...]
 
+    @property
+    def required_pooled(self) -> torch.Tensor:
+        """`pooled`, for a reader that has asked for it; raises RuntimeError where it was not kept."""
+        if self.pooled is None:
+            raise RuntimeError("these features have no pooled part: they were stored without it")
+        return self.pooled
+
+    def clone(self) -> "Features":
+        """A copy in memory of its own."""
+        pooled = self.pooled.clone() if self.pooled is not None else None
+        return Features(self.logits.clone(), pooled, tuple(each.clone() for each in self.maps))
+
 
 class Network(nn.Module):
     """A classifier with its input format. `module.state_dict()` has the keys of the plain library model.
@@ -62,7 +74,7 @@ class Network(nn.Module):
         self.num_classes = num_classes
         self.with_input(input)
         self._discover()
-        self._compiled: CompiledFeatures | None = None
+        self._compiled: CompiledFeatures[Features] | None = None
 
     def compile_features(self, notice: Callable[[str], None] | None = None) -> None:
         """Compile `features` with torch.compile from now on; `notice` is called with the reason if that fails."""

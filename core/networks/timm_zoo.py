@@ -12,7 +12,7 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from timm.data import ImageNetInfo, infer_imagenet_subset
 from timm.models import PretrainedCfg
-from torch import nn
+from torch import Tensor, nn
 
 from core.errors import RetortError
 from core.networks.network import InputFormat
@@ -94,7 +94,7 @@ def _with_weights(
     except RetortError:
         raise
     except Exception as error:  # the hub's client raises many kinds
-        raise unavailable(f"timm/{name}", config.hf_hub_id or config.url or "timm", _root(error)) from error
+        raise unavailable(f"timm/{name}", config.hf_hub_id or str(config.url or "timm"), _root(error)) from error
 
 
 def _safe_file(config: PretrainedCfg, folder: str | None) -> str | None:
@@ -120,6 +120,11 @@ def _input_format(module: nn.Module, image_size: int | None) -> InputFormat:
     mode: Literal["bilinear", "bicubic"] = "bicubic" if config["interpolation"] == "bicubic" else "bilinear"
     size = image_size or config["input_size"][-1]
     return InputFormat(size, tuple(config["mean"]), tuple(config["std"]), mode)
+
+
+def current_names(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A timm checkpoint as it is: timm itself renames what it downloads, and its files have today's names."""
+    return state
 
 
 def classes(name: str) -> tuple[str, ...] | None:
