@@ -10,10 +10,10 @@ import fsspec
 
 from core.data.archives import check_name, check_storable
 from core.data.landing import landing
-from core.data.reason import Unreachable
 from core.data.tree import READ_BYTES
 from core.errors import DatasetInvalid, DiskFull
 from core.policy import Policy
+from core.spec.uris.reason import Unreachable
 
 NUM_TRANSFERS = 8
 # What the stores call an object's version; the name, size and one of these tell whether it must be downloaded again.

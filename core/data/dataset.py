@@ -23,6 +23,7 @@ from core.data.splits import SPLITS, Splits, split
 from core.errors import DatasetInvalid
 from core.events import DatasetFacts, JobWarning
 from core.spec import DatasetSpec
+from core.spec.uris.redaction import redacted
 from core.system.workspace import Workspace
 
 MAX_NAMED = 20
@@ -160,7 +161,7 @@ class Source:
     def _facts(self, kept: Splits, canvas_size: int, fingerprint: str, unreadable: list[str]) -> DatasetFacts:
         counts = {name: Counter(record.label for record in kept[name]) for name in SPLITS}
         return DatasetFacts(
-            uri=uri.redacted(self.spec.uri),
+            uri=redacted(self.spec.uri),
             format=self.format,
             fingerprint=fingerprint,
             classes=list(self.classes),

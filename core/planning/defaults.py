@@ -46,7 +46,7 @@ def resolve(
     for it. Raises SpecInvalid for a batch larger than the training split.
     """
     training = spec.training.model_copy(update={"optimizer": _optimizer(spec, is_convolutional)})
-    student = ResolvedStudent(architecture=architecture, weights=_initial_weights(spec, is_kin))
+    student = _student(spec, architecture, is_kin)
     batch_size = _batch_size(training, num_train)
     steps_per_epoch = num_train // batch_size
     epochs = _epochs(training, num_train, steps_per_epoch)
@@ -171,6 +171,15 @@ def _weight_decay(training: TrainingSpec) -> float:
     if training.weight_decay != "auto":
         return training.weight_decay
     return WEIGHT_DECAY[training.optimizer]
+
+
+def _student(spec: JobSpec, architecture: str, is_kin: bool) -> ResolvedStudent:
+    """The student with its architecture and its initial weights, and how these find their layers."""
+    weights = _initial_weights(spec, is_kin)
+    weights_map = spec.student.weights_map
+    if spec.teacher is not None and weights == spec.teacher.weights and spec.student.weights in (None, "auto"):
+        weights_map = spec.teacher.weights_map
+    return ResolvedStudent(architecture=architecture, weights=weights, weights_map=weights_map)
 
 
 def _initial_weights(spec: JobSpec, is_kin: bool) -> str | None:

@@ -47,7 +47,7 @@ def test_every_route_answers_nonsense_with_a_problem(api):
 def test_405_names_all_methods_of_the_path(api, problem):
     answer = api.put("/v1/jobs")
     problem(answer, 405, "METHOD_NOT_ALLOWED")
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -1,7 +1,5 @@
 """The table of the demo: teacher, student and baselines on the customer's classes, from metrics.json."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 from retort import tables, units
@@ -19,13 +17,15 @@ COLUMNS = (
 )
 
 
-def compare(folder: Path) -> None:
-    """Print the comparison of the job whose files are in `folder`. Latency: median of one image on one CPU thread."""
-    facts = json.loads((folder / "metrics.json").read_text())
+NAMES = {"scratch": "scratch", "finetune": "fine-tuned large", "finetune_student": "fine-tuned small"}
+
+
+def compare(facts: dict[str, Any]) -> None:
+    """Print the networks of a job, from the content of its metrics.json. Latency: median of one image on one thread."""
     networks = {
         "teacher": facts["teacher"],
         f"student ({facts['metrics']['method']})": facts["metrics"],
-        **facts["baselines"],
+        **{NAMES[name]: network for name, network in facts["baselines"].items()},
     }
     tables.show(COLUMNS, [_row(name, network) for name, network in networks.items()])
 

@@ -7,14 +7,13 @@ import numpy as np
 
 from core.data.listing import Listing, Record
 from core.errors import DatasetInvalid, unknown
-
-NAMES = ("digits",)
+from core.spec.names import BUILTIN_DATASETS
 
 
 def read(name: str) -> Listing:
     """`digits`: the 1,797 handwritten digits that scikit-learn carries, 8 x 8 pixels, ten classes."""
-    if name not in NAMES:
-        raise DatasetInvalid(unknown("built-in dataset", name, NAMES), pointer="/dataset/uri")
+    if name not in BUILTIN_DATASETS:
+        raise DatasetInvalid(unknown("built-in dataset", name, BUILTIN_DATASETS), pointer="/dataset/uri")
     rows = _digits()
     # Grey levels run from 0 to 16.
     images = np.rint(rows[:, :64].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from core.data import addresses, web
+from core.data import web
 from core.data.uri import fetch
 from core.errors import DatasetUnreachable
 from core.policy import Policy
+from core.spec.uris import addresses
 from core.system.workspace import Workspace
 
 PUBLIC_ONLY = Policy(private_addresses=False)

@@ -7,6 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from core.data.dataset import Source
+from core.data.readers import builtin
 from core.errors import DatasetInvalid
 
 Open = Callable[..., Source]
@@ -27,6 +28,6 @@ def test_digits_are_scikit_learns(open_source: Open, by_name):
         assert np.abs(image[0] / 255 * 16 - expected.images[index]).max() < 0.04
 
 
-def test_an_unknown_builtin_names_the_known(open_source: Open):
+def test_an_unknown_builtin_names_the_known() -> None:
     with pytest.raises(DatasetInvalid, match=r"'digit'. Did you mean 'digits'"):
-        open_source("builtin:digit")
+        builtin.read("digit")
