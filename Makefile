@@ -6,7 +6,7 @@ NODE := node_modules/.bin
 PRETTY := web package.json tsconfig.json eslint.config.js
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up check test lint format docs lock clean
+.PHONY: catalogue help setup demo up check test lint format docs lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -26,8 +26,8 @@ up: setup ## run the service on http://127.0.0.1:8000 with its data in ./var
 # All tests together are shared by a process for every core. At most four: each of them loads PyTorch.
 SHARED := -n logical --maxprocesses 4 --dist loadfile
 
-check: lint ## what to wait for before a commit: style, types, arrows and the quick tests, in three minutes on two cores
-	$(RUN) -m pytest $(SHARED) -m "not slow"
+check: lint ## what to wait for before a commit: lint and the quick tests that need no server
+	$(RUN) -m pytest $(SHARED) -m "not slow and not servers"
 
 test: $(VENV)/.test ## run all tests; PYTEST_ARGS=... narrows them
 	$(RUN) -m pytest $(or $(PYTEST_ARGS),$(SHARED))
@@ -54,6 +54,9 @@ format: $(VENV)/.test node_modules/.package-lock.json ## let ruff and prettier r
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 	$(NODE)/prettier --write $(PRETTY)
+
+catalogue: $(VENV)/.test ## write store/catalogue.json anew, after a change of networks or of the locked libraries
+	$(RUN) -m core catalogue > store/catalogue.json.new && mv store/catalogue.json.new store/catalogue.json
 
 docs: $(VENV)/.test ## write the pages of docs/reference anew from the code
 	$(RUN) -m docs.generator

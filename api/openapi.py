@@ -51,7 +51,6 @@ _PROBLEMS = {
     "HOST_UNTRUSTED": (421, "this server is not 'elsewhere.example'"),
     "DATABASE_UNAVAILABLE": (503, "The database does not answer."),
     "SCHEMA_BEHIND": (503, "the database has no schema; run python -m migrations"),
-    "CATALOGUE_UNPUBLISHED": (503, "no worker has published its catalogue of students yet"),
     "INTERNAL": (500, "Retort failed. Its log has the cause under the id that `instance` ends with."),
 }
 EVERYWHERE = ("HOST_UNTRUSTED", "DATABASE_UNAVAILABLE", "INTERNAL")

@@ -2,7 +2,8 @@
 
 import re
 
-_RANGE = re.compile(r"bytes=\s*(\d*)\s*-\s*(\d*)\s*$", re.IGNORECASE)
+# Numbers of more digits are beyond any file; such a range is ignored, as the RFC allows.
+_RANGE = re.compile(r"bytes=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*$", re.IGNORECASE)
 
 
 class Unsatisfiable(Exception):

@@ -18,9 +18,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.hosts > 1 and not options.rendezvous:
         parser.error(f"--hosts {options.hosts} need --rendezvous HOST:PORT, where they meet")
     if options.command == "catalogue":
-        from core.networks.catalogue import catalogue
+        from core.networks.catalogue import as_text, catalogue
 
-        print(json.dumps(catalogue()))
+        print(as_text(catalogue()))
         return 0
     if options.command == "wait":
         from core.process.standby import wait_for_job

@@ -1,5 +1,10 @@
-"""Publishes what an engine offers (students, teachers), once per version: the API has no torch to ask."""
+"""Publishes what an engine offers (students, teachers) where it differs from the catalogue that Retort ships.
 
+The API has no torch to ask. An engine is asked once per version, and only where the libraries are not those of the
+shipped catalogue.
+"""
+
+import importlib.metadata
 import json
 import logging
 import os
@@ -10,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from store.catalogues import catalogue, publish_catalogue
+from store.catalogues import catalogue, publish_catalogue, shipped
 from store.database import Database
 from worker.environment import engine_environment
 
@@ -25,15 +30,15 @@ NICENESS = 15  # a job that waits is more urgent
 def publish(
     database: Database, engine: Sequence[str], version: str, allowed: Sequence[str], stop: threading.Event
 ) -> bool:
-    """Ask an engine and publish its answer, unless this version has been published; whether it was.
+    """Publish the catalogue of this version, unless that was done; whether it was done now.
 
-    Ends the engine and returns when `stop` is set.
+    Ends the engine that is asked and returns when `stop` is set.
     """
     with database.read() as session:
         known = catalogue(session, VERSION)
     if known is not None and known.data == version:
         return False
-    catalogues = _ask([*engine, "catalogue"], allowed, stop)
+    catalogues = shipped() if _is_shipped() else _ask([*engine, "catalogue"], allowed, stop)
     if catalogues is None:
         return False
     with database.begin() as session:
@@ -41,6 +46,18 @@ def publish(
             publish_catalogue(session, kind, data)
         publish_catalogue(session, VERSION, version)
     return True
+
+
+def _is_shipped() -> bool:
+    """Whether the libraries installed here are those that the shipped catalogue was made with."""
+    return all(_version_of(name) == version for name, version in shipped()["libraries"].items())
+
+
+def _version_of(library: str) -> str | None:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _ask(command: Sequence[str], allowed: Sequence[str], stop: threading.Event) -> dict[str, Any] | None:

@@ -5,7 +5,6 @@ import json
 from fastapi import APIRouter, Response
 
 from api.dependencies import DatabaseDep
-from api.errors import unavailable
 from api.examples import CATALOGUE, METHOD_LIST
 from api.openapi import EVERYWHERE, job_schema, problems, success
 from api.schemas.service import CatalogueView, MethodList, MethodView
@@ -14,10 +13,7 @@ from store.catalogues import catalogue
 from store.database import Database
 
 router = APIRouter(tags=["catalogues"])
-_PUBLISHED = {
-    200: success("The networks", CATALOGUE),
-    **problems(*EVERYWHERE, "CATALOGUE_UNPUBLISHED"),
-}
+_PUBLISHED = {200: success("The networks", CATALOGUE), **problems(*EVERYWHERE)}
 
 
 @router.get(
@@ -31,13 +27,13 @@ async def list_methods() -> MethodList:
 
 @router.get("/v1/teachers", response_model=CatalogueView, responses=_PUBLISHED)
 def list_teachers(database: DatabaseDep) -> CatalogueView:
-    """List the networks that may teach, with their sizes. Workers publish them when they start."""
+    """List the networks that may teach, with their sizes."""
     return _catalogue(database, "teachers")
 
 
 @router.get("/v1/students", response_model=CatalogueView, responses=_PUBLISHED)
 def list_students(database: DatabaseDep) -> CatalogueView:
-    """List the networks that may learn, and what each size stands for. Workers publish them when they start."""
+    """List the networks that may learn, and what each size stands for."""
     return _catalogue(database, "students")
 
 
@@ -60,9 +56,7 @@ def _catalogue(database: Database, kind: str) -> CatalogueView:
     with database.read() as session:
         published = catalogue(session, kind)
     if published is None:
-        raise unavailable(
-            "CATALOGUE_UNPUBLISHED", f"no worker has published its catalogue of {kind} yet; one does so when it starts"
-        )
+        raise LookupError(f"no catalogue of {kind} is shipped")
     return CatalogueView(data=published.data, published_at=published.published_at)
 
 

@@ -29,7 +29,10 @@ class ListQuery(BaseModel):
 
     state: list[State] = Field([], description="repeatable: in any of these states")
     label: list[str] = Field(
-        [], description="repeatable, `key=value`: with all of these labels", examples=[["team=retail"]]
+        [],
+        max_length=16,  # each is a subquery of the database
+        description="repeatable, `key=value`: with all of these labels",
+        examples=[["team=retail"]],
     )
     limit: int = Field(20, ge=1, le=200)
     after: str | None = Field(None, max_length=64, description="`next_cursor` of the page before")

@@ -88,7 +88,7 @@ class Service:
         return cast(list[MethodView], await self._data("/v1/methods"))
 
     async def teachers(self) -> list[dict[str, Any]]:
-        """The teachers known by name. Raises ServerFailed (CATALOGUE_UNPUBLISHED) before a worker has started."""
+        """The teachers known by name."""
         return cast(list[dict[str, Any]], await self._data("/v1/teachers"))
 
     async def students(self) -> list[dict[str, Any]]:
@@ -98,10 +98,6 @@ class Service:
     async def workers(self) -> list[WorkerView]:
         """The workers that have announced themselves and not left, the oldest first."""
         return cast(list[WorkerView], await self._data("/v1/workers"))
-
-    async def version(self) -> str:
-        """The version of the service."""
-        return str((await self._connection.json("GET", "/openapi.json"))["info"]["version"])
 
     async def _data(self, path: str) -> Any:
         return (await self._connection.json("GET", path))["data"]

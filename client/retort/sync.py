@@ -102,4 +102,3 @@ class Retort(Facade):
     teachers = blocking(Service.teachers)
     students = blocking(Service.students)
     workers = blocking(Service.workers)
-    version = blocking(Service.version)

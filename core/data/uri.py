@@ -1,4 +1,4 @@
-"""From a URI to a local file or folder: the one place where the engine reads from outside."""
+"""Fetches a URI into a local file or folder. This is the only place where the engine reads from outside."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""http(s): downloads, whole or not at all, and not again while the server says that nothing changed."""
+"""Downloads over http(s): atomic, and not repeated while the server says that the file has not changed."""
 
 import hashlib
 import http.client
@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from core.data.landing import landing
 from core.data.tree import READ_BYTES, file_sha256
+from core.files.atomic import atomic_path
 from core.policy import Policy
 from core.spec.uris.reason import Unreachable
 from core.spec.uris.web import Interrupted, request
@@ -52,10 +52,10 @@ def _download(url: str, target: Path, policy: Policy) -> Path:
         if response.status != 200:
             kind = Interrupted if response.status >= 500 or response.status == 429 else Unreachable
             raise kind(f"the server answers {response.status} {response.reason}")
-        with landing(target) as temporary:
+        with atomic_path(target) as temporary:
             sha256 = _receive(response, temporary, policy.max_download_bytes)
         receipt = Receipt(response.getheader("ETag"), response.getheader("Last-Modified"), sha256)
-    with landing(_receipt_path(target)) as temporary:
+    with atomic_path(_receipt_path(target)) as temporary:
         temporary.write_text(json.dumps(asdict(receipt)))
     return target
 

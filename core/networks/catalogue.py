@@ -1,5 +1,7 @@
 """The lists of students and teachers that workers publish, each with its parameters, MACs and bytes."""
 
+import importlib.metadata
+import json
 from typing import Any
 
 from core.networks import cifar, timm_zoo, torchvision_zoo
@@ -10,11 +12,27 @@ from core.networks.zoo import CIFAR_CLASSES, CIFAR_SIZE, architectures
 LARGE_SIZE, LARGE_CLASSES = 224, 1000
 
 
-def catalogue() -> dict[str, list[Any]]:
-    """{"students": rows, "teachers": rows, "architectures": names} as JSON. Figures of timm networks that would need
-    building the network are null. `architectures` has all names, with or without published weights.
+LIBRARIES = ("timm", "torchvision")
+
+
+def catalogue() -> dict[str, Any]:
+    """{"students": rows, "teachers": rows, "architectures": names, "libraries": versions} as JSON. Figures of timm
+    networks that would need building the network are null. `architectures` has all names, with or without published
+    weights; `libraries` are those that the rows depend on.
     """
-    return {"students": students(), "teachers": teachers(), "architectures": architectures()}
+    libraries = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {"students": students(), "teachers": teachers(), "architectures": architectures(), "libraries": libraries}
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """A catalogue as JSON with one row or name a line, so that two versions can be compared by line."""
+    return "{" + ",\n".join(f"{json.dumps(kind)}: {_lines(rows)}" for kind, rows in found.items()) + "}"
+
+
+def _lines(rows: Any) -> str:
+    if not isinstance(rows, list):
+        return json.dumps(rows)
+    return "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]"
 
 
 def students() -> list[dict[str, Any]]:

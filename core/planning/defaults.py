@@ -188,8 +188,8 @@ def _initial_weights(spec: JobSpec, is_kin: bool) -> str | None:
     """
     given = spec.student.weights
     if _tunes(spec.method) and given in (None, "auto"):
-        of_teacher = spec.student.size == "same" and spec.teacher is not None
-        return (spec.teacher.weights if of_teacher else None) or "published"
+        teachers_own = spec.teacher.weights if spec.student.size == "same" and spec.teacher is not None else None
+        return teachers_own or "published"
     if given != "auto":
         return given
     return "teacher" if is_kin and "teacher" in needs_of(spec.method) else None

@@ -168,3 +168,9 @@ def test_warnings_are_in_the_job_its_list_and_its_events(
     assert api.get("/v1/jobs").json()["data"][0]["warnings"] == [shown]
     events = api.get(f"/v1/jobs/{job.id}/events").json()["data"]
     assert [event["data"]["warning"] for event in events if event["kind"] == "warning"] == [shown]
+
+
+def test_more_labels_than_a_query_takes_are_refused(api: TestClient, problem: Callable[..., dict[str, Any]]) -> None:
+    labels = [("label", f"k{number}=v") for number in range(160)]
+    problem(api.get("/v1/jobs", params=labels), 422, "PARAMETER_INVALID")
+    assert api.get("/v1/jobs", params=labels[:16]).status_code == 200

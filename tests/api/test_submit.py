@@ -3,14 +3,19 @@
 import gzip
 import json
 import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from store import jobs, leases, queries
 from store.catalogues import publish_catalogue
+from store.database import Database
+from store.values import Job, Lease
 
 
-def test_the_smallest_job_is_three_strings(api, database, smallest):
+def test_the_smallest_job_is_three_strings(api: TestClient, database: Database, smallest: dict[str, Any]) -> None:
     response = api.post("/v1/jobs", json=smallest)
     assert response.status_code == 201
     job = response.json()
@@ -23,7 +28,7 @@ def test_the_smallest_job_is_three_strings(api, database, smallest):
         assert jobs.get(session, job["id"]).state == "queued"
 
 
-def test_every_wrong_place_is_named(api, problem):
+def test_every_wrong_place_is_named(api: TestClient, problem: Callable[..., dict[str, Any]]) -> None:
     body = {"teacher": "torchvision/resnet50", "datase": "x", "student": "smal", "training": {"epochs": -1}}
     document = problem(api.post("/v1/jobs", json=body), 422, "SPEC_INVALID")
     places = {place["pointer"]: place["detail"] for place in document["errors"]}
@@ -47,13 +52,17 @@ def test_every_wrong_place_is_named(api, problem):
         (b'"small"', 422, "SPEC_INVALID"),
     ],
 )
-def test_what_is_no_job_is_refused(api, problem, body, status, code):
+def test_what_is_no_job_is_refused(
+    api: TestClient, problem: Callable[..., dict[str, Any]], body: Any, status: int, code: str
+) -> None:
     problem(api.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"}), status, code)
 
 
 @pytest.mark.parametrize("escape", ["\\u0000", "\\ud800"])
 @pytest.mark.parametrize("field", ["name", "labels"])
-def test_text_that_no_database_stores_is_refused(api, problem, smallest, field, escape):
+def test_text_that_no_database_stores_is_refused(
+    api: TestClient, problem: Callable[..., dict[str, Any]], smallest: dict[str, Any], field: str, escape: str
+) -> None:
     value = f'"a{escape}"' if field == "name" else f'{{"k": "a{escape}"}}'
     body = json.dumps(smallest)[:-1] + f', "{field}": {value}}}'
     response = api.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
@@ -61,22 +70,26 @@ def test_text_that_no_database_stores_is_refused(api, problem, smallest, field, 
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "", "application/x-www-form-urlencoded", "application/jsonx"])
-def test_another_content_type_is_refused(api, problem, smallest, content_type):
+def test_another_content_type_is_refused(
+    api: TestClient, problem: Callable[..., dict[str, Any]], smallest: dict[str, Any], content_type: str
+) -> None:
     response = api.post("/v1/jobs", content=json.dumps(smallest), headers={"Content-Type": content_type})
     problem(response, 415, "CONTENT_TYPE_UNSUPPORTED")
 
 
-def test_a_content_type_with_parameters_is_taken(api, smallest):
+def test_a_content_type_with_parameters_is_taken(api: TestClient, smallest: dict[str, Any]) -> None:
     headers = {"Content-Type": "application/json; charset=utf-8"}
     assert api.post("/v1/jobs", content=json.dumps(smallest), headers=headers).status_code == 201
 
 
-def test_a_body_that_is_too_large_is_refused(api, problem, smallest):
+def test_a_body_that_is_too_large_is_refused(
+    api: TestClient, problem: Callable[..., dict[str, Any]], smallest: dict[str, Any]
+) -> None:
     problem(api.post("/v1/jobs", json={**smallest, "name": "x" * 2**20}), 413, "BODY_TOO_LARGE")
 
 
-def test_a_body_that_is_too_large_in_pieces_is_refused(api, problem):
-    def pieces():
+def test_a_body_that_is_too_large_in_pieces_is_refused(api: TestClient, problem: Callable[..., dict[str, Any]]) -> None:
+    def pieces() -> Iterator[Any]:
         for _ in range(17):
             yield b" " * 65536
 
@@ -84,7 +97,7 @@ def test_a_body_that_is_too_large_in_pieces_is_refused(api, problem):
     problem(response, 413, "BODY_TOO_LARGE")
 
 
-def test_the_same_key_and_body_make_one_job(api, smallest):
+def test_the_same_key_and_body_make_one_job(api: TestClient, smallest: dict[str, Any]) -> None:
     headers = {"Idempotency-Key": "k-1"}
     first = api.post("/v1/jobs", json=smallest, headers=headers)
     # spacing and the order of keys make no other body
@@ -96,7 +109,9 @@ def test_the_same_key_and_body_make_one_job(api, smallest):
     assert len(api.get("/v1/jobs").json()["data"]) == 1
 
 
-def test_the_same_key_with_another_body_is_refused(api, problem, smallest):
+def test_the_same_key_with_another_body_is_refused(
+    api: TestClient, problem: Callable[..., dict[str, Any]], smallest: dict[str, Any]
+) -> None:
     headers = {"Idempotency-Key": "k-1"}
     api.post("/v1/jobs", json=smallest, headers=headers)
     response = api.post("/v1/jobs", json={**smallest, "student": "nano"}, headers=headers)
@@ -104,15 +119,17 @@ def test_the_same_key_with_another_body_is_refused(api, problem, smallest):
 
 
 @pytest.mark.parametrize("key", ["", "a" * 256, "h\xe9"])
-def test_a_bad_key_is_refused(api, problem, smallest, key):
+def test_a_bad_key_is_refused(
+    api: TestClient, problem: Callable[..., dict[str, Any]], smallest: dict[str, Any], key: Any
+) -> None:
     headers = {"Idempotency-Key": key.encode("latin-1")}
     problem(api.post("/v1/jobs", json=smallest, headers=headers), 400, "IDEMPOTENCY_KEY_INVALID")
 
 
-def test_twelve_at_once_with_one_key_make_one_job(api, smallest):
+def test_twelve_at_once_with_one_key_make_one_job(api: TestClient, smallest: dict[str, Any]) -> None:
     answers = []
 
-    def submit():
+    def submit() -> None:
         answers.append(api.post("/v1/jobs", json=smallest, headers={"Idempotency-Key": "k"}))
 
     threads = [threading.Thread(target=submit) for _ in range(12)]
@@ -124,7 +141,9 @@ def test_twelve_at_once_with_one_key_make_one_job(api, smallest):
     assert len({answer.json()["id"] for answer in answers}) == 1
 
 
-def test_an_unknown_architecture_is_refused_with_near_misses(api, problem, write, smallest):
+def test_an_unknown_architecture_is_refused_with_near_misses(
+    api: TestClient, problem: Callable[..., dict[str, Any]], write: Callable[..., Any], smallest: dict[str, Any]
+) -> None:
     write(publish_catalogue, "architectures", ["cifar/resnet56", "cifar/wrn_16_2", "timm/vit_tiny_patch16_224"])
     for part, name, meant in (
         ("teacher", "cifar/resent56", "cifar/resnet56"),
@@ -144,20 +163,32 @@ def test_an_unknown_architecture_is_refused_with_near_misses(api, problem, write
         assert api.post("/v1/jobs", json={**smallest, "teacher": "cifar/resnet56", "student": name}).status_code == 201
 
 
-def test_any_architecture_passes_while_no_catalogue_is_published(api, smallest):
-    assert api.post("/v1/jobs", json={**smallest, "teacher": "timm/anything"}).status_code == 201
+def test_an_unknown_architecture_is_refused_before_any_worker_came(
+    api: TestClient, problem: Callable[..., dict[str, Any]], smallest: dict[str, Any]
+) -> None:
+    problem(api.post("/v1/jobs", json={**smallest, "teacher": "timm/anything"}), 422, "ARCHITECTURE_UNKNOWN")
 
 
-def test_a_dataset_id_is_refused_while_there_is_no_upload(api, problem, smallest):
+def test_a_dataset_id_is_refused_while_there_is_no_upload(
+    api: TestClient, problem: Callable[..., dict[str, Any]], smallest: dict[str, Any]
+) -> None:
     document = problem(api.post("/v1/jobs", json={**smallest, "dataset": "dataset:abc"}), 422, "SPEC_INVALID")
     assert document["errors"][0]["pointer"] == "/dataset/uri"
 
 
-def test_an_earlier_job_teaches_once_it_has_succeeded(api, problem, put, work, write, database, smallest):
+def test_an_earlier_job_teaches_once_it_has_succeeded(
+    api: TestClient,
+    problem: Callable[..., dict[str, Any]],
+    put: Callable[..., Job],
+    work: Callable[[Job], Lease],
+    write: Callable[..., Any],
+    database: Database,
+    smallest: dict[str, Any],
+) -> None:
     teacher = put(name="teacher")
     body = {**smallest, "teacher": f"job:{teacher.id}"}
 
-    def detail(body):
+    def detail(body: Any) -> tuple[Any, ...]:
         place = problem(api.post("/v1/jobs", json=body), 422, "SPEC_INVALID")["errors"][0]
         return place["pointer"], place["detail"]
 
@@ -170,7 +201,14 @@ def test_an_earlier_job_teaches_once_it_has_succeeded(api, problem, put, work, w
     assert detail({**smallest, "student": student})[0] == "/student/weights"
 
 
-def test_an_earlier_jobs_model_is_taken(api, put, work, write, database, smallest):
+def test_an_earlier_jobs_model_is_taken(
+    api: TestClient,
+    put: Callable[..., Job],
+    work: Callable[[Job], Lease],
+    write: Callable[..., Any],
+    database: Database,
+    smallest: dict[str, Any],
+) -> None:
     import io
 
     from store import blobs
@@ -197,14 +235,23 @@ def test_an_earlier_jobs_model_is_taken(api, put, work, write, database, smalles
         ({"dataset": {"uri": "s3://a/b", "target_uri": "dataset:d"}, "method": "kd_uda"}, "/dataset/target_uri", "yet"),
     ],
 )
-def test_a_method_that_lacks_what_it_needs_is_refused_at_its_place(api, problem, smallest, lacking, pointer, words):
+def test_a_method_that_lacks_what_it_needs_is_refused_at_its_place(
+    api: TestClient,
+    problem: Callable[..., dict[str, Any]],
+    smallest: dict[str, Any],
+    lacking: dict[str, Any],
+    pointer: str,
+    words: str,
+) -> None:
     for path in ("/v1/jobs", "/v1/jobs/plan"):
         places = problem(api.post(path, json=smallest | lacking), 422, "SPEC_INVALID")["errors"]
         assert [place["pointer"] for place in places] == [pointer]
         assert words in places[0]["detail"]
 
 
-def test_every_method_that_needs_more_than_labels_is_refused_without_it(api, smallest):
+def test_every_method_that_needs_more_than_labels_is_refused_without_it(
+    api: TestClient, smallest: dict[str, Any]
+) -> None:
     """Found from what the catalogue says of each method, so that a new one cannot be forgotten."""
     gives = {
         "teacher": {"teacher": "torchvision/resnet50"},
@@ -229,7 +276,15 @@ def test_every_method_that_needs_more_than_labels_is_refused_without_it(api, sma
             assert api.post("/v1/jobs", json=body).status_code == 422, (method["name"], left_out)
 
 
-def test_an_earlier_jobs_checkpoints_are_followed_if_it_kept_any(api, problem, put, work, write, database, smallest):
+def test_an_earlier_jobs_checkpoints_are_followed_if_it_kept_any(
+    api: TestClient,
+    problem: Callable[..., dict[str, Any]],
+    put: Callable[..., Job],
+    work: Callable[[Job], Lease],
+    write: Callable[..., Any],
+    database: Database,
+    smallest: dict[str, Any],
+) -> None:
     import io
 
     from store import blobs
@@ -248,14 +303,14 @@ def test_an_earlier_jobs_checkpoints_are_followed_if_it_kept_any(api, problem, p
     assert answers[1].status_code == 201
 
 
-def test_a_list_of_methods_is_one_method_of_several_terms(api, smallest):
+def test_a_list_of_methods_is_one_method_of_several_terms(api: TestClient, smallest: dict[str, Any]) -> None:
     job = api.post("/v1/jobs", json={**smallest, "method": ["kd", {"name": "skd", "weight": 3}]}).json()
     assert job["spec"]["method"]["name"] == "combined"
     assert [term["name"] for term in job["spec"]["method"]["terms"]] == ["kd", "skd"]
     assert job["spec"]["method"]["terms"][1]["weight"] == 3
 
 
-def test_nothing_is_stored_for_a_refused_job(api, database, smallest):
+def test_nothing_is_stored_for_a_refused_job(api: TestClient, database: Database, smallest: dict[str, Any]) -> None:
     api.post("/v1/jobs", json={**smallest, "student": "smal"})
     with database.read() as session:
         assert sum(queries.count_jobs(session).values()) == 0
@@ -263,7 +318,9 @@ def test_nothing_is_stored_for_a_refused_job(api, database, smallest):
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, identity", "x"])
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/plan"])
-def test_an_encoded_body_is_refused_with_what_is_allowed(api, problem, path, encoding):
+def test_an_encoded_body_is_refused_with_what_is_allowed(
+    api: TestClient, problem: Callable[..., dict[str, Any]], path: str, encoding: str
+) -> None:
     body = gzip.compress(b"{}")
     response = api.post(path, content=body, headers={"Content-Type": "application/json", "Content-Encoding": encoding})
     detail = problem(response, 415, "CONTENT_ENCODING_UNSUPPORTED")["detail"]
@@ -271,11 +328,17 @@ def test_an_encoded_body_is_refused_with_what_is_allowed(api, problem, path, enc
     assert response.headers["accept-encoding"] == "identity"
 
 
-def test_a_body_that_says_it_is_not_encoded_is_taken(api, smallest):
+def test_a_body_that_says_it_is_not_encoded_is_taken(api: TestClient, smallest: dict[str, Any]) -> None:
     assert api.post("/v1/jobs", json=smallest, headers={"Content-Encoding": "identity"}).status_code == 201
 
 
-def test_an_unknown_name_is_told_once(api, database, write, problem, smallest):
+def test_an_unknown_name_is_told_once(
+    api: TestClient,
+    database: Database,
+    write: Callable[..., Any],
+    problem: Callable[..., dict[str, Any]],
+    smallest: dict[str, Any],
+) -> None:
     write(publish_catalogue, "architectures", ["cifar/resnet56", "torchvision/resnet50"])
     document = problem(api.post("/v1/jobs", json={**smallest, "teacher": "cifr/resnet56"}), 422, "SPEC_INVALID")
     assert document["detail"] == "; ".join(f"{item['pointer']}: {item['detail']}" for item in document["errors"])

@@ -78,7 +78,7 @@ def test_no_step_waits_for_the_device(
 
     run = prepared.student
     trainer = build_trainer(prepared, run, run.method, lambda step, values: None, after_step)
-    assert trainer.course.report_interval > LAST_CHECKED
+    assert trainer.plan.report_interval > LAST_CHECKED
     try:
         trainer.run()
     finally:

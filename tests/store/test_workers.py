@@ -54,7 +54,8 @@ def test_the_long_silent_are_forgotten(bench: Bench) -> None:
 
 
 def test_the_last_catalogue_stands(bench: Bench) -> None:
-    assert bench.read(catalogues.catalogue, "students") is None
+    assert bench.read(catalogues.catalogue, "students").data == catalogues.shipped()["students"]
+    assert bench.read(catalogues.catalogue, "version") is None
     bench.do(catalogues.publish_catalogue, "students", {"students": [{"name": "nano", "num_params": 78_042}]})
     bench.do(catalogues.publish_catalogue, "teachers", [])
     bench.do(catalogues.publish_catalogue, "students", {"students": []})

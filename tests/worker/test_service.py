@@ -58,7 +58,7 @@ def test_jobs_are_run_one_at_a_time_and_a_plan_beside_them(
     with database.read() as session:
         (worker,) = workers.list_workers(session)
         assert worker.alive and worker.slots == 1 and "cpu" in worker.devices
-        assert catalogue(session, "students").data == [{"name": "nano"}]
+        assert catalogue(session, "version") is not None
 
 
 def test_two_workers_run_each_job_once(start_worker: Any, submit: Any, look: Look, wait_for: Any) -> None:

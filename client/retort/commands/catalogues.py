@@ -2,22 +2,15 @@
 
 import fnmatch
 import json
-import time
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from retort import output, units
 from retort.commands.options import DEFAULT, AsJson, Url, connect
-from retort.errors import ServerFailed
 from retort.models import MethodView, WorkerView
-from retort.tables import Column
-from retort.tables import show as show_table
+from retort.tables import Column, show_table
 
-# A worker measures its networks when it starts for the first time, which takes up to a minute on a slow machine.
-CATALOGUE_PATIENCE_SECONDS = 120.0
-CATALOGUE_PAUSE_SECONDS = 1.0
 TEACHERS_SHOWN = 30
 
 METHOD_COLUMNS = (Column("method"), Column("needs", narrow="fold"), Column("what it does", narrow="fold"))
@@ -73,7 +66,7 @@ def methods(
 def students(url: Url = DEFAULT, as_json: AsJson = False) -> None:
     """List the student sizes with what they cost."""
     with connect(url) as retort:
-        entries = _published(retort.students)
+        entries = retort.students()
     rows = [
         (
             entry.get("size"),
@@ -104,7 +97,7 @@ def teachers(
 ) -> None:
     """List the teachers known by name."""
     with connect(url) as retort:
-        entries = _published(retort.teachers)
+        entries = retort.teachers()
     found = [entry for entry in entries if pattern is None or _matches(entry["architecture"], pattern)]
     if not found:
         raise ValueError(f"none of {len(entries):,} teachers has {pattern!r} in its name")
@@ -123,22 +116,6 @@ def workers(url: Url = DEFAULT, as_json: AsJson = False) -> None:
     with connect(url) as retort:
         found = retort.workers()
     output.machine(found) if as_json else show_table(WORKER_COLUMNS, [_worker(one) for one in found])
-
-
-def _published(ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """The catalogue, once a worker has published it."""
-    deadline = time.monotonic() + CATALOGUE_PATIENCE_SECONDS
-    told = False
-    while True:
-        try:
-            return ask()
-        except ServerFailed as error:
-            if error.code != "CATALOGUE_UNPUBLISHED" or time.monotonic() > deadline:
-                raise
-        if not told:
-            output.notice("waiting for a worker to publish its networks, which it does at its first start")
-            told = True
-        time.sleep(CATALOGUE_PAUSE_SECONDS)
 
 
 def _matches(name: str, pattern: str) -> bool:

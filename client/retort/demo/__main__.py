@@ -39,7 +39,7 @@ SPECIALIZATION = {
     },
     "student": "nano",
     "method": "pkd",
-    "training": {"epochs": 60, "batch_size": 10, "image_size": IMAGE_SIZE},
+    "training": {"epochs": 100, "batch_size": 10, "image_size": IMAGE_SIZE},
     "evaluation": {"baselines": ["scratch", "finetune", "finetune_student"]},
 }
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from retort import tables, units
-from retort.tables import Column
+from retort import units
+from retort.tables import Column, show_table
 
 COLUMNS = (
     Column("network"),
@@ -11,7 +11,6 @@ COLUMNS = (
     Column("top-1", right=True),
     Column("95% interval", right=True),
     Column("params", right=True),
-    Column("MACs", right=True),
     Column("bytes", right=True),
     Column("latency", right=True),
 )
@@ -27,7 +26,7 @@ def compare(facts: dict[str, Any]) -> None:
         f"student ({facts['metrics']['method']})": facts["metrics"],
         **{NAMES[name]: network for name, network in facts["baselines"].items()},
     }
-    tables.show(COLUMNS, [_row(name, network) for name, network in networks.items()])
+    show_table(COLUMNS, [_row(name, network) for name, network in networks.items()])
 
 
 def _row(name: str, network: dict[str, Any]) -> tuple[str, ...]:
@@ -38,7 +37,6 @@ def _row(name: str, network: dict[str, Any]) -> tuple[str, ...]:
         units.percent(test["top1"]),
         units.interval(test["top1_interval"]),
         units.count(network["num_params"]),
-        units.count(network["macs"]),
         units.size(network["bytes"]),
         units.milliseconds(network["latency"]["p50_ms"]),
     )

@@ -1,4 +1,4 @@
-"""Datasets that come with the engine's own libraries, for demonstrations and tests: no network, no file."""
+"""Datasets that are part of the engine's libraries, for trials and tests; they need no network and no file."""
 
 import importlib.util
 from pathlib import Path
@@ -24,7 +24,8 @@ def read(name: str) -> Listing:
 
 def _digits() -> np.ndarray:
     """The table behind sklearn.datasets.load_digits, 1797 x 65: read directly, since importing scikit-learn takes
-    seconds that every engine process would spend."""
+    seconds that every engine process would spend.
+    """
     package = importlib.util.find_spec("sklearn")
     if package is None or package.origin is None:
         raise DatasetInvalid("builtin:digits needs scikit-learn, which is not installed", pointer="/dataset/uri")

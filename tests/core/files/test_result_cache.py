@@ -57,9 +57,8 @@ def test_a_cache_that_cannot_be_used_fails_no_job(tmp_path: Path, caplog: pytest
     (tmp_path / "cache").write_text("a file where a folder should be")
     cache = ResultCache(tmp_path / "cache")
     cache.keep("answer", "a", b"42")
-    assert "not kept for later jobs" in caplog.text
     assert cache.recall("answer", "a") is None
-    assert "cannot be read" in caplog.text
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
 
 
 def test_an_address_tells_contents_apart_and_not_how_they_lie_in_memory() -> None:

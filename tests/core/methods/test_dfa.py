@@ -177,7 +177,7 @@ def test_the_loop_takes_both_halves_from_disjoint_images() -> None:
 
 def test_the_training_after_the_searches_is_as_long_as_the_job_says() -> None:
     trainer = make_trainer(dfa(search_share=0.5), make_training(epochs=2, batch_size=8), num_train=40)
-    assert [stage.end_step - stage.first_step for stage in trainer.course.stages] == [5, 5, 5, 10]
+    assert [stage.end_step - stage.first_step for stage in trainer.plan.stages] == [5, 5, 5, 10]
 
 
 def made_up(make_maps: Any, seed: Any) -> Batch:
@@ -305,7 +305,7 @@ def test_a_search_that_is_cut_ends_as_if_it_had_not_been() -> None:
 
     uncut = build()
     uncut.run()
-    boundaries = [stage.end_step for stage in uncut.course.stages]
+    boundaries = [stage.end_step for stage in uncut.plan.stages]
     for cut_at in (boundaries[0] - 1, boundaries[2]):
         first = build()
 

@@ -97,13 +97,13 @@ def test_the_hint_is_neither_validated_nor_averaged_nor_ends_early() -> None:
 
     def after_step(trainer: Any) -> None:
         if trainer.step in (50, 51):
-            average = {name: value.clone() for name, value in trainer.averaged.average.items()}
+            average = {name: value.clone() for name, value in trainer.ema.average.items()}
             kept[trainer.step] = (snapshot(trainer.method.deployed()), average)
 
     make_trainer(
         fitnet(stages=2, hint_share=10 / 12),
         training,
-        tell=lambda step, values: told.append(step) if "val/top1" in values else None,
+        report_metrics=lambda step, values: told.append(step) if "val/top1" in values else None,
         after_step=after_step,
     ).run()
     assert told[0] == 55 and len(told) == 2

@@ -65,7 +65,7 @@ def test_labels_say_nothing() -> None:
     for shift in (0, 1):
         method = patient()
         trainer = make_trainer(method, make_training(max_steps=3))
-        for stage in trainer.course.stages:
+        for stage in trainer.plan.stages:
             stage.batches.split.labels.add_(shift).remainder_(4)
         trainer.run()
         weights.append(snapshot(method.deployed()))

@@ -92,9 +92,9 @@ def teachers_seen(method: Any, training: Any) -> tuple[Any, ...]:
     said, rates = [], []
 
     def look(trainer: Any) -> None:
-        rates.append(trainer.course.rate_factor(trainer.step - 1))
-        if trainer.step % trainer.course.steps_per_epoch == 0:
-            said.append(trainer.teaching.first.observe(probe).logits)
+        rates.append(trainer.plan.rate_factor(trainer.step - 1))
+        if trainer.step % trainer.plan.steps_per_epoch == 0:
+            said.append(trainer.teachers.first.observe(probe).logits)
 
     make_trainer(method, training, after_step=look).run()
     expected = []

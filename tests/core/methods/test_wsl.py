@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import make_context, make_teaching
+from tiny import make_context, make_frozen_teachers
 
 from core.methods.method import Batch
 from core.methods.wsl import Wsl, sample_weights, weighted_soft_loss
@@ -115,7 +115,7 @@ def test_the_teacher_sees_the_batchs_own_statistics_where_asked() -> None:
     views = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(10))
     context = make_context(image_size=8)
     seen = {
-        mode: make_teaching(Wsl(WslKnobs(teacher_mode=mode), context)).first.observe(views).logits
+        mode: make_frozen_teachers(Wsl(WslKnobs(teacher_mode=mode), context)).first.observe(views).logits
         for mode in ("eval", "train")
     }
     reference = copy.deepcopy(context.teacher)

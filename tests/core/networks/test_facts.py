@@ -2,12 +2,13 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from core.networks.catalogue import catalogue
+from core.networks.catalogue import as_text, catalogue
 from core.networks.facts import measure_network
 from core.networks.network import InputFormat, Network
 from core.networks.zoo import build, outline
@@ -76,3 +77,12 @@ def test_the_catalogue_is_json_with_params_and_macs_and_comes_quickly() -> None:
     assert teachers["cifar/resnet32x4"]["macs"] == pytest.approx(1_083e6, rel=1e-3)
     assert teachers["timm/resnet10t.c3_in1k"]["published_weights"]
     assert not teachers["cifar/resnet32x4"]["published_weights"]
+
+
+def test_the_shipped_catalogue_is_what_the_engine_says() -> None:
+    """Where it is not: `make catalogue`."""
+    shipped = json.loads((Path(__file__).parents[3] / "store" / "catalogue.json").read_text())
+    found = catalogue()
+    if shipped["libraries"] != found["libraries"]:
+        pytest.skip(f"it is for {shipped['libraries']}, installed are {found['libraries']}")
+    assert json.loads(as_text(found)) == shipped

@@ -66,7 +66,7 @@ def test_without_them_it_is_random(digits_teacher: Path, teachers: Any, tmp_path
 def test_the_job_trains_and_says_where_its_student_began(digits_teacher: Path, run_job: Callable[..., Ran]) -> None:
     ran = run_job(job(), inputs=digits_teacher)
     assert ran.error is None
-    assert any("begins with weights of its teacher" in event.message for event in ran.of("log"))
+    assert ran.of("resolved")[0].spec["student"]["weights"] == "teacher"
     assert load_file(ran.out / "artifacts/model.safetensors")["fc.weight"].shape == (2, 64)
 
 

@@ -271,3 +271,9 @@ def test_a_key_that_looks_like_a_type_stays_in_the_pointer() -> None:
     with pytest.raises(SpecInvalid) as caught:
         parse_job(document)
     assert [pointer for pointer, _ in caught.value.errors] == ["/dataset/class_map/none", "/dataset/class_map/a[b]"]
+
+
+def test_a_flood_of_wrong_fields_is_cut() -> None:
+    with pytest.raises(SpecInvalid) as caught:
+        parse_job({**SMALLEST, **{f"field{number}": 1 for number in range(5000)}})
+    assert len(caught.value.errors) == 100

@@ -42,7 +42,7 @@ def test_in_integers_it_says_nearly_what_it_says_in_floats() -> None:
     network = make_teacher()
     told = []
     plain = FrozenTeacher(network, NEEDS, CPU).observe(make_views())
-    integers = FrozenTeacher(network, NEEDS, CPU, quantization=Quantization(make_views, 32), notice=told.append)
+    integers = FrozenTeacher(network, NEEDS, CPU, quantization=Quantization(make_views, 32), notify=told.append)
     said = integers.observe(make_views())
     for one, other in ((plain.logits, said.logits), (plain.pooled, said.pooled), (plain.maps[0], said.maps[0])):
         assert 0 < moved(one, other) < 0.1
@@ -55,7 +55,7 @@ from test_teaching import CPU, NEEDS, FrozenTeacher, Quantization, make_teacher,
 from core.system.process import set_up_process
 
 set_up_process(1, 1)
-teacher = FrozenTeacher(make_teacher(), NEEDS, CPU, quantization=Quantization(make_views, 32), notice=print)
+teacher = FrozenTeacher(make_teacher(), NEEDS, CPU, quantization=Quantization(make_views, 32), notify=print)
 teacher.observe(make_views())
 """
 
@@ -87,7 +87,7 @@ def test_a_teacher_that_cannot_be_put_into_integers_says_so_and_teaches_in_float
     network = build("torchvision/mobilenet_v3_small", 10, image_size=32).eval().requires_grad_(False)
     told = []
     needs = replace(NEEDS, teacher_taps=())
-    teacher = FrozenTeacher(network, needs, CPU, quantization=Quantization(make_views, 32), notice=told.append)
+    teacher = FrozenTeacher(network, needs, CPU, quantization=Quantization(make_views, 32), notify=told.append)
     plain = FrozenTeacher(network, needs, CPU)
     assert torch.equal(teacher.observe(make_views()).logits, plain.observe(make_views()).logits)
     (message,) = told
@@ -108,7 +108,7 @@ def test_a_teacher_with_the_batchs_own_statistics_stays_in_floats() -> None:
 def test_a_teacher_that_cannot_be_compiled_says_so_and_teaches_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", compile_without_compiler)
     network, told = make_teacher(), []
-    teacher = FrozenTeacher(network, NEEDS, CPU, compiled=True, notice=told.append)
+    teacher = FrozenTeacher(network, NEEDS, CPU, compiled=True, notify=told.append)
     plain = FrozenTeacher(network, NEEDS, CPU)
     torch.testing.assert_close(teacher.observe(make_views()).logits, plain.observe(make_views()).logits)
     (message,) = told

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from core.files.result_cache import FOLDER, ResultCache
 from core.networks.zoo import build
 from core.system.device import Arithmetic
 from core.teachers import logits as teacher_view
-from core.teachers.check import _hits
+from core.teachers.check import _answered
 from core.teachers.logits import TeacherLogits
 
 CPU = torch.device("cpu")
@@ -102,10 +101,6 @@ def test_the_check_takes_the_answer_of_the_right_image(view: Any, images: Any, i
     labels = seen.logits(images, AUGMENTER).argmax(dim=1)
     labels[::4] = (labels[::4] + 1) % 3
     split = Split(images, labels, tuple(map(str, range(20))))
-    prepared = SimpleNamespace(
-        view=seen,
-        arithmetic=Arithmetic(CPU, "fp32"),
-        teacher_logits=lambda run, split: seen.of_split(images, AUGMENTER),
-    )
-    right = _hits(prepared, SimpleNamespace(augmenter=AUGMENTER), split, indices)
+    seen_of_them = _answered(seen, split, indices, augmenter=AUGMENTER, arithmetic=Arithmetic(CPU, "fp32"))
+    right = seen_of_them.answers == seen_of_them.labels
     assert right.tolist() == [place % 4 != 0 for place in indices.tolist()]

@@ -69,7 +69,7 @@ def test_the_loss_that_is_told_is_the_batchs() -> None:
         make_trainer(
             method,
             make_training(max_steps=1, micro_batch_size=size),
-            tell=lambda step, values, seen=seen: seen.update(values),
+            report_metrics=lambda step, values, seen=seen: seen.update(values),
         ).run()
         told.append(seen)
     for name in ("train/loss", "train/loss_label", "train/top1"):
@@ -79,9 +79,9 @@ def test_the_loss_that_is_told_is_the_batchs() -> None:
 def test_memory_that_runs_out_halves_the_part_until_it_fits_and_says_so() -> None:
     said = []
     trainer = make_trainer(NeedsRoom(ScratchKnobs(), make_context(image_size=8)), make_training(max_steps=3))
-    trainer.micro._notice = said.append
+    trainer.accumulation._notify = said.append
     trainer.run()
-    assert trainer.micro.size == 2 and trainer.step == 3
+    assert trainer.accumulation.size == 2 and trainer.step == 3
     assert [line.split(";")[0] for line in said] == [
         "memory ran out with 8 images at once",
         "memory ran out with 4 images at once",
@@ -101,7 +101,7 @@ def test_what_was_found_to_fit_is_kept_in_the_checkpoint() -> None:
     trainer.run()
     again = make_trainer(scratch(), make_training(max_steps=4))
     again.load_state_dict(copy.deepcopy(trainer.state_dict()))
-    assert again.micro.size == 2
+    assert again.accumulation.size == 2
 
 
 def test_a_single_image_that_does_not_fit_ends_the_run() -> None:

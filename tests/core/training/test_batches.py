@@ -99,7 +99,7 @@ def test_a_split_smaller_than_a_batch_is_one_batch() -> None:
 
 def test_reading_ahead_changes_nothing() -> None:
     plain = make_batches(43)
-    ahead = replace(plain, reads_ahead=True)
+    ahead = replace(plain, prefetches=True)
     steps = [0, 1, 2, 3, 4, 5, 6, 3, 11, 12, 0]  # in order, over an epoch's end, and back after a resume
     for step in steps:
         assert equal(ahead.batch(step), plain.batch(step))

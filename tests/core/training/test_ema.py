@@ -9,7 +9,7 @@ from torch import nn
 
 from core.methods.scratch import Scratch
 from core.spec.knobs.scratch import ScratchKnobs
-from core.training.ema import Averaged
+from core.training.ema import ExponentialAverage
 
 
 def module() -> Any:
@@ -29,7 +29,7 @@ def move(network: Any, seed: Any) -> None:
 
 def test_it_is_the_recursion_with_a_quick_start() -> None:
     network = module()
-    averaged = Averaged(network, 0.9)
+    averaged = ExponentialAverage(network, 0.9)
     expected = network[0].weight.detach().numpy().copy()
     for step in range(120):
         move(network, step)
@@ -41,7 +41,7 @@ def test_it_is_the_recursion_with_a_quick_start() -> None:
 
 def test_running_statistics_are_averaged_and_counters_follow() -> None:
     network = module()
-    averaged = Averaged(network, 0.5)
+    averaged = ExponentialAverage(network, 0.5)
     before = network[1].running_mean.clone()
     move(network, 1)
     averaged.update(100)
@@ -51,7 +51,7 @@ def test_running_statistics_are_averaged_and_counters_follow() -> None:
 
 def test_in_place_swaps_and_gives_back_bit_for_bit_even_after_an_error() -> None:
     network = module()
-    averaged = Averaged(network, 0.5)
+    averaged = ExponentialAverage(network, 0.5)
     move(network, 2)
     own = snapshot(network)
     try:
@@ -66,14 +66,14 @@ def test_in_place_swaps_and_gives_back_bit_for_bit_even_after_an_error() -> None
 
 def test_a_checkpoint_goes_on() -> None:
     one, other = module(), module()
-    averaged, resumed = Averaged(one, 0.9), None
+    averaged, resumed = ExponentialAverage(one, 0.9), None
     for step in range(10):
         move(one, step)
         averaged.update(step)
         if step == 4:
             saved = {name: value.clone() for name, value in averaged.state_dict().items()}
             other.load_state_dict(one.state_dict())
-            resumed = Averaged(other, 0.9)
+            resumed = ExponentialAverage(other, 0.9)
             resumed.load_state_dict(saved)
         elif step > 4:
             move(other, step)
@@ -91,6 +91,6 @@ def test_a_cut_training_that_did_not_average_goes_on_averaging_from_its_weights(
     cut.run()
     resumed = trainer(max_steps=5, ema_decay=0.9)
     resumed.load_state_dict(cut.state_dict())
-    assert same_weights(resumed.averaged.average, snapshot(cut.method.deployed()))
+    assert same_weights(resumed.ema.average, snapshot(cut.method.deployed()))
     resumed.run()
     assert not same_weights(snapshot(resumed.method.deployed()), snapshot(cut.method.deployed()))

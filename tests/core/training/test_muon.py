@@ -55,14 +55,14 @@ def test_a_direction_has_equal_singular_values(shape: Any) -> None:
     right, _ = np.linalg.qr(draws.normal(size=(columns, short)))
     direction = 1e-3 * (left * np.linspace(0.5, 1, short)) @ right.T
     (got,) = orthogonalized([torch.tensor(direction, dtype=torch.float32).view(shape)])
-    got = got.flatten(1).numpy()
+    matrix = got.flatten(1).numpy()
     scale = max(1.0, rows / columns) ** 0.5
-    values = np.linalg.svd(got / scale, compute_uv=False)
+    values = np.linalg.svd(matrix / scale, compute_uv=False)
     assert values.min() > 0.6
     assert values.max() < 1.3
     # The singular vectors stay: of the polar factor, nothing else turns.
     polar = left @ right.T
-    assert (got * polar).sum() > 0.98 * np.linalg.norm(got) * np.linalg.norm(polar)
+    assert (matrix * polar).sum() > 0.98 * np.linalg.norm(matrix) * np.linalg.norm(polar)
 
 
 def test_a_direction_of_zeros_stays() -> None:

@@ -65,12 +65,12 @@ def trained(make_method: Any, training: Any, *, cut_at: Any = None) -> tuple[Any
             states.append(copy.deepcopy(trainer.state_dict()))
             raise InterruptedError
 
-    trainer = make_trainer(make_method(), training, tell=tell, after_step=after_step)
+    trainer = make_trainer(make_method(), training, report_metrics=tell, after_step=after_step)
     if cut_at is not None:
         with pytest.raises(InterruptedError):
             trainer.run()
         torch.manual_seed(987)  # a new process has another random state
-        trainer = make_trainer(make_method(), training, tell=tell)
+        trainer = make_trainer(make_method(), training, report_metrics=tell)
         trainer.load_state_dict(states[0])
     trainer.run()
     return snapshot(trainer.method.deployed()), told
@@ -102,7 +102,9 @@ def test_the_seed_and_nothing_else_decides() -> None:
 
 def test_it_learns_and_tells_how() -> None:
     told = {}
-    trainer = make_trainer(scratch(), make_training(epochs=8), tell=lambda step, values: told.update({step: values}))
+    trainer = make_trainer(
+        scratch(), make_training(epochs=8), report_metrics=lambda step, values: told.update({step: values})
+    )
     trainer.run()
     first, last = told[1], told[40]
     assert last["val/top1"] > 0.7
@@ -114,8 +116,10 @@ def test_it_learns_and_tells_how() -> None:
 
 def test_the_first_loss_told_is_that_of_the_first_batch() -> None:
     told = {}
-    trainer = make_trainer(scratch(), make_training(max_steps=1), tell=lambda step, values: told.update(values))
-    batch, student = trainer.course.stages[0].batches.batch(0), copy.deepcopy(trainer.method.context.student).train()
+    trainer = make_trainer(
+        scratch(), make_training(max_steps=1), report_metrics=lambda step, values: told.update(values)
+    )
+    batch, student = trainer.plan.stages[0].batches.batch(0), copy.deepcopy(trainer.method.context.student).train()
     with torch.no_grad():
         expected = functional.cross_entropy(student(batch.views), batch.targets).item()
     trainer.run()
@@ -125,7 +129,7 @@ def test_the_first_loss_told_is_that_of_the_first_batch() -> None:
 def test_a_step_is_what_torchs_sgd_makes_of_the_clipped_gradient() -> None:
     training = make_training(max_steps=1, clip_gradient_norm=0.01, learning_rate=0.5)
     trainer = make_trainer(scratch(), training)
-    batch, student = trainer.course.stages[0].batches.batch(0), copy.deepcopy(trainer.method.context.student).train()
+    batch, student = trainer.plan.stages[0].batches.batch(0), copy.deepcopy(trainer.method.context.student).train()
     functional.cross_entropy(student(batch.views), batch.targets).backward()
     gradient = torch.cat([parameter.grad.flatten() for parameter in student.parameters()])
     before = torch.cat([parameter.detach().flatten() for parameter in student.parameters()])
@@ -172,7 +176,7 @@ def test_early_stopping_ends_soon_and_keeps_the_best_epoch(metric: str) -> None:
             values.append(told[metric])
             weights.append(snapshot(trainer.method.deployed()))
 
-    trainer = make_trainer(scratch(), training, tell=tell)
+    trainer = make_trainer(scratch(), training, report_metrics=tell)
     trainer.run()
     best = values.index(max(values) if metric == "val/top1" else min(values))
     assert trainer.step < 300 and trainer.stopped
@@ -220,7 +224,7 @@ def test_a_teacher_may_train_along_with_its_own_optimizer() -> None:
 def test_the_groups_terms_are_told_by_name_each_once_an_image() -> None:
     told = {}
     method = TrainsTeacherToo(ProktKnobs(), make_context(image_size=8))
-    make_trainer(method, make_training(max_steps=1), tell=lambda step, values: told.update(values)).run()
+    make_trainer(method, make_training(max_steps=1), report_metrics=lambda step, values: told.update(values)).run()
     assert told["train/loss"] == pytest.approx(told["train/loss_teacher_label"] + told["train/loss_follow"], rel=1e-6)
 
 
@@ -254,7 +258,7 @@ def test_stages_have_their_own_halves_of_the_images() -> None:
     seen = trainer.method.seen
     assert seen["stem"] and seen["rest"] and not seen["stem"] & seen["rest"]
     assert seen["stem"] | seen["rest"] == set(range(40))
-    assert [stage.end_step - stage.first_step for stage in trainer.course.stages] == [5, 5]
+    assert [stage.end_step - stage.first_step for stage in trainer.plan.stages] == [5, 5]
     for cut_at in (3, 5, 7):
         assert same_weights(snapshot(trainer.method.deployed()), trained(method, training, cut_at=cut_at)[0])
 

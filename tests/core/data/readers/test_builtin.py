@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from core.data.dataset import Source
+from core.data.dataset import Dataset, Source
 from core.data.readers import builtin
 from core.errors import DatasetInvalid
 
 Open = Callable[..., Source]
 
 
-def test_digits_are_scikit_learns(open_source: Open, by_name):
+def test_digits_are_scikit_learns(
+    open_source: Open, by_name: Callable[[Dataset], dict[str, tuple[str, np.ndarray, str]]]
+) -> None:
     source = open_source("builtin:digits")
     dataset = source.decode(8)
     assert not dataset.flippable

@@ -46,9 +46,9 @@ def stored_trainer(method: Any, root: Any, *, num_views: int = 2, **fields: Any)
     )  # fmt: skip
     store = PassStore(root, address, num_records=COUNT, record_bytes=layout.record_bytes, max_bytes=10**9)
     passed = StoredPass(split, augmenter, layout, store, num_views, CPU, teacher.observe)
-    stages = tuple(replace(stage, batches=replace(stage.batches, stored=passed)) for stage in trainer.course.stages)
-    trainer.course = replace(trainer.course, stages=stages)
-    trainer.teaching = replace(trainer.teaching, first=teacher)
+    stages = tuple(replace(stage, batches=replace(stage.batches, stored=passed)) for stage in trainer.plan.stages)
+    trainer.plan = replace(trainer.plan, stages=stages)
+    trainer.teachers = replace(trainer.teachers, first=teacher)
     return trainer
 
 
@@ -58,7 +58,7 @@ def test_a_record_is_what_the_live_teacher_says_of_the_very_view_that_the_studen
 ) -> None:
     method = make()
     trainer = stored_trainer(method, tmp_path)
-    batches = trainer.course.stages[0].batches
+    batches = trainer.plan.stages[0].batches
     batches.stored.ensure(0, lambda: None)
     batch = batches.batch(0)
     with torch.no_grad():
@@ -91,7 +91,7 @@ def test_the_teacher_runs_once_a_view_and_not_at_all_for_the_next_job(
 
 
 def test_epochs_go_through_the_views_in_turn(tmp_path: Path) -> None:
-    batches = stored_trainer(kd(), tmp_path, num_views=3).course.stages[0].batches
+    batches = stored_trainer(kd(), tmp_path, num_views=3).plan.stages[0].batches
     assert [batches.view_of(step) for step in (0, 4, 5, 9, 10, 14, 15)] == [0, 0, 1, 1, 2, 2, 0]
     for view in range(3):
         batches.stored.ensure(view, lambda: None)
@@ -126,11 +126,11 @@ def test_an_interruption_while_a_view_is_made_leaves_nothing_of_it(tmp_path: Pat
     def stop(_: Any) -> None:
         raise KeyboardInterrupt
 
-    trainer.pulse = stop
+    trainer.poll = stop
     with pytest.raises(KeyboardInterrupt):
         trainer.run()
     assert trainer.step == 0
-    assert not trainer.course.stages[0].batches.stored.store.has(0)
+    assert not trainer.plan.stages[0].batches.stored.store.has(0)
 
 
 def test_the_address_tells_apart_all_that_records_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,9 +133,3 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
 def masked(value: str) -> str:
     """The text with the passwords of URLs hidden."""
     return re.sub(r"(?<=://)([^:/@\s]*):([^/\s]*)(?=@)", r"\1:***", value)
-
-
-if __name__ == "__main__":
-    from store.settings_table import main
-
-    main()

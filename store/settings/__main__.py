@@ -65,3 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
             print(f"error: {PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}", file=sys.stderr)
         sys.exit(2)
     print(json.dumps(rows(settings), indent=2) if chosen.json else table(settings))
+
+
+if __name__ == "__main__":
+    main()
