@@ -9,6 +9,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from core import methods
+from core.events import JobWarning
 from core.methods.method import Batch, Method, MethodContext, Needs, TrainingProgress
 from core.networks.network import Features, Network
 from core.spec import CombinedKnobs, Knobs
@@ -69,6 +70,15 @@ class Combined(Method):
         """Told to every part."""
         for part in self._methods:
             part.begin_epoch(progress)
+
+    def begin_step(self, progress: TrainingProgress) -> None:
+        """Passed on to every part."""
+        for part in self._methods:
+            part.begin_step(progress)
+
+    def warnings(self) -> tuple[JobWarning, ...]:
+        """Those of all parts, each once."""
+        return tuple(dict.fromkeys(warning for part in self._methods for warning in part.warnings()))
 
     def set_training_mode(self) -> None:
         """As each part would have it; the last word is the last part's."""

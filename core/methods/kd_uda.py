@@ -1,7 +1,7 @@
 """Joint progressive distillation and unsupervised domain adaptation (Nguyen-Meidine et al. 2020, arXiv 2005.07839).
 
 Source images x_S have labels y, target images x_T have none. Each batch takes two steps in turn, with e the training's
-progress in [0, 1] at the epoch's start and B(e) = B_0^(1-e) B_1^e:
+progress in [0, 1) and B(e) = B_0^(1-e) B_1^e:
 
 teacher  (1 - B) [ CE(z_t(x_S), y) + c A(g_t(x_S), g_t(x_T)) ]
 student  B [ a_S T^2 KL(z_t(x_S) || z_s(x_S)) + a CE(z_s(x_S), y) + a_T T^2 KL(z_t(x_T) || z_s(x_T)) ]
@@ -12,8 +12,9 @@ A compares the teacher's pooled features g (N, D) of both domains, and r(e) = 2 
 
 Where the authors' code (KD_UDA, and MT-MTDA for the reversal) and their abstract part, this follows the abstract: the
 student's step moves the student alone, the adaptation goes on after the first epoch, the target's logits are logits.
-The ramp is over the whole training as in MT-MTDA, and moves once an epoch. The soft labels are those of the teacher in
-eval mode, as it would be deployed. The teacher keeps the customer's classes alone; once moved it is an artifact.
+Ramp and B are over the whole training as in MT-MTDA, and move with each step, so that a short training adapts too. The
+soft labels are those of the teacher in eval mode, as it would be deployed. The teacher keeps the customer's classes
+alone; once moved it is an artifact.
 """
 
 import math
@@ -113,11 +114,11 @@ class KdUda(Method):
 
     @property
     def distillation(self) -> float:
-        """B: the weight of the student's loss in this epoch; the teacher's has 1 - B."""
+        """B: the weight of the student's loss in this step; the teacher's has 1 - B."""
         return self.knobs.distillation_start ** (1 - self.progress) * self.knobs.distillation_end**self.progress
 
-    def begin_epoch(self, progress: TrainingProgress) -> None:
-        """Both schedules move."""
+    def begin_step(self, progress: TrainingProgress) -> None:
+        """Move both schedules."""
         self.progress = progress.fraction
 
     def set_training_mode(self) -> None:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from core.evaluation.task import CLASSIFICATION, Classification
+from core.events import JobWarning
 from core.networks.network import Features, Network
 from core.spec import needs_of
 from core.spec.knobs import Need
-
 
 Provided = TypeVar("Provided")
 
@@ -40,7 +40,7 @@ class Needs:
     num_views: int = 1
     """Independent augmentations of each image."""
     more_views: Literal["same", "strong"] = "same"
-    """How views after the first are augmented: as the job says, or by RandAugment besides."""
+    """How views after the first are augmented: as the job says, or with crops, flips, RandAugment and Cutout."""
     teacher_sees: Literal["first", "all"] = "first"
     """Which views the frozen teacher is run on; all: Batch.more_teacher."""
     teacher_batch_statistics: bool = False
@@ -270,7 +270,10 @@ class Method(nn.Module):
         return None
 
     def begin_epoch(self, progress: TrainingProgress) -> None:
-        """Called before each epoch's first batch, also after a resume: swap a teacher, re-weigh a term."""
+        """Called before each epoch's first batch, also after a resume: swap a teacher."""
+
+    def begin_step(self, progress: TrainingProgress) -> None:
+        """Called before each step with the training's progress: change a term's weight over the training."""
 
     def set_training_mode(self) -> None:
         """Put what learns into training mode; a frozen teacher stays in eval mode."""
@@ -280,6 +283,10 @@ class Method(nn.Module):
     def deployed(self) -> Network:
         """The network that is evaluated and exported, without the teacher; shares its parameters with this method."""
         return self.context.student
+
+    def warnings(self) -> tuple[JobWarning, ...]:
+        """What a person should know about these knobs with this student, teacher and dataset, before any training."""
+        return ()
 
     def products(self) -> Products:
         """What the training found besides the deployed network, as values; core.results.report writes the files."""

@@ -137,7 +137,10 @@ def token_exit(channels: int, side: int, depth: int, width: int, num_classes: in
     """
     merges: list[nn.Module] = []
     while side > MERGED_SIDE and side % 2 == 0:
-        merges += [nn.PixelUnshuffle(2), _Tokenwise(4 * channels, width)]
+        is_last = side // 2 <= MERGED_SIDE or side // 2 % 2 == 1
+        # The authors' exits have a GELU behind every merge but the last; behind the first in any case.
+        activation = [nn.GELU()] if not merges or not is_last else []
+        merges += [nn.PixelUnshuffle(2), _Tokenwise(4 * channels, width), *activation]
         channels, side = width, side // 2
     layers = merges if channels == width else [_Tokenwise(channels, width)]
     return nn.Sequential(*layers, _Blocks(width, depth), nn.Linear(width, num_classes))

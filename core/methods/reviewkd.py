@@ -1,6 +1,6 @@
 """Distillation via knowledge review (Chen et al., CVPR 2021, arXiv 2104.09044).
 
-L = a CE(z_s, y) + b w(epoch) sum_l HCL(A_l(s_l, carried), sg[t_l]),  w = min(epoch / warm-up epochs, 1)
+L = a CE(z_s, y) + b ramp sum_l HCL(A_l(s_l, carried), sg[t_l]),  ramp = min(progress / warm-up, 1)
 
 Levels l from the pooled features to the shallowest tap: A_l fuses the student's map with what the deeper level carried
 on (blown up to its size), weighing both by a learned attention, and gives a map with the teacher's channels. HCL is the
@@ -20,6 +20,7 @@ from torch.nn import functional
 from core.methods.method import Batch, MethodContext, TrainingProgress, widen
 from core.methods.parts.distances import mse_distance, same_size
 from core.methods.parts.feature_method import FeatureMethod
+from core.methods.parts.logits import warmed
 from core.methods.parts.norm import BatchNorm
 from core.networks.network import Features
 from core.networks.taps import TapPoint
@@ -77,7 +78,7 @@ class Reviewkd(FeatureMethod):
         widths = context.student.pooled_width, self._inside, context.required_teacher.pooled_width
         with seeded(0, "reviewkd pooled adapter"):
             self.deepest = Fusion(*widths, deepest=True)
-        self.begin_epoch(TrainingProgress(self.stage, 0, 0, 0.0))
+        self.ramp = 1.0
 
     @property
     def _inside(self) -> int:
@@ -87,9 +88,9 @@ class Reviewkd(FeatureMethod):
         """The fusion of a level above the pooled features."""
         return Fusion(student.channels, self._inside, teacher.channels)
 
-    def begin_epoch(self, progress: TrainingProgress) -> None:
-        """The term grows over the warm-up's epochs."""
-        self.warmth = min((progress.epoch + 1) / max(self.knobs.warmup_epochs, 1), 1.0)
+    def begin_step(self, progress: TrainingProgress) -> None:
+        """Raise the term's weight over the first part of the training."""
+        self.ramp = warmed(progress.fraction, self.knobs.warmup)
 
     def distances(self, student: Features, batch: Batch) -> Tensor:
         """From the pooled features up, the distance of each level; times the warm-up's share."""
@@ -99,4 +100,4 @@ class Reviewkd(FeatureMethod):
         for fusion, student_map, teacher_map in reversed(list(levels)):
             output, carried = fusion(student_map, carried)
             total = total + hierarchical_distance(*same_size(output, teacher_map))
-        return self.warmth * total
+        return self.ramp * total

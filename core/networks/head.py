@@ -5,8 +5,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from core.networks.classifier import as_classifier
+from core.networks.classifier import as_classifier, width
 from core.networks.network import Network
+
+
+def head_outputs(network: Network, pooled: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What each classifier gives, (N, K) by its path: `pooled` (N, D) are the pooled features that Network.features
+    gives, side by side where there are several classifiers.
+    """
+    heads = [as_classifier(network.module.get_submodule(path)) for path in network.classifier_paths]
+    widths = [width(head) for head in heads]
+    outputs = {}
+    for path, head, entering in zip(network.classifier_paths, heads, pooled.split(widths, dim=1), strict=True):
+        shaped = entering if isinstance(head, nn.Linear) else entering[:, :, None, None]
+        outputs[path] = head(shaped).flatten(1)
+    return outputs
 
 
 def replace_head(network: Network, num_classes: int) -> Network:

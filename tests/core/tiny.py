@@ -78,6 +78,7 @@ def make_training(**fields: Any) -> ResolvedTraining:
         "schedule": "cosine",
         "warmup_epochs": 0.0,
         "ema_decay": None,
+        "clip_gradient_norm": None,
         "precision": "fp32",
         "teacher_precision": "same",
         "kernels": "torch",

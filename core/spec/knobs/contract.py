@@ -21,6 +21,8 @@ class Knobs(Part):
     needs: ClassVar[tuple[Need, ...]] = ("teacher", "labels")
     """What a job must bring, with the method's default knobs. What the training loop then computes is declared by the
     method itself: core.methods.method.Needs."""
+    clip_gradient_norm: ClassVar[float | None] = None
+    """What `training.clip_gradient_norm` is where the job leaves it to `auto`; None: no clipping."""
     fresh_head: ClassVar[bool] = False
     """The student's classifier starts from random weights, even where its given weights contain one that fits."""
     can_be_combined: ClassVar[bool] = True

@@ -29,5 +29,11 @@ class DkdKnobs(Knobs):
     beta: float = Field(
         8.0, ge=0, description="of the classes other than the label; the paper has 2 to 8, by pair of networks"
     )
-    warmup_epochs: int = Field(20, ge=0, description="epochs over which the weight rises; the paper trains 240")
+    warmup: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of the training over which the weight rises; the authors: 20 of 240 epochs, which was worse "
+        "in trainings of some hundred steps",
+    )
     label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")

@@ -20,6 +20,7 @@ class ProktKnobs(Knobs):
     fidelity = "as published"
     needs = ("teacher", "labels")
     can_be_combined = False
+    clip_gradient_norm = 1.0  # of the authors' code, for teacher and student alike
     name: Literal["prokt"] = Field("prokt", description="tells the methods apart")
     form: Literal["mixed", "dual"] = Field(
         "mixed",

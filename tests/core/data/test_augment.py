@@ -144,6 +144,8 @@ def by_pillow(name: str, picture: Image.Image, strength: float) -> Image.Image:
         return ImageOps.solarize(picture, math.ceil((1 - abs(strength)) * 255))
     if name == "auto_contrast":
         return ImageOps.autocontrast(picture)
+    if name == "equalize":
+        return ImageOps.equalize(picture)
     if name == "identity":
         return picture
     middle = picture.width / 2
@@ -191,6 +193,32 @@ def test_each_image_gets_its_own_operation():
     for n in range(8):
         alone = randaugment.OPERATIONS[names[chosen[n]]](views[n : n + 1], strength[n : n + 1])
         assert torch.allclose(out[n], alone[0], atol=1e-6)
+
+
+def test_a_flat_channel_stays_when_it_is_equalized() -> None:
+    views = torch.full((1, 3, 8, 8), 0.4)
+    assert torch.allclose(randaugment.equalize(views, torch.zeros(1)), views, atol=1 / 255)
+
+
+def test_cutout_covers_one_square_of_at_most_half_the_side_with_grey() -> None:
+    views = torch.ones(200, 3, 32, 32)
+    out = randaugment.cutout(views, torch.Generator().manual_seed(0))
+    covered = out == 0.5
+    assert (covered | (out == 1)).all() and (covered.all(dim=1) == covered.any(dim=1)).all()
+    rows, columns = covered[:, 0].any(dim=2).sum(dim=1), covered[:, 0].any(dim=1).sum(dim=1)
+    assert (covered[:, 0].sum(dim=(1, 2)) == rows * columns).all(), "a rectangle"
+    assert max(rows.max(), columns.max()) == 16 and rows.min() <= 1
+    assert 6 < rows.float().mean() < 9, "half of 16 on average, less what lies beyond the border"
+
+
+def test_the_strong_view_with_cutout_is_the_strong_view_covered() -> None:
+    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    strong, covered = (
+        Augmenter(policy, 32).train_views(images, torch.Generator().manual_seed(1))
+        for policy in ("strong", "strong_cutout")
+    )
+    changed = strong != covered
+    assert changed.any() and (covered[changed] == 0.5).all()
 
 
 # --- Mixing -----------------------------------------------------------------------------------------------------------

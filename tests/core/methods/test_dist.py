@@ -18,11 +18,26 @@ def logits(seed, rows=5, classes=7, scale=3.0):
     return scale * torch.randn(rows, classes, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
+def correlation(a, b):
+    """Pearson's, with the authors' 1e-8 added to the product of the lengths."""
+    a, b = a - a.mean(), b - b.mean()
+    return (a @ b) / (np.sqrt(a @ a) * np.sqrt(b @ b) + 1e-8)
+
+
 def numpy_dist(student, teacher, temperature=T):
     y_s, y_t = (softmax(z.numpy() / temperature, axis=1) for z in (student, teacher))
-    inter = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(y_s, y_t, strict=True)])
-    intra = np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(y_s.T, y_t.T, strict=True)])
+    inter = np.mean([correlation(a, b) for a, b in zip(y_s, y_t, strict=True)])
+    intra = np.mean([correlation(a, b) for a, b in zip(y_s.T, y_t.T, strict=True)])
     return temperature**2 * (1 - inter), temperature**2 * (1 - intra)
+
+
+def test_a_class_that_hardly_varies_is_damped() -> None:
+    """Its product of lengths is near the authors' 1e-8; a correlation alone would not depend on its size."""
+    student, teacher = logits(0, classes=3), logits(1, classes=3)
+    for offset in (-8.0, -20.0):
+        rare = torch.tensor([0.0, 0.0, offset], dtype=torch.float64)
+        intra = dist_losses(student + rare, teacher + rare, temperature=1.0)[1].item()
+        assert intra == pytest.approx(numpy_dist(student + rare, teacher + rare, 1.0)[1], abs=1e-10)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
@@ -43,9 +58,10 @@ def test_probabilities_that_the_teachers_are_a_positive_affine_map_of_cost_nothi
     same, own = (torch.tensor(f, dtype=torch.float64).view(-1, 1) for f in ([0.3] * 5, [0.3, 0.9, 0.1, 0.5, 0.7]))
     teacher = T * y_t.log()
     inter, intra = dist_losses(logits_of(same), teacher, temperature=T)
-    assert inter.item() == pytest.approx(0, abs=1e-10) and intra.item() == pytest.approx(0, abs=1e-10)
+    # The 1e-8 beside the lengths keeps a correlation of 1 a little below it.
+    assert inter.item() == pytest.approx(0, abs=1e-5) and intra.item() == pytest.approx(0, abs=1e-3)
     inter, intra = dist_losses(logits_of(own), teacher, temperature=T)
-    assert inter.item() == pytest.approx(0, abs=1e-10) and intra.item() > 0.01
+    assert inter.item() == pytest.approx(0, abs=1e-5) and intra.item() > 0.01
 
 
 def test_the_order_of_images_within_a_class_needs_the_whole_batch():
@@ -68,7 +84,7 @@ def test_equal_logits_have_no_loss_and_no_gradient():
     student = logits(7).requires_grad_()
     loss = torch.stack(dist_losses(student, student.detach(), temperature=T)).sum()
     loss.backward()
-    assert loss.item() == pytest.approx(0, abs=1e-12) and student.grad.abs().max() < 1e-12
+    assert loss.item() == pytest.approx(0, abs=1e-4) and student.grad.abs().max() < 1e-4
 
 
 def test_gradcheck():

@@ -117,12 +117,12 @@ def test_a_mixed_image_counts_both_labels_by_their_shares():
 
 
 @pytest.mark.parametrize(
-    ("warmup", "epoch", "share"), [(20, 0, 1 / 20), (20, 9, 0.5), (20, 19, 1), (20, 90, 1), (0, 0, 1)]
+    ("warmup", "fraction", "share"), [(0.2, 0.0, 0), (0.2, 0.05, 0.25), (0.2, 0.2, 1), (0.2, 0.9, 1), (0.0, 0.0, 1)]
 )
-def test_the_weight_rises_over_the_first_epochs(warmup, epoch, share):
-    method = dkd(warmup_epochs=warmup)
+def test_the_weight_rises_over_a_share_of_the_training(warmup: float, fraction: float, share: float) -> None:
+    method = dkd(warmup=warmup)
     full = terms(method)
-    method.begin_epoch(TrainingProgress(Stage(), epoch, step=0, fraction=0.0))
+    method.begin_step(TrainingProgress(Stage(), 0, step=0, fraction=fraction))
     now = terms(method)
     assert now["dkd"].item() == pytest.approx(share * full["dkd"].item(), rel=1e-9)
     assert now["label"].item() == full["label"].item()

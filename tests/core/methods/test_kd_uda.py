@@ -34,7 +34,7 @@ def kd_uda(**knobs):
 
 
 def at_progress(method, progress, epoch=1):
-    method.begin_epoch(TrainingProgress(Stage(), epoch, 10, progress))
+    method.begin_step(TrainingProgress(Stage(), epoch, 10, progress))
     return method
 
 

@@ -20,7 +20,8 @@ def test_the_term_is_one_minus_the_mean_correlation():
     correlations = [np.corrcoef(s[:, c].ravel(), t[:, c].ravel())[0, 1] for c in alive]
     # A dead channel is standardized to zero: half the mean square of the other side, which is 1/2 where that is alive.
     half_dead = sum((s[:, c].std() > 1e-9) != (t[:, c].std() > 1e-9) for c in range(64))
-    expected = (sum(1 - r for r in correlations) + half_dead / 2) / 64
+    n = s[:, 0].size
+    expected = (n - 1) / n * (sum(1 - r for r in correlations) + half_dead / 2) / 64
     assert method.terms(student, batch)["pkd"].item() == pytest.approx(3 * expected, rel=1e-3)
 
 

@@ -64,7 +64,7 @@ def test_levels_go_from_the_pooled_features_to_the_shallowest_tap():
     assert {fusion.enter[0].out_channels for fusion in (*method.adapters, method.deepest)} == {64}
     batch = make_batch(method)
     student = method.context.student.features(batch.views, method.needs.student_taps)
-    method.begin_epoch(TrainingProgress(Stage(), 100, 100, 0.5))
+    method.begin_step(TrainingProgress(Stage(), 100, 100, 0.5))
     output, carried = method.deepest(student.pooled[..., None, None])
     expected = [(output[..., 0, 0] - batch.teacher.pooled).square().mean()]
     for place in (2, 1, 0):
@@ -92,13 +92,13 @@ def test_a_network_that_hits_the_teachers_maps_loses_nothing():
     assert method.terms(student, batch)["reviewkd"].item() == 0
 
 
-def test_the_weight_rises_epoch_by_epoch():
-    method, warmths = reviewkd(warmup_epochs=4), []
-    for epoch in range(6):
-        method.begin_epoch(TrainingProgress(Stage(), epoch, 10 * epoch, epoch / 6))
-        warmths.append(method.warmth)
-    assert warmths == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
-    assert reviewkd(warmup_epochs=0).warmth == 1.0
+def test_the_weight_rises_over_a_share_of_the_training() -> None:
+    method, ramps = reviewkd(warmup=0.4), []
+    for step in range(6):
+        method.begin_step(TrainingProgress(Stage(), 0, step, step / 10))
+        ramps.append(method.ramp)
+    assert ramps == pytest.approx([0, 0.25, 0.5, 0.75, 1.0, 1.0])
+    assert reviewkd(warmup=0.0).ramp == 1.0
 
 
 def test_networks_of_other_makes_and_a_single_image_meet():

@@ -27,13 +27,16 @@ from core.training.trainer import Trainer
 # scratch, as it has no label term, learns from two views of each image, or deploys a network of another make).
 SETTINGS: dict[str, dict[str, Any] | None] = {
     "at": {"weight": 0.0},
+    "catkd": {"weight": 0.0},
     "combined": {"terms": ({"name": "kd", "weight": 0.0, "label_weight": 1.0}, {"name": "skd", "weight": 0.0})},
     "crd": {"weight": 0.0},
+    "deit": None,
     "dfa": {
         "weight": 0.0,
         "aggregation": {tap: {f"{tap}.0": 0.5, f"{tap}.1": 0.5} for tap in ("layer1", "layer2", "layer3")},
     },
     "dist": {"weight": 0.0},
+    "dho": None,
     "dkd": {"weight": 0.0},
     "finetune": None,
     "fitnet": {"weight": 0.0},
@@ -66,7 +69,10 @@ SETTINGS: dict[str, dict[str, Any] | None] = {
     "tcs": {"weight": 0.0},
     "vid": {"weight": 0.0},
     "wsl": {"weight": 0.0},
+    "wttm": {"weight": 0.0},
 }
+# Methods for students of a certain make.
+STUDENTS = {"deit": ("timm/deit_tiny_distilled_patch16_224", 32)}
 # Knobs that have no default, or whose default makes a test trivial.
 GIVEN: dict[str, dict[str, Any]] = {
     "combined": {"terms": ({"name": "kd"}, {"name": "skd"})},
@@ -76,6 +82,11 @@ GIVEN: dict[str, dict[str, Any]] = {
 # Labels are not looked at, or only where a knob asks for them.
 WITHOUT_LABEL_TERM = {"patient", "simkd", "streamlined"}
 NAMES = methods.names()
+
+
+def context_of(name: str) -> MethodContext:
+    student, size = STUDENTS.get(name, ("cifar/resnet8", 8))
+    return make_context(image_size=8, student=make_network(student, image_size=size))
 
 
 def is_frozen(name: str) -> bool:
@@ -89,7 +100,7 @@ def knobs_of(name: str, **knobs: Any) -> Any:
 
 def build(name: str, context: MethodContext | None = None, **knobs: Any) -> Method:
     method = methods.find(name)
-    return method(method.resolved(knobs_of(name, **knobs)), context or make_context(image_size=8))
+    return method(method.resolved(knobs_of(name, **knobs)), context or context_of(name))
 
 
 def take(method: Method, batch: Batch, check: Callable[[Update], None]) -> None:
@@ -208,9 +219,9 @@ def test_the_deployed_network_needs_neither_teacher_nor_method(name):
     views = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(5))
     with torch.no_grad():
         expected, state = deployed(views), snapshot(deployed.module)
-    architecture = deployed.architecture
+    architecture, size = deployed.architecture, deployed.input.size
     del method, deployed
-    fresh = make_network(architecture, seed=99, image_size=8).eval()
+    fresh = make_network(architecture, seed=99, image_size=size).eval()
     fresh.module.load_state_dict(state)
     with torch.no_grad():
         torch.testing.assert_close(fresh(views), expected, atol=1e-5, rtol=0)

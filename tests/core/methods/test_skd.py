@@ -38,9 +38,10 @@ def numpy_attention(s, t):
 
 
 def numpy_pkd(s, t):
-    """1 - Pearson's r, channel by channel, is half the squared distance of what is standardized."""
-    rs = [np.corrcoef(s[:, d].ravel(), t[:, d].ravel())[0, 1] for d in range(s.shape[1])]
-    return 1 - np.mean(rs)
+    """Half the mean squared difference of channels standardized with n - 1 degrees of freedom."""
+    sides = [side.transpose(1, 0, 2, 3).reshape(side.shape[1], -1) for side in (s, t)]
+    s, t = ((side - side.mean(axis=1, keepdims=True)) / side.std(axis=1, ddof=1, keepdims=True) for side in sides)
+    return ((s - t) ** 2).mean() / 2
 
 
 REFERENCES = {"mse": numpy_mse, "cosine": numpy_cosine, "attention": numpy_attention, "pkd": numpy_pkd}
@@ -105,7 +106,8 @@ def test_pkd_forgets_scale_and_offset_of_each_channel():
     plain = pkd_distance(student, teacher).item()
     assert pkd_distance(scale * student + offset, teacher).item() == pytest.approx(plain, abs=1e-5)
     assert pkd_distance(student, scale * teacher + offset).item() == pytest.approx(plain, abs=1e-5)
-    assert pkd_distance(-student, student).item() == pytest.approx(2, abs=1e-5)
+    n = student[:, 0].numel()
+    assert pkd_distance(-student, student).item() == pytest.approx(2 * (n - 1) / n, abs=1e-5)
 
 
 @pytest.mark.parametrize("form", FORMS)
