@@ -11,19 +11,23 @@ from store.settings import Settings
 
 
 async def _database(request: Request) -> Database:
-    return request.app.state.database
+    database: Database = request.app.state.database
+    return database
 
 
 async def _settings(request: Request) -> Settings:
-    return request.app.state.settings
+    settings: Settings = request.app.state.settings
+    return settings
 
 
 async def _change_feed(request: Request) -> ChangeFeed:
-    return request.app.state.change_feed
+    change_feed: ChangeFeed = request.app.state.change_feed
+    return change_feed
 
 
 async def _telemetry(request: Request) -> Telemetry:
-    return request.app.state.telemetry
+    telemetry: Telemetry = request.app.state.telemetry
+    return telemetry
 
 
 DatabaseDep = Annotated[Database, Depends(_database)]

@@ -131,7 +131,7 @@ def _explained(item: Mapping[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         return "unknown parameter"
     given = "" if item["type"] == "missing" else f", not {item['input']!r}"
-    return item["msg"].removeprefix("Value error, ") + given
+    return f"{item['msg'].removeprefix('Value error, ')}{given}"
 
 
 async def problem_response(request: Request, error: Exception) -> Response:

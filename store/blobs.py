@@ -110,4 +110,6 @@ def collect_garbage(database: Database, grace_seconds: float = GRACE_SECONDS) ->
         exists().where(jobs.c.checkpoint_sha256 == blobs.c.sha256),
     )
     with database.begin() as session:
-        return session.execute(delete(blobs).where(~used, blobs.c.touched_at < from_now(-grace_seconds))).rowcount
+        unused = delete(blobs).where(~used, blobs.c.touched_at < from_now(-grace_seconds))
+        count: int = session.execute(unused).rowcount
+        return count

@@ -56,9 +56,10 @@ def _reserve(session: Session, key: str, digest: str, job_id: str) -> str | None
     if insert_if_new(session, idempotency_keys, row):
         return None
     taken = session.execute(select(idempotency_keys).where(idempotency_keys.c.key == key)).one()
+    owner: str = taken.job_id
     if taken.body_sha256 != digest:
-        raise IdempotencyConflict(key, taken.job_id)
-    return taken.job_id
+        raise IdempotencyConflict(key, owner)
+    return owner
 
 
 def _insert(session: Session, job_id: str, spec: JobSpec, kind: Kind, found: Sequence[JobWarning]) -> None:
@@ -86,7 +87,8 @@ def get(session: Session, job_id: str) -> Job:
 
 def version(session: Session, job_id: str) -> int:
     """The job's version alone, for cheap polling; raises JobNotFound."""
-    found = session.execute(select(jobs.c.version).where(jobs.c.id == job_id)).scalar_one_or_none()
+    wanted = select(jobs.c.version).where(jobs.c.id == job_id)
+    found: int | None = session.execute(wanted).scalar_one_or_none()
     if found is None:
         raise JobNotFound(job_id)
     return found
@@ -159,7 +161,8 @@ def delete(session: Session, job_id: str) -> None:
 
 def _lock(session: Session, job_id: str) -> State:
     """The job's state, held still until the transaction ends (SQLite's writers are alone from their BEGIN)."""
-    state = session.execute(select(jobs.c.state).where(jobs.c.id == job_id).with_for_update()).scalar_one_or_none()
+    wanted = select(jobs.c.state).where(jobs.c.id == job_id).with_for_update()
+    state: State | None = session.execute(wanted).scalar_one_or_none()
     if state is None:
         raise JobNotFound(job_id)
     return state

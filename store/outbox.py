@@ -65,4 +65,6 @@ def mark_sent(session: Session, job_ids: Iterable[str]) -> None:
 
 def forget_sends(session: Session) -> int:
     """Send everything queued again: a broker that lives in the worker's memory starts empty. Returns how many."""
-    return session.execute(update(outbox).where(outbox.c.sent_at.is_not(None)).values(sent_at=None)).rowcount
+    sent = update(outbox).where(outbox.c.sent_at.is_not(None)).values(sent_at=None)
+    count: int = session.execute(sent).rowcount
+    return count

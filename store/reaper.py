@@ -62,4 +62,5 @@ def _lose(session: Session, row: Row[Any], max_attempts: int, how: str, *also: C
 def sweep_plans(session: Session, seconds: float = PLAN_SECONDS) -> int:
     """Remove plans that ended so long ago; returns how many."""
     old = [jobs.c.kind == "plan", jobs.c.state.in_(TERMINAL), jobs.c.finished_at < from_now(-seconds)]
-    return session.execute(delete(jobs).where(*old)).rowcount
+    count: int = session.execute(delete(jobs).where(*old)).rowcount
+    return count

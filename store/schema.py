@@ -3,8 +3,7 @@
 from sqlalchemy import column, inspect, select, table
 
 from store.database import Database
-
-SCHEMA = "0004"  # the newest revision in migrations/versions; a test holds the two equal
+from store.tables import SCHEMA
 
 
 def schema_of(database: Database) -> str | None:

@@ -68,4 +68,6 @@ def count_alive(session: Session, fresh_seconds: float = FRESH_SECONDS) -> int:
 
 def forget(session: Session, seconds: float = FORGOTTEN_SECONDS) -> int:
     """Remove workers that have been silent for so long; returns how many."""
-    return session.execute(delete(workers).where(workers.c.last_seen_at < from_now(-seconds))).rowcount
+    old = delete(workers).where(workers.c.last_seen_at < from_now(-seconds))
+    count: int = session.execute(old).rowcount
+    return count

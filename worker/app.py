@@ -34,7 +34,9 @@ def make_app(
         accept_content=["json"],
         task_serializer="json",
         task_default_queue=queue,
-        task_queues=[Queue(queue, Exchange(queue, type="direct"), routing_key=queue)],
+        task_queues=[
+            Queue(queue, Exchange(queue, type="direct"), routing_key=queue)  # type: ignore[no-untyped-call]  # kombu
+        ],
         task_create_missing_queues=False,
         worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,  # its messages could stop the worker

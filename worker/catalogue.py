@@ -75,7 +75,8 @@ def _ask(command: Sequence[str], allowed: Sequence[str], stop: threading.Event) 
                 logger.warning("no catalogue was published: %s ended with status %s", " ".join(command), status)
             return None
         answer.seek(0)
-        return json.loads(answer.read())
+        catalogues: dict[str, Any] = json.loads(answer.read())
+        return catalogues
 
 
 def _wait(process: subprocess.Popen[bytes], stop: threading.Event) -> int | None:

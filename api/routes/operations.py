@@ -9,7 +9,8 @@ from api.openapi import EVERYWHERE, problems, success
 from api.schemas.service import HealthView, ReadinessView, WorkerList, WorkerView
 from api.telemetry import CONTENT_TYPE
 from store import queries, workers
-from store.schema import SCHEMA, schema_of
+from store.schema import schema_of
+from store.tables import SCHEMA
 
 router = APIRouter(tags=["operations"])
 

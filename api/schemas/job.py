@@ -166,7 +166,10 @@ def _attributes(job: Job) -> dict[str, Any]:
 
 def _plan(job: Job) -> dict[str, Any] | None:
     """What was resolved, without the spec, which the job shows in its own field."""
-    return _without(job.resolved, frozenset({"event", "at"} | ({"spec"} if job.kind == "job" else set())))
+    shown: dict[str, Any] | None = _without(
+        job.resolved, frozenset({"event", "at"} | ({"spec"} if job.kind == "job" else set()))
+    )
+    return shown
 
 
 def _without(value: Any, keys: frozenset[str]) -> Any:

@@ -13,8 +13,8 @@ from sqlalchemy import make_url, text
 from migrations.__main__ import main
 from migrations.upgrade import head, upgrade
 from store.database import Database, open_database
-from store.schema import SCHEMA, schema_is_current, schema_of
-from store.tables import metadata
+from store.schema import schema_is_current, schema_of
+from store.tables import SCHEMA, metadata
 
 
 def run(*arguments: str, **options: Any) -> subprocess.Popen:
