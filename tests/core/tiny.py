@@ -169,10 +169,10 @@ def files_below(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def compile_without_compiler(function, **how):
+def compile_without_compiler(function: Any, **how: Any) -> Any:
     """What torch.compile does where no C++ compiler is installed: it fails when the function is called."""
 
-    def fail(*arguments):
+    def fail(*arguments: Any) -> None:
         raise BackendCompilerFailed(lambda: None, RuntimeError("no C++ compiler"), None)
 
     return fail

@@ -114,12 +114,12 @@ def take(method: Method, batch: Batch, check: Callable[[Update], None]) -> None:
         optimizer.step()
 
 
-def test_every_method_has_knobs_and_a_row_here():
+def test_every_method_has_knobs_and_a_row_here() -> None:
     assert set(NAMES) == set(KNOBS) == set(SETTINGS)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if is_frozen(name)])
-def test_a_frozen_teacher_does_not_move(name):
+def test_a_frozen_teacher_does_not_move(name: Any) -> None:
     method = build(name)
     before = snapshot(method.context.teacher)
     make_trainer(method, make_training(max_steps=3)).run()
@@ -133,7 +133,7 @@ def test_a_frozen_teacher_does_not_move(name):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if SETTINGS.get(name) is not None])
-def test_without_its_own_terms_it_is_scratch_bit_for_bit(name):
+def test_without_its_own_terms_it_is_scratch_bit_for_bit(name: Any) -> None:
     weights = []
     for method in (
         build(name, **SETTINGS[name]),
@@ -145,7 +145,7 @@ def test_without_its_own_terms_it_is_scratch_bit_for_bit(name):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if SETTINGS.get(name) is not None])
-def test_with_its_own_terms_it_is_not_scratch(name):
+def test_with_its_own_terms_it_is_not_scratch(name: Any) -> None:
     weights = []
     for its_name in (name, "scratch"):
         method = build(its_name)
@@ -155,7 +155,7 @@ def test_with_its_own_terms_it_is_not_scratch(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_all_that_can_learn_is_in_a_group_and_gets_a_gradient(name):
+def test_all_that_can_learn_is_in_a_group_and_gets_a_gradient(name: Any) -> None:
     """In one stage at least, where it has several."""
     method, taught = build(name), set()
     for stage in method.stages():
@@ -180,7 +180,7 @@ def test_all_that_can_learn_is_in_a_group_and_gets_a_gradient(name):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("count", "autocast"), [(6, False), (3, False), (1, False), (6, True), (1, True)])
-def test_terms_are_named_finite_scalars(name, count, autocast):
+def test_terms_are_named_finite_scalars(name: Any, count: int, autocast: bool) -> None:
     method = build(name)
     method.set_training_mode()
     batch = make_batch(method, count)
@@ -196,7 +196,7 @@ def test_terms_are_named_finite_scalars(name, count, autocast):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in WITHOUT_LABEL_TERM])
-def test_mixed_labels_are_weighed(name):
+def test_mixed_labels_are_weighed(name: Any) -> None:
     """A batch of one-hot rows gives what the classes give; half-half rows give something else."""
     method = build(name)
     method.set_training_mode()
@@ -212,7 +212,7 @@ def test_mixed_labels_are_weighed(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_deployed_network_needs_neither_teacher_nor_method(name):
+def test_the_deployed_network_needs_neither_teacher_nor_method(name: Any) -> None:
     method = build(name)
     make_trainer(method, make_training(max_steps=2)).run()
     deployed = method.deployed().eval()
@@ -232,7 +232,7 @@ class Cut(Exception):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_cut_in_the_middle_it_goes_on_as_if_it_had_not_been(name):
+def test_cut_in_the_middle_it_goes_on_as_if_it_had_not_been(name: Any) -> None:
     states: list[dict[str, Any]] = []
 
     def cut(trainer: Trainer) -> None:
@@ -254,7 +254,7 @@ def test_cut_in_the_middle_it_goes_on_as_if_it_had_not_been(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_method_says_where_it_comes_from(name):
+def test_a_method_says_where_it_comes_from(name: Any) -> None:
     assert methods.find(name).__doc__
     assert KNOBS[name].source and KNOBS[name].fidelity in ("as published", "our variant", "common practice")
 
@@ -265,7 +265,7 @@ def test_a_teacher_is_asked_only_where_the_knobs_require_one(name: str) -> None:
     assert method.requires("teacher") or not (method.needs.teacher_output or method.needs.survey)
 
 
-def test_a_linear_probe_moves_the_classifier_alone():
+def test_a_linear_probe_moves_the_classifier_alone() -> None:
     method = build("finetune", freeze_backbone=True)
     before = snapshot(method.context.student.module)
     make_trainer(method, make_training(max_steps=3)).run()
