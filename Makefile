@@ -26,8 +26,8 @@ up: setup ## run the service on http://127.0.0.1:8000 with its data in ./var
 # All tests together are shared by a process for every core. At most four: each of them loads PyTorch.
 SHARED := -n logical --maxprocesses 4 --dist loadfile
 
-check: lint ## what to wait for before a commit: style, types, arrows and the quick tests, in three minutes on two cores
-	$(RUN) -m pytest $(SHARED) -m "not slow"
+check: lint ## what to wait for before a commit: lint and the quick tests that need no server
+	$(RUN) -m pytest $(SHARED) -m "not slow and not servers"
 
 test: $(VENV)/.test ## run all tests; PYTEST_ARGS=... narrows them
 	$(RUN) -m pytest $(or $(PYTEST_ARGS),$(SHARED))

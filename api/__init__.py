@@ -1,0 +1,1 @@
+"""HTTP in, rows out: the FastAPI service. It imports no torch."""

@@ -28,6 +28,7 @@ class Access:
         self.quiet = quiet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request and log it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

@@ -12,6 +12,7 @@ from api import errors, openapi
 from api.access import Access
 from api.change_feed import ChangeFeed
 from api.guard import Guard
+from api.head import Head
 from api.routes import actions, artifacts, catalogues, dashboard, events, jobs, logs, metrics, operations, plans
 from api.telemetry import Telemetry
 from store.database import Database, open_database
@@ -62,6 +63,7 @@ def create_app(settings: Settings, database: Database, *, quiet: bool = False) -
     errors.install(app)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     # The last added is the outermost.
+    app.add_middleware(Head)
     app.add_middleware(Guard, allowed_hosts=settings.allowed_hosts)
     app.add_middleware(Access, telemetry=app.state.telemetry, quiet=quiet)
     return app

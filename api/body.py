@@ -25,6 +25,10 @@ async def read_body(request: Request, settings: SettingsDep) -> bytes:
     if not _JSON.match(content_type):
         given = f"not {content_type!r}" if content_type else "and none was given"
         raise Problem(415, "CONTENT_TYPE_UNSUPPORTED", f"the Content-Type must be application/json, {given}")
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() not in ("", "identity"):
+        detail = f"Content-Encoding {encoding!r} is not taken; allowed: identity, or no such header"
+        raise Problem(415, "CONTENT_ENCODING_UNSUPPORTED", detail, headers={"Accept-Encoding": "identity"})
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > settings.max_body_bytes:
         raise _too_large(settings.max_body_bytes)

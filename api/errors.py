@@ -111,7 +111,9 @@ def unavailable(code: str, detail: str) -> Problem:
 
 def _of_user(error: UserError) -> Problem:
     detail = f"{error.message} {error.hint}".strip()
-    return Problem(422, error.code, detail, errors=[(error.pointer, error.message)] if error.pointer else ())
+    if not error.pointer:
+        return Problem(422, error.code, detail)
+    return Problem(422, error.code, f"{error.pointer}: {detail}", errors=[(error.pointer, detail)])
 
 
 def _of_http(error: HTTPException) -> Problem:
@@ -151,7 +153,7 @@ def _methods_at(request: Request) -> list[str]:
 
 
 def _is_offered(request: Request, method: str) -> bool:
-    scope = {**request.scope, "method": method}
+    scope = {**request.scope, "method": "GET" if method == "HEAD" else method}
     return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 

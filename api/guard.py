@@ -24,6 +24,7 @@ class Guard:
         self.hosts = LOOPBACK_NAMES | frozenset(name.lower() for name in allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request if its host is allowed, with security headers."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

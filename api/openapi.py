@@ -39,6 +39,10 @@ _PROBLEMS = {
     "BODY_TOO_LARGE": (413, "a body may have at most 1048576 bytes"),
     "BODY_TIMEOUT": (408, "the body did not arrive within 20 seconds"),
     "CONTENT_TYPE_UNSUPPORTED": (415, "the Content-Type must be application/json, not 'text/plain'"),
+    "CONTENT_ENCODING_UNSUPPORTED": (
+        415,
+        "Content-Encoding 'gzip' is not taken; allowed: identity",
+    ),
     "JOB_NOT_FOUND": (404, f"no job has the id '{JOB_ID}'"),
     "ARTIFACT_NOT_FOUND": (404, "the job has no artifact 'model.pt'"),
     "ILLEGAL_MOVE": (409, f"cannot delete job {JOB_ID}: it is running; cancel it first"),
@@ -57,6 +61,7 @@ BODY = (
     "BODY_TOO_LARGE",
     "BODY_TIMEOUT",
     "CONTENT_TYPE_UNSUPPORTED",
+    "CONTENT_ENCODING_UNSUPPORTED",
     "SPEC_INVALID",
     "ARCHITECTURE_UNKNOWN",
 )

@@ -45,7 +45,7 @@ def make_trainer(prepared: PreparedJob, after_step: Callable[[Trainer], None]) -
 
 def fill_stored_pass(trainer: Trainer) -> bool:
     """Have the teacher see all views of its stored pass now, rather than as epochs ask for them; whether it has one."""
-    stored = trainer.course.stages[0].batches.stored
+    stored = trainer.plan.stages[0].batches.stored
     if stored is None:
         return False
     for view in range(stored.num_views):

@@ -1,4 +1,4 @@
-"""One training of a job: as it was asked for, and resolved, with its data."""
+"""The trainings (runs) of a job: as the job asks for them, and resolved, with their data."""
 
 from dataclasses import dataclass
 

@@ -1,0 +1,1 @@
+"""The database: tables, every legal transition of a job, blobs, settings."""

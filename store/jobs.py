@@ -44,6 +44,12 @@ def submit(
     return Submitted(get(session, job_id), created=True)
 
 
+def is_known(session: Session, idempotency_key: str) -> bool:
+    """Whether a job was made under this key."""
+    known = select(idempotency_keys.c.key).where(idempotency_keys.c.key == idempotency_key)
+    return session.execute(known).first() is not None
+
+
 def _reserve(session: Session, key: str, digest: str, job_id: str) -> str | None:
     """Take the key for `job_id`; or the id of the job that has it. A parallel taker is waited for."""
     row = {"key": key, "body_sha256": digest, "job_id": job_id, "created_at": from_now()}

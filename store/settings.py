@@ -102,6 +102,11 @@ class Settings(BaseSettings):
         """The database URL in force."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'retort.db'}"
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether API and workers share one machine: all of them open one SQLite file on its local disk."""
+        return self.url.startswith("sqlite")
+
     def policy(self) -> dict[str, Any]:
         """What an engine process may do: the fields of core.policy.Policy, as JSON."""
         names = {

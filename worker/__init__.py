@@ -1,0 +1,1 @@
+"""A queue message becomes one engine process."""

@@ -3,7 +3,7 @@
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Response
 from starlette.responses import StreamingResponse
 
 from api.conditions import matches
@@ -40,12 +40,6 @@ def list_artifacts(job_id: str, database: DatabaseDep) -> Response:
     return Response(ArtifactList(data=data).model_dump_json(), media_type="application/json")
 
 
-@router.head(
-    "/v1/jobs/{job_id}/artifacts/{name:path}",
-    responses={200: {"description": "The headers of the file", "headers": _shown(*_HEADERS)}, **_REFUSALS},
-    operation_id="inspect_artifact",
-    response_class=Response,
-)
 @router.get(
     "/v1/jobs/{job_id}/artifacts/{name:path}",
     response_class=StreamingResponse,
@@ -67,7 +61,6 @@ def list_artifacts(job_id: str, database: DatabaseDep) -> Response:
 def download_artifact(
     job_id: str,
     name: str,
-    request: Request,
     database: DatabaseDep,
     range_: Annotated[str | None, Header(alias="Range", description="one range, such as bytes=1048576-")] = None,
     if_range: Annotated[str | None, Header(description="the ETag of the part you have")] = None,
@@ -87,8 +80,6 @@ def download_artifact(
     if status == 206:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{artifact.size_bytes}"
     headers["Content-Length"] = str(stop - start)
-    if request.method == "HEAD":
-        return Response(status_code=status, headers=headers, media_type=artifact.media_type)
     pieces = blobs.open_range(database, artifact.sha256, start, stop)
     return StreamingResponse(pieces, status, headers, artifact.media_type)
 

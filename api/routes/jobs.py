@@ -6,7 +6,7 @@ import anyio
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api import references
+from api import inputs, references
 from api.body import Body, digest, parse_json
 from api.conditions import applied, matches, wait_seconds
 from api.dependencies import ChangeFeedDep, DatabaseDep, SettingsDep
@@ -52,6 +52,7 @@ class ListQuery(BaseModel):
 def submit_job(
     body: Body,
     database: DatabaseDep,
+    settings: SettingsDep,
     idempotency_key: Annotated[
         str | None, Header(description="any text of yours; the same key and body make one job, however often sent")
     ] = None,
@@ -64,9 +65,13 @@ def submit_job(
     data = parse_json(body)
     spec = parse_job(data)
     with database.read() as session:
-        references.check(session, spec)
+        repeated = idempotency_key is not None and jobs.is_known(session, idempotency_key)
+        if not repeated:
+            references.check(session, spec)
+    # What was taken once is answered again, whatever became of its inputs meanwhile.
+    found = [] if repeated else inputs.check(spec, settings)
     with database.begin() as session:
-        submitted = jobs.submit(session, spec, idempotency_key=idempotency_key, body_sha256=digest(data))
+        submitted = jobs.submit(session, spec, idempotency_key=idempotency_key, body_sha256=digest(data), found=found)
     status = 201 if submitted.created else 200
     return job_response(submitted.job, status, {"Location": f"/v1/jobs/{submitted.job.id}"})
 

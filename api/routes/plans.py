@@ -5,7 +5,7 @@ from typing import Annotated
 import anyio
 from fastapi import APIRouter, Header, Response
 
-from api import references
+from api import inputs, references
 from api.body import Body, parse_json
 from api.conditions import applied, wait_seconds
 from api.dependencies import ChangeFeedDep, DatabaseDep, SettingsDep
@@ -17,6 +17,7 @@ from api.schemas.job import JobView, PlanView
 from core.spec import parse_job
 from store import jobs
 from store.database import Database
+from store.settings import Settings
 from store.values import Job
 
 router = APIRouter(tags=["jobs"])
@@ -52,19 +53,20 @@ async def plan_job(
 ) -> Response:
     """Plan a job: read its dataset, choose and measure its networks, estimate its time. Nothing is trained or kept."""
     asked = wait_seconds(prefer, settings.max_wait_seconds)
-    job = await anyio.to_thread.run_sync(_submit, database, body)
+    job = await anyio.to_thread.run_sync(_submit, database, settings, body)
     await feed.done(job.id, min(DEFAULT_WAIT_SECONDS, settings.plan_wait_seconds) if asked is None else asked)
     response = await anyio.to_thread.run_sync(_finish, database, job.id)
     response.headers.update(applied(asked))
     return response
 
 
-def _submit(database: Database, body: bytes) -> Job:
+def _submit(database: Database, settings: Settings, body: bytes) -> Job:
     spec = parse_job(parse_json(body))
     with database.read() as session:
         references.check(session, spec)
+    found = inputs.check(spec, settings)
     with database.begin() as session:
-        return jobs.submit(session, spec, kind="plan").job
+        return jobs.submit(session, spec, kind="plan", found=found).job
 
 
 def _finish(database: Database, job_id: str) -> Response:

@@ -47,6 +47,7 @@ class Heard:
     """Bytes, up to the end of training."""
 
     def __call__(self, event: Event) -> None:
+        """Keep what the comparison reads from one event."""
         if isinstance(event, Phase):
             self.began[event.phase] = event.at
             self.peak_memory = peak_memory() if event.phase == "evaluating" else self.peak_memory

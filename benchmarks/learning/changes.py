@@ -21,7 +21,7 @@ class ProgressiveResolution:
 
     def __call__(self, trainer: Trainer, prepared: PreparedJob) -> None:
         """Change the trainer's batches."""
-        _replace_batches(trainer, _Shrunk, sizes=tuple(self.sizes), steps=trainer.course.steps)
+        _replace_batches(trainer, _Shrunk, sizes=tuple(self.sizes), steps=trainer.plan.steps)
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,6 @@ class _Some(Batches):
 
 
 def _replace_batches(trainer: Trainer, kind: type[Batches], **more: object) -> None:
-    (planned,) = trainer.course.stages
+    (planned,) = trainer.plan.stages
     given = {name: getattr(planned.batches, name) for name in Batches.__dataclass_fields__ if not name.startswith("_")}
-    trainer.course = replace(trainer.course, stages=(replace(planned, batches=kind(**given, **more)),))
+    trainer.plan = replace(trainer.plan, stages=(replace(planned, batches=kind(**given, **more)),))

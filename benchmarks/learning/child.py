@@ -138,7 +138,7 @@ def train_ours(run: Run, spec: JobSpec, workspace: Workspace) -> Meter:
 
     def accuracy() -> float:
         network = trainer.method.deployed()
-        with trainer.averaged.in_place() if trainer.averaged is not None else nullcontext(), evaluating(network):
+        with trainer.ema.in_place() if trainer.ema is not None else nullcontext(), evaluating(network):
             return top1(lambda pixels: network(pixels.to(device)), test.images, test.labels)
 
     trainer = make_trainer(prepared, lambda trainer: meter.step_done())

@@ -31,7 +31,8 @@ def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
     try:
         coroutine.send(None)
     except StopIteration as end:
-        return end.value
+        result: Result = end.value
+        return result
     coroutine.close()
     raise RuntimeError(f"{coroutine!r} suspended without an event loop")
 

@@ -6,6 +6,7 @@ program that read the output has ended.
 """
 
 import importlib.metadata
+import io
 import os
 import sys
 from typing import Annotated
@@ -72,12 +73,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code. Errors are lines on standard error, never a traceback."""
     # What a terminal cannot show is escaped rather than fatal.
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(arguments)
     except SystemExit as end:
         if end.code == EXIT_INTERRUPTED:
             output.fail("interrupted; a job that was submitted goes on (`retort cancel` ends it)")
+        if isinstance(end.__context__, BrokenPipeError):  # in a text that typer writes itself, such as --help
+            return EXIT_READER_GONE
         return int(end.code or 0)
     except output.ReaderGone:
         # The interpreter flushes standard output once more when it ends.

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from retort import download, sse
 from retort.connection import LONG_POLL_SECONDS, Connection
@@ -145,7 +145,7 @@ class AsyncJob:
 
     async def artifacts(self) -> list[ArtifactView]:
         """The files of the job."""
-        return (await self._connection.json("GET", f"{self._path}/artifacts"))["data"]
+        return cast(list[ArtifactView], (await self._connection.json("GET", f"{self._path}/artifacts"))["data"])
 
     async def download(
         self, folder: str | Path, names: Sequence[str] = (), on_bytes: Callable[[int], None] | None = None

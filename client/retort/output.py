@@ -3,6 +3,7 @@
 Texts that come from elsewhere (names, errors, log lines) are cleaned: no control character reaches a terminal.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -84,7 +85,10 @@ def fail(text: str) -> None:
 
 def notice(*lines: str) -> None:
     """Lines on standard error, which are not part of a result."""
-    print("\n".join(map(clean, lines)), file=sys.stderr, flush=True)
+    if sys.stderr is None:  # closed by the caller; print would write to standard output instead
+        return
+    with contextlib.suppress(BrokenPipeError):
+        print("\n".join(map(clean, lines)), file=sys.stderr, flush=True)
 
 
 def facts(pairs: Iterable[tuple[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 import os
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import httpx
@@ -38,7 +38,7 @@ class Service:
         await self._connection.transport.close()
 
     async def submit(
-        self, spec: dict[str, Any] | None = None, *, idempotency_key: str | None = None, **fields: Any
+        self, /, spec: dict[str, Any] | None = None, *, idempotency_key: str | None = None, **fields: Any
     ) -> AsyncJob:
         """Queue a job from a spec, from its fields as keywords, or both (keywords win).
 
@@ -49,18 +49,18 @@ class Service:
         body = {**(spec or {}), **fields}
         return self._job(await self._connection.send("POST", "/v1/jobs", repeatable=True, json=body, headers=headers))
 
-    async def plan(self, spec: dict[str, Any] | None = None, **fields: Any) -> PlanView:
+    async def plan(self, /, spec: dict[str, Any] | None = None, **fields: Any) -> PlanView:
         """What a job would resolve to: spec, dataset facts, student, estimate. Nothing is trained."""
         headers = {"Prefer": f"wait={LONG_POLL_SECONDS}"}
         body = {**(spec or {}), **fields}
         answer = await self._connection.send("POST", "/v1/jobs/plan", repeatable=True, json=body, headers=headers)
         if answer.status_code != 202:
-            return answer.json()
+            return cast(PlanView, answer.json())
         # The plan takes longer than one request may: it is a job to wait for and to remove once it has been read.
         planning = self._job(answer)
-        plan: Any = (await planning.wait())["plan"]
+        plan = (await planning.wait())["plan"]
         await planning.delete()
-        return plan
+        return cast(PlanView, plan)
 
     async def job(self, job_id: str) -> AsyncJob:
         """The job with this id. Raises Refused (JOB_NOT_FOUND) where there is none."""
@@ -85,23 +85,19 @@ class Service:
 
     async def methods(self) -> list[MethodView]:
         """The methods with the JSON Schemas of their knobs."""
-        return await self._data("/v1/methods")
+        return cast(list[MethodView], await self._data("/v1/methods"))
 
     async def teachers(self) -> list[dict[str, Any]]:
         """The teachers known by name. Raises ServerFailed (CATALOGUE_UNPUBLISHED) before a worker has started."""
-        return await self._data("/v1/teachers")
+        return cast(list[dict[str, Any]], await self._data("/v1/teachers"))
 
     async def students(self) -> list[dict[str, Any]]:
         """The student sizes with their parameters and multiply-accumulates, as `teachers`."""
-        return await self._data("/v1/students")
+        return cast(list[dict[str, Any]], await self._data("/v1/students"))
 
     async def workers(self) -> list[WorkerView]:
         """The workers that have announced themselves and not left, the oldest first."""
-        return await self._data("/v1/workers")
-
-    async def version(self) -> str:
-        """The version of the service."""
-        return (await self._connection.json("GET", "/openapi.json"))["info"]["version"]
+        return cast(list[WorkerView], await self._data("/v1/workers"))
 
     async def _data(self, path: str) -> Any:
         return (await self._connection.json("GET", path))["data"]

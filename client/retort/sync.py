@@ -1,7 +1,7 @@
 """The blocking client: the classes of `retort.service` and `retort.job`, run to the end of each call."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate
+from typing import Any, Concatenate, cast
 
 import httpx
 
@@ -16,8 +16,7 @@ def returning_job(
     method: Callable[Concatenate[Any, Parameters], Coroutine[Any, Any, AsyncJob]],
 ) -> "Method[Parameters, Job]":
     """As `blocking`, for a method whose result is a handle on a job."""
-    returning: Any = derived(method, lambda coroutine: Job(run(coroutine)), "Job")
-    return returning
+    return cast("Method[Parameters, Job]", derived(method, lambda coroutine: Job(run(coroutine)), "Job"))
 
 
 class Job(Facade):
@@ -103,4 +102,3 @@ class Retort(Facade):
     teachers = blocking(Service.teachers)
     students = blocking(Service.students)
     workers = blocking(Service.workers)
-    version = blocking(Service.version)

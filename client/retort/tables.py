@@ -28,7 +28,7 @@ class Column:
     right: bool = False
 
 
-def show(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> None:
+def show_table(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> None:
     """Print a table with a header; None is a dash."""
     cells = [[output.clean(value) for value in row] for row in rows]
     widths = fitted(columns, cells, output.people.width)

@@ -1,4 +1,4 @@
-"""Zip and tar archives, read in place and never extracted: no member can climb out of a folder that is never written.
+"""Zip and tar archives, read in place and never extracted, so that no member can be written outside a folder.
 
 Names are refused all the same (absolute, `..`, drive letters, NUL, links, devices, duplicates), since an
 archive that carries them is broken or hostile, and their sizes are bounded before a byte is inflated. Both libraries
@@ -20,14 +20,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from core.data.landing import landing
 from core.data.litter import is_litter
 from core.data.tree import MAX_DEPTH, READ_BYTES, file_sha256
 from core.data.zip_names import member_names
 from core.errors import DatasetInvalid
+from core.files.atomic import atomic_path
 from core.policy import Policy
 
-# Below this many bytes no ratio is held against an archive: small archives of flat images reach high ratios honestly.
+# For fewer bytes the ratio is not checked: small archives of plain images have high ratios without any fault.
 FREE_BYTES = 64 << 20
 MAX_NAME_LENGTH = 1024
 _DRIVE = re.compile(r"^[A-Za-z]:")
@@ -42,7 +42,7 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runti
 
 
 def check_name(name: str) -> None:
-    """Raise DatasetInvalid where a member's name could lead out of a folder or fool a reader of messages."""
+    """Raise DatasetInvalid for a member's name that could lead out of a folder or mislead a reader of messages."""
     parts = re.split(r"[/\\]", name)
     if not name or "\0" in name:
         raise DatasetInvalid(f"the archive holds a member with an empty or NUL-bearing name: {name!r}")
@@ -116,6 +116,7 @@ class ZipTree:
         return {name: info for name, info in zip(self._names, infos, strict=True) if not name.endswith("/")}
 
     def read(self, path: str, most: int | None = None) -> bytes:
+        """The content of a member; raises DatasetInvalid if it is absent, damaged, or larger than `most` bytes."""
         info = self._members.get(path)
         if info is None:
             raise DatasetInvalid(f"{path!r} is not in {self.where!r}")
@@ -132,6 +133,7 @@ class ZipTree:
         return data
 
     def head(self, path: str, size: int) -> bytes:
+        """The first `size` bytes of a member; raises DatasetInvalid as `read` does."""
         if path not in self._members:
             raise DatasetInvalid(f"{path!r} is not in {self.where!r}")
         try:
@@ -141,12 +143,15 @@ class ZipTree:
             raise DatasetInvalid(f"{path!r} in {self.where!r} is damaged: {error or type(error).__name__}") from None
 
     def open(self, path: str) -> BinaryIO:
+        """The member as a seekable file."""
         return io.BytesIO(self.read(path))
 
     def neighbours(self) -> tuple[str, ...]:
+        """None: an archive has no files beside its members."""
         return ()
 
     def identity(self) -> str:
+        """The sha256 of the archive."""
         return file_sha256(self.path)
 
 
@@ -237,12 +242,14 @@ class TarTree:
             self._folders.append(name)
 
     def read(self, path: str, most: int | None = None) -> bytes:
+        """The content of a member; raises DatasetInvalid if it is absent, damaged, or larger than `most` bytes."""
         length = self._span(path)[1]
         if most is not None and length > most:
             raise DatasetInvalid(f"{path!r} is larger than {most} bytes")
         return self.head(path, length)
 
     def head(self, path: str, size: int) -> bytes:
+        """The first `size` bytes of a member; raises DatasetInvalid as `read` does."""
         start, length = self._span(path)
         with self._lock:
             self._file.seek(start)
@@ -255,12 +262,15 @@ class TarTree:
         return self._places[path]
 
     def open(self, path: str) -> BinaryIO:
+        """The member as a seekable file."""
         return io.BytesIO(self.read(path))
 
     def neighbours(self) -> tuple[str, ...]:
+        """None: an archive has no files beside its members."""
         return ()
 
     def identity(self) -> str:
+        """The sha256 of the archive."""
         return file_sha256(self.path)
 
 
@@ -270,7 +280,7 @@ def inflate(path: Path, cache: Path, *, policy: Policy) -> Path:
     if target.exists():
         return target
     archive_bytes = path.stat().st_size
-    with landing(target) as temporary, temporary.open("wb") as out:
+    with atomic_path(target) as temporary, temporary.open("wb") as out:
         written = 0
         try:
             with gzip.open(path) as source:

@@ -24,8 +24,9 @@ MAX_ASPECT = 4 / 3
 
 
 class Augmenter:
-    """Views by policy: `none` (central crop), `crop`, `light` (crop and flip), `strong` (RandAugment besides),
-    `strong_cutout` (RandAugment and Cutout besides; no job names it, some methods ask for it)."""
+    """Views by policy: `none` (central crop), `crop`, `light` (crop and flip), `strong` (crop, flip and RandAugment),
+    `strong_cutout` (those and Cutout; no job names it, method mlkd asks for it).
+    """
 
     def __init__(self, policy: str, image_size: int) -> None:
         if policy not in POLICIES:
@@ -112,7 +113,8 @@ def mix(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Views and targets (float32 N K) mixed with a shuffled copy of the batch: mixup, CutMix, or (both given) one of
     them by a fair coin for the batch. With both alphas 0 the views stay and the targets are one-hot. `generator` lives
-    on the CPU: the host has to know what it draws."""
+    on the CPU: the host has to know what it draws.
+    """
     targets = F.one_hot(labels, num_classes).float()
     if mixup_alpha <= 0 and cutmix_alpha <= 0:
         return views, targets

@@ -9,11 +9,11 @@ from typing import Any
 import fsspec
 
 from core.data.archives import check_name, check_storable
-from core.data.landing import landing
-from core.data.reason import Unreachable
 from core.data.tree import READ_BYTES
 from core.errors import DatasetInvalid, DiskFull
+from core.files.atomic import atomic_path
 from core.policy import Policy
+from core.spec.uris.reason import Unreachable
 
 NUM_TRANSFERS = 8
 # What the stores call an object's version; the name, size and one of these tell whether it must be downloaded again.
@@ -70,7 +70,7 @@ def _download(filesystem: Any, path: str, details: dict[str, dict[str, Any]], ca
     check_storable(below for _, below, _ in objects)
     folder = cache / "downloads" / _version(filesystem, details)
     if not folder.exists():
-        with landing(folder) as temporary:
+        with atomic_path(folder) as temporary:
             _copy_all(filesystem, objects, temporary)
     return folder / objects[0][1] if is_file else folder
 

@@ -1,4 +1,4 @@
-"""Renaming, merging and choosing classes, in the customer's words."""
+"""Renames, merges and chooses classes, as the spec says."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from core.spec import DatasetSpec
 
 @dataclass(frozen=True)
 class Chosen:
-    """The classes in the order of the student's outputs, and their records under the new names."""
+    """The chosen classes in the order of the student's outputs, and their records under the new names."""
 
     classes: tuple[str, ...]
     records: list[Record]

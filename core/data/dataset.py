@@ -23,6 +23,7 @@ from core.data.splits import SPLITS, Splits, split
 from core.errors import DatasetInvalid
 from core.events import DatasetFacts, JobWarning
 from core.spec import DatasetSpec
+from core.spec.uris.redaction import redacted
 from core.system.workspace import Workspace
 
 MAX_NAMED = 20
@@ -41,7 +42,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Everything decoded, in memory or in a file."""
+    """A dataset with all images decoded, in memory or in a file."""
 
     classes: tuple[str, ...]
     train: Split
@@ -56,7 +57,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Source:
-    """Read, mapped, chosen and split; not decoded yet."""
+    """A dataset that is read, with classes chosen and images split, before any image is decoded."""
 
     spec: DatasetSpec
     classes: tuple[str, ...]
@@ -70,22 +71,27 @@ class Source:
 
     @property
     def format(self) -> str:
+        """The name of the format that was read."""
         return self.listing.format
 
     @property
     def flippable(self) -> bool:
+        """Whether a mirrored image keeps its class."""
         return self.listing.flippable
 
     @property
     def num_train(self) -> int:
+        """Images of the training split."""
         return len(self.splits["train"])
 
     @property
     def num_validation(self) -> int:
+        """Images of the validation split."""
         return len(self.splits["validation"])
 
     @property
     def num_test(self) -> int:
+        """Images of the test split."""
         return len(self.splits["test"])
 
     def canvas_size(self, image_size: int) -> int:
@@ -135,7 +141,7 @@ class Source:
             )
 
     def _kept(self, order: list[Record], rows: list[int]) -> Splits:
-        """The splits without the unreadable; each class must still have an image to train on."""
+        """The splits without unreadable images; each class must still have a training image."""
         readable = {order[index].name for index in rows}
         kept: Splits = {name: [r for r in self.splits[name] if r.name in readable] for name in SPLITS}
         trained = {record.label for record in kept["train"]}
@@ -160,7 +166,7 @@ class Source:
     def _facts(self, kept: Splits, canvas_size: int, fingerprint: str, unreadable: list[str]) -> DatasetFacts:
         counts = {name: Counter(record.label for record in kept[name]) for name in SPLITS}
         return DatasetFacts(
-            uri=uri.redacted(self.spec.uri),
+            uri=redacted(self.spec.uri),
             format=self.format,
             fingerprint=fingerprint,
             classes=list(self.classes),
@@ -179,7 +185,7 @@ class Source:
 
 
 def open_dataset(spec: DatasetSpec, workspace: Workspace, *, seed: int) -> Source:
-    """Fetch and read what `spec` names, up to the splits.
+    """Fetch and read the dataset of `spec`, up to the splits; no image is decoded.
 
     Raises DatasetUnreachable, DatasetInvalid, LabelSpaceMismatch, ClassTooSmall, DiskFull.
     """
@@ -210,7 +216,7 @@ def open_dataset(spec: DatasetSpec, workspace: Workspace, *, seed: int) -> Sourc
 
 
 def open_unlabelled(spec: DatasetSpec, workspace: Workspace) -> Source | None:
-    """Images side by side in one folder, which is no class: all of them train. None where `spec` names anything else.
+    """The images of one folder without classes, all for training; None if `spec` names another kind of dataset.
 
     Raises DatasetUnreachable, DatasetInvalid, DiskFull.
     """
@@ -245,7 +251,9 @@ def _list(spec: DatasetSpec, workspace: Workspace) -> tuple[Listing, str]:
 
 
 def _check_names(records: list[Record]) -> None:
-    """Names and classes go into JSON, messages and files: each must be text, each name unique."""
+    """Raise DatasetInvalid unless every class is text and every name is unique text: they go into JSON, messages and
+    files.
+    """
     seen: set[str] = set()
     for record in records:
         try:

@@ -1,4 +1,4 @@
-"""How large a dataset's images are, from the headers of some of them: no image is decoded."""
+"""Measures the size of a dataset's images from the headers of some of them, without decoding."""
 
 from statistics import median
 

@@ -1,4 +1,4 @@
-"""Decoded images that stay in their file and are read as they are asked for."""
+"""Decoded images that stay in a file and are read when they are needed."""
 
 import os
 from pathlib import Path
@@ -12,8 +12,8 @@ from torch import Tensor
 class ImageFile:
     """uint8 (N, 3, S, S) images in a file; a slice or a tensor of indices reads those, into a tensor.
 
-    Read rather than mapped: pages of a map count as this process's memory, and a disk that fails ends a read by an
-    error, a map by a signal. What is asked for again comes from the system's page cache.
+    The file is read, not mapped: mapped pages count as memory of this process, and a failing disk ends a read with an
+    error, but a mapped access with a signal. Repeated reads come from the system's page cache.
     """
 
     device = torch.device("cpu")
@@ -28,12 +28,12 @@ class ImageFile:
 
     @property
     def row_bytes(self) -> int:
-        """Of one image."""
+        """The bytes of one image."""
         return 3 * self.shape[-1] ** 2
 
     @property
     def nbytes(self) -> int:
-        """Of all of them."""
+        """The bytes of all images."""
         return len(self) * self.row_bytes
 
     def part(self, start: int, stop: int) -> Self:
@@ -45,7 +45,8 @@ class ImageFile:
 
     def __getitem__(self, which: slice | Tensor) -> Tensor:
         """Those of a slice, or of int64 indices (n,) from 0 to N - 1; raises IndexError beyond, OSError where the disk
-        does not give them."""
+        does not give them.
+        """
         if isinstance(which, slice):
             start, stop, step = which.indices(len(self))
             if step == 1:
@@ -65,7 +66,7 @@ class ImageFile:
 
     def _fill(self, images: np.ndarray, start: int) -> None:
         """Read into uint8 `images`, which lie one behind the other, from image `start` on."""
-        left = memoryview(images.reshape(-1))
+        left = memoryview(images.reshape(-1).data)
         place = (self._first + start) * self.row_bytes
         while left:
             count = os.preadv(self._file.fileno(), [left], place)

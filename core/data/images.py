@@ -1,4 +1,4 @@
-"""One image: encoded bytes or an array in, RGB pixels out. What Pillow must not be trusted with is refused here."""
+"""Decodes one image: encoded bytes or an array in, RGB pixels out. Refuses files that are dangerous for Pillow."""
 
 import io
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from PIL import Image
 from core.data.decode import decode, orientation
 from core.data.tree import Tree
 
-# Formats with much-fuzzed decoders; a FITS, PSD or EPS file renamed .jpg is not even looked at.
+# Formats whose decoders are well tested against damaged files; a FITS, PSD or EPS file named .jpg is not decoded.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 # No honest image of n pixels takes more encoded bytes than 16-bit RGBA does, plus metadata.
 BYTES_PER_PIXEL = 8

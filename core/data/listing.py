@@ -1,4 +1,6 @@
-"""What a reader says about a dataset before any image is decoded: one record an image, and how to get its content."""
+"""The listing of a dataset before any image is decoded: one record for each image, and a function that reads its
+content.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -33,4 +33,6 @@ def is_litter(path: str) -> bool:
 
 def is_hidden(path: str) -> bool:
     """Whether a part of a path starts with a dot, as what file browsers do not show does."""
+    if not path.startswith(".") and "/." not in path:  # nearly every path
+        return False
     return any(part.startswith(".") and part not in (".", "..") for part in path.split("/"))

@@ -9,7 +9,7 @@ import json
 import os
 import threading
 from collections import Counter, OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from core.data.archives import check_sizes
 from core.data.file_kinds import extension
-from core.data.labels import is_missing, label_text
+from core.data.labels import column_texts, is_missing, label_text
 from core.data.listing import Listing, Record, SplitName
 from core.data.passed_over import IGNORED_FILES, files_warning, unlabelled_warnings, with_litter
 from core.data.reading import Reading
@@ -100,6 +100,9 @@ def read(reading: Reading, paths: list[str]) -> Listing:
             records += [record for one in members for record in _records(one, names)]
         else:
             unlabelled[split] = sum(len(group) for one in members for group in one.labels)
+    if names is None:  # texts that are numbers are classes as numbers are
+        labels = column_texts([record.label for record in records], f"column {spec.label_column!r}")
+        records = [replace(record, label=label) for record, label in zip(records, labels, strict=True)]
     if not records and unlabelled:
         raise DatasetInvalid(f"no row of {tree.where!r} has a label", pointer="/dataset/label_column")
     order = {path: number for number, path in enumerate(splits)}

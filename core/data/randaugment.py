@@ -52,7 +52,7 @@ def apply(views: torch.Tensor, chosen: torch.Tensor, strength: Strength) -> torc
 
 
 def identity(views: torch.Tensor, strength: Strength) -> torch.Tensor:
-    """As it is."""
+    """The images unchanged."""
     return views
 
 

@@ -1,4 +1,4 @@
-"""What every reader is given: the tree, what the spec says about it, and what was found in it so far."""
+"""The input of every reader: the tree, the spec, and what was found in the tree so far."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ class Reading:
 class Reader:
     """One format: its name in a spec, whether a dataset looks like it, and how it is read.
 
-    Readers are asked in the order of `precedence`: the first that recognizes the content reads it. Class folders come
-    last, since they ask for least.
+    Readers are tried in the order of `precedence`: the first that recognizes the content reads it. Class folders come
+    last, because they have the weakest conditions.
     """
 
     name: str

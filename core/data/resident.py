@@ -14,15 +14,15 @@ import numpy as np
 
 from core.data.image_file import ImageFile, Images
 from core.data.images import Unreadable, pixels_of
-from core.data.landing import landing
 from core.data.listing import Record
 from core.errors import DatasetInvalid
+from core.files.atomic import atomic_path
 
 BLOCK_BYTES = 16 << 20
 PIECE_BYTES = 1 << 20  # in memory at once
 CHUNK = 64  # at most so many records are handed to a thread at once
 CHUNKS = 4  # a thread, at least: a few hundred photographs keep many cores busy to the end
-_FORM = 1  # raised whenever the same files would give other pixels: part of every cache key
+_FORM = 1  # increased whenever a change of the code changes the pixels: part of every cache key
 
 Read = Callable[[Any], bytes | np.ndarray]
 _log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Rows:
-    """What the cache remembers beside the pixels of n decoded images, in the order of `kept`."""
+    """What the cache stores beside the pixels of n decoded images, in the order of `kept`."""
 
     kept: list[int]
     unreadable: list[tuple[int, str]]
@@ -48,7 +48,7 @@ def decode(
     folder = cache / "decoded" / _key(records, content, canvas_size, max_pixels)
     rows = _cached(folder, canvas_size)
     if rows is None:
-        with landing(folder) as temporary:
+        with atomic_path(folder) as temporary:
             temporary.mkdir()
             rows = _decode(records, read, temporary / "pixels", canvas_size, max_pixels, num_threads)
             (temporary / "rows.json").write_text(json.dumps(asdict(rows)))
@@ -69,7 +69,7 @@ def _key(records: list[Record], content: str, canvas_size: int, max_pixels: int)
 
 
 def _cached(folder: Path, canvas_size: int) -> Rows | None:
-    """The rows that lie there whole; a damaged entry is removed."""
+    """The stored rows, if they are complete; a damaged entry is removed."""
     try:
         facts = json.loads((folder / "rows.json").read_text())
         rows = Rows(

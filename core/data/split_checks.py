@@ -1,4 +1,4 @@
-"""What a person should know of the splits before training: missing classes, imbalance, equal or few images."""
+"""Warnings about the splits before training: missing classes, imbalance, equal images, few images."""
 
 import math
 from collections import Counter
@@ -26,7 +26,7 @@ def smallest_difference(num_images: int, top1: float = 0.5) -> float:
 
 
 def check_splits(splits: Splits, classes: tuple[str, ...]) -> tuple[JobWarning, ...]:
-    """The warnings that the numbers of images alone give."""
+    """The warnings that follow from the numbers of images."""
     return (*_missing(splits, classes), *_imbalanced(splits, classes), *_small_test(splits))
 
 

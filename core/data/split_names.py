@@ -75,7 +75,7 @@ def words_of(name: str) -> list[str]:
 
 
 def split_word(name: str) -> SplitWord | None:
-    """The split that a name tells; None where it tells none, or several (`train+val` is a training split)."""
+    """The split that a name means; None if it means none, or several (`train+val` is a training split)."""
     words = words_of(name)
     found = [word for word in words if word in WORDS]
     splits = {WORDS[word] for word in found}
@@ -99,13 +99,13 @@ def sibling_splits(names: Iterable[str]) -> dict[str, SplitWord]:
 
 
 def split_of_value(value: str) -> SplitName | None:
-    """The split that a cell of a table tells: a split word, beside words that say nothing."""
+    """The split that a cell of a table means: a split word, perhaps with words without a meaning."""
     word = split_word(value)
     return word.split if word is not None and word.is_plain else None
 
 
 def split_of_path(path: str) -> SplitName | None:
-    """The split that a file's name tells, else its innermost folder's; None where none does."""
+    """The split that a file's name means, else its innermost folder's; None if none does."""
     for part in reversed(PurePosixPath(path).parts):
         word = split_word(part)
         if word is not None:

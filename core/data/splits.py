@@ -1,4 +1,6 @@
-"""Which image trains, validates, tests: stratified by class, seeded, and the same whatever order the files come in."""
+"""Splits images into training, validation and test: stratified by class, seeded, and independent of the files'
+order.
+"""
 
 import hashlib
 from collections import defaultdict
@@ -14,7 +16,7 @@ Splits = dict[SplitName, list[Record]]
 
 @dataclass(frozen=True)
 class _Plan:
-    """Which splits the dataset brings, and how the rest is cut off."""
+    """The splits that the dataset brings, and how the others are made."""
 
     spec: DatasetSpec
     seed: int
@@ -82,12 +84,12 @@ def _split_class(label: str, members: list[Record], plan: _Plan, trains: bool) -
 
 
 def _share(total: int, fraction: float, keep: int) -> int:
-    """At least one, at most what leaves `keep`."""
+    """The size of a held-out part: at least one, and so that `keep` images are left."""
     return max(1, min(round(total * fraction), total - keep))
 
 
 def _shuffled(records: list[Record], seed: int) -> list[Record]:
-    """By a hash of seed and name: no file's place depends on which other files there are."""
+    """Ordered by a hash of seed and name, so that the place of a file does not depend on the other files."""
     return sorted(records, key=lambda record: hashlib.sha256(f"{seed}\0{record.name}".encode()).digest())
 
 

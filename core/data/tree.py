@@ -89,6 +89,7 @@ class Folder:
         return located
 
     def read(self, path: str, most: int | None = None) -> bytes:
+        """The content of a file; raises DatasetInvalid if it is absent, unreadable, or larger than `most` bytes."""
         with self.open(path) as file:
             data = file.read(-1 if most is None else most + 1)
         if most is not None and len(data) > most:
@@ -96,10 +97,12 @@ class Folder:
         return data
 
     def head(self, path: str, size: int) -> bytes:
+        """The first `size` bytes of a file; raises DatasetInvalid as `read` does."""
         with self.open(path) as file:
             return file.read(size)
 
     def open(self, path: str) -> BinaryIO:
+        """The file, opened for reading; raises DatasetInvalid if it is absent or outside the folder."""
         located = self.locate(path)
         try:
             if not located.is_file():
@@ -109,6 +112,7 @@ class Folder:
             raise DatasetInvalid(f"{path!r} cannot be read: {error.strerror or error}") from None
 
     def neighbours(self) -> tuple[str, ...]:
+        """The files in and below the folder of the one file that was given; none for a whole folder."""
         if self._only and not self._neighbours:
             try:
                 self._neighbours = Folder(self._real_root, policy=self.policy).paths

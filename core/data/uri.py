@@ -1,16 +1,15 @@
-"""From a URI to a local file or folder: the one place where the engine reads from outside."""
+"""Fetches a URI into a local file or folder. This is the only place where the engine reads from outside."""
 
-import os
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from core.data import buckets, web
-from core.data.reason import Unreachable
 from core.data.tree import file_sha256
 from core.errors import DatasetUnreachable, unknown
-from core.policy import Policy
-from core.spec.names import file_paths
+from core.spec.uris import files
+from core.spec.uris.reason import Unreachable
+from core.spec.uris.redaction import redacted
 from core.system.workspace import Workspace
 
 SCHEMES = ("file", "http", "https", "s3", "gs", "hf", "dataset", "job")
@@ -39,26 +38,16 @@ def fetch(
     return path
 
 
-def redacted(uri: str) -> str:
-    """`uri` without what may be secret: user information, and the values of its query. A file: URI has neither."""
-    if uri.startswith("file:"):
-        return uri
-    address, question, query = uri.partition("#")[0].partition("?")
-    scheme, slashes, rest = address.partition("://")
-    host, slash, path = rest.partition("/")
-    address = scheme + slashes + host.rpartition("@")[2] + slash + path
-    return address + question + "&".join(f"{pair.partition('=')[0]}=..." for pair in query.split("&") if pair)
-
-
 def _fetch(uri: str, workspace: Workspace) -> Path:
     scheme, _, rest = uri.partition(":")
-    if scheme == "file":
-        return _file(uri, workspace.policy)
-    try:
-        urlsplit(uri)
-    except ValueError as error:
-        raise Unreachable(f"is no URI ({error})") from None
+    if scheme != "file":
+        try:
+            urlsplit(uri)
+        except ValueError as error:
+            raise Unreachable(f"is no URI ({error})") from None
     match scheme:
+        case "file":
+            return files.find(uri, workspace.policy.file_roots)
         case "http" | "https":
             return web.download(uri, workspace.cache, policy=workspace.policy)
         case "s3" | "gs" | "hf":
@@ -68,33 +57,15 @@ def _fetch(uri: str, workspace: Workspace) -> Path:
     raise Unreachable(unknown("scheme", f"{scheme}:", [f"{name}:" for name in SCHEMES]))
 
 
-def _file(uri: str, policy: Policy) -> Path:
-    try:
-        paths = [Path(os.path.realpath(path)) for path in file_paths(uri)]
-    except ValueError as error:
-        raise Unreachable(str(error)) from None
-    real = next((path for path in paths if path.exists()), paths[0])
-    roots = [Path(os.path.realpath(root)) for root in policy.file_roots]
-    if not any(real.is_relative_to(root) for root in roots):
-        raise Unreachable("lies outside the folders that the operator opened to file: URIs")
-    if not real.exists():
-        raise Unreachable("no such file or folder on the engine's machine")
-    if not (real.is_file() or real.is_dir()):
-        raise Unreachable("is neither a file nor a folder")
-    if not os.access(real, os.R_OK):
-        raise Unreachable("may not be read by the engine (permission denied)")
-    return real
-
-
 def _input(scheme: str, name: str, inputs: Path | None) -> Path:
     if not _INPUT_ID.match(name):
         raise Unreachable(f"{name!r} is no id")
     folder = inputs / name if inputs is not None else None
     if folder is None or not folder.is_dir():
         raise Unreachable(f"no such {scheme} among the inputs of this job")
-    files = list(folder.iterdir())
+    entries = list(folder.iterdir())
     # An uploaded archive is meant, not the folder that it lies in; a job's folder keeps its labels beside its weights.
-    return files[0] if scheme == "dataset" and len(files) == 1 else folder
+    return entries[0] if scheme == "dataset" and len(entries) == 1 else folder
 
 
 def _check(path: Path, sha256: str) -> None:

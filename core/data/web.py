@@ -1,31 +1,24 @@
-"""http(s): downloads, whole or not at all, and not again while the server says that nothing changed."""
+"""Downloads over http(s): atomic, and not repeated while the server says that the file has not changed."""
 
 import hashlib
 import http.client
 import json
 import logging
 import time
-from base64 import b64encode
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 
-from core.data.addresses import connect
-from core.data.landing import landing
-from core.data.reason import Unreachable
 from core.data.tree import READ_BYTES, file_sha256
+from core.files.atomic import atomic_path
 from core.policy import Policy
+from core.spec.uris.reason import Unreachable
+from core.spec.uris.web import Interrupted, request
 
-MAX_REDIRECTS = 3
 ATTEMPTS = 3  # for what may pass: a broken transfer, 5xx
 PAUSE_SECONDS = 0.5  # doubled after each attempt
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _log = logging.getLogger(__name__)
-
-
-class Interrupted(Unreachable):
-    """A transfer or a server failed in a way that may pass."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +45,17 @@ def download(url: str, cache: Path, *, policy: Policy) -> Path:
 
 def _download(url: str, target: Path, policy: Policy) -> Path:
     known = _receipt(target)
-    connection, response = _request(url, _conditions(known), policy)
+    connection, response = request("GET", url, _conditions(known), private=policy.private_addresses)
     with closing(connection):
         if response.status == 304 and known is not None:
             return target
         if response.status != 200:
             kind = Interrupted if response.status >= 500 or response.status == 429 else Unreachable
             raise kind(f"the server answers {response.status} {response.reason}")
-        with landing(target) as temporary:
+        with atomic_path(target) as temporary:
             sha256 = _receive(response, temporary, policy.max_download_bytes)
         receipt = Receipt(response.getheader("ETag"), response.getheader("Last-Modified"), sha256)
-    with landing(_receipt_path(target)) as temporary:
+    with atomic_path(_receipt_path(target)) as temporary:
         temporary.write_text(json.dumps(asdict(receipt)))
     return target
 
@@ -72,56 +65,6 @@ def _conditions(known: Receipt | None) -> dict[str, str]:
         return {}
     conditions = {"If-None-Match": known.etag, "If-Modified-Since": known.last_modified}
     return {name: value for name, value in conditions.items() if value}
-
-
-def _request(
-    url: str, headers: dict[str, str], policy: Policy
-) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-    """The answer to GET after at most three redirects, each to an address that is checked anew."""
-    for _ in range(MAX_REDIRECTS + 1):
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https"):
-            raise Unreachable(f"redirects to the scheme {parts.scheme!r}; allowed are http and https")
-        connection, response = _get(url, headers, policy)
-        location = response.getheader("Location")
-        if response.status not in _REDIRECTS or not location:
-            return connection, response
-        connection.close()
-        try:
-            url = urljoin(url, location)
-            urlsplit(url)
-        except ValueError:
-            raise Unreachable("redirects to what is no URL") from None
-    raise Unreachable(f"redirects more than {MAX_REDIRECTS} times")
-
-
-def _get(
-    url: str, headers: dict[str, str], policy: Policy
-) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-    parts = urlsplit(url)
-    try:
-        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError as error:
-        raise Unreachable(str(error)) from None
-    if not host:
-        raise Unreachable("names no host")
-    connection = connect(parts.scheme, host, port, private=policy.private_addresses)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    try:
-        connection.request("GET", target, headers={"User-Agent": "retort", **_authorization(parts.netloc), **headers})
-        return connection, connection.getresponse()
-    except (http.client.HTTPException, OSError, ValueError) as error:
-        connection.close()
-        if isinstance(error, http.client.InvalidURL | ValueError) and not isinstance(error, OSError):
-            raise Unreachable("holds characters that a URL may not hold") from None
-        raise Interrupted(f"no answer from {host}:{port} ({error or type(error).__name__})") from None
-
-
-def _authorization(netloc: str) -> dict[str, str]:
-    user_info, at, _ = netloc.rpartition("@")
-    if not at:
-        return {}
-    return {"Authorization": "Basic " + b64encode(unquote(user_info).encode()).decode()}
 
 
 def _receive(response: http.client.HTTPResponse, path: Path, most: int) -> str:

@@ -1,4 +1,6 @@
-"""The names of a zip's members as Unicode text: as the archive declares it, or as all of them can only be meant."""
+"""The names of a zip's members as Unicode text: by the encoding that the archive declares, or if only one is
+possible.
+"""
 
 import zipfile
 import zlib

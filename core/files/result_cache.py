@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.files.atomic import whole_file
+from core.errors import DiskFull
+from core.files.atomic import write_atomically
 
 FOLDER = "result-cache"
 MAX_BYTES = 256 << 20
@@ -54,11 +55,10 @@ class ResultCache:
         if 4 * len(content) > self._max_bytes:
             return
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with whole_file(self._path(kind, address)) as temporary:
-                temporary.write_bytes(content + zlib.crc32(content).to_bytes(CRC_BYTES, "little"))
+            crc = zlib.crc32(content).to_bytes(CRC_BYTES, "little")
+            write_atomically(self._path(kind, address), content + crc)
             self._evict()
-        except OSError as error:
+        except (OSError, DiskFull) as error:
             _log.warning("the result for a %s is not stored for later jobs: %s", kind, error)
 
     def _path(self, kind: str, address: str) -> Path:
@@ -82,5 +82,5 @@ def content_address(facts: Mapping[str, Any], tensors: Mapping[str, Tensor] | No
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name, value in sorted((tensors or {}).items()):
         digest.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()[:32]

@@ -27,12 +27,14 @@ class Form:
     @classmethod
     def of(cls, weight: Tensor, stride: Any, padding: Any, dilation: Any, groups: int) -> "Form | None":
         """The form of a layer; None if the kernels do not compute it for any image size."""
-        numbers = [_number(value) for value in (weight.shape[2:], stride, padding)]
-        if None in numbers or _number(dilation) != 1 or groups != 1 or weight.dtype != torch.float32:
+        size, step, margin = (_number(value) for value in (weight.shape[2:], stride, padding))
+        if size is None or step is None or margin is None:
+            return None
+        if _number(dilation) != 1 or groups != 1 or weight.dtype != torch.float32:
             return None
         if any(count % CHANNELS_AT_ONCE or count > MOST_CHANNELS for count in weight.shape[:2]):
             return None
-        form = cls(*numbers)
+        form = cls(size, step, margin)
         return form if form.by_winograd or form == cls(3, 2, 1) else None
 
     @property
@@ -139,4 +141,5 @@ def _of_bias(gradient: Tensor) -> Tensor:
 
 
 def laid_out(tensor: Tensor) -> Tensor:
+    """The tensor channels-last, the layout that the kernels read."""
     return tensor.contiguous(memory_format=torch.channels_last)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from core.files.atomic import whole_file
+from core.files.atomic import atomic_path
 from core.kernels.agreement import disagreement
 from core.kernels.calls import Kernels
 
@@ -84,7 +84,7 @@ def _compile(path: Path, runtime: Path) -> None:
     if compiler is None:
         raise KernelsUnavailable(f"no C++ compiler is installed ({', '.join(COMPILERS)})")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as library, tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as at_once:
+    with atomic_path(path) as library, tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as at_once:
         parts = [Path(folder, f"{source}.o") for source in SOURCES]
         list(
             at_once.map(lambda source, part: _run(compiler, *FLAGS, "-c", FOLDER / source, "-o", part), SOURCES, parts)

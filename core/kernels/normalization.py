@@ -43,7 +43,8 @@ class Deferred(Tensor):
             cls, images.shape, strides=images.stride(), dtype=images.dtype, device=images.device, requires_grad=True
         )
         with torch._C.DisableTorchFunctionSubclass():
-            made._backward_hooks = REFUSING  # as register_hook does, which takes five times as long
+            # As register_hook does, which takes five times as long.
+            made._backward_hooks = REFUSING  # type: ignore[assignment]  # the stub differs from torch's own use
         made._kernels, made._images, made._parameters = kernels, images, parameters
         made._statistics, made._carried, made._computed = statistics, carried, None
         made._versions = made._current_versions()

@@ -1,0 +1,1 @@
+"""Networks: families, published weights, taps, sizes, and their fast forms."""

@@ -32,10 +32,10 @@ class CompiledFeatures:
     by_graphs = False
     """Whether any network of this process is computed by CUDA graphs."""
 
-    def __init__(self, network: "Network", notice: Callable[[str], None] | None) -> None:
+    def __init__(self, network: "Network", notify: Callable[[str], None] | None) -> None:
         # In a tuple: as an attribute of its own the network would become its own submodule.
         self._network = (network,)
-        self._notice = notice or (lambda message: None)
+        self._notify = notify or (lambda message: None)
         self._functions: dict[tuple[TapPoint, ...], Callable[[torch.Tensor], Features]] = {}
         self._broken = False
 
@@ -53,7 +53,7 @@ class CompiledFeatures:
                 raise
             self._broken = True
             reason = str(error).strip().splitlines()
-            self._notice(
+            self._notify(
                 f"torch.compile failed for {network.architecture}, which runs uncompiled: "
                 f"{type(error).__name__}: {reason[0] if reason else 'it does not say why'}"
             )

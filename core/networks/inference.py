@@ -5,6 +5,7 @@ and precision in which the device is fastest. The outputs stay the same up to ro
 import copy
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -13,6 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from core.networks.network import Features, Network
 from core.networks.trace import undisturbed
 
+Trained = TypeVar("Trained", bound=nn.Module)
 # A folded network may differ from the plain one by rounding; where it differs more, the pair must not be folded.
 TOLERANCE = 1e-3
 
@@ -30,14 +32,14 @@ def frozen_copy(network: Network, taps: Sequence[int | str] = ()) -> Network:
     return folded if says_the_same(network, folded, taps) else _folded(network, [])
 
 
-def in_layout(network: Network) -> Network:
-    """The network with the weights of its convolutions channels-last, the layout in which CPUs and GPUs are fastest."""
-    return network.to(memory_format=torch.channels_last)
+def in_layout(module: Trained) -> Trained:
+    """The module with the weights of its convolutions channels-last, the layout in which CPUs and GPUs are fastest."""
+    return module.to(memory_format=torch.channels_last)
 
 
-def in_plain_layout(network: Network) -> Network:
-    """The network with its weights as other programs expect them, channels first."""
-    return network.to(memory_format=torch.contiguous_format)
+def in_plain_layout(module: Trained) -> Trained:
+    """The module with its weights as other programs expect them, channels first."""
+    return module.to(memory_format=torch.contiguous_format)
 
 
 def in_low_precision(network: Network, dtype: torch.dtype) -> Network:

@@ -40,7 +40,7 @@ def build_student(spec: ResolvedJob, num_classes: int, workspace: Workspace, *, 
 
 
 def _given(student: ResolvedStudent, workspace: Workspace) -> Network:
-    spec = TeacherSpec(architecture=student.architecture, weights=student.weights)
+    spec = TeacherSpec(architecture=student.architecture, weights=student.weights, weights_map=student.weights_map)
     try:
         return load_teacher(spec, workspace, strict_head=False).network
     except TeacherLoadFailed as error:

@@ -61,9 +61,9 @@ class Network(nn.Module):
         self._discover()
         self._compiled: CompiledFeatures | None = None
 
-    def compile_features(self, notice: Callable[[str], None] | None = None) -> None:
-        """Compile `features` with torch.compile from now on; `notice` is called with the reason if that fails."""
-        self._compiled = CompiledFeatures(self, notice)
+    def compile_features(self, notify: Callable[[str], None] | None = None) -> None:
+        """Compile `features` with torch.compile from now on; `notify` is called with the reason if that fails."""
+        self._compiled = CompiledFeatures(self, notify)
 
     def uncompiled(self) -> "Network":
         """The network as it was before `compile_features`: for copying and exporting."""

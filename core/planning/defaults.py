@@ -46,7 +46,7 @@ def resolve(
     for it. Raises SpecInvalid for a batch larger than the training split.
     """
     training = spec.training.model_copy(update={"optimizer": _optimizer(spec, is_convolutional)})
-    student = ResolvedStudent(architecture=architecture, weights=_initial_weights(spec, is_kin))
+    student = _student(spec, architecture, is_kin)
     batch_size = _batch_size(training, num_train)
     steps_per_epoch = num_train // batch_size
     epochs = _epochs(training, num_train, steps_per_epoch)
@@ -178,14 +178,23 @@ def _clip_gradient_norm(training: TrainingSpec, method: Knobs) -> float | None:
     return method.clip_gradient_norm if training.clip_gradient_norm == "auto" else training.clip_gradient_norm
 
 
+def _student(spec: JobSpec, architecture: str, is_kin: bool) -> ResolvedStudent:
+    """The student with its architecture and its initial weights, and how these find their layers."""
+    weights = _initial_weights(spec, is_kin)
+    weights_map = spec.student.weights_map
+    if spec.teacher is not None and weights == spec.teacher.weights and spec.student.weights in (None, "auto"):
+        weights_map = spec.teacher.weights_map
+    return ResolvedStudent(architecture=architecture, weights=weights, weights_map=weights_map)
+
+
 def _initial_weights(spec: JobSpec, is_kin: bool) -> str | None:
     """The initial weights of a method that needs given ones: those of the student's architecture, or the teacher's for
     `same`.
     """
     given = spec.student.weights
     if _tunes(spec.method) and given in (None, "auto"):
-        of_teacher = spec.student.size == "same" and spec.teacher is not None
-        return (spec.teacher.weights if of_teacher else None) or "published"
+        teachers_own = spec.teacher.weights if spec.student.size == "same" and spec.teacher is not None else None
+        return teachers_own or "published"
     if given != "auto":
         return given
     return "teacher" if is_kin and "teacher" in needs_of(spec.method) else None

@@ -16,7 +16,7 @@ from core.planning.strategy import choose_strategies
 from core.spec import DatasetSpec, JobSpec, TeacherSpec, needs_of
 from core.system.device import Arithmetic, choose_arithmetic
 from core.system.workspace import Workspace
-from core.teachers.check import check_teacher, class_indices
+from core.teachers.check import check_teacher, class_indices, coverage_warning
 from core.teachers.logits import TeacherLogits
 from core.teachers.teacher_set import TeacherSet
 from core.teachers.trajectory import load_trajectory
@@ -42,7 +42,7 @@ def prepare(spec: JobSpec, workspace: Workspace, report: Report) -> PreparedJob:
             for issued in teacher.warnings:
                 report(WarningIssued(warning=issued))
         target = _open_target(spec, workspace, source, report)
-        teachers = _teacher_set(spec, first, others, runs[0], arithmetic, workspace)
+        teachers = _teacher_set(spec, first, others, runs[0], arithmetic, workspace, report)
     return PreparedJob(
         choose_strategies(runs, teachers, arithmetic, workspace, report), teachers, arithmetic, workspace, target
     )
@@ -157,6 +157,7 @@ def _teacher_set(
     student: PreparedRun,
     arithmetic: Arithmetic,
     workspace: Workspace,
+    report: Report,
 ) -> TeacherSet:
     """The teachers with their classes matched to the dataset's, and the first one checked on its images."""
     if spec.teacher is None or first is None:
@@ -169,5 +170,10 @@ def _teacher_set(
     logits, top1 = None, None
     if indices is not None:
         logits = TeacherLogits(first.network, indices, arithmetic.device, workspace.result_cache)
-        top1 = check_teacher(spec.teacher, first.network, logits, dataset, student.augmenter, arithmetic)
+        checked = check_teacher(spec.teacher, first.network, logits, dataset, student.augmenter, arithmetic)
+        top1, warning = checked.validation_top1, checked.warning
+    else:
+        warning = coverage_warning(first, dataset.classes)
+    if warning is not None:
+        report(WarningIssued(warning=warning))
     return TeacherSet(first, indices, logits, top1, others, other_indices, checkpoints)

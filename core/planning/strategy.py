@@ -104,9 +104,8 @@ class _Strategist:
 
     def _choose_stored_views(self, method: Method, epochs: float) -> int:
         """The number of views to store; 0 if the teacher runs live."""
-        views, reason = _stored_views(
-            self.run, self._asked, method, epochs, self.workspace.policy.max_teacher_pass_bytes
-        )
+        max_bytes = self.workspace.policy.max_teacher_pass_bytes
+        views, reason = _stored_views(self.run, self._asked, method, self.teachers, epochs, max_bytes)
         if reason and self._asked.teacher_pass == "stored":
             detail = f"'stored' cannot serve method {self.run.spec.method.name!r}: {reason}; allowed: auto, live"
             raise SpecInvalid([("/training/teacher_pass", detail)])
@@ -157,7 +156,7 @@ def _kernels(
 
 
 def _stored_views(
-    run: PreparedRun, asked: TrainingSpec, method: Method, epochs: float, max_bytes: int
+    run: PreparedRun, asked: TrainingSpec, method: Method, teachers: TeacherSet, epochs: float, max_bytes: int
 ) -> tuple[int, str]:
     """(views to store, the reason against): 0 views if the teacher should run live; the reason is empty without a
     teacher.
@@ -168,7 +167,8 @@ def _stored_views(
     reason = _live_reason(training, method)
     if reason or asked.teacher_pass == "live":
         return 0, reason or "training.teacher_pass says so"
-    view_bytes = layout_for(training, method).record_bytes * len(run.dataset.train.labels) + CRC_BYTES
+    record_bytes = layout_for(training, needs, teachers.required).record_bytes
+    view_bytes = record_bytes * len(run.dataset.train.labels) + CRC_BYTES
     fitting = max_bytes // view_bytes
     wanted = _wanted_views(asked.stored_views, training.augmentation)
     if asked.teacher_pass == "stored":

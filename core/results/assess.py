@@ -62,8 +62,8 @@ def assess_teacher(job: PreparedJob, latencies: Latencies) -> dict[str, Any] | N
     splits: dict[str, Any] = dict.fromkeys(_all_splits(job, run))
     if job.teachers.class_indices is not None:
         for name, split in _all_splits(job, run).items():
-            logits = job.teacher_logits(run, split)
-            splits[name] = measure(logits, split.labels, run.dataset.classes)
+            if (logits := job.teacher_logits(run, split)) is not None:
+                splits[name] = measure(logits, split.labels, run.dataset.classes)
     network = job.teachers.network.cpu()
     latencies.add_teacher(network)
     return {
@@ -103,9 +103,10 @@ def add_seeds(assessments: dict[str, Assessment], runs: tuple[PreparedRun, ...])
 def _all_splits(job: PreparedJob, run: PreparedRun) -> dict[str, Split]:
     """With the second domain's test split, where the job names one that has labels."""
     target = job.target_dataset(run)
-    has_labels = target is not None and len(target.test.labels) > 0
     splits = {"validation": run.dataset.validation, "test": run.dataset.test}
-    return {**splits, **({"target": target.test} if has_labels else {})}
+    if target is not None and len(target.test.labels):
+        splits["target"] = target.test
+    return splits
 
 
 def versions() -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.data.image_file import Images
 from core.evaluation.predict import Views
-from core.files.atomic import whole_file
+from core.files.atomic import atomic_path
 from core.networks.network import Network
 from core.networks.serialized import to_safetensors
 from core.results.onnx import describe, write_onnx
@@ -41,7 +41,7 @@ def export_model(
         paths.append(write_safetensors(deployed, folder / "model.safetensors", classes))
     if "onnx" in exports:
         path = folder / "model.onnx"
-        with whole_file(path) as temporary:
+        with atomic_path(path) as temporary:
             if written is not None:
                 shutil.copyfile(written, temporary)
             else:
@@ -60,7 +60,7 @@ def export_model(
 
 def write_safetensors(network: Network, path: Path, classes: Sequence[str]) -> Path:
     """The network's file of weights, whole or not at all; core.networks.serialized says what is in it."""
-    with whole_file(path) as temporary:
+    with atomic_path(path) as temporary:
         # Not save_file, which would make it unreadable to other users.
         temporary.write_bytes(to_safetensors(network, classes))
     return path

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from core.data.dataset import Split
-from core.files.atomic import write_whole
+from core.files.atomic import write_atomically
 
 COLUMNS = ("name", "label", "predicted", "confidence")
 # With what a cell begins that spreadsheets run as a formula (OWASP, CSV injection), full-width forms included.
@@ -29,7 +29,7 @@ def write_predictions(path: Path, logits: Tensor, split: Split, classes: Sequenc
         split.names, split.labels.tolist(), predicted.tolist(), confidences.tolist(), strict=True
     ):
         writer.writerow([as_text(name), as_text(classes[label]), as_text(classes[index]), f"{confidence:.6f}"])
-    return write_whole(path, text.getvalue())
+    return write_atomically(path, text.getvalue())
 
 
 def as_text(name: str) -> str:

@@ -17,7 +17,7 @@ from core.spec.knobs.pkd import PkdKnobs
 from core.spec.methods import MethodKnobs, TermKnobs, spelled_out
 from core.spec.names import WEIGHTS_SCHEMES, Architecture, uri_of
 from core.spec.part import Part
-from core.spec.teacher import TeacherSpec
+from core.spec.teacher import TeacherSpec, WeightsMap
 from core.spec.training import TrainingSpec
 
 Size = Literal["nano", "tiny", "small", "medium", "same"]
@@ -57,8 +57,12 @@ class StudentSpec(Part):
         "student of the teacher's family, else random. A head of another size is replaced",
     )
 
+    weights_map: WeightsMap = "by_name"
+
     @model_validator(mode="after")
     def _one_way(self) -> "StudentSpec":
+        if self.weights_map == "by_order" and self.weights in (None, "auto", "published", "teacher"):
+            raise ValueError("weights_map 'by_order' is about a weights file, and student.weights names none")
         given = [name for name in ("size", "architecture", "budget") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"give exactly one of size, architecture and budget; got {', '.join(given) or 'none'}")

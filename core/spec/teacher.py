@@ -7,7 +7,13 @@ from pydantic import Field, model_validator
 from core.spec.names import WEIGHTS_SCHEMES, Architecture, uri_of
 from core.spec.part import Part
 
-WeightsMap = Literal["by_name", "by_order"]
+WeightsMap = Annotated[
+    Literal["by_name", "by_order"],
+    Field(
+        description="how the tensors of the weights file find their layers: by_name; by_order for a converted or "
+        "renamed checkpoint: the first tensor for the first layer, all shapes checked"
+    ),
+]
 FILE_SCHEMES = tuple(scheme for scheme in WEIGHTS_SCHEMES if scheme != "job")
 
 
@@ -26,11 +32,7 @@ class TeacherSpec(Part):
         description="URI of a safetensors file or a state dict; null: the library's published weights; job:<id>: "
         "that job's student",
     )
-    weights_map: WeightsMap = Field(
-        "by_name",
-        description="how the tensors of the weights file find their layers: by_name; by_order for a converted or "
-        "renamed checkpoint: the first tensor for the first layer, all shapes checked",
-    )
+    weights_map: WeightsMap = "by_name"
     classes: tuple[str, ...] | None = Field(
         None,
         description="the teacher's class names in the order of its outputs; null: those of the weights file or the "

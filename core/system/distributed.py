@@ -126,8 +126,11 @@ class _Sum(torch.autograd.Function):
         return gradient
 
 
-class _SharedStatistics:
+class _SharedStatistics(_BatchNorm):
     """A batch norm's forward in training over the images of all ranks; torch's own SyncBatchNorm needs GPUs."""
+
+    plain: type[_BatchNorm]
+    """The class of the batch norm before its statistics were shared."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -142,13 +145,14 @@ class _SharedStatistics:
         # Rounding may put a channel that hardly varies below zero.
         variance = (sums[width : 2 * width] / total - mean.square()).clamp(min=0)
         self._remember(mean.detach(), variance.detach(), total.detach())
-        scale = torch.rsqrt(variance + self.eps) * (self.weight if self.affine else 1)
-        shift = (self.bias if self.affine else 0) - mean * scale
+        weight, bias = (self.weight, self.bias) if self.affine else (1, 0)
+        scale = torch.rsqrt(variance + self.eps) * weight
+        shift = bias - mean * scale
         return (wide * scale.view(shape) + shift.view(shape)).to(x.dtype)
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor, total: Tensor) -> None:
-        if not self.track_running_stats:
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked.add_(1)
         momentum = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
@@ -157,7 +161,7 @@ class _SharedStatistics:
 
 
 @functools.cache
-def _shared(plain: type[nn.Module]) -> type[nn.Module]:
+def _shared(plain: Any) -> type[_SharedStatistics]:
     """The class of batch norm `plain` with statistics over all ranks."""
     return type(f"Shared{plain.__name__}", (_SharedStatistics, plain), {"plain": plain})
 
@@ -168,11 +172,12 @@ def share_statistics(module: nn.Module, ranks: Ranks) -> None:
     """
     for part in module.modules():
         if ranks.size > 1 and isinstance(part, _BatchNorm) and not isinstance(part, _SharedStatistics):
-            part.__class__ = _shared(type(part))
+            kind: Any = type(part)
+            part.__class__ = _shared(kind)
 
 
 def keep_statistics(module: nn.Module) -> None:
     """Undo `share_statistics`: each rank takes its own statistics again."""
     for part in module.modules():
         if isinstance(part, _SharedStatistics):
-            part.__class__ = type(part).plain
+            part.__class__ = part.plain  # type: ignore[assignment]  # it becomes what it was before

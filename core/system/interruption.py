@@ -1,4 +1,4 @@
-"""When to stop and when to save: the clock, the deadline, and the request to end."""
+"""Decides when a job stops and when it saves: by the clock, the deadline, and requests to end."""
 
 import threading
 import time
@@ -11,15 +11,15 @@ from core.errors import DeadlineExceeded
 
 
 class Interrupted(BaseException):
-    """The process was asked to end, and what a resumed job needs is on disk.
+    """The process was asked to end, and everything that a resumed job needs is on disk.
 
-    No Exception, as KeyboardInterrupt is none: whoever turns errors into other errors must let it pass.
+    Like KeyboardInterrupt it is not an Exception, so that code which converts errors does not catch it.
     """
 
 
 @dataclass
 class JobControl:
-    """One job's clock. `spent_seconds` is what earlier attempts used up."""
+    """The clock of one job. `spent_seconds` is the time of earlier attempts."""
 
     checkpoint_seconds: float
     max_runtime_seconds: float | None = None
@@ -41,8 +41,8 @@ class JobControl:
 
     @contextmanager
     def deferring(self) -> Iterator[None]:
-        """In the block an interruption waits until the block looks at `interrupted`, or ends: a checkpoint must come
-        first.
+        """Within the block, an interruption waits until the block checks `interrupted` or ends, so that a checkpoint
+        can be written first.
         """
         self._deferring = True
         try:
@@ -53,15 +53,16 @@ class JobControl:
             raise Interrupted
 
     def checkpoint_is_due(self, *, epoch_ends: bool) -> bool:
-        """Whether `checkpoint_seconds` have passed since the last checkpoint, or at an epoch's end a tenth of them.
+        """Whether `checkpoint_seconds` have passed since the last checkpoint, or a tenth of them at the end of an
+        epoch.
 
-        The tenth keeps an epoch of one small batch from writing more than it trains.
+        Without the tenth, epochs of one small batch would write more than they train.
         """
         due = self.checkpoint_seconds * (0.1 if epoch_ends else 1.0)
         return self.now() - self._saved >= due
 
     def saved(self) -> None:
-        """A checkpoint is on disk."""
+        """Record that a checkpoint is on disk."""
         self._saved = self.now()
 
     def spent(self) -> float:

@@ -1,7 +1,8 @@
 """Checks the teacher: whether it has the job's classes, and whether it recognizes them better than chance."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -10,17 +11,21 @@ from torch import Tensor
 from core.data.augment import Augmenter
 from core.data.dataset import Dataset, Split
 from core.errors import LabelSpaceMismatch, TeacherLoadFailed, near_misses
+from core.events import JobWarning
 from core.networks.facts import measure_network
 from core.networks.network import Network
 from core.networks.teacher import Teacher
 from core.spec import TeacherSpec
 from core.system.device import Arithmetic
+from core.teachers import warning_codes
+from core.teachers.confusion import exchanged_warning, told_confusions
 from core.teachers.logits import TeacherLogits
 
 MOST_IMAGES = 1000  # enough to tell a teacher from chance
 LEAST_IMAGES = 64
 AFFORDABLE_MACS = 1e11
 AT_ONCE = 32
+LISTED = 5
 
 
 def class_indices(teacher: Teacher, classes: Sequence[str], *, covers: bool) -> Tensor | None:
@@ -41,14 +46,67 @@ def class_indices(teacher: Teacher, classes: Sequence[str], *, covers: bool) -> 
             hint="give teacher.classes, the names in the order of its outputs; or use method pkd, which needs none",
             pointer="/teacher/classes",
         )
-    guesses = {name: near_misses(name, known, most=1) for name in missing[:5]}
-    listed = ", ".join(f"{name!r}" + (f" (nearest: {near[0]!r})" if near else "") for name, near in guesses.items())
     raise LabelSpaceMismatch(
-        f"the teacher lacks {len(missing)} of the {len(classes)} classes: {listed}",
+        f"the teacher lacks {len(missing)} of the {len(classes)} classes: {_nearest(missing, known)}",
         hint="rename classes with dataset.class_map, correct teacher.classes, or use method pkd, which "
         "needs no common classes",
         pointer="/dataset/classes",
     )
+
+
+def coverage_warning(teacher: Teacher, classes: Sequence[str]) -> JobWarning | None:
+    """A warning where the teacher cannot be checked although it may know the classes; None where it covers them.
+
+    None as well for a teacher of other classes altogether: that is common where only feature maps are compared.
+    """
+    if teacher.classes is None:
+        return JobWarning(
+            code=warning_codes.CLASSES_UNKNOWN,
+            message=f"the teacher has {teacher.network.num_classes} outputs and no class names: its accuracy on the "
+            "dataset is neither checked nor reported",
+            hint="give teacher.classes, the names in the order of its outputs",
+        )
+    missing = [name for name in classes if name not in teacher.classes]
+    if not 0 < len(missing) < len(classes):
+        return None
+    return JobWarning(
+        code=warning_codes.CLASSES_MISSING,
+        message=f"the teacher lacks {len(missing)} of the {len(classes)} classes: {_nearest(missing, teacher.classes)}"
+        ". Its accuracy on the dataset is neither checked nor reported",
+        hint="rename classes with dataset.class_map, or correct teacher.classes",
+        count=len(missing),
+    )
+
+
+def _nearest(missing: Sequence[str], known: Collection[str]) -> str:
+    """The first few missing names, each with the name of the teacher that looks most like it."""
+    guesses = {name: near_misses(name, known, most=1) for name in missing[:LISTED]}
+    return ", ".join(f"{name!r}" + (f" (nearest: {near[0]!r})" if near else "") for name, near in guesses.items())
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a teacher is worth on the customer's images."""
+
+    validation_top1: float
+    """Over the customer's classes, as a fraction."""
+    warning: JobWarning | None
+    """Classes that it answers under each other's names."""
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """The teacher's answers and the true classes of some images, int64 (N,) each over the customer's classes."""
+
+    answers: Tensor
+    labels: Tensor
+
+    @property
+    def top1(self) -> float:
+        return (self.answers == self.labels).double().mean().item()
+
+    def and_also(self, others: "_Answers") -> "_Answers":
+        return _Answers(torch.cat([self.answers, others.answers]), torch.cat([self.labels, others.labels]))
 
 
 def check_teacher(
@@ -58,34 +116,36 @@ def check_teacher(
     dataset: Dataset,
     augmenter: Augmenter,
     arithmetic: Arithmetic,
-) -> float:
-    """The teacher's top-1 on validation images, restricted to the customer's classes, as a fraction. If there
-    are too many images for that, it is measured on some of them, in the training's arithmetic.
+) -> Checked:
+    """The teacher's top-1 on validation images, restricted to the customer's classes, and a warning if its class names
+    seem to be exchanged. If there are too many images for that, some of them are used, in the training's arithmetic.
 
     Raises TeacherLoadFailed if it is within two standard errors of guessing on validation and training images together
     (few validation images alone could not show it): such weights belong to another architecture, to other classes or to
     another order of the classes.
     """
     most = _affordable(network)
-    hits = partial(_hits, logits, augmenter=augmenter, arithmetic=arithmetic)
-    validation = _spread(len(dataset.validation.labels), most)
-    right = all_right = hits(dataset.validation, validation)
+    answered = partial(_answered, logits, augmenter=augmenter, arithmetic=arithmetic)
+    validation = seen = answered(dataset.validation, _spread(len(dataset.validation.labels), most))
     chance = 1 / len(dataset.classes)
-    for train in _portions(len(dataset.train.labels), most - len(right)):
-        if _score(all_right) > chance + 2 * _margin(chance, len(all_right)):
+    for train in _portions(len(dataset.train.labels), most - len(validation.labels)):
+        if seen.top1 > chance + 2 * _margin(chance, len(seen.labels)):
             break  # the result is clear without further images
-        all_right = torch.cat([all_right, hits(dataset.train, train)])
-    count, score = len(all_right), _score(all_right)
-    if score <= chance + _margin(chance, count):
-        raise TeacherLoadFailed(
-            f"the teacher scores {score:.1%} on {count} of the customer's images, where guessing among "
-            f"{len(dataset.classes)} classes scores {chance:.1%}: "
-            f"{spec.weights or spec.architecture} does not know these classes",
-            hint="check the weights, the architecture, and that teacher.classes is in the order of the "
-            "teacher's outputs",
-            pointer="/teacher",
-        )
-    return _score(right)
+        seen = seen.and_also(answered(dataset.train, train))
+    if seen.top1 <= chance + _margin(chance, len(seen.labels)):
+        raise _no_better_than_chance(spec, seen, dataset.classes)
+    return Checked(validation.top1, exchanged_warning(seen.answers, seen.labels, dataset.classes))
+
+
+def _no_better_than_chance(spec: TeacherSpec, seen: _Answers, classes: Sequence[str]) -> TeacherLoadFailed:
+    confused = told_confusions(seen.answers, seen.labels, classes)
+    return TeacherLoadFailed(
+        f"the teacher scores {seen.top1:.1%} on {len(seen.labels)} of the customer's images, where guessing among "
+        f"{len(classes)} classes scores {1 / len(classes):.1%}: {spec.weights or spec.architecture} does not know "
+        "these classes" + (f". It answers {confused}" if confused else ""),
+        hint="check the weights, the architecture, and that teacher.classes is in the order of the teacher's outputs",
+        pointer="/teacher",
+    )
 
 
 def _affordable(network: Network) -> int:
@@ -105,20 +165,16 @@ def _portions(count: int, most: int) -> Sequence[Tensor]:
     return spread[order].split(AT_ONCE) if len(spread) else ()
 
 
-def _score(right: Tensor) -> float:
-    return right.double().mean().item()
-
-
-def _hits(
+def _answered(
     teacher: TeacherLogits, split: Split, indices: Tensor, *, augmenter: Augmenter, arithmetic: Arithmetic
-) -> Tensor:
-    """bool (len(indices),): which images of a split the teacher classifies correctly."""
+) -> _Answers:
+    """What the teacher answers on those images of a split."""
     if len(indices) == len(split.labels):
         # In float32, because validation of the students needs the same logits in float32.
         logits = teacher.of_split(split.images, augmenter)[indices]
     else:
         logits = teacher.logits(split.images[indices], augmenter, arithmetic)
-    return logits.argmax(dim=1) == split.labels[indices]
+    return _Answers(logits.argmax(dim=1).cpu(), split.labels[indices].cpu())
 
 
 def _margin(chance: float, count: int) -> float:

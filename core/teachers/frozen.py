@@ -42,9 +42,9 @@ class FrozenTeacher:
         compiled: bool = False,
         quantization: Quantization | None = None,
         frozen: Network | None = None,
-        notice: Callable[[str], None] = lambda message: None,
+        notify: Callable[[str], None] = lambda message: None,
     ) -> None:
-        """`frozen` is a copy for inference that exists already and may be shared. `notice` is called with the reason if
+        """`frozen` is a copy for inference that exists already and may be shared. `notify` is called with the reason if
         the teacher computes in floats or uncompiled although 8-bit integers or compilation were requested.
         """
         self._given = network
@@ -53,7 +53,7 @@ class FrozenTeacher:
         self._compiled = compiled
         self._quantization = quantization
         self._frozen = frozen
-        self._notice = notice
+        self._notify = notify
         self._features: Callable[[Tensor], Features] | None = None
 
     def observe(self, views: Tensor) -> Features:
@@ -78,7 +78,7 @@ class FrozenTeacher:
             try:
                 return self._in_integers(fast, self._quantization)
             except NotQuantized as reason:
-                self._notice(f"the teacher {network.architecture} computes in floats: {reason}")
+                self._notify(f"the teacher {network.architecture} computes in floats: {reason}")
                 self._quantization = None  # likewise with other weights
         in_floats = self._arithmetic.precision == "fp32"
         if fast is self._frozen and (self._compiled or not in_floats):
@@ -86,7 +86,7 @@ class FrozenTeacher:
         if not in_floats:
             in_low_precision(fast, self._arithmetic.dtype)
         if self._compiled:
-            fast.compile_features(self._notice)
+            fast.compile_features(self._notify)
         return lambda views: fast.features(views, taps)
 
     def _folded(self, network: Network) -> Network:
@@ -109,14 +109,14 @@ def _with_own_statistics(network: Network) -> Network:
     """A copy that normalizes with each batch's own statistics, while the running ones stay as they are."""
     copied = copy.deepcopy(network).requires_grad_(False)
     for module in copied.modules():
-        module.training = isinstance(module, torch.nn.modules.batchnorm._BatchNorm)
-        if module.training:
-            module.momentum = 0.0
+        module.training = False
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.training, module.momentum = True, 0.0
     return copied
 
 
 @dataclass
-class Teaching:
+class FrozenTeachers:
     """All frozen teachers of a method. `first` is None if the method uses no output of a frozen teacher."""
 
     needs: Needs

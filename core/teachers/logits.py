@@ -78,5 +78,5 @@ def _digest(images: Images) -> str:
     digest = hashlib.sha256(f"{tuple(images.shape)}\n".encode())
     at_once = images_at_once(images.shape[-1], torch.device("cpu"))
     for start in range(0, len(images), at_once):
-        digest.update(images[start : start + at_once].cpu().contiguous().numpy())
+        digest.update(images[start : start + at_once].cpu().contiguous().numpy().data)
     return digest.hexdigest()

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from core.data.augment import Augmenter
 from core.data.dataset import Split
+from core.errors import InternalError
 from core.networks.network import Network
 from core.networks.teacher import Teacher
 from core.teachers.logits import TeacherLogits
@@ -32,6 +33,13 @@ class TeacherSet:
     def network(self) -> Network | None:
         """The first teacher's network."""
         return self.first.network if self.first is not None else None
+
+    @property
+    def required(self) -> Network:
+        """The first teacher's network; raises InternalError for a job without one."""
+        if self.first is None:
+            raise InternalError("a teacher is used in a job that has none")
+        return self.first.network
 
     def split_logits(self, split: Split, augmenter: Augmenter) -> Tensor | None:
         """(N, K) float32 on the CPU: the first teacher's logits over the customer's classes for the test views of a

@@ -29,16 +29,16 @@ class Part:
     share: float
 
 
-class MicroBatches:
+class GradientAccumulation:
     """At most `size` images go through the networks at once; `size` is halved when memory runs out.
 
     With several ranks, each takes its part of the batch. Then the run ends when memory runs out, because the ranks
     would no longer take the same steps.
     """
 
-    def __init__(self, size: int, notice: Callable[[str], None], ranks: Ranks = ALONE) -> None:
+    def __init__(self, size: int, notify: Callable[[str], None], ranks: Ranks = ALONE) -> None:
         self.size = size
-        self._notice = notice
+        self._notify = notify
         self._ranks = ranks
 
     def take(self, batch: Batch, begin: Begin, apply: Callable[[Iterator[Part]], bool]) -> None:
@@ -53,7 +53,7 @@ class MicroBatches:
             self.size = (before + 1) // 2
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-            self._notice(
+            self._notify(
                 f"memory ran out with {before} images at once; training goes on with {self.size} at once, adding up "
                 f"their gradients to those of a batch of {len(batch.targets)}"
             )

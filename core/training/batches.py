@@ -14,7 +14,7 @@ from core.spec import ResolvedTraining
 from core.system.device import Arithmetic, images_at_once, uploaded
 from core.system.seeds import derive_seed, generator
 from core.teachers.stored.stored_pass import StoredPass
-from core.training.prefetch import Ahead
+from core.training.prefetch import Prefetcher
 
 NO_NEEDS = Needs()
 
@@ -35,7 +35,7 @@ class Batches:
     needs: Needs = NO_NEEDS
     stored: StoredPass | None = None
     """Views and what the teacher said of them, from disk; None: fresh views."""
-    reads_ahead: bool = False
+    prefetches: bool = False
     """Fetch the next step's images on a side thread: for what comes from the disk, or from the host to a GPU."""
     target: Images | None = None
     """uint8 (M, 3, S, S): unlabelled images of a second domain."""
@@ -83,7 +83,7 @@ class Batches:
         indices = uploaded(indices, self.arithmetic.device)
         batch = self._seen(step, indices, fetched, self._labels[indices])
         if self.target is not None:
-            batch = replace(batch, target_views=self._target_views(step))
+            batch = replace(batch, target_views=self._target_views(self.target, step))
         if self.other is not None:
             batch = replace(batch, other_half=self.other.batch(step))
         return batch
@@ -102,14 +102,14 @@ class Batches:
         return self.split.labels.to(self.arithmetic.device)
 
     @cached_property
-    def _ahead(self) -> Ahead[tuple[torch.Tensor, torch.Tensor]]:
-        return Ahead(self._fetch)
+    def _prefetcher(self) -> Prefetcher[tuple[torch.Tensor, torch.Tensor]]:
+        return Prefetcher(self._fetch)
 
     def _fetched(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        if not self.reads_ahead:
+        if not self.prefetches:
             return self._fetch(step)
         # The next epoch's view may not be stored yet.
-        return self._ahead.take(step, more=(step + 1) % self.steps_per_epoch != 0)
+        return self._prefetcher.take(step, more=(step + 1) % self.steps_per_epoch != 0)
 
     def _fetch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The indices of a step's images, and their pixels or stored records, in host memory."""
@@ -129,9 +129,9 @@ class Batches:
             views, teacher = self.stored.decode(fetched, device)
             return Batch(views, labels, indices, teacher=teacher)
         images = fetched.to(device, non_blocking=True)
-        views = [self._view(images, step, number) for number in range(self.needs.num_views)]
+        fresh = [self._view(images, step, number) for number in range(self.needs.num_views)]
         # All views are mixed with the same partners and shares, because they have one set of targets.
-        mixed = [self._mixed(each, labels, generator(self.seed, "mix", step)) for each in views]
+        mixed = [self._mixed(each, labels, generator(self.seed, "mix", step)) for each in fresh]
         first, *more = (self.arithmetic.laid_out(each) for each, _ in mixed)
         return Batch(first, mixed[0][1], indices, more_views=tuple(more))
 
@@ -146,15 +146,15 @@ class Batches:
             self._orders[what, epoch] = members[torch.randperm(len(members), generator=draws)]
         return self._orders[what, epoch]
 
-    def _target_views(self, step: int) -> torch.Tensor:
+    def _target_views(self, target: Images, step: int) -> torch.Tensor:
         """As many images of the second domain as a batch has, in an order of their own that repeats."""
-        size, count = self.training.batch_size, len(self.target)
+        size, count = self.training.batch_size, len(target)
         first = step * size
         places = range(first, first + size)
         indices = torch.stack(
             [self._order("target order", place // count, torch.arange(count))[place % count] for place in places]
         )
-        return self.arithmetic.laid_out(self._view(self._on_device(self.target, indices), step, 0, "target view"))
+        return self.arithmetic.laid_out(self._view(self._on_device(target, indices), step, 0, "target view"))
 
     def _view(self, images: torch.Tensor, step: int, number: int, what: str = "view") -> torch.Tensor:
         draws = torch.Generator(self.arithmetic.device).manual_seed(derive_seed(self.seed, what, step, number))

@@ -22,12 +22,12 @@ from core.spec import needs_of
 from core.system.device import Arithmetic, images_at_once
 from core.system.distributed import share_statistics
 from core.system.workspace import Workspace
-from core.teachers.frozen import FrozenTeacher, Quantization, Teaching
+from core.teachers.frozen import FrozenTeacher, FrozenTeachers, Quantization
 from core.teachers.stored.opening import open_pass
 from core.teachers.teacher_set import TeacherSet
 from core.training.batches import Batches
 from core.training.inputs import PreparedJob, on_device_if_it_fits
-from core.training.plan import Course, PlannedStage, plan_stages
+from core.training.plan import PlannedStage, TrainingPlan, plan_stages
 from core.training.trainer import Trainer
 from core.training.validation import Validator
 
@@ -39,10 +39,11 @@ def build_method(run: PreparedRun, teachers: TeacherSet, arithmetic: Arithmetic,
     classes = run.dataset.classes
     student = _student(run, teachers, workspace)
     device, method = arithmetic.device, find(run.spec.method.name)
-    teacher = teachers.network
+    teacher, trained_along = teachers.network, []
     if "teacher" in run.spec.method.trained_along:
         # A copy: the other runs, and a resumed run, start with the unchanged teacher.
-        teacher = in_layout(copy.deepcopy(teacher))
+        teacher = in_layout(copy.deepcopy(teachers.required))
+        trained_along = [teacher]
     validation = run.dataset.validation.images[:HELD_OUT] if method.needs.held_out else None
     context = MethodContext(
         student=in_layout(student.to(device)),
@@ -60,7 +61,7 @@ def build_method(run: PreparedRun, teachers: TeacherSet, arithmetic: Arithmetic,
         held_out=run.augmenter.test_views(validation.to(device)) if validation is not None else None,
     )
     built = in_layout(method(run.spec.method, context).to(device))
-    for module in (built, context.student, *([teacher] if built.trains_teacher else [])):
+    for module in (built, context.student, *trained_along):
         share_statistics(module, workspace.ranks)
     return built
 
@@ -77,11 +78,13 @@ def _student(run: PreparedRun, teachers: TeacherSet, workspace: Workspace) -> Ne
     return student
 
 
-def build_teaching(job: PreparedJob, run: PreparedRun, method: Method, notice: Callable[[str], None]) -> Teaching:
+def build_frozen_teachers(
+    job: PreparedJob, run: PreparedRun, method: Method, notify: Callable[[str], None]
+) -> FrozenTeachers:
     """The frozen teachers that the method learns from, ready to be run."""
     needs, context = method.needs, method.context
     if not (needs.teacher_output or needs.survey):
-        return Teaching(needs)
+        return FrozenTeachers(needs)
     quantization = _quantization(run, job.workspace) if run.training.teacher_precision == "int8" else None
     frozen = job.teachers.logits.network if job.teachers.logits is not None else None
     first, *others = (
@@ -92,11 +95,11 @@ def build_teaching(job: PreparedJob, run: PreparedRun, method: Method, notice: C
             compiled=run.training.compile,
             quantization=quantization,
             frozen=copied,
-            notice=notice,
+            notify=notify,
         )
-        for network, copied in ((context.teacher, frozen), *((each, None) for each in context.more_teachers))
+        for network, copied in ((job.teachers.required, frozen), *((each, None) for each in context.more_teachers))
     )
-    return Teaching(needs, first, tuple(others), context.anchors)
+    return FrozenTeachers(needs, first, tuple(others), context.anchors)
 
 
 def _quantization(run: PreparedRun, workspace: Workspace) -> Quantization:
@@ -113,15 +116,15 @@ def build_trainer(
     job: PreparedJob,
     run: PreparedRun,
     method: Method,
-    tell: Callable[[int, dict[str, float | None]], None],
+    report_metrics: Callable[[int, dict[str, float | None]], None],
     after_step: Callable[[Trainer], None],
     *,
-    pulse: Callable[[Trainer], None] = lambda trainer: None,
-    notice: Callable[[str], None] = lambda message: None,
+    poll: Callable[[Trainer], None] = lambda trainer: None,
+    notify: Callable[[str], None] = lambda message: None,
 ) -> Trainer:
     """A trainer at step 0, with its callbacks."""
     dataset = run.dataset
-    teaching = build_teaching(job, run, method, notice)
+    teachers = build_frozen_teachers(job, run, method, notify)
     validator = Validator(
         split=dataset.validation,
         classes=dataset.classes,
@@ -131,20 +134,31 @@ def build_trainer(
         early_stopping=run.training.early_stopping,
     )
     if run.training.compile:
-        method.context.student.compile_features(notice)
-    course = _course(job, run, method, teaching)
+        method.context.student.compile_features(notify)
+    plan = _training_plan(job, run, method, teachers)
     return Trainer(
-        method, course, teaching, validator, tell, after_step, pulse=pulse, notice=notice, ranks=job.workspace.ranks
+        method,
+        plan,
+        teachers,
+        validator,
+        report_metrics,
+        after_step,
+        poll=poll,
+        notify=notify,
+        ranks=job.workspace.ranks,
     )
 
 
-def plan(job: PreparedJob, run: PreparedRun, method: Method, teaching: Teaching) -> tuple[PlannedStage, ...]:
+def _planned_stages(
+    job: PreparedJob, run: PreparedRun, method: Method, teachers: FrozenTeachers
+) -> tuple[PlannedStage, ...]:
     """The stages with their batches."""
     device, training = job.arithmetic.device, run.training
     split = on_device_if_it_fits(run.dataset.train, device)
     stored = None
-    if training.teacher_pass == "stored" and teaching.first is not None:
-        stored = open_pass(run, method, teaching.first, split, job.arithmetic, job.workspace)
+    if training.teacher_pass == "stored" and teachers.first is not None:
+        network = job.teachers.required
+        stored = open_pass(run, method.needs, network, teachers.first, split, job.arithmetic, job.workspace)
     target = job.target_dataset(run) if method.requires("target images") else None
     batches = tuple(
         Batches(
@@ -157,7 +171,7 @@ def plan(job: PreparedJob, run: PreparedRun, method: Method, teaching: Teaching)
             arithmetic=job.arithmetic,
             needs=method.needs,
             stored=stored,
-            reads_ahead=stored is not None or _comes_from_afar(split.images, device),
+            prefetches=stored is not None or _comes_from_afar(split.images, device),
             target=target.train.images if target is not None else None,
         )
         for stage in method.stages()
@@ -170,14 +184,14 @@ def _comes_from_afar(images: Images, device: torch.device) -> bool:
     return isinstance(images, ImageFile) or images.device.type != device.type
 
 
-def _course(job: PreparedJob, run: PreparedRun, method: Method, teaching: Teaching) -> Course:
+def _training_plan(job: PreparedJob, run: PreparedRun, method: Method, teachers: FrozenTeachers) -> TrainingPlan:
     kernels = load(job.workspace.cache) if run.training.kernels == "own" else None
-    return Course(
+    return TrainingPlan(
         run=run.run.name,
         training=run.training,
         seed=run.run.seed,
         arithmetic=replace(job.arithmetic, kernels=kernels),
-        stages=plan(job, run, method, teaching),
+        stages=_planned_stages(job, run, method, teachers),
     )
 
 

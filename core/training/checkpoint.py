@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from core.events import Checkpoint
-from core.files.atomic import whole_file
+from core.files.atomic import atomic_path
 
 FOLDER = "checkpoints"
 _NAME = re.compile(r"checkpoint-(\d{12})\.pt")
@@ -31,7 +31,7 @@ class CheckpointFolder:
         folder = self.out / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         place = folder / f"checkpoint-{step:012d}.pt"
-        with whole_file(place) as temporary:
+        with atomic_path(place) as temporary:
             torch.save(state, temporary)
         digest, size = _digest(place)
         for other in folder.iterdir():

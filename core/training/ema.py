@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Averaged:
+class ExponentialAverage:
     """The running average of a module's parameters and floating buffers; integer buffers follow the module."""
 
     def __init__(self, module: nn.Module, decay: float) -> None:

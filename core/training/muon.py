@@ -52,7 +52,7 @@ class Muon(optim.Optimizer):
         self.dtype = dtype
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]  # torch overloads it
         """Update every parameter that has a gradient."""
         with torch.enable_grad():
             loss = closure() if closure is not None else None
@@ -69,7 +69,7 @@ class Muon(optim.Optimizer):
 
     def _directions(self, parameters: list[nn.Parameter], momentum: float) -> list[Tensor]:
         """The update directions: Nesterov momentum of the gradients."""
-        gradients = [p.grad for p in parameters]
+        gradients = [p.grad for p in parameters if p.grad is not None]
         for parameter in parameters:
             if "momentum_buffer" not in self.state[parameter]:
                 self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)

@@ -23,7 +23,7 @@ class PlannedStage:
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingPlan:
     """The schedule of one training."""
 
     run: str

@@ -11,7 +11,7 @@ from core.system.affinity import unpin
 Fetched = TypeVar("Fetched")
 
 
-class Ahead(Generic[Fetched]):
+class Prefetcher(Generic[Fetched]):
     """Calls `fetch(step)` for consecutive steps, each one step in advance. Any other order works too, without a
     gain.
     """

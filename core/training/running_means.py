@@ -1,6 +1,7 @@
 """Means over training steps, kept on the device so that no step has to wait for them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from core.system.distributed import Ranks
 from core.training.accumulation import Part
 
 
-class Tally:
+class RunningMeans:
     """Loss terms and accuracy since the last report, and the first step whose loss was not finite."""
 
     def __init__(self, device: torch.device) -> None:
@@ -57,11 +58,11 @@ class Tally:
         self._sums, self._num_images = {}, 0
         return means
 
-    def state_dict(self) -> dict[str, object]:
+    def state_dict(self) -> dict[str, Any]:
         """The sums, for a checkpoint."""
         return {"sums": dict(self._sums), "num_images": self._num_images}
 
-    def load_state_dict(self, state: dict[str, object]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore the sums from a checkpoint."""
         device = self._diverged_at.device
         self._sums = {name: value.to(device) for name, value in state["sums"].items()}

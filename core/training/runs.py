@@ -67,17 +67,17 @@ class Training:
             self.job,
             run,
             method,
-            self._teller(run),
+            self._metrics_reporter(run),
             self._after_step(run),
-            pulse=self._pulse,
-            notice=lambda message: self.report(Log(message=f"{run.run.name}: {message}")),
+            poll=self._poll,
+            notify=lambda message: self.report(Log(message=f"{run.run.name}: {message}")),
         )
         if state is not None:
             trainer.load_state_dict(state["trainer"])
             self.curves, self.trajectory = state["curves"], state["trajectory"]
-        course = trainer.course
+        plan = trainer.plan
         self.report(
-            Log(message=f"{run.run.name}: {course.steps} steps in {course.epochs} epochs, from step {trainer.step}")
+            Log(message=f"{run.run.name}: {plan.steps} steps in {plan.epochs} epochs, from step {trainer.step}")
         )
         with closing(trainer):
             trainer.run()
@@ -113,7 +113,7 @@ class Training:
         state = {
             "format": FORMAT,
             "finished": self.finished,
-            "run": trainer.course.run if trainer is not None else None,
+            "run": trainer.plan.run if trainer is not None else None,
             "trainer": trainer.state_dict() if trainer is not None else None,
             "curves": self.curves,
             "trajectory": self.trajectory,
@@ -126,37 +126,37 @@ class Training:
             event: Checkpoint = self.folder.save(state, total)
             self.report(event)
 
-    def _teller(self, run: PreparedRun) -> Callable[[int, dict[str, float | None]], None]:
-        def tell(step: int, values: dict[str, float | None]) -> None:
+    def _metrics_reporter(self, run: PreparedRun) -> Callable[[int, dict[str, float | None]], None]:
+        def report_metrics(step: int, values: dict[str, float | None]) -> None:
             self._images_per_second = values.get("images_per_second", self._images_per_second)
             named = {f"{run.run.metric_prefix}{name}": value for name, value in values.items()}
             for name, value in values.items():
                 self.curves.setdefault(name, []).append([step, value])
             self.report(Metric(step=step, values=named))
 
-        return tell
+        return report_metrics
 
     def _after_step(self, run: PreparedRun) -> Callable[[Trainer], None]:
         def after_step(trainer: Trainer) -> None:
-            course = trainer.course
+            plan = trainer.plan
             progress = self.meter.progress(
                 run.run.name,
                 trainer.step,
-                epoch=course.epoch_of(trainer.step),
-                epochs=course.epochs,
-                steps=course.steps,
+                epoch=plan.epoch_of(trainer.step),
+                epochs=plan.epochs,
+                steps=plan.steps,
                 images_per_second=self._images_per_second,
             )
             if progress is not None:
                 self.report(progress)
             self._keep(run, trainer)
-            ends = trainer.stopped or trainer.step == course.steps  # then the finished run is saved a moment later
-            due = self.control.checkpoint_is_due(epoch_ends=trainer.step % course.steps_per_epoch == 0)
-            self._pulse(trainer, due=due and not ends, ends=ends)
+            ends = trainer.stopped or trainer.step == plan.steps  # then the finished run is saved a moment later
+            due = self.control.checkpoint_is_due(epoch_ends=trainer.step % plan.steps_per_epoch == 0)
+            self._poll(trainer, due=due and not ends, ends=ends)
 
         return after_step
 
-    def _pulse(self, trainer: Trainer, *, due: bool = False, ends: bool = False) -> None:
+    def _poll(self, trainer: Trainer, *, due: bool = False, ends: bool = False) -> None:
         """Called between two steps: save a checkpoint if it is `due`, and end, after a checkpoint, if the time is up or
         the process was asked to end, unless the run ends anyway. If one rank has to do so, all ranks do.
         """
@@ -172,7 +172,7 @@ class Training:
 
     def _keep(self, run: PreparedRun, trainer: Trainer) -> None:
         """Keep the student's weights at the ends of equal parts of its training, the last ones at the end."""
-        count, steps = run.training.keep_trajectory, trainer.course.steps
+        count, steps = run.training.keep_trajectory, trainer.plan.steps
         if run is not self.job.student or not count:
             return
         ends = {round(part * steps / count) for part in range(1, count + 1)}

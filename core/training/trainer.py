@@ -18,32 +18,32 @@ from core.methods.method import Batch, Method, TrainingProgress, Update
 from core.networks.compiled import begin_step
 from core.system.distributed import ALONE, Ranks
 from core.system.seeds import derive_seed
-from core.teachers.frozen import Teaching
+from core.teachers.frozen import FrozenTeachers
 from core.teachers.stored.store import NoRoom
-from core.training.accumulation import MicroBatches, Part
+from core.training.accumulation import GradientAccumulation, Part
 from core.training.batches import Batches
-from core.training.ema import Averaged
+from core.training.ema import ExponentialAverage
 from core.training.optimizers import build_optimizer, set_rate
-from core.training.plan import Course
-from core.training.running_means import Tally
+from core.training.plan import TrainingPlan
+from core.training.running_means import RunningMeans
 from core.training.validation import Validator
 
 
 @dataclass
 class Trainer:
-    """The training of one network: `course` is fixed, the other fields are the content of a checkpoint."""
+    """The training of one network: `plan` is fixed, the other fields are the content of a checkpoint."""
 
     method: Method
-    course: Course
-    teaching: Teaching
+    plan: TrainingPlan
+    teachers: FrozenTeachers
     validator: Validator
-    tell: Callable[[int, dict[str, float | None]], None]
+    report_metrics: Callable[[int, dict[str, float | None]], None]
     """Called with (step, values by name) about 200 times in a run."""
     after_step: Callable[["Trainer"], None]
     """Called after each step: the place to save, report progress, or raise Interrupted."""
-    pulse: Callable[["Trainer"], None] = lambda trainer: None
+    poll: Callable[["Trainer"], None] = lambda trainer: None
     """Called now and then in long work between two steps: it may save, and raise Interrupted."""
-    notice: Callable[[str], None] = lambda message: None
+    notify: Callable[[str], None] = lambda message: None
     """Told what a person should know, in a sentence."""
     ranks: Ranks = ALONE
     step: int = 0
@@ -56,39 +56,39 @@ class Trainer:
     _has_lacked_room: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self.tally = Tally(self.course.arithmetic.device)
-        self.scaler = self.course.arithmetic.scaler()
-        decay = self.course.training.ema_decay
-        self.averaged = Averaged(self.method.deployed(), decay) if decay is not None else None
-        self.micro = MicroBatches(self.course.micro_batch_size, self.notice, self.ranks)
+        self.means = RunningMeans(self.plan.arithmetic.device)
+        self.scaler = self.plan.arithmetic.scaler()
+        decay = self.plan.training.ema_decay
+        self.ema = ExponentialAverage(self.method.deployed(), decay) if decay is not None else None
+        self.accumulation = GradientAccumulation(self.plan.micro_batch_size, self.notify, self.ranks)
         self._reported = (0, 0.0)
 
     def run(self) -> None:
         """Train to the end or to an early stop; then the method's deployed network has the result."""
         if self.method.needs.survey and self.step == 0:
-            self.method.survey(self.teaching.surveyed(self.course.stages[0].batches.survey()))
-        while self.step < self.course.steps and not self.stopped:
+            self.method.survey(self.teachers.surveyed(self.plan.stages[0].batches.survey()))
+        while self.step < self.plan.steps and not self.stopped:
             started = time.perf_counter()
             self._enter_step()
             self._take_step()
             self.step += 1
-            reports = self.step % self.course.report_interval == 0 or self.step == self.course.steps
+            reports = self.step % self.plan.report_interval == 0 or self.step == self.plan.steps
             if reports:
-                self.course.arithmetic.wait()  # else it would be the time of launching GPU work
+                self.plan.arithmetic.wait()  # else it would be the time of launching GPU work
             self.seconds += time.perf_counter() - started
             if reports:
                 self._report()
-            if self.course.validates_after(self.step):
+            if self.plan.validates_after(self.step):
                 self._validate()
             self.after_step(self)
         self._check_finite()
-        if self.averaged is not None:
-            self.method.deployed().load_state_dict(self.averaged.state_dict())
+        if self.ema is not None:
+            self.method.deployed().load_state_dict(self.ema.state_dict())
         self.validator.restore_best(self.method.deployed())
 
     def close(self) -> None:
         """Release the stored pass; other jobs may remove it from now on."""
-        stored = self.course.stages[0].batches.stored  # that of all stages
+        stored = self.plan.stages[0].batches.stored  # that of all stages
         if stored is not None:
             stored.store.close()
 
@@ -104,10 +104,10 @@ class Trainer:
             "method": self.method.state_dict(),
             "optimizers": {group: optimizer.state_dict() for group, optimizer in self._optimizers.items()},
             "scaler": self.scaler.state_dict(),
-            "averaged": self.averaged.state_dict() if self.averaged is not None else None,
+            "ema": self.ema.state_dict() if self.ema is not None else None,
             "validator": self.validator.state_dict(),
-            "tally": self.tally.state_dict(),
-            "micro_batch_size": self.micro.size,
+            "means": self.means.state_dict(),
+            "micro_batch_size": self.accumulation.size,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -121,20 +121,20 @@ class Trainer:
             for group, optimizer in self._optimizers.items():
                 optimizer.load_state_dict(state["optimizers"][group])
         self.scaler.load_state_dict(state["scaler"])
-        if self.averaged is not None:
+        if self.ema is not None:
             # If the interrupted run did not average weights, because it had another length, averaging starts with its
             # weights.
-            self.averaged.load_state_dict(state["averaged"] or self.method.deployed().state_dict())
+            self.ema.load_state_dict(state["ema"] or self.method.deployed().state_dict())
         self.validator.load_state_dict(state["validator"])
-        self.tally.load_state_dict(state["tally"])
-        self.micro.size = state["micro_batch_size"]
+        self.means.load_state_dict(state["means"])
+        self.accumulation.size = state["micro_batch_size"]
         self._resumed = True
         self._reported = (self.step, self.seconds)
 
     @property
     def batches(self) -> Batches:
         """The batches of the current stage and epoch."""
-        batches = self.course.stages[max(self._stage, 0)].batches
+        batches = self.plan.stages[max(self._stage, 0)].batches
         return batches.live if self._is_live else batches
 
     def _networks(self) -> dict[str, nn.Module]:
@@ -144,21 +144,21 @@ class Trainer:
         return networks
 
     def _enter_step(self) -> None:
-        stage = self.course.stage_of(self.step)
+        stage = self.plan.stage_of(self.step)
         if stage != self._stage:
             self._enter_stage(stage, fresh=True)
-        local = self.step - self.course.stages[stage].first_step
+        local = self.step - self.plan.stages[stage].first_step
         if local % self.batches.steps_per_epoch == 0 or self._resumed:
             self._fill_view(local)
             self._resumed = False
-            planned = self.course.stages[stage].stage
+            planned = self.plan.stages[stage].stage
             # For the epoch's first step, also if a resume starts within the epoch: the method gets the same input in
             # both cases.
             began = self.step - local % self.batches.steps_per_epoch
-            epoch = began // self.course.steps_per_epoch
-            self.method.begin_epoch(TrainingProgress(planned, epoch, began, began / self.course.steps))
+            epoch = began // self.plan.steps_per_epoch
+            self.method.begin_epoch(TrainingProgress(planned, epoch, began, began / self.plan.steps))
             if self.method.requires("trajectory"):
-                self.teaching.take_anchor(self.method.anchor())
+                self.teachers.take_anchor(self.method.anchor())
             self.method.set_training_mode()
         planned = self.course.stages[stage].stage
         epoch = self.step // self.course.steps_per_epoch
@@ -168,57 +168,57 @@ class Trainer:
         """Run the teacher on this epoch's view, unless it is stored already. If there is no space for it, all ranks run
         the teacher live in this epoch. That depends on other jobs, so that a resumed run may differ.
         """
-        batches = self.course.stages[self._stage].batches
+        batches = self.plan.stages[self._stage].batches
         stored = batches.stored
         if stored is None:
             return
         view, filled, lack = batches.view_of(local), False, None
-        # With several ranks, a pulse would wait for the others, which wait for this view.
-        pulse = (lambda: self.pulse(self)) if self.ranks.size == 1 else (lambda: None)
+        # With several ranks, a poll would wait for the others, which wait for this view.
+        poll = (lambda: self.poll(self)) if self.ranks.size == 1 else (lambda: None)
         with self.ranks.first_goes_first():
             try:
-                filled = stored.ensure(view, pulse)
+                filled = stored.ensure(view, poll)
             except NoRoom as reason:
                 lack = reason
         self._is_live = self.ranks.any(lack is not None)
         if filled:
-            self.notice(f"the teacher has seen view {view + 1} of {stored.num_views} of the training images")
+            self.notify(f"the teacher has seen view {view + 1} of {stored.num_views} of the training images")
         if self._is_live and not self._has_lacked_room:
             self._has_lacked_room = True
-            self.notice(
+            self.notify(
                 f"there is no room for view {view + 1} of {stored.num_views} of the stored teacher pass "
                 f"({lack or 'in another process'}): the teacher is run live in epochs that lack theirs"
             )
 
     def _enter_stage(self, index: int, *, fresh: bool) -> None:
         self._stage = index
-        self.method.stage = self.course.stages[index].stage
+        self.method.stage = self.plan.stages[index].stage
         if fresh:
             self.method.begin_stage(self.method.stage)
         self._optimizers = {
-            group: build_optimizer(self.course.training, parameters, self._peak_rate(group))
+            group: build_optimizer(self.plan.training, parameters, self._peak_rate(group))
             for group, parameters in self.method.parameter_groups().items()
         }
 
     def _peak_rate(self, group: str) -> float:
-        return float(self.course.training.learning_rate) * self.method.rate_scales.get(group, 1.0)
+        return float(self.plan.training.learning_rate) * self.method.rate_scales.get(group, 1.0)
 
     def _take_step(self) -> None:
         begin_step()
-        batch = self.batches.batch(self.step - self.course.stages[self._stage].first_step)
-        self.micro.take(batch, self._begin_part, self._apply)
-        if self.averaged is not None and not self.method.stage.prepares:
-            self.averaged.update(self.step - self.course.first_student_step)
+        batch = self.batches.batch(self.step - self.plan.stages[self._stage].first_step)
+        self.accumulation.take(batch, self._begin_part, self._apply)
+        if self.ema is not None and not self.method.stage.prepares:
+            self.ema.update(self.step - self.plan.first_student_step)
 
     def _begin_part(self, batch: Batch, place: int) -> Iterator[Update]:
         """The updates of a batch or of a part of it; each is computed, in the precision of the training, when it is
         used.
         """
         # Dropout and its like draw from the global generators; seeding them by the step makes them resumable.
-        torch.manual_seed(derive_seed(self.course.seed, "step", self.step, *([place] if place else [])))
-        updates = self.method.updates(self.teaching.complete(batch))
+        torch.manual_seed(derive_seed(self.plan.seed, "step", self.step, *([place] if place else [])))
+        updates = self.method.updates(self.teachers.complete(batch))
         while True:
-            with self.course.arithmetic.autocast_to_train():
+            with self.plan.arithmetic.autocast_to_train():
                 update = next(updates, None)
             if update is None:
                 return
@@ -238,14 +238,14 @@ class Trainer:
         if not seen:
             return False
         self._step_optimizer(seen[0][0].update.group)
-        self.tally.add(seen, self.step)
+        self.means.add(seen, self.step)
         return True
 
     def _step_optimizer(self, group: str) -> None:
         optimizer = self._optimizers[group]
         self.ranks.sum_gradients(p for each in optimizer.param_groups for p in each["params"])
-        set_rate(optimizer, self._peak_rate(group) * self.course.rate_factor(self.step))
-        limit = self.course.training.clip_gradient_norm
+        set_rate(optimizer, self._peak_rate(group) * self.plan.rate_factor(self.step))
+        limit = self.plan.training.clip_gradient_norm
         if limit is not None:
             self.scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_([p for each in optimizer.param_groups for p in each["params"]], limit)
@@ -254,11 +254,11 @@ class Trainer:
 
     def _check_finite(self) -> None:
         # All ranks fail where one does, or the others would wait for it.
-        step = self.ranks.largest(self.tally.diverged_at())
+        step = self.ranks.largest(self.means.diverged_at())
         if step >= 0:
-            epoch = step // self.course.steps_per_epoch + 1
+            epoch = step // self.plan.steps_per_epoch + 1
             raise LossDiverged(
-                f"the training loss of {self.course.run} became NaN or infinite at step {step + 1} (epoch {epoch})",
+                f"the training loss of {self.plan.run} became NaN or infinite at step {step + 1} (epoch {epoch})",
                 hint="lower training.learning_rate, set training.clip_gradient_norm, or use training.precision fp32",
                 pointer="/training/learning_rate",
             )
@@ -267,19 +267,19 @@ class Trainer:
         self._check_finite()
         steps, seconds = self.step - self._reported[0], self.seconds - self._reported[1]
         self._reported = (self.step, self.seconds)
-        values: dict[str, float | None] = dict(self.tally.take(self.ranks))
-        values["learning_rate"] = self._peak_rate("student") * self.course.rate_factor(self.step - 1)
-        values["images_per_second"] = steps * self.course.training.batch_size / seconds if seconds else None
-        self.tell(self.step, values)
+        values: dict[str, float | None] = dict(self.means.take(self.ranks))
+        values["learning_rate"] = self._peak_rate("student") * self.plan.rate_factor(self.step - 1)
+        values["images_per_second"] = steps * self.plan.training.batch_size / seconds if seconds else None
+        self.report_metrics(self.step, values)
 
     def _validate(self) -> None:
         with self._final_weights():
-            values, self.stopped = self.validator.validate(self.method.deployed(), self.course.epoch_of(self.step))
+            values, self.stopped = self.validator.validate(self.method.deployed(), self.plan.epoch_of(self.step))
         self.method.set_training_mode()
-        self.tell(self.step, values)
+        self.report_metrics(self.step, values)
 
     def _final_weights(self) -> AbstractContextManager[None]:
-        return self.averaged.in_place() if self.averaged is not None else nullcontext()
+        return self.ema.in_place() if self.ema is not None else nullcontext()
 
 
 def total_of(terms: Mapping[str, Tensor]) -> Tensor:

@@ -43,15 +43,15 @@ class Validator:
         if self.early_stopping is None:
             return False
         value = values.get(self.early_stopping.metric)
-        if value is not None and self._improves(value):
+        if value is not None and self._improves(value, self.early_stopping):
             self._best, self._best_epoch = value, epoch
             self._best_weights = {name: weight.detach().clone() for name, weight in network.state_dict().items()}
         return epoch - self._best_epoch >= self.early_stopping.patience
 
-    def _improves(self, value: float) -> bool:
+    def _improves(self, value: float, rule: EarlyStopping) -> bool:
         if self._best is None:
             return True
-        return value < self._best if self.early_stopping.metric == "val/loss" else value > self._best
+        return value < self._best if rule.metric == "val/loss" else value > self._best
 
     def restore_best(self, network: Network) -> None:
         """Give `network` the weights of its best epoch, where early stopping kept them."""

@@ -2,21 +2,29 @@
 
 import hashlib
 import io
+from collections.abc import Callable
+from typing import Any
 
+import httpx
 import pytest
+from starlette.testclient import TestClient
 
 from api.ranges import Unsatisfiable, parse_range
 from api.routes.artifacts import disposition
 from store import blobs, leases
+from store.database import Database
+from store.values import Job, Lease
 
 CONTENT = bytes(range(256)) * 5000  # 1.22 MiB: two chunks
 
 
 @pytest.fixture
-def publish(database, put, work, write):
+def publish(
+    database: Database, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any]
+) -> Any:
     """Publishes content under a name of a new job; the job's id."""
 
-    def publish(name="model.onnx", content=CONTENT):
+    def publish(name: str = "model.onnx", content: Any = CONTENT) -> Any:
         job = put()
         blob = blobs.put(database, io.BytesIO(content))
         write(leases.add_artifact, work(job), name, "application/octet-stream", blob.sha256, blob.size_bytes)
@@ -26,11 +34,11 @@ def publish(database, put, work, write):
 
 
 @pytest.fixture
-def get(api, publish):
+def get(api: TestClient, publish: Any) -> Any:
     """GETs the published artifact with headers."""
     job_id = publish()
 
-    def get(method="GET", **headers):
+    def get(method: str = "GET", **headers: Any) -> Any:
         return api.request(
             method,
             f"/v1/jobs/{job_id}/artifacts/model.onnx",
@@ -44,14 +52,14 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 SIZE = len(CONTENT)
 
 
-def test_the_list(api, publish):
+def test_the_list(api: TestClient, publish: Any) -> None:
     job_id = publish()
     [artifact] = api.get(f"/v1/jobs/{job_id}/artifacts").json()["data"]
     assert (artifact["name"], artifact["size_bytes"], artifact["sha256"]) == ("model.onnx", SIZE, SHA256)
     assert api.get(artifact["href"]).content == CONTENT
 
 
-def test_the_whole(get):
+def test_the_whole(get: Any) -> None:
     answer = get()
     assert answer.status_code == 200
     assert answer.content == CONTENT
@@ -62,7 +70,7 @@ def test_the_whole(get):
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_head_says_the_same_without_the_bytes(get):
+def test_head_says_the_same_without_the_bytes(get: Any) -> None:
     whole, head = get(), get("HEAD")
     assert head.content == b""
     different = {"x-request-id", "date"}
@@ -85,7 +93,7 @@ def test_head_says_the_same_without_the_bytes(get):
         ("Bytes= 5 - 9", 5, 10),
     ],
 )
-def test_a_range(get, header, start, stop):
+def test_a_range(get: Any, header: str, start: Any, stop: Any) -> None:
     answer = get(Range=header)
     assert answer.status_code == 206
     assert answer.content == CONTENT[start:stop]
@@ -94,7 +102,7 @@ def test_a_range(get, header, start, stop):
 
 
 @pytest.mark.parametrize("header", [f"bytes={SIZE}-", "bytes=99999999-", "bytes=-0"])
-def test_a_range_outside(get, problem, header):
+def test_a_range_outside(get: Any, problem: Callable[..., dict[str, Any]], header: str) -> None:
     answer = get(Range=header)
     problem(answer, 416, "RANGE_NOT_SATISFIABLE")
     assert answer.headers["content-range"] == f"bytes */{SIZE}"
@@ -103,18 +111,18 @@ def test_a_range_outside(get, problem, header):
 @pytest.mark.parametrize(
     "header", ["bytes=9-5", "bytes=-", "items=0-5", "bytes=0-1,5-6", "bytes=a-b", "nonsense", "bytes=0x1-2"]
 )
-def test_what_is_no_range_gives_the_whole(get, header):
+def test_what_is_no_range_gives_the_whole(get: Any, header: str) -> None:
     assert get(Range=header).status_code == 200
 
 
-def test_if_range(get):
+def test_if_range(get: Any) -> None:
     assert get(Range="bytes=0-9", If_Range=f'"{SHA256}"').status_code == 206
     assert get(Range="bytes=0-9", If_Range='"another"').status_code == 200
     assert get(Range="bytes=0-9", If_Range=f'W/"{SHA256}"').status_code == 200  # weak tags do not count here
     assert get(Range="bytes=0-9", If_Range="Sat, 21 Nov 2026 12:00:00 GMT").status_code == 200
 
 
-def test_if_none_match(get):
+def test_if_none_match(get: Any) -> None:
     answer = get(If_None_Match=f'"x", W/"{SHA256}"')
     assert (answer.status_code, answer.content) == (304, b"")
     assert answer.headers["etag"] == f'"{SHA256}"'
@@ -122,7 +130,7 @@ def test_if_none_match(get):
     assert get(If_None_Match='"x"').status_code == 200
 
 
-def test_an_empty_artifact(api, publish, problem):
+def test_an_empty_artifact(api: TestClient, publish: Any, problem: Callable[..., dict[str, Any]]) -> None:
     job_id = publish("empty", b"")
     answer = api.get(f"/v1/jobs/{job_id}/artifacts/empty")
     assert (answer.status_code, answer.content, answer.headers["content-length"]) == (200, b"", "0")
@@ -132,7 +140,7 @@ def test_an_empty_artifact(api, publish, problem):
 @pytest.mark.parametrize(
     "name", ["report final.html", "plots/curve.png", "größe.json", 'a"b;c.txt', "100%.txt", "<script>.html", "a?b#c"]
 )
-def test_any_name_comes_back(api, publish, name):
+def test_any_name_comes_back(api: TestClient, publish: Any, name: str) -> None:
     job_id = publish(name, b"x")
     [artifact] = api.get(f"/v1/jobs/{job_id}/artifacts").json()["data"]
     answer = api.get(artifact["href"])
@@ -140,17 +148,17 @@ def test_any_name_comes_back(api, publish, name):
     assert answer.headers["content-disposition"].startswith("attachment; ")
 
 
-def test_dispositions():
+def test_dispositions() -> None:
     assert disposition("a b.txt") == 'attachment; filename="a b.txt"'
     assert disposition("x/größe.json") == "attachment; filename=\"gr__e.json\"; filename*=UTF-8''gr%C3%B6%C3%9Fe.json"
     assert "\r" not in disposition('a\r\nSet-Cookie: x="1"')
 
 
-def test_an_unknown_artifact(api, publish, problem):
+def test_an_unknown_artifact(api: TestClient, publish: Any, problem: Callable[..., dict[str, Any]]) -> None:
     problem(api.get(f"/v1/jobs/{publish()}/artifacts/model.pt"), 404, "ARTIFACT_NOT_FOUND")
 
 
-def test_the_parser_against_every_small_case():
+def test_the_parser_against_every_small_case() -> None:
     """parse_range against slices of a real sequence, for all sizes and bounds up to 6."""
     for size in range(6):
         for first in range(7):
@@ -164,7 +172,7 @@ def test_the_parser_against_every_small_case():
                 assert (found is None) if last < first else (list(range(*found)) == expected)
 
 
-def test_a_download_goes_on_over_a_real_connection(served, publish):
+def test_a_download_goes_on_over_a_real_connection(served: httpx.Client, publish: Any) -> None:
     job_id = publish()
     path = f"/v1/jobs/{job_id}/artifacts/model.onnx"
     with served.stream("GET", path) as answer:

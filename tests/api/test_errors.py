@@ -2,6 +2,9 @@
 
 import json
 import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -13,22 +16,24 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from store import jobs
 from store.database import open_database
+from store.settings import Settings
+from store.values import Job
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 NONSENSE = "job_\u2603'\";--"
 
 
-def operations(api):
+def operations(api: Any) -> list[Any]:
     document = api.get("/openapi.json").json()
     return [(method.upper(), path) for path, methods in document["paths"].items() for method in methods]
 
 
-def is_problem(answer):
+def is_problem(answer: Any) -> Any:
     return answer.headers["content-type"] == "application/problem+json" and "code" in answer.json()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_every_route_answers_nonsense_with_a_problem(api):
+def test_every_route_answers_nonsense_with_a_problem(api: TestClient) -> None:
     paths = {path for _, path in operations(api)} | {"/", "/web/app.js", "/nope", "/v1", "/v1/jobs/"}
     assert len(paths) > 20
     for path in paths:
@@ -44,15 +49,21 @@ def test_every_route_answers_nonsense_with_a_problem(api):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_405_names_all_methods_of_the_path(api, problem):
+def test_405_names_all_methods_of_the_path(api: TestClient, problem: Callable[..., dict[str, Any]]) -> None:
     answer = api.put("/v1/jobs")
     problem(answer, 405, "METHOD_NOT_ALLOWED")
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_defect_of_ours_is_opaque_and_logged(api, problem, monkeypatch, caplog, put):
-    def broken(session, job_id):
+def test_a_defect_of_ours_is_opaque_and_logged(
+    api: TestClient,
+    problem: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    put: Callable[..., Job],
+) -> None:
+    def broken(session: Any, job_id: Any) -> None:
         raise RuntimeError("the secret is 4711")
 
     job = put()
@@ -67,11 +78,13 @@ def test_a_defect_of_ours_is_opaque_and_logged(api, problem, monkeypatch, caplog
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("given", ["", "x" * 65, "a b", "a\tb"])
-def test_a_strange_request_id_is_replaced(api, given):
+def test_a_strange_request_id_is_replaced(api: TestClient, given: Any) -> None:
     assert api.get("/livez", headers={"X-Request-Id": given}).headers["x-request-id"] not in ("", given)
 
 
-def test_a_database_that_is_down_is_503(settings, problem, smallest):
+def test_a_database_that_is_down_is_503(
+    settings: Settings, problem: Callable[..., dict[str, Any]], smallest: dict[str, Any]
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]  # nobody listens there once it is closed
     database = open_database(f"postgresql://nobody@127.0.0.1:{port}/none")
@@ -89,7 +102,9 @@ def test_a_database_that_is_down_is_503(settings, problem, smallest):
         assert api.get("/livez").status_code == 200
 
 
-def test_a_database_without_tables_is_not_ready(settings, problem, tmp_path):
+def test_a_database_without_tables_is_not_ready(
+    settings: Settings, problem: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
     database = open_database(f"sqlite:///{tmp_path}/empty.db")
     with TestClient(create_app(settings, database, quiet=True), base_url="http://127.0.0.1") as api:
         assert "python -m migrations" in problem(api.get("/readyz"), 503, "SCHEMA_BEHIND")["detail"]
@@ -120,7 +135,7 @@ _keys = st.sampled_from(
 @given(
     body=st.dictionaries(_keys, _shapes | _json, max_size=6), headers=st.sampled_from([{}, {"Idempotency-Key": "k"}])
 )
-def test_no_body_makes_a_5xx(api, body, headers):
+def test_no_body_makes_a_5xx(api: TestClient, body: Any, headers: Any) -> None:
     complete = {"dataset": "builtin:digits", "student": "small", **body}
     for sent in (body, complete):
         content = json.dumps(sent).encode("utf-8", "surrogatepass")
@@ -150,7 +165,7 @@ def test_no_body_makes_a_5xx(api, body, headers):
     ),
     values=st.lists(st.text(max_size=12) | st.integers().map(str), min_size=3, max_size=3),
 )
-def test_no_query_makes_a_5xx(api, put, path, names, values):
+def test_no_query_makes_a_5xx(api: TestClient, put: Callable[..., Job], path: Any, names: Any, values: Any) -> None:
     put.job_id = getattr(put, "job_id", None) or put().id
     params = [(name, value.encode("utf-8", "replace")) for name, value in zip(names, values, strict=False)]
     answer = api.get(path.format(put.job_id), params=params)

@@ -5,23 +5,27 @@ import math
 import random
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
+import httpx
 import pytest
+from starlette.testclient import TestClient
 
 from api import change_feed
 from api.series import thin
 from store import leases, queries
-from store.values import LogLine, MetricPoint, NewEvent, Point
+from store.values import Job, Lease, LogLine, MetricPoint, NewEvent, Point
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-def said(*messages):
+def said(*messages: Any) -> list[Any]:
     return [LogLine("info", message, NOW) for message in messages]
 
 
-def listen(client, job, *, headers=None, stop=lambda event: False):
+def listen(client: Any, job: Any, *, headers: Any = None, stop: Any = lambda event: False) -> Any:
     """(id, event, data) of each server-sent event until the stream ends or `stop` is true of one."""
     found = []
     with client.stream(
@@ -42,7 +46,9 @@ def listen(client, job, *, headers=None, stop=lambda event: False):
     return found
 
 
-def test_events_come_in_pages(api, put, work, write):
+def test_events_come_in_pages(
+    api: TestClient, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any]
+) -> None:
     job = put()
     lease = work(job)
     write(leases.record, lease, phase="preparing", logs=said("one", "two"))
@@ -54,7 +60,9 @@ def test_events_come_in_pages(api, put, work, write):
     assert not rest["has_more"]
 
 
-def test_log_lines_are_those_of_the_attempt(api, put, work, write):
+def test_log_lines_are_those_of_the_attempt(
+    api: TestClient, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any]
+) -> None:
     job = put()
     lease = work(job)
     write(leases.record, lease, logs=said("first go"))
@@ -66,16 +74,20 @@ def test_log_lines_are_those_of_the_attempt(api, put, work, write):
 
 
 @pytest.mark.parametrize("path", ["events", "logs", "metrics", "artifacts", "artifacts/x"])
-def test_a_job_that_is_not_there_has_no_story(api, problem, path):
+def test_a_job_that_is_not_there_has_no_story(
+    api: TestClient, problem: Callable[..., dict[str, Any]], path: str
+) -> None:
     problem(api.get(f"/v1/jobs/job_01/{path}"), 404, "JOB_NOT_FOUND")
 
 
-def test_the_stream_tells_all_and_ends_with_the_job(served, put, work, write):
+def test_the_stream_tells_all_and_ends_with_the_job(
+    served: httpx.Client, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any]
+) -> None:
     job = put()
     lease = work(job)
     write(leases.record, lease, logs=said("before"))
 
-    def go_on():
+    def go_on() -> None:
         write(leases.record, lease, phase="training", logs=said("while"))
         time.sleep(0.5)
         write(leases.succeed, lease, {})
@@ -97,7 +109,9 @@ def test_the_stream_tells_all_and_ends_with_the_job(served, put, work, write):
     ]
 
 
-def test_a_broken_stream_goes_on_where_it_broke(served, put, work, write):
+def test_a_broken_stream_goes_on_where_it_broke(
+    served: httpx.Client, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any]
+) -> None:
     job = put()
     lease = work(job)
     write(leases.record, lease, logs=said("a", "b", "c"))
@@ -114,7 +128,13 @@ def test_a_broken_stream_goes_on_where_it_broke(served, put, work, write):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_many_listeners_share_one_reading(served, put, work, write, monkeypatch):
+def test_many_listeners_share_one_reading(
+    served: httpx.Client,
+    put: Callable[..., Job],
+    work: Callable[[Job], Lease],
+    write: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Thirty listeners, who joined at different places, hear all, while the events of the job are read once for all."""
     job = put()
     lease = work(job)
@@ -122,14 +142,14 @@ def test_many_listeners_share_one_reading(served, put, work, write, monkeypatch)
     readings = []
     read = queries.events
 
-    def counted(session, job_id, **named):
+    def counted(session: Any, job_id: Any, **named: Any) -> Any:
         readings.append(named["after_seq"])
         return read(session, job_id, **named)
 
     monkeypatch.setattr(queries, "events", counted)
     heard = [[] for _ in range(30)]
 
-    def join(number):
+    def join(number: Any) -> None:
         heard[number] = listen(served, job)
 
     threads = [threading.Thread(target=join, args=(number,)) for number in range(30)]
@@ -149,7 +169,7 @@ def test_many_listeners_share_one_reading(served, put, work, write, monkeypatch)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_silent_stream_beats(served, put, monkeypatch):
+def test_a_silent_stream_beats(served: httpx.Client, put: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.sse.HEARTBEAT_SECONDS", 0.2)
     job = put()
     headers = {"Accept": "text/event-stream"}
@@ -158,7 +178,9 @@ def test_a_silent_stream_beats(served, put, monkeypatch):
         assert any(line.startswith(": ") for _, line in zip(range(20), lines, strict=False))
 
 
-def test_metrics_by_name_and_step(api, put, work, write):
+def test_metrics_by_name_and_step(
+    api: TestClient, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any]
+) -> None:
     job = put()
     points = [MetricPoint(name, step, step / 10, NOW) for name in ("val/top1", "train/loss") for step in range(5)]
     write(leases.record, work(job), metrics=[*points, MetricPoint("train/loss", 5, math.nan, NOW)])
@@ -169,7 +191,9 @@ def test_metrics_by_name_and_step(api, put, work, write):
     assert [(one["name"], [point[0] for point in one["points"]]) for one in some] == [("val/top1", [3, 4])]
 
 
-def test_thinned_metrics_keep_the_ends_and_the_extremes(api, put, work, write):
+def test_thinned_metrics_keep_the_ends_and_the_extremes(
+    api: TestClient, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any]
+) -> None:
     job = put()
     values = [random.Random(step).random() for step in range(1000)]
     values[377], values[611] = 50.0, -50.0
@@ -184,7 +208,7 @@ def test_thinned_metrics_keep_the_ends_and_the_extremes(api, put, work, write):
 
 @pytest.mark.parametrize("num_points", [0, 1, 2, 3, 10, 11])
 @pytest.mark.parametrize("max_points", [2, 3, 5, 10])
-def test_thinning_never_gives_too_many(num_points, max_points):
+def test_thinning_never_gives_too_many(num_points: int, max_points: int) -> None:
     points = [Point(step, None if step % 3 == 0 else float(step), NOW) for step in range(num_points)]
     kept = thin(points, max_points)
     assert len(kept) <= max_points
@@ -192,13 +216,15 @@ def test_thinning_never_gives_too_many(num_points, max_points):
     assert kept[-1:] == points[-1:]
 
 
-def test_other_events_pass_through(api, put, work, write):
+def test_other_events_pass_through(
+    api: TestClient, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any]
+) -> None:
     job = put()
     write(leases.record, work(job), events=[NewEvent("warning", {"text": "line\nbreak </script>"})])
     last = api.get(f"/v1/jobs/{job.id}/events").json()["data"][-1]
     assert last["data"] == {"text": "line\nbreak </script>"}
 
 
-def test_the_stream_needs_a_job(served):
+def test_the_stream_needs_a_job(served: httpx.Client) -> None:
     answer = served.get("/v1/jobs/nope/events", headers={"Accept": "text/event-stream"})
     assert answer.status_code == 404

@@ -3,13 +3,17 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from store.database import Database
 from store.settings import Settings
+from store.values import Job
 
 ROOT = Path(__file__).parents[2]
 HOSTS = ["127.0.0.1", "127.0.0.1:8000", "localhost:1", "LOCALHOST", "[::1]:8000", "[::1]"]
@@ -25,18 +29,18 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_loopback_is_let_in(api, host):
+def test_loopback_is_let_in(api: TestClient, host: Any) -> None:
     assert api.get("/v1/jobs", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("host", STRANGERS)
-def test_another_host_is_not_this_server(api, problem, host):
+def test_another_host_is_not_this_server(api: TestClient, problem: Callable[..., dict[str, Any]], host: Any) -> None:
     """A page of a stranger whose name was made to resolve to 127.0.0.1 (DNS rebinding) sends its own name as Host."""
     problem(api.get("/v1/jobs", headers={"Host": host}), 421, "HOST_UNTRUSTED")
     problem(api.get("/", headers={"Host": host}), 421, "HOST_UNTRUSTED")
 
 
-def test_a_named_host_is_let_in(database, settings, problem):
+def test_a_named_host_is_let_in(database: Database, settings: Settings, problem: Callable[..., dict[str, Any]]) -> None:
     app = create_app(Settings(data_dir=settings.data_dir, allowed_hosts="Retort.example"), database, quiet=True)
     with TestClient(app) as client:
         assert client.get("/v1/jobs", headers={"Host": "retort.example:443"}).status_code == 200
@@ -55,7 +59,13 @@ def test_a_named_host_is_let_in(database, settings, problem):
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-def test_other_sites_change_nothing(api, problem, put, smallest, headers):
+def test_other_sites_change_nothing(
+    api: TestClient,
+    problem: Callable[..., dict[str, Any]],
+    put: Callable[..., Job],
+    smallest: dict[str, Any],
+    headers: dict[str, Any],
+) -> None:
     job = put()
     problem(api.post("/v1/jobs", json=smallest, headers=headers), 403, "ORIGIN_FORBIDDEN")
     problem(api.post(f"/v1/jobs/{job.id}/cancel", headers=headers), 403, "ORIGIN_FORBIDDEN")
@@ -64,11 +74,11 @@ def test_other_sites_change_nothing(api, problem, put, smallest, headers):
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://127.0.0.1:8000"}, {"Sec-Fetch-Site": "same-origin"}, {}])
-def test_our_own_page_and_programs_may(api, smallest, headers):
+def test_our_own_page_and_programs_may(api: TestClient, smallest: dict[str, Any], headers: dict[str, Any]) -> None:
     assert api.post("/v1/jobs", json=smallest, headers=headers).status_code == 201
 
 
-def test_pages_run_no_foreign_script_and_sit_in_no_frame(api):
+def test_pages_run_no_foreign_script_and_sit_in_no_frame(api: TestClient) -> None:
     headers = api.get("/").headers
     assert "default-src 'self'" in headers["content-security-policy"]
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
@@ -78,24 +88,24 @@ def test_pages_run_no_foreign_script_and_sit_in_no_frame(api):
 
 
 @pytest.mark.parametrize("url", ["/v1/jobs?label=a%00b=c", "/v1/jobs/a%00b", "/v1/jobs/x/artifacts/%00", "/web/%00"])
-def test_a_nul_in_the_url_is_refused(api, problem, url):
+def test_a_nul_in_the_url_is_refused(api: TestClient, problem: Callable[..., dict[str, Any]], url: str) -> None:
     problem(api.get(url), 400, "REQUEST_MALFORMED")
 
 
 @pytest.mark.parametrize(
     "path", ["/web/../pyproject.toml", "/web/%2e%2e/pyproject.toml", "/web/..%2fpyproject.toml", "/web//etc/passwd"]
 )
-def test_only_the_dashboards_files_are_served(api, path):
+def test_only_the_dashboards_files_are_served(api: TestClient, path: str) -> None:
     assert api.get(path).status_code == 404
 
 
-def run_api(*arguments, **environment):
+def run_api(*arguments: Any, **environment: Any) -> Any:
     command = [sys.executable, "-m", "api", *arguments]
     kept = {**os.environ, **environment}
     return subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_another_address_is_refused(tmp_path, database_url):
+def test_another_address_is_refused(tmp_path: Path, database_url: str) -> None:
     done = run_api("--host", "0.0.0.0", "--port", "0", RETORT_DATA_DIR=str(tmp_path))
     assert done.returncode == 2
     assert "'0.0.0.0'" in done.stderr

@@ -1,18 +1,21 @@
 """Looking at jobs and moving them."""
 
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from store import jobs, leases
-from store.values import JobWarning
+from store.values import Job, JobWarning, Lease
 
 
-def page(api, **query):
+def page(api: Any, **query: Any) -> Any:
     return api.get("/v1/jobs", params=query).json()
 
 
-def test_paging_is_not_shifted_by_new_jobs(api, put):
+def test_paging_is_not_shifted_by_new_jobs(api: TestClient, put: Callable[..., Job]) -> None:
     old = [put(name=f"job {number}").id for number in range(5)]
     first = page(api, limit=2)
     put(name="in between")
@@ -23,7 +26,9 @@ def test_paging_is_not_shifted_by_new_jobs(api, put):
     assert (first["has_more"], third["has_more"], third["next_cursor"]) == (True, False, None)
 
 
-def test_jobs_are_filtered_by_state_and_label(api, put, write):
+def test_jobs_are_filtered_by_state_and_label(
+    api: TestClient, put: Callable[..., Job], write: Callable[..., Any]
+) -> None:
     a = put(labels={"team": "retail", "x": "1"})
     b = put(labels={"team": "retail"})
     put(labels={"team": "cars"})
@@ -47,12 +52,14 @@ def test_jobs_are_filtered_by_state_and_label(api, put, write):
         ("limt=3", "/query/limt"),
     ],
 )
-def test_a_wrong_parameter_is_named(api, problem, query, pointer):
+def test_a_wrong_parameter_is_named(
+    api: TestClient, problem: Callable[..., dict[str, Any]], query: str, pointer: str
+) -> None:
     document = problem(api.get(f"/v1/jobs?{query}"), 422, "PARAMETER_INVALID")
     assert document["errors"][0]["pointer"] == pointer
 
 
-def test_a_page_that_has_not_changed_is_304(api, put):
+def test_a_page_that_has_not_changed_is_304(api: TestClient, put: Callable[..., Job]) -> None:
     put()
     etag = api.get("/v1/jobs").headers["etag"]
     assert api.get("/v1/jobs", headers={"If-None-Match": etag}).status_code == 304
@@ -60,7 +67,9 @@ def test_a_page_that_has_not_changed_is_304(api, put):
     assert api.get("/v1/jobs", headers={"If-None-Match": etag}).status_code == 200
 
 
-def test_lists_leave_out_what_is_bulky(api, put, work, write):
+def test_lists_leave_out_what_is_bulky(
+    api: TestClient, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any]
+) -> None:
     job = put()
     measured = {"top1": 0.9, "confusion": [[1, 0], [0, 1]], "per_class": {"a": {}}}
     write(leases.succeed, work(job), {"metrics": {"test": measured}, "baselines": {}})
@@ -68,7 +77,9 @@ def test_lists_leave_out_what_is_bulky(api, put, work, write):
     assert api.get(f"/v1/jobs/{job.id}").json()["result"]["metrics"]["test"] == measured
 
 
-def test_a_job_tells_its_story(api, put, work, write):
+def test_a_job_tells_its_story(
+    api: TestClient, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any]
+) -> None:
     job = put()
     lease = work(job)
     write(leases.record, lease, phase="training", progress={"fraction": 0.5, "epoch": 3, "epochs": 6})
@@ -81,7 +92,7 @@ def test_a_job_tells_its_story(api, put, work, write):
     assert (failed["state"], failed["done"], failed["error"]["code"]) == ("failed", True, "DATASET_INVALID")
 
 
-def test_the_etag_changes_with_the_job(api, put, work):
+def test_the_etag_changes_with_the_job(api: TestClient, put: Callable[..., Job], work: Callable[[Job], Lease]) -> None:
     job = put()
     first = api.get(f"/v1/jobs/{job.id}")
     same = api.get(f"/v1/jobs/{job.id}", headers={"If-None-Match": first.headers["etag"]})
@@ -94,7 +105,9 @@ def test_the_etag_changes_with_the_job(api, put, work):
     assert changed.headers["etag"] != first.headers["etag"]
 
 
-def test_the_etag_covers_the_place_in_the_queue(api, put, work):
+def test_the_etag_covers_the_place_in_the_queue(
+    api: TestClient, put: Callable[..., Job], work: Callable[[Job], Lease]
+) -> None:
     first, second = put(), put()
     before = api.get(f"/v1/jobs/{second.id}")
     work(first)
@@ -103,7 +116,7 @@ def test_the_etag_covers_the_place_in_the_queue(api, put, work):
     assert (before.json()["queue"]["position"], after.json()["queue"]["position"]) == (2, 1)
 
 
-def test_cancel_a_queued_job(api, problem, put):
+def test_cancel_a_queued_job(api: TestClient, problem: Callable[..., dict[str, Any]], put: Callable[..., Job]) -> None:
     job = put()
     response = api.post(f"/v1/jobs/{job.id}/cancel")
     assert response.status_code == 202
@@ -111,13 +124,13 @@ def test_cancel_a_queued_job(api, problem, put):
     assert "cancelled" in problem(api.post(f"/v1/jobs/{job.id}/cancel"), 409, "ILLEGAL_MOVE")["detail"]
 
 
-def test_cancel_a_running_job_twice(api, put, work):
+def test_cancel_a_running_job_twice(api: TestClient, put: Callable[..., Job], work: Callable[[Job], Lease]) -> None:
     job = put()
     work(job)
     assert [api.post(f"/v1/jobs/{job.id}/cancel").json()["state"] for _ in range(2)] == ["cancelling"] * 2
 
 
-def test_retry(api, problem, put):
+def test_retry(api: TestClient, problem: Callable[..., dict[str, Any]], put: Callable[..., Job]) -> None:
     job = put()
     problem(api.post(f"/v1/jobs/{job.id}/retry"), 409, "ILLEGAL_MOVE")
     api.post(f"/v1/jobs/{job.id}/cancel")
@@ -125,7 +138,7 @@ def test_retry(api, problem, put):
     assert (response.status_code, response.json()["state"]) == (202, "queued")
 
 
-def test_delete(api, problem, put):
+def test_delete(api: TestClient, problem: Callable[..., dict[str, Any]], put: Callable[..., Job]) -> None:
     job = put()
     assert "cancel it first" in problem(api.delete(f"/v1/jobs/{job.id}"), 409, "ILLEGAL_MOVE")["detail"]
     api.post(f"/v1/jobs/{job.id}/cancel")
@@ -134,7 +147,7 @@ def test_delete(api, problem, put):
     problem(api.delete(f"/v1/jobs/{job.id}"), 404, "JOB_NOT_FOUND")
 
 
-def test_an_idle_server_polls_nothing(api, put):
+def test_an_idle_server_polls_nothing(api: TestClient, put: Callable[..., Job]) -> None:
     job = put()
     api.get(f"/v1/jobs/{job.id}", headers={"Prefer": "wait=1"})
     feed = api.app.state.change_feed
@@ -143,7 +156,9 @@ def test_an_idle_server_polls_nothing(api, put):
     assert feed._poller.done()
 
 
-def test_warnings_are_in_the_job_its_list_and_its_events(api, put, work, write):
+def test_warnings_are_in_the_job_its_list_and_its_events(
+    api: TestClient, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any]
+) -> None:
     job = put()
     assert api.get(f"/v1/jobs/{job.id}").json()["warnings"] == []
     etag = api.get(f"/v1/jobs/{job.id}").headers["ETag"]

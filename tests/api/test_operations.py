@@ -6,23 +6,29 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
 
 from store import jobs, workers
 from store.catalogues import publish_catalogue
+from store.values import Job
 
 ROOT = Path(__file__).parents[2]
 
 
-def announce(write):
+def announce(write: Any) -> None:
     write(workers.announce, "w-1", host="gpu-3", pid=1, devices=["H200"], version="0.1.0", slots=2)
 
 
-def test_the_catalogues_come_from_workers(api, write, problem):
+def test_the_catalogues_come_from_workers(
+    api: TestClient, write: Callable[..., Any], problem: Callable[..., dict[str, Any]]
+) -> None:
     for kind in ("teachers", "students"):
         answer = api.get(f"/v1/{kind}")
         assert kind in problem(answer, 503, "CATALOGUE_UNPUBLISHED")["detail"]
@@ -31,14 +37,14 @@ def test_the_catalogues_come_from_workers(api, write, problem):
         assert api.get(f"/v1/{kind}").json()["data"] == [{"architecture": "cifar/resnet8", "num_params": 78_000}]
 
 
-def test_workers(api, write):
+def test_workers(api: TestClient, write: Callable[..., Any]) -> None:
     assert api.get("/v1/workers").json() == {"data": []}
     announce(write)
     [worker] = api.get("/v1/workers").json()["data"]
     assert (worker["id"], worker["devices"], worker["slots"], worker["alive"]) == ("w-1", ["H200"], 2, True)
 
 
-def test_readiness_tells_of_workers(api, write):
+def test_readiness_tells_of_workers(api: TestClient, write: Callable[..., Any]) -> None:
     assert api.get("/readyz").json()["workers_alive"] == 0
     announce(write)
     assert api.get("/readyz").json() == {
@@ -49,13 +55,15 @@ def test_readiness_tells_of_workers(api, write):
     }
 
 
-def test_a_queued_job_knows_whether_anyone_would_run_it(api, put, write):
+def test_a_queued_job_knows_whether_anyone_would_run_it(
+    api: TestClient, put: Callable[..., Job], write: Callable[..., Any]
+) -> None:
     job = put()
     announce(write)
     assert api.get(f"/v1/jobs/{job.id}").json()["queue"] == {"position": 1, "eligible_workers": 1}
 
 
-def test_figures(api, put, write):
+def test_figures(api: TestClient, put: Callable[..., Job], write: Callable[..., Any]) -> None:
     put()
     write(jobs.request_cancel, put().id)
     announce(write)
@@ -77,7 +85,7 @@ def test_figures(api, put, write):
 
 
 @pytest.fixture
-def process(sqlite_url, tmp_path):
+def process(sqlite_url: str, tmp_path: Path) -> Iterator[Any]:
     """`python -m api` behind a socket that we bound, as the supervisor does it."""
     listening = socket.create_server(("127.0.0.1", 0))
     environment = {**os.environ, "RETORT_DATABASE_URL": sqlite_url, "RETORT_DATA_DIR": str(tmp_path)}
@@ -92,7 +100,7 @@ def process(sqlite_url, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_process_serves_logs_and_ends(process, smallest, number):
+def test_the_process_serves_logs_and_ends(process: Any, smallest: dict[str, Any], number: Any) -> None:
     started, client = process
     headers = {"X-Request-Id": "r-1", "Authorization": "Bearer hunter2"}
     assert (
@@ -109,7 +117,7 @@ def test_the_process_serves_logs_and_ends(process, smallest, number):
     assert "hunter2" not in said
 
 
-def test_a_listener_does_not_hold_up_the_end(process, smallest):
+def test_a_listener_does_not_hold_up_the_end(process: Any, smallest: dict[str, Any]) -> None:
     started, client = process
     job = client.post("/v1/jobs", json=smallest).json()
     with client.stream("GET", f"/v1/jobs/{job['id']}/events", headers={"Accept": "text/event-stream"}) as answer:

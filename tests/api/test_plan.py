@@ -2,10 +2,15 @@
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import httpx
 import pytest
+from starlette.testclient import TestClient
 
 from store import jobs, leases, outbox
+from store.database import Database
 from store.tables import jobs as jobs_table
 from store.values import JobWarning
 
@@ -28,11 +33,11 @@ RESOLVED = {
 
 
 @pytest.fixture
-def worker(database, write):
+def worker(database: Database, write: Callable[..., Any]) -> Iterator[Any]:
     """Ends the plan that comes, as told."""
     stop = threading.Event()
 
-    def work(end):
+    def work(end: Any) -> None:
         from sqlalchemy import select
 
         while not stop.wait(0.05):
@@ -46,7 +51,7 @@ def worker(database, write):
 
     threads = []
 
-    def start(end):
+    def start(end: Any) -> None:
         threads.append(threading.Thread(target=work, args=(end,)))
         threads[0].start()
 
@@ -56,12 +61,14 @@ def worker(database, write):
         thread.join()
 
 
-def fail(write, code, category):
+def fail(write: Any, code: Any, category: Any) -> Callable[..., Any]:
     return lambda lease: write(leases.fail, lease, {"code": code, "category": category, "message": "no", "hint": "do"})
 
 
-def test_the_plan_is_answered_and_forgotten(served, worker, write, database, smallest):
-    def end(lease):
+def test_the_plan_is_answered_and_forgotten(
+    served: httpx.Client, worker: Any, write: Callable[..., Any], database: Database, smallest: dict[str, Any]
+) -> None:
+    def end(lease: Any) -> None:
         write(leases.record, lease, resolved=RESOLVED, warnings=[JobWarning("TEST_SPLIT_SMALL", "24 images", None, 24)])
         write(leases.succeed, lease, {})
 
@@ -80,12 +87,22 @@ def test_the_plan_is_answered_and_forgotten(served, worker, write, database, sma
 
 
 @pytest.mark.parametrize(("category", "status"), [("user", 422), ("infrastructure", 503), ("internal", 500)])
-def test_what_the_engine_found_wrong_is_the_answer(served, worker, write, problem, smallest, category, status):
+def test_what_the_engine_found_wrong_is_the_answer(
+    served: httpx.Client,
+    worker: Any,
+    write: Callable[..., Any],
+    problem: Callable[..., dict[str, Any]],
+    smallest: dict[str, Any],
+    category: str,
+    status: int,
+) -> None:
     worker(fail(write, "DATASET_INVALID", category))
     assert problem(served.post("/v1/jobs/plan", json=smallest), status, "DATASET_INVALID")["detail"] == "no do"
 
 
-def test_a_plan_that_takes_long_is_202_with_where_to_poll(served, database, smallest, write):
+def test_a_plan_that_takes_long_is_202_with_where_to_poll(
+    served: httpx.Client, database: Database, smallest: dict[str, Any], write: Callable[..., Any]
+) -> None:
     started = time.monotonic()
     answer = served.post("/v1/jobs/plan", json=smallest, headers={"Prefer": "wait=1"})
     assert answer.status_code == 202
@@ -103,12 +120,16 @@ def test_a_plan_that_takes_long_is_202_with_where_to_poll(served, database, smal
     assert done["plan"]["spec"] == {"seed": 0}
 
 
-def test_a_wrong_plan_is_refused_at_the_door(api, problem, smallest):
+def test_a_wrong_plan_is_refused_at_the_door(
+    api: TestClient, problem: Callable[..., dict[str, Any]], smallest: dict[str, Any]
+) -> None:
     problem(api.post("/v1/jobs/plan", json={**smallest, "student": "smal"}), 422, "SPEC_INVALID")
     problem(api.post("/v1/jobs/plan", content=b"x"), 415, "CONTENT_TYPE_UNSUPPORTED")
 
 
-def test_no_message_is_left_behind(served, worker, write, database, smallest):
+def test_no_message_is_left_behind(
+    served: httpx.Client, worker: Any, write: Callable[..., Any], database: Database, smallest: dict[str, Any]
+) -> None:
     worker(fail(write, "X", "user"))
     served.post("/v1/jobs/plan", json=smallest)
     assert jobs and outbox

@@ -1,5 +1,6 @@
 """POST /v1/jobs: what is taken, what is refused, and what is answered."""
 
+import gzip
 import json
 import threading
 
@@ -258,3 +259,25 @@ def test_nothing_is_stored_for_a_refused_job(api, database, smallest):
     api.post("/v1/jobs", json={**smallest, "student": "smal"})
     with database.read() as session:
         assert sum(queries.count_jobs(session).values()) == 0
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, identity", "x"])
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/plan"])
+def test_an_encoded_body_is_refused_with_what_is_allowed(api, problem, path, encoding):
+    body = gzip.compress(b"{}")
+    response = api.post(path, content=body, headers={"Content-Type": "application/json", "Content-Encoding": encoding})
+    detail = problem(response, 415, "CONTENT_ENCODING_UNSUPPORTED")["detail"]
+    assert repr(encoding) in detail and "identity" in detail
+    assert response.headers["accept-encoding"] == "identity"
+
+
+def test_a_body_that_says_it_is_not_encoded_is_taken(api, smallest):
+    assert api.post("/v1/jobs", json=smallest, headers={"Content-Encoding": "identity"}).status_code == 201
+
+
+def test_an_unknown_name_is_told_once(api, database, write, problem, smallest):
+    write(publish_catalogue, "architectures", ["cifar/resnet56", "torchvision/resnet50"])
+    document = problem(api.post("/v1/jobs", json={**smallest, "teacher": "cifr/resnet56"}), 422, "SPEC_INVALID")
+    assert document["detail"] == "; ".join(f"{item['pointer']}: {item['detail']}" for item in document["errors"])
+    document = problem(api.post("/v1/jobs", json={**smallest, "teacher": "timm/nonesuch"}), 422, "ARCHITECTURE_UNKNOWN")
+    assert document["detail"] == "; ".join(f"{item['pointer']}: {item['detail']}" for item in document["errors"])

@@ -2,21 +2,26 @@
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
 
 from store import jobs, leases
+from store.values import Job, Lease
 
 
-def timed(call):
+def timed(call: Any) -> tuple[Any, ...]:
     started = time.monotonic()
     response = call()
     return response, time.monotonic() - started
 
 
-def test_a_wait_ends_when_the_job_changes(served, put, work):
+def test_a_wait_ends_when_the_job_changes(
+    served: httpx.Client, put: Callable[..., Job], work: Callable[[Job], Lease]
+) -> None:
     job = put()
     etag = served.get(f"/v1/jobs/{job.id}").headers["etag"]
     threading.Timer(0.6, work, [job]).start()
@@ -28,14 +33,14 @@ def test_a_wait_ends_when_the_job_changes(served, put, work):
     assert 0.5 < seconds < 3
 
 
-def test_a_wait_without_an_etag_ends_with_the_job_as_it_is(served, put):
+def test_a_wait_without_an_etag_ends_with_the_job_as_it_is(served: httpx.Client, put: Callable[..., Job]) -> None:
     job = put()
     response, seconds = timed(lambda: served.get(f"/v1/jobs/{job.id}", headers={"Prefer": "respond-async, wait=1"}))
     assert (response.status_code, response.json()["id"]) == (200, job.id)
     assert 0.9 < seconds < 3
 
 
-def test_a_wait_in_which_nothing_changes_ends_in_304(served, put):
+def test_a_wait_in_which_nothing_changes_ends_in_304(served: httpx.Client, put: Callable[..., Job]) -> None:
     job = put()
     etag = served.get(f"/v1/jobs/{job.id}").headers["etag"]
     headers = {"Prefer": "wait=1", "If-None-Match": etag}
@@ -45,7 +50,9 @@ def test_a_wait_in_which_nothing_changes_ends_in_304(served, put):
 
 
 @pytest.mark.parametrize("ending", ["done", "outdated"])
-def test_there_is_no_wait_where_the_answer_is_known(served, put, write, ending):
+def test_there_is_no_wait_where_the_answer_is_known(
+    served: httpx.Client, put: Callable[..., Job], write: Callable[..., Any], ending: str
+) -> None:
     job = put()
     etag = '"another"'
     if ending == "done":
@@ -57,11 +64,13 @@ def test_there_is_no_wait_where_the_answer_is_known(served, put, write, ending):
     assert seconds < 2
 
 
-def test_a_wait_ends_in_404_when_the_job_is_deleted(served, put, work, write):
+def test_a_wait_ends_in_404_when_the_job_is_deleted(
+    served: httpx.Client, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any]
+) -> None:
     job = put()
     lease = work(job)
 
-    def end():
+    def end() -> None:
         write(leases.fail, lease, {"code": "INTERNAL", "category": "internal", "message": "x", "hint": ""})
         write(jobs.delete, job.id)
 
@@ -71,7 +80,9 @@ def test_a_wait_ends_in_404_when_the_job_is_deleted(served, put, work, write):
     assert seconds < 3
 
 
-def test_a_hundred_waits_hold_no_thread(served, put, work):
+def test_a_hundred_waits_hold_no_thread(
+    served: httpx.Client, put: Callable[..., Job], work: Callable[[Job], Lease]
+) -> None:
     """There are 20 threads; with 100 requests waiting, others are still answered, and all 100 hear of the change."""
     job = put()
     limits = httpx.Limits(max_connections=120)

@@ -1,6 +1,8 @@
 """What the contestants are given: the same images, and the same work by the count of its operations."""
 
 import importlib.util
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +22,7 @@ CLASSES = 100
 
 
 @pytest.fixture
-def synthetic(tmp_path, monkeypatch):
+def synthetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """300 training and 100 test images in CIFAR-100's format."""
     monkeypatch.setattr(inputs, "NUM_TRAIN", 3 * CLASSES)
     monkeypatch.setattr(inputs, "NUM_TEST", CLASSES)
@@ -28,7 +30,9 @@ def synthetic(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_engine_and_torchvision_read_the_same_synthetic_images(synthetic, monkeypatch, tmp_path):
+def test_the_engine_and_torchvision_read_the_same_synthetic_images(
+    synthetic: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     # Registered here so that what accept_synthetic_images changes is undone afterwards.
     monkeypatch.setattr(datasets.cifar, "check_integrity", datasets.cifar.check_integrity)
     monkeypatch.setattr(datasets.cifar.CIFAR10, "_check_integrity", datasets.cifar.CIFAR10._check_integrity)
@@ -46,7 +50,7 @@ def test_the_engine_and_torchvision_read_the_same_synthetic_images(synthetic, mo
 
 
 @pytest.mark.parametrize(("work", "live", "stored"), [("kd/32", 3_227e6, 1_061e6), ("simkd/32", 3_308e6, 1_142e6)])
-def test_the_operations_are_those_that_the_counter_found_in_a_whole_step(work, live, stored):
+def test_the_operations_are_those_that_the_counter_found_in_a_whole_step(work: str, live: float, stored: float) -> None:
     # Counted with the backward pass, where a third of it is not assumed (shared/performance.md, section 3).
     counted = count_flops(find(work), CLASSES)
     assert counted["live"] == pytest.approx(live, rel=0.002) and counted["stored"] == pytest.approx(stored, rel=0.002)
@@ -55,7 +59,7 @@ def test_the_operations_are_those_that_the_counter_found_in_a_whole_step(work, l
 @pytest.mark.skipif(
     importlib.util.find_spec("torchdistill") is None, reason="torchdistill is not installed (extra `bench`)"
 )
-def test_torchdistill_is_given_the_same_losses():
+def test_torchdistill_is_given_the_same_losses() -> None:
     from torchdistill.losses.registry import get_high_level_loss
 
     from benchmarks.peers.torchdistill import configuration

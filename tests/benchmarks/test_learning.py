@@ -2,6 +2,8 @@
 
 import statistics
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,14 +17,23 @@ from benchmarks.learning.summary import equal_steps, groups_of, time_to_textbook
 from core.spec import parse_job
 
 
-def outcome(variant, accuracy, *, views=0, steps=100, seed=0, seconds=100.0, before=5.0):
+def outcome(
+    variant: Any,
+    accuracy: Any,
+    *,
+    views: int = 0,
+    steps: int = 100,
+    seed: int = 0,
+    seconds: float = 100.0,
+    before: float = 5.0,
+) -> Outcome:
     return Outcome(
         Run(variant, views, steps, seed), before, 2.0, ((seconds / 2, steps // 2, 0.1), (seconds, steps, accuracy))
     )
 
 
 @pytest.fixture
-def groups():
+def groups() -> Any:
     """Textbook 0.80 on average; live alike, but below after half the steps; one stored view is five points worse."""
     return groups_of(
         [
@@ -36,7 +47,7 @@ def groups():
     )
 
 
-def test_equal_steps_are_compared_with_the_textbooks_own_interval(groups):
+def test_equal_steps_are_compared_with_the_textbooks_own_interval(groups: Any) -> None:
     rows = {row["variant"]: row for row in equal_steps(groups)}
     assert list(rows) == ["textbook", "live", "stored, 1 view", "stored, 4 views"]
     assert rows["textbook"]["mean_accuracy"] == pytest.approx(0.80)
@@ -51,7 +62,7 @@ def test_equal_steps_are_compared_with_the_textbooks_own_interval(groups):
     }
 
 
-def test_the_time_to_the_textbooks_accuracy_is_that_of_the_whole_process(groups):
+def test_the_time_to_the_textbooks_accuracy_is_that_of_the_whole_process(groups: Any) -> None:
     rows = {row["variant"]: row for row in time_to_textbook(groups)}
     assert rows["live"]["steps"] == 100 and rows["live"]["times_faster"] == pytest.approx(100 / 45)
     assert rows["live"]["times_faster_loaded"] == pytest.approx(100 / 43)
@@ -62,7 +73,7 @@ def test_the_time_to_the_textbooks_accuracy_is_that_of_the_whole_process(groups)
     )
 
 
-def test_the_time_is_told_against_the_better_textbook(groups):
+def test_the_time_is_told_against_the_better_textbook(groups: Any) -> None:
     tuned = Outcome(Run("textbook", 0, 100, 0, recipe=TUNED), 5.0, 2.0, ((90.0, 100, 0.815),))
     rows = {row["variant"]: row for row in time_to_textbook([*groups, *groups_of([tuned])])}
     assert rows["live"]["times_faster"] is None and "textbook, tuned" not in rows
@@ -71,12 +82,12 @@ def test_the_time_is_told_against_the_better_textbook(groups):
     assert rows["live"]["times_faster"] == pytest.approx(90 / 45)
 
 
-def test_one_seed_has_no_interval():
+def test_one_seed_has_no_interval() -> None:
     (row,) = equal_steps(groups_of([outcome("textbook", 0.5)]))
     assert row["half_interval"] is None and row["within_interval"] is None
 
 
-def test_every_training_is_planned_once_and_has_a_file_of_its_own():
+def test_every_training_is_planned_once_and_has_a_file_of_its_own() -> None:
     shared = {"recipe": {"training": {"schedule": "onecycle"}}, "method": "kd", "student": "cifar/resnet20"}
     runs = plan(steps=100, seeds=2, views=[1, 8], shares=[0.5, 0.1], **shared)
     assert len(runs) == 2 * (4 + 1 + 2 * 2) and len({run.name for run in runs}) == len(runs)
@@ -90,7 +101,7 @@ def test_every_training_is_planned_once_and_has_a_file_of_its_own():
     }
 
 
-def test_an_outcome_survives_its_file(tmp_path):
+def test_an_outcome_survives_its_file(tmp_path: Path) -> None:
     kept = outcome("stored", 0.5, views=3)
     kept.save(tmp_path / "outcome.json")
     assert Outcome.load(tmp_path / "outcome.json") == kept
@@ -99,7 +110,7 @@ def test_an_outcome_survives_its_file(tmp_path):
 
 @pytest.mark.parametrize("method", ["kd", "simkd"])
 @pytest.mark.parametrize(("variant", "views"), [("textbook", 0), ("live", 0), ("stored", 4)])
-def test_both_loops_are_given_the_same_job(variant, views, method, tmp_path):
+def test_both_loops_are_given_the_same_job(variant: str, views: int, method: str, tmp_path: Path) -> None:
     run = Run(variant, views, 20, 3, method=method, recipe={"training": {"ema_decay": 0.99}})
     classes = [f"class_{number:03}" for number in range(100)]
     errand = Errand(run, str(tmp_path), classes, str(tmp_path), "result", 0.0)
@@ -110,7 +121,7 @@ def test_both_loops_are_given_the_same_job(variant, views, method, tmp_path):
     assert spec.training.teacher_pass == ("stored" if variant == "stored" else "live")
 
 
-def test_a_recipe_stands_above_the_textbooks_part_by_part(tmp_path):
+def test_a_recipe_stands_above_the_textbooks_part_by_part(tmp_path: Path) -> None:
     recipe = {"student": {"weights": "teacher"}, "method": {"name": "pkd"}, "training": {"learning_rate": 0.1}}
     errand = Errand(Run("live", 0, 20, 3, recipe=recipe), str(tmp_path), ["a"] * 100, str(tmp_path), "result", 0.0)
     described = job(errand)
@@ -119,11 +130,11 @@ def test_a_recipe_stands_above_the_textbooks_part_by_part(tmp_path):
     assert (described["training"]["learning_rate"], described["training"]["schedule"]) == (0.1, "cosine")
 
 
-def test_the_accuracy_is_taken_outside_the_clock(monkeypatch):
+def test_the_accuracy_is_taken_outside_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("benchmarks.learning.measuring.time.perf_counter", lambda: now[0])
 
-    def slow_accuracy():
+    def slow_accuracy() -> float:
         now[0] += 50.0
         return 0.5
 
@@ -136,22 +147,22 @@ def test_the_accuracy_is_taken_outside_the_clock(monkeypatch):
     assert meter.curve == [(0.25 * done, done, 0.5) for done in range(2, steps + 1, 2)]
 
 
-def test_the_accuracy_counts_right_predictions_over_all_parts():
+def test_the_accuracy_counts_right_predictions_over_all_parts() -> None:
     labels = torch.arange(600) % 3
     images = (labels.view(-1, 1, 1, 1) * 100).expand(600, 3, 2, 2).to(torch.uint8).clone()
     images[:60] = 255  # taken for a class that they are not of, or are not there at all
 
-    def logits_of(pixels):
+    def logits_of(pixels: Any) -> Any:
         guess = (pixels.mean(dim=(1, 2, 3)) * 2.55).round().long().clamp(max=3)
         return torch.nn.functional.one_hot(guess, 4).float()
 
     assert top1(logits_of, images, labels) == pytest.approx(0.9)
 
 
-def test_the_curves_are_drawn(groups, tmp_path):
+def test_the_curves_are_drawn(groups: Any, tmp_path: Path) -> None:
     draw(groups, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_stopping_a_race_is_no_error_that_a_loop_could_swallow():
+def test_stopping_a_race_is_no_error_that_a_loop_could_swallow() -> None:
     assert not issubclass(Stopped, Exception)

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.phases import Phases
 
 
-def test_phases_end_where_the_next_begins_and_the_last_with_the_result():
+def test_phases_end_where_the_next_begins_and_the_last_with_the_result() -> None:
     events = [
         {"event": "phase", "phase": "preparing", "at": "1970-01-01T00:00:12+00:00"},
         {"event": "log", "message": "m", "at": "1970-01-01T00:00:13+00:00"},

@@ -1,5 +1,7 @@
 """What benchmarks/short_trainings.py has the engine do."""
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks.learning.child import EPOCHS, Errand, job
@@ -9,7 +11,7 @@ from core.spec.knobs.pkd import PkdKnobs
 
 
 @pytest.mark.parametrize("optimizer", ["auto", "sgd"])
-def test_a_short_training_has_the_defaults_of_a_job_but_for_what_the_table_says(optimizer, tmp_path):
+def test_a_short_training_has_the_defaults_of_a_job_but_for_what_the_table_says(optimizer: str, tmp_path: Path) -> None:
     run = run_of(Course(2, 32, "light"), 10, optimizer)
     classes = [f"class_{number:03}" for number in range(100)]
     spec = parse_job(job(Errand(run, str(tmp_path), classes, str(tmp_path), "result", 0.0)))

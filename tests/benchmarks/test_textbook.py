@@ -1,5 +1,7 @@
 """The textbook loop that the engine is timed against does the same arithmetic: the gradients are the engine's."""
 
+from typing import Any
+
 import pytest
 import torch
 from tiny import make_network
@@ -10,20 +12,20 @@ from core.networks import zoo
 
 
 @pytest.fixture
-def images():
+def images() -> torch.Tensor:
     return torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture
-def labels():
+def labels() -> torch.Tensor:
     return torch.tensor([0, 1, 2, 3, 0, 1])
 
 
-def gradients(network):
+def gradients(network: Any) -> torch.Tensor:
     return torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])
 
 
-def test_a_kd_step_has_the_engines_gradients(images, labels):
+def test_a_kd_step_has_the_engines_gradients(images: Any, labels: Any) -> None:
     student, teacher = make_network("cifar/resnet8"), make_network("cifar/resnet14", seed=1).eval()
     loss, _ = textbook.kd_step(teacher.module, student.module)(student.prepare(images), labels)
     loss.backward()
@@ -37,14 +39,14 @@ def test_a_kd_step_has_the_engines_gradients(images, labels):
     torch.testing.assert_close(plain, gradients(student), atol=1e-5, rtol=1e-3)
 
 
-def test_the_kd_loss_without_a_teacher_is_the_cross_entropy(labels):
+def test_the_kd_loss_without_a_teacher_is_the_cross_entropy(labels: Any) -> None:
     logits = torch.randn(6, 4, generator=torch.Generator().manual_seed(1))
     loss = textbook.kd_loss(logits, logits, labels, label_weight=1.0)
     expected = (logits.exp().sum(1).log() - logits[torch.arange(6), labels]).mean()
     assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
 
 
-def test_the_map_and_the_logits_are_those_of_the_network(images):
+def test_the_map_and_the_logits_are_those_of_the_network(images: Any) -> None:
     network = make_network("cifar/resnet8").eval()
     kept = network.features(images, (-1,))
     maps, logits = textbook.map_and_logits(network.module, network.prepare(images))
@@ -52,7 +54,7 @@ def test_the_map_and_the_logits_are_those_of_the_network(images):
     torch.testing.assert_close(logits, kept.logits)
 
 
-def test_the_projector_has_the_parameters_of_the_paper():
+def test_the_projector_has_the_parameters_of_the_paper() -> None:
     sizes = {
         factor: sum(p.numel() for p in textbook.make_projector(256, 256, factor=factor).parameters())
         for factor in (2, 4, 8)
@@ -60,7 +62,7 @@ def test_the_projector_has_the_parameters_of_the_paper():
     assert sizes == {2: 214_016, 4: 70_400, 8: 26_240}
 
 
-def test_a_simkd_step_is_the_mean_squared_difference_of_the_maps(images, labels):
+def test_a_simkd_step_is_the_mean_squared_difference_of_the_maps(images: Any, labels: Any) -> None:
     student, teacher = (zoo.make(f"cifar/{name}", 4, None)[0] for name in ("resnet8", "resnet14"))
     teacher.eval()
     projector = textbook.make_projector(64, 64).eval()
@@ -76,7 +78,7 @@ def test_a_simkd_step_is_the_mean_squared_difference_of_the_maps(images, labels)
     assert logits.shape == (6, 4)
 
 
-def test_an_epoch_takes_every_batch_and_tells_of_every_step(images, labels):
+def test_an_epoch_takes_every_batch_and_tells_of_every_step(images: Any, labels: Any) -> None:
     student, teacher = make_network("cifar/resnet8").module, make_network("cifar/resnet14", seed=1).module.eval()
     told = []
     before = student.conv1.weight.clone()

@@ -29,4 +29,4 @@ def closed_port() -> int:
     """A port of loopback where nobody listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+        return int(free.getsockname()[1])

@@ -60,6 +60,7 @@ class Up:
             text=True,
             cwd=ROOT,
         )
+        assert self.process.stdout is not None and self.process.stderr is not None
         line = self.process.stdout.readline()
         if not line.startswith(READY):
             raise RuntimeError(self.process.stderr.read())

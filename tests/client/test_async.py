@@ -7,11 +7,12 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import Answer, Scripted
+from scripted import Answer, Request, Scripted
 
 from retort import AsyncJob, AsyncRetort, Job, JobFailed, Retort, Unreachable, blocking
 from retort.service import Service
@@ -35,7 +36,7 @@ def event(number: int) -> bytes:
     return f'id: {number}\nevent: log\ndata: {{"line": {number}}}\n\n'.encode()
 
 
-def pages() -> list[Answer]:
+def pages() -> list[Answer | Callable[[Request], Answer]]:
     """The whole life of a job with connections that break, and then a list over two pages."""
     artifact = {"name": "model.onnx", "sha256": SHA256, "size_bytes": len(CONTENT), "href": "/model"}
     half = len(CONTENT) // 2
@@ -88,7 +89,11 @@ def test_both_clients_send_the_same_requests_and_give_the_same_answers(server: S
 
 
 def test_tasks_run_beside_a_request_that_waits(server: Scripted) -> None:
-    server.script = [lambda request: time.sleep(0.5) or as_json({"data": []})]
+    def slowly(request: Request) -> Answer:
+        time.sleep(0.5)
+        return as_json({"data": []})
+
+    server.script = [slowly]
 
     async def ticks() -> int:
         count = 0

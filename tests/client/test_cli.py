@@ -6,11 +6,13 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 from running import ROOT, environment, retort
 
-TINY = {
+TINY: dict[str, Any] = {
     "name": "tiny",
     "labels": {"ring": "client"},
     "dataset": {"uri": "builtin:digits", "classes": ["3", "8"], "max_per_class": 8},
@@ -21,14 +23,14 @@ TINY = {
 ENDLESS = TINY | {"name": "endless", "training": {"epochs": 100_000, "batch_size": 2, "image_size": 8}}
 
 
-def submit(service, spec, *options):
+def submit(service: str, spec: dict[str, Any], *options: Any) -> str:
     done = retort("submit", "--spec", "-", *options, url=service, stdin=json.dumps(spec))
     assert done.code == 0, done.err
     return done.out.strip()
 
 
 @pytest.fixture(scope="module")
-def job(service):
+def job(service: str) -> dict[str, Any]:
     """A job that has succeeded, watched by lines of JSON."""
     done = retort("submit", "--spec", "-", "--watch", "--json", url=service, stdin=json.dumps(TINY))
     assert done.code == 0, done.err
@@ -36,10 +38,11 @@ def job(service):
     assert views[0]["state"] == "queued"
     assert views[-1]["state"] == "succeeded"
     assert "train/loss" in views[-1]["latest_metrics"]
-    return views[-1]
+    last: dict[str, Any] = views[-1]
+    return last
 
 
-def test_a_job_is_listed_by_label_and_state(service, job):
+def test_a_job_is_listed_by_label_and_state(service: str, job: dict[str, Any]) -> None:
     listed = retort("jobs", "--label", "ring=client", "--state", "succeeded", "--json", url=service).json
     assert job["id"] in [one["id"] for one in listed]
     assert retort("jobs", "--label", "ring=nobody", "--json", url=service).json == []
@@ -47,7 +50,7 @@ def test_a_job_is_listed_by_label_and_state(service, job):
     assert any(job["id"] in line and "succeeded" in line for line in table.out.splitlines())
 
 
-def test_a_job_is_shown_to_people_and_to_machines(service, job):
+def test_a_job_is_shown_to_people_and_to_machines(service: str, job: dict[str, Any]) -> None:
     assert retort("show", job["id"], "--json", url=service).json["result"]["metrics"]["test"]["num_images"] > 0
     shown = dict(line.split(None, 1) for line in retort("show", job["id"], url=service).out.splitlines())
     assert shown["state"] == "succeeded"
@@ -55,20 +58,20 @@ def test_a_job_is_shown_to_people_and_to_machines(service, job):
     assert "%" in shown["test/top1"]
 
 
-def test_watching_a_job_that_is_done_tells_its_end(service, job):
+def test_watching_a_job_that_is_done_tells_its_end(service: str, job: dict[str, Any]) -> None:
     done = retort("watch", job["id"], url=service)
     assert done.code == 0
     assert "succeeded" in done.out
 
 
-def test_curves_are_lines_or_json(service, job):
+def test_curves_are_lines_or_json(service: str, job: dict[str, Any]) -> None:
     curves = retort("metrics", job["id"], "--name", "train/loss", "--json", url=service).json
     assert list(curves) == ["train/loss"]
     lines = [line.split("\t") for line in retort("metrics", job["id"], url=service).out.splitlines()]
     assert {name for name, _, _ in lines} >= {"train/loss", "val/top1"}
 
 
-def test_files_are_fetched_and_right(service, job, tmp_path):
+def test_files_are_fetched_and_right(service: str, job: dict[str, Any], tmp_path: Path) -> None:
     two = ("model.safetensors", "labels.json")
     done = retort("download", job["id"], *two, "--to", str(tmp_path), "--json", url=service)
     assert done.code == 0, done.err
@@ -81,19 +84,19 @@ def test_files_are_fetched_and_right(service, job, tmp_path):
     assert one == other
 
 
-def test_an_artifact_that_is_not_there_is_usage(service, job, tmp_path):
+def test_an_artifact_that_is_not_there_is_usage(service: str, job: dict[str, Any], tmp_path: Path) -> None:
     done = retort("download", job["id"], "model.onnx", "--to", str(tmp_path), url=service)
     assert done.code == 2
     assert "has no artifact 'model.onnx'; it has:" in done.err
 
 
-def test_what_has_ended_cannot_be_cancelled(service, job):
+def test_what_has_ended_cannot_be_cancelled(service: str, job: dict[str, Any]) -> None:
     done = retort("cancel", job["id"], url=service)
     assert done.code == 4
     assert "[ILLEGAL_MOVE]" in done.err
 
 
-def test_a_key_makes_one_job(service, job):
+def test_a_key_makes_one_job(service: str, job: dict[str, Any]) -> None:
     first = submit(service, ENDLESS, "--idempotency-key", "k1")
     assert submit(service, ENDLESS, "--idempotency-key", "k1") == first
     other = retort("submit", "--spec", "-", "--idempotency-key", "k1", url=service, stdin=json.dumps(TINY))
@@ -102,13 +105,13 @@ def test_a_key_makes_one_job(service, job):
     assert retort("watch", first, url=service).code == 5
 
 
-def test_a_job_that_waits_for_devices_says_so(service):
+def test_a_job_that_waits_for_devices_says_so(service: str) -> None:
     waiting = submit(service, TINY | {"training": TINY["training"] | {"devices": "cuda:99"}})
     assert "no worker alive runs cuda:99" in retort("show", waiting, url=service).out
     assert retort("cancel", waiting, url=service).out == f"{waiting} cancelled\n"
 
 
-def test_a_cancelled_job_is_retried_and_deleted(service, job):
+def test_a_cancelled_job_is_retried_and_deleted(service: str, job: dict[str, Any]) -> None:
     running = submit(service, ENDLESS)
     queued = submit(service, ENDLESS)
     assert retort("delete", queued, url=service).code == 4
@@ -121,7 +124,7 @@ def test_a_cancelled_job_is_retried_and_deleted(service, job):
     assert retort("show", running, url=service).code == 4
 
 
-def test_a_job_that_fails_is_exit_1_with_the_reason(service, job, tmp_path):
+def test_a_job_that_fails_is_exit_1_with_the_reason(service: str, job: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = retort("submit", "--dataset", str(tmp_path / "empty"), "--student", "nano", "--watch", url=service)
     assert done.code == 1
@@ -133,14 +136,14 @@ def test_a_job_that_fails_is_exit_1_with_the_reason(service, job, tmp_path):
     assert "[DATASET_INVALID]" in fetched.err and not (tmp_path / "files").exists()
 
 
-def test_a_plan_says_what_would_be(service, job):
+def test_a_plan_says_what_would_be(service: str, job: dict[str, Any]) -> None:
     said = retort("plan", "--dataset", "builtin:digits", "--student", "nano", url=service)
     assert said.code == 0, said.err
     assert "1458 train, 160 validation, 179 test" in said.out
     assert "random weights" in said.out
 
 
-def test_a_misspelt_knob_is_exit_2_and_named(service):
+def test_a_misspelt_knob_is_exit_2_and_named(service: str) -> None:
     done = retort(
         "submit", "--dataset", "builtin:digits", "--student", "nano", "--set", "training.epoch=3", url=service
     )
@@ -149,13 +152,13 @@ def test_a_misspelt_knob_is_exit_2_and_named(service):
     assert "'epochs'" in done.err
 
 
-def test_a_job_that_is_not_there_is_exit_4(service):
+def test_a_job_that_is_not_there_is_exit_4(service: str) -> None:
     done = retort("show", "job_01KAK3P0V6T6Y1F5S9W1QKX0ZD", url=service)
     assert (done.code, done.out) == (4, "")
     assert "[JOB_NOT_FOUND]" in done.err
 
 
-def test_the_catalogues_are_tables_or_json(service):
+def test_the_catalogues_are_tables_or_json(service: str) -> None:
     methods = retort("methods", "--json", url=service).json
     assert {method["name"] for method in methods} >= {"skd", "kd", "scratch", "finetune"}
     assert "Hinton's distillation" in retort("methods", url=service).out
@@ -175,7 +178,7 @@ def test_the_catalogues_are_tables_or_json(service):
     assert retort("teachers", "nonsuch", url=service).code == 2
 
 
-def test_the_log_the_files_and_the_workers_are_listed(service, job):
+def test_the_log_the_files_and_the_workers_are_listed(service: str, job: dict[str, Any]) -> None:
     lines = [json.loads(line) for line in retort("logs", job["id"], "--json", url=service).out.splitlines()]
     assert any("training" in line["message"] for line in lines)
     followed = retort("logs", job["id"], "--follow", "--json", url=service).out.splitlines()
@@ -188,7 +191,7 @@ def test_the_log_the_files_and_the_workers_are_listed(service, job):
     assert worker["alive"] and worker["id"] in retort("workers", url=service).out
 
 
-def test_students_of_jobs_are_compared(service, job):
+def test_students_of_jobs_are_compared(service: str, job: dict[str, Any]) -> None:
     (student,) = retort("compare", job["id"], "--json", url=service).json
     assert student["top1"] == job["result"]["metrics"]["test"]["top1"]
     two = retort("compare", job["id"], job["id"], url=service).out.splitlines()
@@ -196,7 +199,7 @@ def test_students_of_jobs_are_compared(service, job):
     assert any(line.startswith("test/top1") and line.count("%") == 2 for line in two)
 
 
-def test_following_a_log_ends_with_the_job(service, job):
+def test_following_a_log_ends_with_the_job(service: str, job: dict[str, Any]) -> None:
     running = submit(service, TINY | {"name": "followed"})
     followed = retort("logs", running, "--follow", "--json", url=service)
     assert followed.code == 0, followed.err
@@ -206,7 +209,7 @@ def test_following_a_log_ends_with_the_job(service, job):
     assert retort("show", running, "--json", url=service).json["state"] == "succeeded"
 
 
-def test_one_method_is_shown_with_its_knobs(service):
+def test_one_method_is_shown_with_its_knobs(service: str) -> None:
     shown = retort("methods", "kd", url=service).out
     facts = dict(line.split(None, 1) for line in shown.splitlines() if line.startswith(("method", "source", "needs")))
     assert facts["needs"] == "teacher, labels, common classes"
@@ -218,7 +221,7 @@ def test_one_method_is_shown_with_its_knobs(service):
     assert "no method 'kdd'; there are: at," in wrong.err
 
 
-def test_methods_that_are_added_up_are_named_by_their_terms(service, job):
+def test_methods_that_are_added_up_are_named_by_their_terms(service: str, job: dict[str, Any]) -> None:
     options = ("--dataset", "builtin:digits", "--student", "nano", "--set", "training.epochs=100000")
     added = retort(
         "submit", *options, "--method", "scratch", "--method", "oskd", "--set", "method.1.weight=2", url=service
@@ -234,19 +237,26 @@ def test_methods_that_are_added_up_are_named_by_their_terms(service, job):
     assert retort("watch", job_id, url=service).code == 5
 
 
-def test_what_a_method_lacks_is_exit_2_and_pointed_at(service):
+def test_what_a_method_lacks_is_exit_2_and_pointed_at(service: str) -> None:
     done = retort("submit", "--dataset", "builtin:digits", "--student", "nano", "--method", "kd", url=service)
     assert done.code == 2
     assert "/teacher" in done.err and "needs a teacher" in done.err
 
 
-def test_ctrl_c_while_watching_is_130_and_the_job_goes_on(service, job):
+def test_ctrl_c_while_watching_is_130_and_the_job_goes_on(service: str, job: dict[str, Any]) -> None:
     running = submit(service, ENDLESS)
     command = [sys.executable, "-m", "retort", "watch", running, "--url", service]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    # A shell that runs the tests in the background has them ignore what Ctrl-C sends; a terminal does not.
-    listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
-    watching = subprocess.Popen(command, cwd=ROOT, env=environment(), text=True, **pipes, **listening)
+    watching = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell that runs the tests in the background has them ignore what Ctrl-C sends; a terminal does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert watching.stdout is not None
     assert running in watching.stdout.readline()
     watching.send_signal(signal.SIGINT)
     _, said = watching.communicate(timeout=30)
@@ -256,7 +266,7 @@ def test_ctrl_c_while_watching_is_130_and_the_job_goes_on(service, job):
     assert retort("cancel", running, url=service).code == 0
 
 
-def test_a_job_without_files_is_a_refusal(service, job, tmp_path):
+def test_a_job_without_files_is_a_refusal(service: str, job: dict[str, Any], tmp_path: Path) -> None:
     waiting = submit(service, TINY | {"training": TINY["training"] | {"devices": "cuda:99"}})
     done = retort("download", waiting, "--to", str(tmp_path / "files"), url=service)
     assert done.code == 4
@@ -265,7 +275,7 @@ def test_a_job_without_files_is_a_refusal(service, job, tmp_path):
     assert retort("download", waiting, "--to", str(tmp_path / "files"), url=service).code == 5
 
 
-def test_several_wrong_fields_are_told_once_each(service):
+def test_several_wrong_fields_are_told_once_each(service: str) -> None:
     wrong = ("--set", "training.epoch=3", "--set", "training.batch_siz=3")
     done = retort("submit", "--dataset", "builtin:digits", "--student", "nano", *wrong, url=service)
     assert done.code == 2
@@ -273,13 +283,13 @@ def test_several_wrong_fields_are_told_once_each(service):
     assert len(done.err.splitlines()) == 3
 
 
-def test_the_version_and_the_completion_script_are_printed():
+def test_the_version_and_the_completion_script_are_printed() -> None:
     assert retort("--version").out == f"retort {importlib.metadata.version('retort')}\n"
     done = retort("--help")
     assert "--show-completion" in done.out and "--install-completion" in done.out
 
 
-def test_nobody_at_the_address_is_exit_3(closed_port):
+def test_nobody_at_the_address_is_exit_3(closed_port: int) -> None:
     done = retort("jobs", "--url", f"http://127.0.0.1:{closed_port}")
     assert done.code == 3
     assert done.err.splitlines()[1:] == ["hint: `retort up` starts one"]
@@ -289,14 +299,14 @@ def test_nobody_at_the_address_is_exit_3(closed_port):
     "arguments",
     [["submit"], ["bogus"], ["jobs", "--bogus"], ["show"], ["submit", "--set", "x"], ["jobs", "--url", "nowhere"]],
 )
-def test_wrong_usage_is_exit_2_without_a_traceback(arguments):
+def test_wrong_usage_is_exit_2_without_a_traceback(arguments: list[str]) -> None:
     done = retort(*arguments)
     assert done.code == 2
     assert "Traceback" not in done.err
     assert done.err
 
 
-def test_settings_are_printed_with_their_meaning():
+def test_settings_are_printed_with_their_meaning() -> None:
     done = retort("settings")
     assert done.code == 0
     assert "RETORT_LEASE_SECONDS" in done.out

@@ -55,7 +55,8 @@ class Environment:
     def install(self, wheel: Path) -> set[str]:
         """Install a wheel without its dependencies; what that put into site-packages."""
         before = set(os.listdir(self.packages))
-        command = [UV, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", self.folder, wheel]
+        where = str(self.folder)
+        command = [str(UV), "pip", "install", "--quiet", "--offline", "--no-deps", "--python", where, str(wheel)]
         subprocess.run(command, check=True)
         return set(os.listdir(self.packages)) - before
 
@@ -69,7 +70,8 @@ class Environment:
             except importlib.metadata.PackageNotFoundError:
                 continue  # for another platform
             for part in {file.parts[0] for file in found.files or () if ".." not in file.parts}:
-                (links / part).exists() or (links / part).symlink_to(found.locate_file(part))
+                if not (links / part).exists():
+                    (links / part).symlink_to(str(found.locate_file(part)))
         (self.packages / "dependencies.pth").write_text(str(links))
 
     def run(self, *command: str, url: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -153,7 +155,7 @@ def test_the_service_names_no_command_that_it_does_not_bring(
     for part in ("api", "core"):
         assert made.run("python", "-m", part, "--help").returncode == 0
     made.install(client_wheel)
-    command = [made.folder / "bin" / "retort", "up", "--port", "0", "--data", "data"]
+    command = [str(made.folder / "bin" / "retort"), "up", "--port", "0", "--data", "data"]
     up = subprocess.Popen(command, env=environment(), cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     assert up.stdout is not None
     line = up.stdout.readline()

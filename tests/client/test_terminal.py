@@ -16,6 +16,7 @@ from scripted import Answer, Request, Scripted
 
 from retort import output, tables
 from retort.cli import main
+from retort.demo.comparison import compare
 from retort.tables import Column
 
 WIDTH = 80
@@ -231,6 +232,16 @@ def test_columns_share_what_the_whole_ones_leave(columns: list[Column], cells: l
             assert widths[index] == cell_len(cells[0][index])
 
 
+@pytest.mark.usefixtures("terminal")
+def test_the_table_of_the_demo_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    network = NETWORK | {"architecture": "cifar/resnet20", "latency": {"p50_ms": 0.2043}}
+    baselines = dict.fromkeys(("scratch", "finetune", "finetune_student"), network)
+    compare({"teacher": network, "metrics": network | {"method": "pkd"}, "baselines": baselines})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6 and all(cell_len(line) <= WIDTH for line in lines)
+    assert all("92.5%" in line and line.endswith("0.204 ms") for line in lines[1:])
+
+
 def in_terminal(command: list[str], read: Callable[[int], None]) -> int:
     """Run a command whose standard output is a pseudo-terminal; the exit status."""
     controller, terminal = pty.openpty()
@@ -257,16 +268,29 @@ def test_a_real_terminal_gets_a_bar_of_its_width(url: str) -> None:
     assert bars and "100%" in bars[-1] and all(cell_len(bar) <= WIDTH for bar in bars)
 
 
-@pytest.mark.parametrize("arguments", [["jobs"], ["jobs", "--json"], ["metrics", ID], ["teachers"], ["show", ID]])
+@pytest.mark.parametrize("arguments", [["jobs"], ["jobs", "--json"], ["metrics", ID], ["teachers"], ["--help"]])
 def test_a_reader_that_ends_early_is_silent_and_141(url: str, arguments: list[str]) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "retort", *arguments, "--url", url],
-        env=environment(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "retort", *arguments],
+        env=environment(RETORT_URL=url), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait(60) == 141
+
+
+def test_a_closed_standard_error_leaves_standard_output_clean() -> None:
+    command = f"{sys.executable} -m retort jobs --json --url nowhere 2>&-"
+    done = subprocess.run(["sh", "-c", command], env=environment(), cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stdout) == (2, b"")
+
+
+def test_a_full_disk_is_said_and_not_a_traceback() -> None:
+    command = f"{sys.executable} -m retort --version >/dev/full"
+    done = subprocess.run(["sh", "-c", command], env=environment(), cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == b"retort: [Errno 28] No space left on device\n"
 
 
 def test_an_ascii_terminal_is_shown_escapes(url: str) -> None:

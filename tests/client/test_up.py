@@ -4,13 +4,17 @@ import os
 import signal
 import socket
 import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from running import Up, alive, gone, retort
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory):
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """A running service of this file's own, ended by SIGTERM."""
     running = Up(tmp_path_factory.mktemp("up") / "data")
     yield running
@@ -20,7 +24,7 @@ def up(tmp_path_factory):
 
 
 @pytest.fixture
-def another(tmp_path):
+def another(tmp_path: Path) -> Iterator[Up]:
     """A running service of one test."""
     running = Up(tmp_path / "data")
     yield running
@@ -29,14 +33,14 @@ def another(tmp_path):
 
 def ready(url: str) -> bool:
     with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
-        return answer.status == 200
+        return bool(answer.status == 200)
 
 
 def part_of(up: Up, name: str) -> int:
     return next(pid for pid, command in up.descendants().items() if f"-m {name}" in command)
 
 
-def test_it_is_ready_when_it_says_so_and_leaves_nothing_behind(another):
+def test_it_is_ready_when_it_says_so_and_leaves_nothing_behind(another: Up) -> None:
     assert ready(another.url)
     pids = list(another.descendants())
     assert len(pids) >= 2
@@ -46,24 +50,25 @@ def test_it_is_ready_when_it_says_so_and_leaves_nothing_behind(another):
         ready(another.url)
 
 
-def test_its_death_by_force_ends_the_children(another):
+def test_its_death_by_force_ends_the_children(another: Up) -> None:
     pids = list(another.descendants())
     assert len(pids) >= 2
     another.process.kill()
     assert gone(pids, 30)
 
 
-def test_a_second_one_on_the_same_folder_is_refused(up):
+def test_a_second_one_on_the_same_folder_is_refused(up: Up) -> None:
     second = retort("up", "--port", "0", "--data", str(up.data))
     assert second.code == 4
     assert f"is in use: Retort runs on it at {up.url}" in second.err
     assert ready(up.url)
 
 
-def test_a_dead_part_is_started_again_and_said(up):
+def test_a_dead_part_is_started_again_and_said(up: Up) -> None:
     api, worker = part_of(up, "api"), part_of(up, "worker")
     os.kill(worker, signal.SIGKILL)
-    said = [up.process.stderr.readline() for _ in range(2)][-1]
+    assert up.process.stderr is not None
+    said = next(line for line in up.process.stderr if "died" in line)
     assert "the worker died (exit status -9); starting it again" in said
     os.kill(api, signal.SIGKILL)
     # The socket stays open: a request made meanwhile waits for the new API rather than being refused.
@@ -73,7 +78,7 @@ def test_a_dead_part_is_started_again_and_said(up):
     assert alive(part_of(up, "api"))
 
 
-def test_a_port_in_use_is_refused(tmp_path):
+def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -87,14 +92,14 @@ def test_a_port_in_use_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org", "::"])
-def test_no_other_address_than_loopback(tmp_path, host):
+def test_no_other_address_than_loopback(tmp_path: Path, host: str) -> None:
     done = retort("up", "--host", host, "--data", str(tmp_path / "data"))
     assert done.code == 2
     assert "listens on loopback only" in done.err
     assert not (tmp_path / "data").exists()
 
 
-def test_a_database_that_cannot_be_migrated_is_said_and_nothing_runs(tmp_path):
+def test_a_database_that_cannot_be_migrated_is_said_and_nothing_runs(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     (data / "retort.db").write_bytes(b"this is no database" * 1000)

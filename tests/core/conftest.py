@@ -46,10 +46,18 @@ class Ran:
 
 
 @pytest.fixture(scope="session")
-def run_job(tmp_path_factory) -> Callable[..., Ran]:
+def run_job(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Ran]:
     """run_job(document) runs the whole story in this process and catches how it ends."""
 
-    def run(document: Any, *, inputs=None, policy=None, out=None, hear=lambda event: None, **how: Any) -> Ran:
+    def run(
+        document: Any,
+        *,
+        inputs: Any = None,
+        policy: Any = None,
+        out: Any = None,
+        hear: Any = lambda event: None,
+        **how: Any,
+    ) -> Ran:
         ran = Ran(out or tmp_path_factory.mktemp("job"))
 
         def report(event: Event) -> None:
@@ -68,7 +76,7 @@ def run_job(tmp_path_factory) -> Callable[..., Ran]:
 
 
 @pytest.fixture(scope="session")
-def digits_teacher(tmp_path_factory) -> Path:
+def digits_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of inputs with the weights of job `job_digits`: a resnet14 that reads the ten digits."""
     training = {"image_size": 8, "max_steps": 60, "devices": "cpu"}
     spec = parse_job({"dataset": "builtin:digits", "student": "cifar/resnet14", "training": training})

@@ -1,6 +1,7 @@
 """Settings and steps that the tests of simkd share."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from tiny import make_batch, make_context, make_network, snapshot
@@ -11,7 +12,7 @@ from core.spec.knobs.simkd import SimkdKnobs
 CHOSEN = torch.tensor([5, 0, 3, 2])
 
 
-def settled(architecture, *, seed=1, image_size=32):
+def settled(architecture: Any, *, seed: int = 1, image_size: int = 32) -> Any:
     """A frozen teacher of six classes whose batch-norm statistics are not the initial ones."""
     network = make_network(architecture, 6, seed=seed, image_size=image_size).train()
     with torch.no_grad(), torch.random.fork_rng():
@@ -23,11 +24,11 @@ def settled(architecture, *, seed=1, image_size=32):
     return network.eval().requires_grad_(False)
 
 
-def simkd(context=None, **knobs):
+def simkd(context: Any = None, **knobs: Any) -> Simkd:
     return Simkd(SimkdKnobs(**knobs), context or make_context(image_size=8))
 
 
-def two_teachers(image_size=8):
+def two_teachers(image_size: int = 8) -> Any:
     other = settled("cifar/wrn_10_1", seed=7, image_size=image_size)
     return make_context(
         image_size=image_size,
@@ -37,7 +38,7 @@ def two_teachers(image_size=8):
     )
 
 
-def steps(method, *, changed_labels=False, changed_images=False, count=3):
+def steps(method: Any, *, changed_labels: bool = False, changed_images: bool = False, count: int = 3) -> Any:
     """The weights after some steps of plain SGD on random batches."""
     method.set_training_mode()
     groups = method.parameter_groups()

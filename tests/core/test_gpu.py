@@ -1,5 +1,9 @@
 """What differs on a GPU: training by CUDA graphs teaches the same, and no step waits for the device."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
@@ -8,6 +12,7 @@ from core.policy import Policy
 from core.spec import parse_job
 from core.system.workspace import Workspace
 from core.training.build import build_trainer
+from tests.core.conftest import Ran
 
 pytestmark = [
     pytest.mark.gpu,
@@ -17,7 +22,7 @@ STEPS = 12
 FIRST_CHECKED, LAST_CHECKED = 4, 9  # after all has been allocated, before the first report
 
 
-def document(method="kd", **training):
+def document(method: str = "kd", **training: Any) -> dict[str, Any]:
     return {
         "teacher": "job:job_digits",
         "dataset": "builtin:digits",
@@ -32,7 +37,9 @@ def document(method="kd", **training):
 @pytest.mark.parametrize(
     ("method", "more"), [("kd", {}), ("kd", {"micro_batch_size": 8}), ("pkd", {}), ("mlkd", {}), ("tcs", {})]
 )
-def test_cuda_graphs_teach_what_separate_kernels_do(method, more, precision, run_job, digits_teacher):
+def test_cuda_graphs_teach_what_separate_kernels_do(
+    method: str, more: dict[str, Any], precision: str, run_job: Callable[..., Ran], digits_teacher: Path
+) -> None:
     losses = []
     for compiles in (False, True):
         training = {"compile": compiles, "max_steps": STEPS, "learning_rate": 0.01, "precision": precision, **more}
@@ -56,20 +63,22 @@ def test_cuda_graphs_teach_what_separate_kernels_do(method, more, precision, run
     ],
     ids=lambda training: "-".join(str(value) for value in training.values()),
 )
-def test_no_step_waits_for_the_device(training, compiles, tmp_path, digits_teacher):
+def test_no_step_waits_for_the_device(
+    training: dict[str, Any], compiles: bool, tmp_path: Path, digits_teacher: Path
+) -> None:
     spec = parse_job(document(**{"max_steps": 2000, "epochs": 100, "compile": compiles, **training}))
     workspace = Workspace(tmp_path, tmp_path / "cache", digits_teacher, Policy())
     prepared = prepare(spec, workspace, lambda event: None)
     taken = []
 
-    def after_step(trainer):
+    def after_step(trainer: Any) -> None:
         taken.append(trainer.step)
         torch.cuda.set_sync_debug_mode("error" if FIRST_CHECKED <= trainer.step < LAST_CHECKED else "default")
         trainer.stopped = trainer.step == LAST_CHECKED
 
     run = prepared.student
     trainer = build_trainer(prepared, run, run.method, lambda step, values: None, after_step)
-    assert trainer.course.report_interval > LAST_CHECKED
+    assert trainer.plan.report_interval > LAST_CHECKED
     try:
         trainer.run()
     finally:

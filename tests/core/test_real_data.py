@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from core.spec import DatasetSpec, TeacherSpec
 from core.system.device import Arithmetic, computes_in_int8
 from core.system.workspace import Workspace
 from core.teachers.frozen import FrozenTeacher, Quantization
+from tests.core.conftest import Ran
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 TEACHER = DATA / "weights" / "cifar100_resnet56.pth"
@@ -27,11 +29,12 @@ TEST, TRAIN = DATA / "cifar100_test_webp.zip", DATA / "cifar100_train_webp.zip"
 pytestmark = [
     pytest.mark.data,
     pytest.mark.skipif(not TEACHER.exists(), reason="the real images and teachers are not beside the project"),
+    pytest.mark.slow,
 ]
 
 
 @pytest.mark.timeout(900)
-def test_resnet56_scores_72_63_on_the_ten_thousand_test_images(tmp_path):
+def test_resnet56_scores_72_63_on_the_ten_thousand_test_images(tmp_path: Path) -> None:
     spec = DatasetSpec(uri=TEST.as_uri())
     source = open_dataset(spec, Workspace(tmp_path, tmp_path, None, Policy()), seed=0)
     dataset = source.decode(32)
@@ -52,7 +55,7 @@ def test_resnet56_scores_72_63_on_the_ten_thousand_test_images(tmp_path):
 @pytest.mark.skipif(
     not computes_in_int8(torch.device("cpu")), reason="this CPU has no AVX-512 VNNI, which 8-bit teachers need"
 )
-def test_resnet56_in_integers_names_the_same_classes(tmp_path):
+def test_resnet56_in_integers_names_the_same_classes(tmp_path: Path) -> None:
     """Of 2,000 test images 97% here; bfloat16 keeps 99.6%. Either way as many are right as in float32."""
     source = open_dataset(DatasetSpec(uri=TEST.as_uri()), Workspace(tmp_path, tmp_path, None, Policy()), seed=0)
     dataset = source.decode(32)
@@ -73,7 +76,7 @@ def test_resnet56_in_integers_names_the_same_classes(tmp_path):
 
 
 @pytest.mark.timeout(900)
-def test_a_superclass_with_few_images_is_specialized(run_job):
+def test_a_superclass_with_few_images_is_specialized(run_job: Callable[..., Ran]) -> None:
     with zipfile.ZipFile(TRAIN) as archive:
         superclasses = json.loads(archive.read("superclasses.json"))
     flowers = sorted(name for name, coarse in superclasses.items() if coarse == "flowers")

@@ -17,9 +17,9 @@ from core.networks.network import Network
 from core.spec import ResolvedTraining
 from core.system.device import Arithmetic
 from core.system.seeds import seeded
-from core.teachers.frozen import FrozenTeacher, Teaching
+from core.teachers.frozen import FrozenTeacher, FrozenTeachers
 from core.training.batches import Batches
-from core.training.plan import Course, plan_stages
+from core.training.plan import TrainingPlan, plan_stages
 from core.training.trainer import Trainer
 from core.training.validation import Validator
 
@@ -95,7 +95,7 @@ def make_trainer(
     training: ResolvedTraining,
     *,
     num_train: int = 40,
-    tell: Callable[[int, dict[str, float | None]], None] = lambda step, values: None,
+    report_metrics: Callable[[int, dict[str, float | None]], None] = lambda step, values: None,
     after_step: Callable[[Trainer], None] = lambda trainer: None,
     seed: int = 0,
 ) -> Trainer:
@@ -111,17 +111,17 @@ def make_trainer(
     validator = Validator(
         make_split(24, seed=1), tuple("abcd"), augmenter.test_views, CPU, lambda: None, training.early_stopping
     )
-    course = Course("student", training, seed, CPU, planned)
-    return Trainer(method, course, make_teaching(method), validator, tell, after_step)
+    plan = TrainingPlan("student", training, seed, CPU, planned)
+    return Trainer(method, plan, make_frozen_teachers(method), validator, report_metrics, after_step)
 
 
-def make_teaching(method: Method) -> Teaching:
+def make_frozen_teachers(method: Method) -> FrozenTeachers:
     """The frozen teachers of a method."""
     context, needs = method.context, method.needs
     if not (needs.teacher_output or needs.survey):
-        return Teaching(needs)
+        return FrozenTeachers(needs)
     first, *others = (FrozenTeacher(each, needs, CPU) for each in (context.teacher, *context.more_teachers))
-    return Teaching(needs, first, tuple(others), context.anchors)
+    return FrozenTeachers(needs, first, tuple(others), context.anchors)
 
 
 def make_batch(method: Method, count: int = 6, *, seed: int = 0, size: int = 8) -> Batch:

@@ -13,6 +13,8 @@ from fences import ALL_BLOCKS, ROOT, Block
 from fresh_clone import environment
 from guarded import missing
 
+from retort.local.processes import die_with_parent
+
 PORT = 8000  # which the pages name
 BLOCK_SECONDS = 300
 READY = "Retort is ready at "
@@ -33,7 +35,13 @@ def service(fresh_clone: Path, variables: dict[str, str]) -> Iterator[None]:
         if probe.connect_ex(("127.0.0.1", PORT)) == 0:
             missing(f"port {PORT}, which the pages name, is in use")
     process = subprocess.Popen(
-        ["make", "up"], cwd=fresh_clone, env=variables, stdout=subprocess.PIPE, text=True, start_new_session=True
+        ["make", "up"],
+        cwd=fresh_clone,
+        env=variables,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=die_with_parent(os.getpid()),  # make hands SIGTERM on
     )
     try:
         assert process.stdout is not None

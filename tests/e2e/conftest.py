@@ -62,6 +62,7 @@ class Running:
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         self._folder = folder
+        self.embedded = "database_url" not in settings
         self._log = (folder / "service.log").open("ab")
         own = {f"RETORT_{name.upper()}": str(value) for name, value in settings.items()}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("RETORT_")}

@@ -95,13 +95,25 @@ def test_a_bad_dataset_is_refused_by_name_and_the_service_goes_on(service: Any) 
     assert misspelt.status_code == 422
     assert misspelt.headers["content-type"].startswith("application/problem+json")
     assert misspelt.json()["errors"][0]["pointer"].endswith("/trainig")
-    missing = service.submit({**DIGITS, "dataset": "file:///no/such/folder"})
+    missing = service.submit({**DIGITS, "dataset": "http://127.0.0.1:1/photos.zip"})
     job = service.wait(missing, "failed")
     assert (job["error"]["code"], job["error"]["category"]) == ("DATASET_UNREACHABLE", "user")
-    assert "/no/such/folder" in job["error"]["message"]
+    assert "127.0.0.1:1/photos.zip" in job["error"]["message"]
+    assert [warning["code"] for warning in job["warnings"]] == ["INPUT_UNREACHABLE"]
     plan = service.client.post("/v1/jobs/plan", json=DIGITS, headers={"Prefer": "wait=60"})
     assert plan.status_code == 200, plan.text
     assert plan.json()["dataset"]["num_train"] == 540
+
+
+def test_a_missing_file_is_refused_where_the_api_sees_the_workers_files(service: Any) -> None:
+    answer = service.client.post("/v1/jobs", json={**DIGITS, "dataset": "file:///no/such/folder"})
+    if service.embedded:
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/dataset/uri")
+        return
+    assert answer.status_code == 201
+    job = service.wait(answer.json()["id"], "failed")
+    assert job["error"]["code"] == "DATASET_UNREACHABLE"
+    assert "/no/such/folder" in job["error"]["message"]
 
 
 def test_cancel_of_a_queued_and_of_a_running_job(service: Any, wait_for: Any, is_alive: Any) -> None:

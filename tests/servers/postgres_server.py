@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from server_process import ServerProcess, package_folder, start_on_free_port
 
@@ -18,6 +18,15 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200",
     "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
 }  # fmt: skip
+
+
+class Identity(TypedDict, total=False):
+    """As whom, and in which folder, subprocess runs a program; empty for the user of the tests."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+    cwd: str
 
 
 def start_postgres(folder: Path) -> ServerProcess:
@@ -49,7 +58,7 @@ def start_postgres(folder: Path) -> ServerProcess:
     return ServerProcess(process, f"postgresql+psycopg://retort:{password}@127.0.0.1:{port}/postgres", signal.SIGQUIT)
 
 
-def _programs_and_identity(folder: Path) -> tuple[Path, dict[str, Any]]:
+def _programs_and_identity(folder: Path) -> tuple[Path, Identity]:
     """Where the programs are, and as whom subprocess runs them.
 
     Root runs them as `nobody`, from `folder`: the checkout may be in a folder that only root can enter.
@@ -65,16 +74,16 @@ def _programs_and_identity(folder: Path) -> tuple[Path, dict[str, Any]]:
             target = folder / "programs" / part.relative_to(package.parent)
             shutil.copytree(part, target, symlinks=True, copy_function=_link)
     account = pwd.getpwnam(UNPRIVILEGED)
-    identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": [], "cwd": "/"}
+    identity = Identity(user=account.pw_uid, group=account.pw_gid, extra_groups=[], cwd="/")
     return folder / "programs" / package.name / "pginstall/bin", identity
 
 
-def _hand_over(path: Path, identity: dict[str, Any]) -> None:
+def _hand_over(path: Path, identity: Identity) -> None:
     if identity:
         os.chown(path, identity["user"], identity["group"])
 
 
-def _create_cluster(programs: Path, data: Path, password: str, identity: dict[str, Any]) -> None:
+def _create_cluster(programs: Path, data: Path, password: str, identity: Identity) -> None:
     password_file = data.parent / "password"
     password_file.touch(mode=0o600)
     password_file.write_text(password)

@@ -4,6 +4,7 @@ import hashlib
 import io
 import random
 import tracemalloc
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
@@ -15,6 +16,7 @@ from store.database import Database, open_database
 from store.errors import BlobNotFound
 from store.tables import blob_chunks
 from store.tables import blobs as blobs_table
+from tests.store.conftest import Bench
 
 MiB = 1 << 20
 
@@ -34,13 +36,13 @@ class Drip(io.RawIOBase):
         return piece
 
 
-def count(database: Database, table) -> int:
+def count(database: Database, table: Any) -> int:
     with database.read() as session:
         return session.execute(select(func.count()).select_from(table)).scalar_one()
 
 
 @pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES])
-def test_what_goes_in_comes_out(database, size):
+def test_what_goes_in_comes_out(database: Database, size: Any) -> None:
     content = random.Random(size).randbytes(size)
     blob = blobs.put(database, io.BytesIO(content))
     assert (blob.sha256, blob.size_bytes) == (hashlib.sha256(content).hexdigest(), size)
@@ -48,7 +50,7 @@ def test_what_goes_in_comes_out(database, size):
     assert count(database, blob_chunks) == -(-size // CHUNK_BYTES)
 
 
-def test_fifty_megabytes_pass_through_little_memory(database):
+def test_fifty_megabytes_pass_through_little_memory(database: Database) -> None:
     stream = Drip(50 * MiB)
     tracemalloc.start()
     try:
@@ -64,7 +66,7 @@ def test_fifty_megabytes_pass_through_little_memory(database):
     assert peak < 12 * MiB  # PostgreSQL's client holds a few copies of a chunk
 
 
-def test_ranges_are_slices(database):
+def test_ranges_are_slices(database: Database) -> None:
     content = random.Random(7).randbytes(3 * CHUNK_BYTES + 77)
     sha256 = blobs.put(database, io.BytesIO(content)).sha256
     edges = [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES, len(content) - 1, len(content)]
@@ -74,14 +76,14 @@ def test_ranges_are_slices(database):
             assert b"".join(blobs.open_range(database, sha256, start, stop)) == content[start:stop], (start, stop)
 
 
-def test_the_same_content_is_stored_once(database):
+def test_the_same_content_is_stored_once(database: Database) -> None:
     content = random.Random(1).randbytes(CHUNK_BYTES + 5)
     first = blobs.put(database, io.BytesIO(content))
     assert blobs.put(database, io.BytesIO(content)) == first
     assert (count(database, blobs_table), count(database, blob_chunks)) == (1, 2)
 
 
-def test_a_torn_write_is_invisible_and_collected(database):
+def test_a_torn_write_is_invisible_and_collected(database: Database) -> None:
     class Torn(Drip):
         def read(self, size: int = -1) -> bytes:
             if self.left < CHUNK_BYTES:
@@ -99,7 +101,7 @@ def test_a_torn_write_is_invisible_and_collected(database):
     assert (count(database, blobs_table), count(database, blob_chunks)) == (0, 0)
 
 
-def test_garbage_is_what_nothing_refers_to_and_nobody_touched(bench):
+def test_garbage_is_what_nothing_refers_to_and_nobody_touched(bench: Bench) -> None:
     lease = bench.running()
     artifact, checkpoint, older, stray = (bench.blob(name) for name in (b"artifact", b"new", b"old", b"stray"))
     bench.do(leases.add_artifact, lease, "model", "x/y", artifact, 8)
@@ -114,7 +116,7 @@ def test_garbage_is_what_nothing_refers_to_and_nobody_touched(bench):
     assert b"".join(blobs.open_range(bench.database, checkpoint)) == b"new"
 
 
-def test_putting_known_content_again_saves_it_from_collection(database):
+def test_putting_known_content_again_saves_it_from_collection(database: Database) -> None:
     for expected in (0, 1):  # saved; and not, were it not for the second put
         blobs.put(database, io.BytesIO(b"x"))
         with database.begin() as session:
@@ -124,7 +126,7 @@ def test_putting_known_content_again_saves_it_from_collection(database):
         assert blobs.collect_garbage(database) == expected
 
 
-def test_a_slow_reader_stops_no_writer(sqlite_url):
+def test_a_slow_reader_stops_no_writer(sqlite_url: str) -> None:
     database = open_database(sqlite_url)
     pieces = blobs.open_range(database, blobs.put(database, Drip(3 * MiB)).sha256)
     next(pieces)

@@ -4,6 +4,7 @@ import json
 import math
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,13 +14,14 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from store import database as database_module
 from store import jobs
 from store.clock import from_now, seconds_since
-from store.database import filesystem_of, open_database, to_json
+from store.database import Database, filesystem_of, open_database, to_json
 from store.errors import DatabaseUnusable
 from store.schema import schema_is_current, schema_of
 from store.tables import outbox, workers
+from tests.store.conftest import Bench
 
 
-def test_four_writers_are_never_locked_out(bench):
+def test_four_writers_are_never_locked_out(bench: Bench) -> None:
     errors: list[Exception] = []
 
     def write() -> None:
@@ -39,7 +41,7 @@ def test_four_writers_are_never_locked_out(bench):
     assert len(bench.read(jobs.list_jobs, states=["cancelling"], limit=200).jobs) == 48
 
 
-def test_a_reader_waits_for_no_writer(sqlite_url):
+def test_a_reader_waits_for_no_writer(sqlite_url: str) -> None:
     database = open_database(sqlite_url)
     with database.begin() as writing:
         writing.execute(insert(workers).values(workers_row()))
@@ -53,7 +55,7 @@ def workers_row() -> dict[str, object]:
     return {"id": "w", "host": "h", "pid": 1, "devices": [], "version": "1", "slots": 1, **moment}
 
 
-def test_sqlite_is_durable_and_keeps_references(sqlite_url):
+def test_sqlite_is_durable_and_keeps_references(sqlite_url: str) -> None:
     database = open_database(sqlite_url)
     with database.engine.connect() as connection:
         found = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")}
@@ -63,7 +65,7 @@ def test_sqlite_is_durable_and_keeps_references(sqlite_url):
     database.close()
 
 
-def test_who_falls_asleep_in_a_transaction_loses_it(postgres_url, monkeypatch):
+def test_who_falls_asleep_in_a_transaction_loses_it(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """And its locks, of which others wait: nothing else ends them while the process and its machine are there."""
     monkeypatch.setattr(database_module, "IDLE_SECONDS", 0.5)
     database = open_database(postgres_url)
@@ -82,7 +84,7 @@ def test_who_falls_asleep_in_a_transaction_loses_it(postgres_url, monkeypatch):
     database.close()
 
 
-def test_the_database_clock_tells_the_time_in_utc(database):
+def test_the_database_clock_tells_the_time_in_utc(database: Database) -> None:
     moment = database.now()
     assert moment.tzinfo is UTC
     assert abs(moment - datetime.now(UTC)) < timedelta(seconds=5)
@@ -92,7 +94,7 @@ def test_the_database_clock_tells_the_time_in_utc(database):
     assert age == pytest.approx(2.25, abs=0.1)
 
 
-def test_moments_keep_their_fractions_and_need_a_zone(database):
+def test_moments_keep_their_fractions_and_need_a_zone(database: Database) -> None:
     moment = datetime(2026, 11, 21, 12, 0, 0, 123_000, tzinfo=UTC)
     elsewhere = moment.astimezone(ZoneInfo("Asia/Kathmandu"))
     with database.begin() as session:
@@ -114,13 +116,13 @@ def test_moments_keep_their_fractions_and_need_a_zone(database):
         ("nonsense:secret", "is no URL"),
     ],
 )
-def test_a_url_that_cannot_work_is_refused_by_name(url, why):
+def test_a_url_that_cannot_work_is_refused_by_name(url: str, why: str) -> None:
     with pytest.raises(DatabaseUnusable, match=why) as refused:
         open_database(url)
     assert "secret" not in str(refused.value)
 
 
-def test_sqlite_on_a_network_disk_is_refused(tmp_path, monkeypatch):
+def test_sqlite_on_a_network_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/vda / ext4 rw 0 0\nserver:/x {tmp_path}/share\\040one nfs4 rw 0 0\n")
     assert filesystem_of(tmp_path, mounts) == "ext4"
@@ -131,7 +133,7 @@ def test_sqlite_on_a_network_disk_is_refused(tmp_path, monkeypatch):
         open_database(f"sqlite:///{tmp_path}/share one/retort.db")
 
 
-def test_the_folder_of_a_new_database_is_made(tmp_path):
+def test_the_folder_of_a_new_database_is_made(tmp_path: Path) -> None:
     database = open_database(f"sqlite:///{tmp_path}/a/b/retort.db")
     assert database.now()
     assert schema_of(database) is None
@@ -139,6 +141,6 @@ def test_the_folder_of_a_new_database_is_made(tmp_path):
     database.close()
 
 
-def test_json_is_strict():
+def test_json_is_strict() -> None:
     told = {"a": math.nan, "b": [math.inf, 1.5, (2, -math.inf)], "c": {"d": None, "e": "é"}}
     assert json.loads(to_json(told)) == {"a": None, "b": [None, 1.5, [2, None]], "c": {"d": None, "e": "é"}}

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -11,13 +12,14 @@ from store.errors import BlobNotFound, IdempotencyConflict, IllegalTransition, J
 from store.tables import jobs as jobs_table
 from store.tables import metadata
 from store.values import NewEvent, Queue
+from tests.store.conftest import Bench
 
 
-def states_of(bench, job_id):
+def states_of(bench: Any, job_id: Any) -> list[Any]:
     return [event.data["state"] for event in bench.read(queries.events, job_id) if event.kind == "state"]
 
 
-def test_a_submitted_job_is_queued_and_shows_its_spec(bench):
+def test_a_submitted_job_is_queued_and_shows_its_spec(bench: Bench) -> None:
     job = bench.submit(name="shelf-v3", labels={"team": "retail", "tier": "gold"}, priority=7)
     assert job == bench.get(job.id)
     assert (job.state, job.done, job.phase, job.version) == ("queued", False, None, 1)
@@ -27,7 +29,7 @@ def test_a_submitted_job_is_queued_and_shows_its_spec(bench):
     assert job.queue == Queue(position=1, eligible_workers=0)
 
 
-def test_times_are_the_databases_in_utc(bench):
+def test_times_are_the_databases_in_utc(bench: Bench) -> None:
     before = bench.database.now()
     job = bench.submit()
     after = bench.database.now()
@@ -36,7 +38,7 @@ def test_times_are_the_databases_in_utc(bench):
     assert before - slack <= job.created_at <= after + slack
 
 
-def test_a_job_that_is_rolled_back_was_never_there(bench):
+def test_a_job_that_is_rolled_back_was_never_there(bench: Bench) -> None:
     with pytest.raises(RuntimeError), bench.database.begin() as session:
         job = jobs.submit(session, bench.spec(labels={"a": "b"}), idempotency_key="key").job
         raise RuntimeError
@@ -46,7 +48,7 @@ def test_a_job_that_is_rolled_back_was_never_there(bench):
     assert bench.submit(key="key").id != job.id
 
 
-def test_the_same_key_and_body_give_the_same_job(bench):
+def test_the_same_key_and_body_give_the_same_job(bench: Bench) -> None:
     first = bench.do(jobs.submit, bench.spec(), idempotency_key="k", body_sha256="a" * 64)
     again = bench.do(jobs.submit, bench.spec(), idempotency_key="k", body_sha256="a" * 64)
     assert (first.created, again.created) == (True, False)
@@ -54,7 +56,7 @@ def test_the_same_key_and_body_give_the_same_job(bench):
     assert len(bench.read(jobs.list_jobs).jobs) == 1
 
 
-def test_the_same_key_with_another_body_is_refused(bench):
+def test_the_same_key_with_another_body_is_refused(bench: Bench) -> None:
     first = bench.submit(key="k", sha="a" * 64)
     with pytest.raises(IdempotencyConflict, match=f"'k'.*{first.id}"):
         bench.submit(key="k", sha="b" * 64)
@@ -63,7 +65,7 @@ def test_the_same_key_with_another_body_is_refused(bench):
         bench.submit(key="from-the-spec", name="another")
 
 
-def test_fifty_parallel_submits_with_one_key_make_one_job(bench):
+def test_fifty_parallel_submits_with_one_key_make_one_job(bench: Bench) -> None:
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda _: bench.do(jobs.submit, bench.spec(), idempotency_key="k"), range(50)))
     assert len({submitted.job.id for submitted in found}) == 1
@@ -71,7 +73,7 @@ def test_fifty_parallel_submits_with_one_key_make_one_job(bench):
     assert len(bench.read(jobs.list_jobs, limit=100).jobs) == 1
 
 
-def test_cancel_of_a_queued_job_is_at_once(bench):
+def test_cancel_of_a_queued_job_is_at_once(bench: Bench) -> None:
     job = bench.submit()
     cancelled = bench.do(jobs.request_cancel, job.id)
     assert (cancelled.state, cancelled.done, cancelled.queue) == ("cancelled", True, None)
@@ -81,7 +83,7 @@ def test_cancel_of_a_queued_job_is_at_once(bench):
     assert bench.do(leases.claim, job.id, owner="w", lease_seconds=60) is None
 
 
-def test_cancel_of_a_running_job_asks_its_worker(bench):
+def test_cancel_of_a_running_job_asks_its_worker(bench: Bench) -> None:
     lease = bench.running()
     asked = bench.do(jobs.request_cancel, lease.job_id)
     assert (asked.state, asked.done) == ("cancelling", False)
@@ -93,7 +95,7 @@ def test_cancel_of_a_running_job_asks_its_worker(bench):
     assert states_of(bench, lease.job_id) == ["queued", "running", "cancelling", "cancelled"]
 
 
-def ended(bench, state):
+def ended(bench: Any, state: Any) -> Any:
     lease = bench.running()
     if state == "cancelled":
         bench.do(jobs.request_cancel, lease.job_id)
@@ -106,7 +108,7 @@ def ended(bench, state):
 
 
 @pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled"])
-def test_cancel_of_an_ended_job_is_refused_with_a_reason(bench, state):
+def test_cancel_of_an_ended_job_is_refused_with_a_reason(bench: Bench, state: str) -> None:
     job_id = ended(bench, state)
     with pytest.raises(IllegalTransition, match=f"cannot cancel job {job_id}: it is {state}") as refused:
         bench.do(jobs.request_cancel, job_id)
@@ -114,7 +116,7 @@ def test_cancel_of_an_ended_job_is_refused_with_a_reason(bench, state):
 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled"])
-def test_retry_queues_again_with_all_accounts_fresh_but_the_token(bench, state):
+def test_retry_queues_again_with_all_accounts_fresh_but_the_token(bench: Bench, state: str) -> None:
     job_id = ended(bench, state)
     job = bench.do(jobs.retry, job_id)
     assert (job.state, job.error, job.finished_at, job.cancel_requested_at) == ("queued", None, None, None)
@@ -125,7 +127,7 @@ def test_retry_queues_again_with_all_accounts_fresh_but_the_token(bench, state):
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "cancelling", "succeeded"])
-def test_retry_of_any_other_state_is_refused(bench, state):
+def test_retry_of_any_other_state_is_refused(bench: Bench, state: str) -> None:
     job_id = bench.submit().id if state == "queued" else None
     if state in ("running", "cancelling"):
         job_id = bench.running().job_id
@@ -136,7 +138,7 @@ def test_retry_of_any_other_state_is_refused(bench, state):
         bench.do(jobs.retry, job_id)
 
 
-def test_retry_goes_on_from_the_checkpoint_and_drops_earlier_artifacts(bench):
+def test_retry_goes_on_from_the_checkpoint_and_drops_earlier_artifacts(bench: Bench) -> None:
     lease = bench.running()
     sha = bench.blob()
     bench.do(leases.save_checkpoint, lease, sha, "checkpoints/7.pt", 7)
@@ -148,7 +150,7 @@ def test_retry_goes_on_from_the_checkpoint_and_drops_earlier_artifacts(bench):
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "cancelling"])
-def test_delete_of_a_job_that_has_not_ended_is_refused(bench, state):
+def test_delete_of_a_job_that_has_not_ended_is_refused(bench: Bench, state: str) -> None:
     job_id = bench.submit().id
     if state != "queued":
         bench.claim(job_id)
@@ -158,7 +160,7 @@ def test_delete_of_a_job_that_has_not_ended_is_refused(bench, state):
         bench.do(jobs.delete, job_id)
 
 
-def test_delete_leaves_no_row_and_no_blob_but_what_others_use(bench):
+def test_delete_leaves_no_row_and_no_blob_but_what_others_use(bench: Bench) -> None:
     keeper, lease = bench.running(), bench.running(labels={"a": "b"}, name="x")
     mine, ours = bench.blob(b"mine"), bench.blob(b"ours")
     bench.do(leases.add_artifact, keeper, "model", "application/octet-stream", ours, 4)
@@ -180,7 +182,7 @@ def test_delete_leaves_no_row_and_no_blob_but_what_others_use(bench):
         bench.do(jobs.delete, lease.job_id)
 
 
-def test_pages_are_stable_while_jobs_arrive(bench):
+def test_pages_are_stable_while_jobs_arrive(bench: Bench) -> None:
     old = [bench.submit().id for _ in range(5)]
     page = bench.read(jobs.list_jobs, limit=2)
     seen = [job.id for job in page.jobs]
@@ -192,20 +194,20 @@ def test_pages_are_stable_while_jobs_arrive(bench):
     assert page.next_cursor is None
 
 
-def test_a_full_last_page_has_no_more(bench):
+def test_a_full_last_page_has_no_more(bench: Bench) -> None:
     for _ in range(4):
         bench.submit()
     page = bench.read(jobs.list_jobs, limit=4)
     assert (len(page.jobs), page.has_more, page.next_cursor) == (4, False, None)
 
 
-def test_filters_by_states_and_labels(bench):
+def test_filters_by_states_and_labels(bench: Bench) -> None:
     retail = bench.submit(labels={"team": "retail", "tier": "gold"}).id
     other = bench.submit(labels={"team": "retail", "tier": "tin"}).id
     bench.submit(labels={"team": "toys"})
     bench.do(jobs.request_cancel, other)
 
-    def found(**wanted):
+    def found(**wanted: Any) -> Any:
         return {job.id for job in bench.read(jobs.list_jobs, **wanted).jobs}
 
     assert found(labels={"team": "retail"}) == {retail, other}
@@ -215,7 +217,7 @@ def test_filters_by_states_and_labels(bench):
     assert len(found(states=["queued", "cancelled"])) == 3
 
 
-def test_plans_are_hidden_from_lists_and_counts(bench):
+def test_plans_are_hidden_from_lists_and_counts(bench: Bench) -> None:
     plan = bench.submit(kind="plan")
     job = bench.submit()
     assert [found.id for found in bench.read(jobs.list_jobs).jobs] == [job.id]
@@ -224,7 +226,7 @@ def test_plans_are_hidden_from_lists_and_counts(bench):
     assert (bench.get(plan.id).queue.position, bench.get(job.id).queue.position) == (1, 1)
 
 
-def test_queue_positions_go_by_priority_then_age(bench):
+def test_queue_positions_go_by_priority_then_age(bench: Bench) -> None:
     low, first, second = bench.submit(priority=-1), bench.submit(), bench.submit()
     urgent = bench.submit(priority=5)
     bench.do(workers.announce, "w1", host="h", pid=1, devices=["cpu"], version="1", slots=1)
@@ -235,7 +237,7 @@ def test_queue_positions_go_by_priority_then_age(bench):
     assert bench.get(urgent.id).queue is None
 
 
-def test_a_queued_job_counts_the_workers_that_have_its_devices(bench):
+def test_a_queued_job_counts_the_workers_that_have_its_devices(bench: Bench) -> None:
     ids = [bench.submit(training={"devices": devices}).id for devices in ("auto", "cuda", "auto:2", "cuda:3")]
     for number, devices in enumerate((["cpu"], ["H200", "cpu"], ["H200", "H200", "cpu"])):
         bench.do(workers.announce, f"w{number}", host="h", pid=1, devices=devices, version="1", slots=1)
@@ -243,11 +245,11 @@ def test_a_queued_job_counts_the_workers_that_have_its_devices(bench):
     assert [job.queue.eligible_workers for job in reversed(bench.read(jobs.list_jobs).jobs)] == [3, 2, 2, 0]
 
 
-def test_every_visible_change_raises_the_version(bench):
+def test_every_visible_change_raises_the_version(bench: Bench) -> None:
     job = bench.submit()
     versions = [job.version]
 
-    def changed():
+    def changed() -> None:
         versions.append(bench.read(jobs.version, job.id))
 
     lease = bench.claim(job.id)
@@ -265,13 +267,13 @@ def test_every_visible_change_raises_the_version(bench):
     assert versions == sorted(set(versions))
 
 
-def test_a_missing_job_is_named(bench):
+def test_a_missing_job_is_named(bench: Bench) -> None:
     for function in (jobs.get, jobs.version, jobs.request_cancel, jobs.retry, jobs.delete):
         with pytest.raises(JobNotFound, match="job_NOPE"):
             bench.do(function, "job_NOPE")
 
 
-def test_ids_rise_with_time(bench):
+def test_ids_rise_with_time(bench: Bench) -> None:
     ids = [bench.submit().id for _ in range(20)]
     assert ids == sorted(ids)
     with bench.database.read() as session:

@@ -5,6 +5,7 @@ import math
 import threading
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -12,6 +13,7 @@ from sqlalchemy import select
 from store import jobs, leases, outbox, queries, reaper
 from store.tables import metadata, metrics
 from store.values import Beat, CheckpointRef, Lease, LogLine, MetricPoint, NewEvent
+from tests.store.conftest import Bench
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -41,7 +43,7 @@ WRITERS = {
 READERS = {"cancel_requested"}
 
 
-def test_every_function_that_takes_a_lease_is_in_the_table():
+def test_every_function_that_takes_a_lease_is_in_the_table() -> None:
     takers = {
         name
         for module in (leases, reaper, jobs, outbox, queries)
@@ -53,37 +55,37 @@ def test_every_function_that_takes_a_lease_is_in_the_table():
     assert takers == {*WRITERS, *READERS}
 
 
-def taken_over(bench, lease):
+def taken_over(bench: Any, lease: Any) -> None:
     bench.expire(lease.job_id)
     assert bench.do(reaper.reap, 3) == [lease.job_id]
     bench.claim(lease.job_id, owner="worker-2")
 
 
-def queued_again(bench, lease):
+def queued_again(bench: Any, lease: Any) -> None:
     bench.expire(lease.job_id)
     bench.do(reaper.reap, 3)
 
 
-def taken_over_and_cancelling(bench, lease):
+def taken_over_and_cancelling(bench: Any, lease: Any) -> None:
     taken_over(bench, lease)
     bench.do(jobs.request_cancel, lease.job_id)
 
 
-def ended_by_another(bench, lease):
+def ended_by_another(bench: Any, lease: Any) -> None:
     queued_again(bench, lease)
     bench.do(leases.succeed, bench.claim(lease.job_id, owner="worker-2"), {"metrics": {"top1": 0.5}})
 
 
-def ended_by_itself(bench, lease):
+def ended_by_itself(bench: Any, lease: Any) -> None:
     bench.do(leases.succeed, lease, {"metrics": {"top1": 0.5}})
 
 
-def retried(bench, lease):
+def retried(bench: Any, lease: Any) -> None:
     bench.do(leases.fail, lease, ERROR)
     bench.do(jobs.retry, lease.job_id)
 
 
-def deleted(bench, lease):
+def deleted(bench: Any, lease: Any) -> None:
     ended_by_itself(bench, lease)
     bench.do(jobs.delete, lease.job_id)
 
@@ -93,7 +95,7 @@ LOSSES = [
 ]  # fmt: skip
 
 
-def everything(bench):
+def everything(bench: Any) -> Any:
     """All rows of all tables but the blobs."""
     with bench.database.read() as session:
         tables = [table for table in metadata.sorted_tables if not table.name.startswith("blob")]
@@ -101,7 +103,7 @@ def everything(bench):
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
-def test_a_lost_lease_writes_nothing(bench, loss):
+def test_a_lost_lease_writes_nothing(bench: Bench, loss: Any) -> None:
     lease = bench.running()
     loss(bench, lease)
     before = everything(bench)
@@ -110,7 +112,7 @@ def test_a_lost_lease_writes_nothing(bench, loss):
         assert everything(bench) == before, name
 
 
-def test_a_held_lease_writes(bench):
+def test_a_held_lease_writes(bench: Bench) -> None:
     for name in set(WRITERS) - {"finish_cancelled"}:
         lease = bench.running()
         before = everything(bench)
@@ -118,7 +120,7 @@ def test_a_held_lease_writes(bench):
         assert everything(bench) != before, name
 
 
-def test_cancel_requested_looks_without_prolonging(bench):
+def test_cancel_requested_looks_without_prolonging(bench: Bench) -> None:
     lease = bench.running()
     before = everything(bench)
     assert not bench.read(leases.cancel_requested, lease)
@@ -127,7 +129,7 @@ def test_cancel_requested_looks_without_prolonging(bench):
     assert bench.read(leases.cancel_requested, lease)
 
 
-def test_claim_takes_the_job_and_its_message(bench):
+def test_claim_takes_the_job_and_its_message(bench: Bench) -> None:
     job = bench.submit(training={"max_runtime_seconds": 90.0})
     lease = bench.claim(job.id, owner="worker-1")
     assert (lease.job_id, lease.kind, lease.token, lease.attempt) == (job.id, "job", 1, 1)
@@ -139,13 +141,13 @@ def test_claim_takes_the_job_and_its_message(bench):
     assert bench.read(outbox.dispatchable, limit=9, resend_seconds=-1) == []
 
 
-def test_eight_threads_claim_one_winner(bench):
+def test_eight_threads_claim_one_winner(bench: Bench) -> None:
     for _ in range(5):
         job_id = bench.submit().id
         start = threading.Barrier(8)
         won = []
 
-        def claim(number, job_id=job_id, start=start, won=won):
+        def claim(number: Any, job_id: Any = job_id, start: Any = start, won: Any = won) -> None:
             start.wait()
             won.append(bench.do(leases.claim, job_id, owner=f"worker-{number}", lease_seconds=60))
 
@@ -158,7 +160,7 @@ def test_eight_threads_claim_one_winner(bench):
         assert [lease.token for lease in won if lease] == [1]
 
 
-def test_record_tells_all_that_the_engine_said(bench):
+def test_record_tells_all_that_the_engine_said(bench: Bench) -> None:
     lease = bench.running()
     resolved = {"spec": {"name": "resolved"}, "student": {"architecture": "cifar/resnet8", "num_params": 78042}}
     bench.do(
@@ -180,7 +182,7 @@ def test_record_tells_all_that_the_engine_said(bench):
     assert [event.seq for event in told] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_repeated_step_overwrites_and_a_non_finite_value_is_a_fact(bench):
+def test_a_repeated_step_overwrites_and_a_non_finite_value_is_a_fact(bench: Bench) -> None:
     lease = bench.running()
     bench.do(leases.record, lease, metrics=[MetricPoint("train/loss", step, 1.0 / step, NOW) for step in (1, 2, 3)])
     again = [("train/loss", 2, 0.75), ("train/loss", 3, math.nan), ("train/loss", 4, math.inf), ("val/loss", 4, None)]
@@ -195,13 +197,13 @@ def test_a_repeated_step_overwrites_and_a_non_finite_value_is_a_fact(bench):
         assert finite.scalars().all() == [True, True, False, False]
 
 
-def test_a_nan_within_a_result_becomes_null(bench):
+def test_a_nan_within_a_result_becomes_null(bench: Bench) -> None:
     lease = bench.running()
     bench.do(leases.succeed, lease, {"ece": math.nan, "interval": [0.1, -math.inf], "top1": 0.5})
     assert bench.get(lease.job_id).result == {"ece": None, "interval": [0.1, None], "top1": 0.5}
 
 
-def test_succeed_ends_the_job_with_its_result(bench):
+def test_succeed_ends_the_job_with_its_result(bench: Bench) -> None:
     lease = bench.running()
     assert bench.do(leases.succeed, lease, {"metrics": {"top1": 0.9}})
     job = bench.get(lease.job_id)
@@ -210,7 +212,7 @@ def test_succeed_ends_the_job_with_its_result(bench):
     assert [attempt.outcome for attempt in job.attempts] == ["succeeded"]
 
 
-def test_fail_ends_the_job_with_its_error(bench):
+def test_fail_ends_the_job_with_its_error(bench: Bench) -> None:
     lease = bench.running()
     assert bench.do(leases.fail, lease, ERROR)
     job = bench.get(lease.job_id)
@@ -218,7 +220,7 @@ def test_fail_ends_the_job_with_its_error(bench):
 
 
 @pytest.mark.parametrize("ending", ["succeed", "fail", "release", "finish_cancelled"])
-def test_a_job_whose_cancel_was_asked_for_ends_cancelled_whatever_its_worker_says(bench, ending):
+def test_a_job_whose_cancel_was_asked_for_ends_cancelled_whatever_its_worker_says(bench: Bench, ending: str) -> None:
     lease = bench.running()
     bench.do(jobs.request_cancel, lease.job_id)
     assert WRITERS[ending](bench, lease) is True
@@ -226,13 +228,13 @@ def test_a_job_whose_cancel_was_asked_for_ends_cancelled_whatever_its_worker_say
     assert (job.state, job.result, job.error, job.attempts[0].outcome) == ("cancelled", None, None, "cancelled")
 
 
-def test_finish_cancelled_needs_a_request(bench):
+def test_finish_cancelled_needs_a_request(bench: Bench) -> None:
     lease = bench.running()
     assert bench.do(leases.finish_cancelled, lease) is False
     assert bench.get(lease.job_id).state == "running"
 
 
-def test_release_gives_the_job_back_without_counting_a_crash(bench):
+def test_release_gives_the_job_back_without_counting_a_crash(bench: Bench) -> None:
     lease = bench.running()
     for _ in range(5):  # more often than max_attempts
         bench.do(leases.save_checkpoint, lease, bench.blob(b"state"), "checkpoints/3.pt", 3)
@@ -247,7 +249,7 @@ def test_release_gives_the_job_back_without_counting_a_crash(bench):
     assert outcomes == ["released"] * 5 + [None]
 
 
-def test_a_beat_prolongs_the_lease_by_the_databases_clock(bench):
+def test_a_beat_prolongs_the_lease_by_the_databases_clock(bench: Bench) -> None:
     lease = bench.claim(bench.submit().id, seconds=0.1)
     assert bench.do(leases.beat, lease, 300) == Beat(held=True, cancel_requested=False)
     time.sleep(0.15)  # past the first lease, within the second
@@ -257,7 +259,7 @@ def test_a_beat_prolongs_the_lease_by_the_databases_clock(bench):
     assert bench.do(reaper.reap, 3) == [lease.job_id]
 
 
-def test_runtime_counts_over_all_attempts(bench):
+def test_runtime_counts_over_all_attempts(bench: Bench) -> None:
     lease = bench.running()
     time.sleep(0.1)
     bench.do(leases.beat, lease, 60)
@@ -276,7 +278,7 @@ def test_runtime_counts_over_all_attempts(bench):
     assert min(spans) >= 0.1
 
 
-def test_started_at_is_the_first_start(bench):
+def test_started_at_is_the_first_start(bench: Bench) -> None:
     lease = bench.running()
     first = bench.get(lease.job_id).started_at
     bench.do(leases.release, lease)

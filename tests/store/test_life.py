@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -55,7 +56,7 @@ class Life(RuleBasedStateMachine):
         event.listen(self.database.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))  # for speed
         self.newest, self.tokens, self.notes, self.gone = {}, {}, {}, set()
 
-    def do(self, function, *args, **kwargs):
+    def do(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         with self.database.begin() as session:
             return function(session, *args, **kwargs)
 
@@ -64,13 +65,13 @@ class Life(RuleBasedStateMachine):
             return jobs.get(session, job_id).state
 
     @rule(target=ids, key=st.sampled_from([None, "a", "b"]))
-    def submit(self, key):
+    def submit(self, key: Any) -> Any:
         job = self.do(jobs.submit, SPEC, idempotency_key=key).job
         self.tokens.setdefault(job.id, 0)
         self.notes.setdefault(job.id, 0)
         return job.id
 
-    def asked(self, move, job_id):
+    def asked(self, move: Any, job_id: Any) -> bool:
         """A client's move; whether it was taken."""
         if job_id in self.gone:
             with pytest.raises(JobNotFound):
@@ -84,27 +85,27 @@ class Life(RuleBasedStateMachine):
         return True
 
     @rule(job_id=ids)
-    def cancel(self, job_id):
+    def cancel(self, job_id: Any) -> None:
         before = None if job_id in self.gone else self.state(job_id)
         assert self.asked(jobs.request_cancel, job_id) == (before in ("queued", "running", "cancelling"))
 
     @rule(job_id=ids)
-    def retry(self, job_id):
+    def retry(self, job_id: Any) -> None:
         before = None if job_id in self.gone else self.state(job_id)
         assert self.asked(jobs.retry, job_id) == (before in ("failed", "cancelled"))
 
     @rule(job_id=ids)
-    def delete(self, job_id):
+    def delete(self, job_id: Any) -> None:
         before = None if job_id in self.gone else self.state(job_id)
         if self.asked(jobs.delete, job_id):
             assert before in TERMINAL
             self.gone.add(job_id)
 
     @rule(target=held, job_id=ids)
-    def claims(self, job_id):
+    def claims(self, job_id: Any) -> Any:
         return self.claim(job_id)
 
-    def claim(self, job_id):
+    def claim(self, job_id: Any) -> Any:
         waiting = job_id not in self.gone and self.state(job_id) == "queued"
         lease = self.do(leases.claim, job_id, owner="w", lease_seconds=60)
         assert (lease is not None) == waiting
@@ -114,26 +115,26 @@ class Life(RuleBasedStateMachine):
             self.newest[job_id] = lease
         return lease or multiple()
 
-    def holds(self, lease) -> bool:
+    def holds(self, lease: Any) -> bool:
         return self.newest.get(lease.job_id) == lease
 
     @rule(lease=held)
-    def beat(self, lease):
+    def beat(self, lease: Any) -> None:
         assert self.do(leases.beat, lease, 60).held == self.holds(lease)
 
     @rule(lease=held)
-    def write(self, lease):
+    def write(self, lease: Any) -> None:
         taken = self.do(leases.record, lease, events=[NewEvent("note", {"token": lease.token})])
         assert taken == self.holds(lease)
         self.notes[lease.job_id] += taken
 
     @rule(lease=held, step=st.integers(0, 9))
-    def checkpoint(self, lease, step):
+    def checkpoint(self, lease: Any, step: Any) -> None:
         sha256 = blobs.put(self.database, io.BytesIO(bytes([step]))).sha256
         assert self.do(leases.save_checkpoint, lease, sha256, "c", step) == self.holds(lease)
 
     @rule(lease=held, ending=st.sampled_from(["succeed", "fail", "release", "finish_cancelled"]))
-    def end(self, lease, ending):
+    def end(self, lease: Any, ending: Any) -> None:
         told = {"succeed": [{"top1": 1.0}], "fail": [{"code": "INTERNAL"}]}.get(ending, [])
         cancelling = lease.job_id not in self.gone and self.state(lease.job_id) == "cancelling"
         taken = self.do(getattr(leases, ending), lease, *told)
@@ -144,7 +145,7 @@ class Life(RuleBasedStateMachine):
             assert self.state(lease.job_id) == ("cancelled" if cancelling else expected)
 
     @rule(target=held, lease=held, again=st.booleans())
-    def worker_dies(self, lease, again):
+    def worker_dies(self, lease: Any, again: Any) -> Any:
         """The lease runs out by the database's clock; the dead worker still has its lease and may come back."""
         if not self.holds(lease):
             return multiple()
@@ -155,7 +156,7 @@ class Life(RuleBasedStateMachine):
         return self.claim(lease.job_id) if again else multiple()
 
     @invariant()
-    def all_is_well(self):
+    def all_is_well(self) -> None:
         alive = set(self.tokens) - self.gone
         with self.database.read() as session:
             found = {job_id: jobs.get(session, job_id) for job_id in alive}
@@ -166,7 +167,7 @@ class Life(RuleBasedStateMachine):
             self.check_history(job, told[job_id])
             self.check_ending(job)
 
-    def check_history(self, job, told):
+    def check_history(self, job: Any, told: Any) -> None:
         assert [one.seq for one in told] == list(range(1, len(told) + 1))
         states = [one.data["state"] for one in told if one.kind == "state"]
         assert set(pairwise([None, *states])) <= LEGAL
@@ -175,14 +176,14 @@ class Life(RuleBasedStateMachine):
         assert written == sorted(written)
         assert len(written) == self.notes[job.id]
 
-    def check_ending(self, job):
+    def check_ending(self, job: Any) -> None:
         assert job.done == (job.finished_at is not None) == (job.state in TERMINAL)
         assert (job.error is not None) == (job.state == "failed")
         assert (job.result is not None) == (job.state == "succeeded")
         open_attempts = [attempt for attempt in job.attempts if attempt.outcome is None]
         assert len(open_attempts) == (job.state in ("running", "cancelling")) == (job.id in self.newest)
 
-    def teardown(self):
+    def teardown(self) -> None:
         if hasattr(self, "database"):
             self.database.close()
             self.folder.cleanup()
@@ -202,20 +203,22 @@ def live(template: Path, examples: int) -> None:
     run_state_machine_as_test(Life, settings=chosen)
 
 
-def test_any_life_keeps_the_promises(sqlite_template):
+def test_any_life_keeps_the_promises(sqlite_template: Path) -> None:
     live(sqlite_template, examples=15)
 
 
-def without_fence(lease):
+def without_fence(lease: Any) -> list[Any]:
     return [jobs_table.c.id == lease.job_id, jobs_table.c.state.in_(HELD)]
 
 
-def without_state(lease):
+def without_state(lease: Any) -> list[bool]:
     return [jobs_table.c.id == lease.job_id, jobs_table.c.token == lease.token]
 
 
 @pytest.mark.parametrize("mutant", [without_fence, without_state])
-def test_the_machine_catches_a_store_that_lets_stale_workers_write(sqlite_template, monkeypatch, mutant):
+def test_the_machine_catches_a_store_that_lets_stale_workers_write(
+    sqlite_template: Path, monkeypatch: pytest.MonkeyPatch, mutant: Any
+) -> None:
     monkeypatch.setattr(leases, "_held", mutant)
     with pytest.raises((AssertionError, IntegrityError)):
         live(sqlite_template, examples=60)

@@ -2,28 +2,30 @@
 
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from store import jobs, leases, queries
 from store.values import Artifact, LogLine, MetricPoint, NewEvent
+from tests.store.conftest import Bench
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
 @pytest.fixture
-def lease(bench):
+def lease(bench: Bench) -> Any:
     return bench.running()
 
 
-def steps(bench, lease, **options):
+def steps(bench: Any, lease: Any, **options: Any) -> Any:
     return {
         series.name: [point.step for point in series.points]
         for series in bench.read(queries.metrics, lease.job_id, **options)
     }
 
 
-def test_series_by_name_and_since_a_step(bench, lease):
+def test_series_by_name_and_since_a_step(bench: Bench, lease: Any) -> None:
     points = [MetricPoint(name, step, 0.5, NOW) for name in ("val/top1", "train/loss") for step in (30, 10, 20)]
     bench.do(leases.record, lease, metrics=points)
     assert steps(bench, lease) == {"train/loss": [10, 20, 30], "val/top1": [10, 20, 30]}
@@ -33,7 +35,7 @@ def test_series_by_name_and_since_a_step(bench, lease):
 
 
 @pytest.mark.parametrize("most", [1, 2, 7, 100])
-def test_thinning_keeps_the_latest_and_an_even_stride(bench, lease, most):
+def test_thinning_keeps_the_latest_and_an_even_stride(bench: Bench, lease: Any, most: int) -> None:
     counts = [1, 5, 99, 100, 101, 250, 999]
     points = [MetricPoint(f"{count}", step * 3, 1.0, NOW) for count in counts for step in range(count)]
     bench.do(leases.record, lease, metrics=points)
@@ -45,7 +47,7 @@ def test_thinning_keeps_the_latest_and_an_even_stride(bench, lease, most):
         assert len({after - before for before, after in pairwise(kept)}) <= 1
 
 
-def test_each_series_is_thinned_by_its_own_length(bench, lease):
+def test_each_series_is_thinned_by_its_own_length(bench: Bench, lease: Any) -> None:
     points = [MetricPoint("long", step, 1.0, NOW) for step in range(100)]
     points += [MetricPoint("short", step, 1.0, NOW) for step in range(4)]
     bench.do(leases.record, lease, metrics=points)
@@ -53,7 +55,7 @@ def test_each_series_is_thinned_by_its_own_length(bench, lease):
     assert kept == {"long": list(range(9, 100, 10)), "short": [0, 1, 2, 3]}
 
 
-def test_events_replay_from_any_point_in_order(bench, lease):
+def test_events_replay_from_any_point_in_order(bench: Bench, lease: Any) -> None:
     for number in range(25):
         bench.do(leases.record, lease, events=[NewEvent("note", {"number": number})])
     whole = bench.read(queries.events, lease.job_id)
@@ -67,7 +69,7 @@ def test_events_replay_from_any_point_in_order(bench, lease):
     assert replayed == whole
 
 
-def test_event_numbers_rise_over_attempts_and_retries(bench, lease):
+def test_event_numbers_rise_over_attempts_and_retries(bench: Bench, lease: Any) -> None:
     bench.do(leases.fail, lease, {"code": "INTERNAL"})
     bench.do(jobs.retry, lease.job_id)
     newer = bench.claim(lease.job_id)
@@ -77,7 +79,7 @@ def test_event_numbers_rise_over_attempts_and_retries(bench, lease):
     assert (told[-1].kind, told[-1].attempt) == ("note", 2)
 
 
-def test_logs_of_one_attempt_and_of_all(bench, lease):
+def test_logs_of_one_attempt_and_of_all(bench: Bench, lease: Any) -> None:
     bench.do(leases.record, lease, logs=[LogLine("info", "one", NOW), LogLine("error", "two", NOW)], phase="training")
     bench.do(leases.release, lease)
     bench.do(leases.record, bench.claim(lease.job_id), logs=[LogLine("info", "three", NOW)])
@@ -91,7 +93,7 @@ def test_logs_of_one_attempt_and_of_all(bench, lease):
     assert [line.message for line in rest] == ["two"]
 
 
-def test_an_artifact_told_again_replaces_the_first(bench, lease):
+def test_an_artifact_told_again_replaces_the_first(bench: Bench, lease: Any) -> None:
     first, second = bench.blob(b"1"), bench.blob(b"22")
     bench.do(leases.add_artifact, lease, "report.html", "text/html", first, 1)
     bench.do(leases.add_artifact, lease, "model.onnx", "application/octet-stream", second, 2)
@@ -105,13 +107,13 @@ def test_an_artifact_told_again_replaces_the_first(bench, lease):
     assert bench.read(queries.artifact, lease.job_id, "../etc/passwd") is None
 
 
-def test_an_artifact_needs_its_blob(bench, lease):
+def test_an_artifact_needs_its_blob(bench: Bench, lease: Any) -> None:
     with pytest.raises(Exception, match=r"(?i)foreign key"):
         bench.do(leases.add_artifact, lease, "model", "x/y", "0" * 64, 1)
     assert bench.read(queries.artifacts, lease.job_id) == []
 
 
-def test_counts_by_state(bench, lease):
+def test_counts_by_state(bench: Bench, lease: Any) -> None:
     bench.submit()
     bench.submit()
     counts = bench.read(queries.count_jobs)

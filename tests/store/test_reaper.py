@@ -1,6 +1,7 @@
 """Jobs whose worker has gone silent go on elsewhere; jobs that kill their workers do not."""
 
 import time
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -9,16 +10,17 @@ from store import jobs, leases, outbox, reaper
 from store.clock import from_now
 from store.errors import JobNotFound
 from store.tables import jobs as jobs_table
+from tests.store.conftest import Bench
 
 
-def crash(bench, job_id, max_attempts=3):
+def crash(bench: Any, job_id: Any, max_attempts: int = 3) -> Any:
     bench.claim(job_id)
     bench.expire(job_id)
     assert bench.do(reaper.reap, max_attempts) == [job_id]
     return bench.get(job_id)
 
 
-def test_a_lease_that_runs_out_by_the_clock_is_reaped_and_no_other(bench):
+def test_a_lease_that_runs_out_by_the_clock_is_reaped_and_no_other(bench: Bench) -> None:
     long = bench.claim(bench.submit().id, seconds=300)
     assert bench.do(reaper.reap, 3) == []
     short = bench.claim(bench.submit().id, seconds=0.1)
@@ -28,7 +30,7 @@ def test_a_lease_that_runs_out_by_the_clock_is_reaped_and_no_other(bench):
     assert bench.do(leases.beat, long, 30).held
 
 
-def test_a_reaped_job_keeps_its_checkpoint_and_is_sent_again(bench):
+def test_a_reaped_job_keeps_its_checkpoint_and_is_sent_again(bench: Bench) -> None:
     lease = bench.running()
     bench.do(leases.save_checkpoint, lease, bench.blob(), "checkpoints/40.pt", 40)
     bench.expire(lease.job_id)
@@ -41,7 +43,7 @@ def test_a_reaped_job_keeps_its_checkpoint_and_is_sent_again(bench):
     assert newer.token > lease.token
 
 
-def test_three_crashes_without_a_checkpoint_between_are_enough(bench):
+def test_three_crashes_without_a_checkpoint_between_are_enough(bench: Bench) -> None:
     job_id = bench.submit().id
     assert [crash(bench, job_id).state for _ in range(3)] == ["queued", "queued", "failed"]
     job = bench.get(job_id)
@@ -51,7 +53,7 @@ def test_three_crashes_without_a_checkpoint_between_are_enough(bench):
     assert bench.read(outbox.dispatchable, limit=9, resend_seconds=-1) == []
 
 
-def test_crashes_that_make_progress_do_not_count(bench):
+def test_crashes_that_make_progress_do_not_count(bench: Bench) -> None:
     job_id = bench.submit().id
     for step in range(6):
         assert crash(bench, job_id).state == "queued"
@@ -62,14 +64,14 @@ def test_crashes_that_make_progress_do_not_count(bench):
         assert bench.get(job_id).state == "queued"
 
 
-def test_retry_after_a_lost_worker_counts_crashes_afresh(bench):
+def test_retry_after_a_lost_worker_counts_crashes_afresh(bench: Bench) -> None:
     job_id = bench.submit().id
     assert crash(bench, job_id, max_attempts=1).state == "failed"
     bench.do(jobs.retry, job_id)
     assert [crash(bench, job_id).state for _ in range(2)] == ["queued", "queued"]
 
 
-def test_a_lost_job_whose_cancel_was_asked_for_is_cancelled(bench):
+def test_a_lost_job_whose_cancel_was_asked_for_is_cancelled(bench: Bench) -> None:
     lease = bench.running()
     bench.do(jobs.request_cancel, lease.job_id)
     bench.expire(lease.job_id)
@@ -78,7 +80,7 @@ def test_a_lost_job_whose_cancel_was_asked_for_is_cancelled(bench):
     assert (job.state, job.done, job.error) == ("cancelled", True, None)
 
 
-def test_an_engine_that_died_under_a_live_worker_counts_as_a_crash_at_once(bench):
+def test_an_engine_that_died_under_a_live_worker_counts_as_a_crash_at_once(bench: Bench) -> None:
     lease = bench.running()
     assert bench.do(reaper.crashed, lease, 2, "the engine was killed by signal 9")
     assert bench.get(lease.job_id).state == "queued"
@@ -88,7 +90,7 @@ def test_an_engine_that_died_under_a_live_worker_counts_as_a_crash_at_once(bench
     assert "signal 9" in job.error["message"]
 
 
-def test_plans_are_swept_after_a_while_and_jobs_never(bench):
+def test_plans_are_swept_after_a_while_and_jobs_never(bench: Bench) -> None:
     ended = []
     for kind in ("plan", "plan", "job"):
         lease = bench.claim(bench.submit(kind=kind).id)

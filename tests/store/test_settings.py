@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch):
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("RETORT_")]:
         monkeypatch.delenv(name)
 
@@ -33,7 +33,7 @@ def printed(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     )
 
 
-def test_the_environment_speaks(monkeypatch):
+def test_the_environment_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RETORT_SLOTS", "4")
     monkeypatch.setenv("RETORT_FILE_ROOTS", "/data, /models,")
     monkeypatch.setenv("RETORT_PRIVATE_ADDRESSES", "false")
@@ -43,7 +43,7 @@ def test_the_environment_speaks(monkeypatch):
     assert settings.num_threads is None
 
 
-def test_the_embedded_database_lies_in_the_data_folder(tmp_path, monkeypatch):
+def test_the_embedded_database_lies_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RETORT_DATA_DIR", str(tmp_path))
     assert Settings().url == f"sqlite:///{tmp_path}/retort.db"
     monkeypatch.setenv("RETORT_DATABASE_URL", "postgresql://h/db")
@@ -51,7 +51,7 @@ def test_the_embedded_database_lies_in_the_data_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "value"), [("SLOTS", "-1"), ("LEASE_SECONDS", "0"), ("MAX_ATTEMPTS", "many")])
-def test_a_value_that_cannot_be_is_refused(monkeypatch, name, value):
+def test_a_value_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"RETORT_{name}", value)
     with pytest.raises(ValidationError, match=name.lower()):
         Settings()
@@ -60,7 +60,9 @@ def test_a_value_that_cannot_be_is_refused(monkeypatch, name, value):
     assert f"RETORT_{name}" in done.stderr
 
 
-def test_a_misspelt_variable_is_told_with_what_it_resembles(monkeypatch, caplog):
+def test_a_misspelt_variable_is_told_with_what_it_resembles(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     assert unknown_variables(["RETORT_SLOT", "RETORT_URL", "RETORT_TEST_REDIS_URL", "HOME", "RETORT_SLOTS"]) == [
         "RETORT_SLOT is not a setting and is ignored; did you mean RETORT_SLOTS or RETORT_PLAN_SLOTS?"
     ]
@@ -70,12 +72,12 @@ def test_a_misspelt_variable_is_told_with_what_it_resembles(monkeypatch, caplog)
     assert "RETORT_LEASE_SECONDS" in caplog.text
 
 
-def test_every_policy_field_has_its_setting_with_the_same_default():
+def test_every_policy_field_has_its_setting_with_the_same_default() -> None:
     assert Policy.model_validate(Settings().policy()) == Policy()
     assert set(Settings().policy()) == set(Policy.model_fields)
 
 
-def test_the_table_fits_and_masks_secrets():
+def test_the_table_fits_and_masks_secrets() -> None:
     secrets = {
         "RETORT_DATABASE_URL": "postgresql+psycopg://retort:p%40ss-w0rd@db:5432/retort",
         "RETORT_BROKER_URL": "redis://:hunter2@redis:6379/0",
@@ -91,7 +93,7 @@ def test_the_table_fits_and_masks_secrets():
     assert lines[0].split() == ["NAME", "MEANING", "VALUE"]
 
 
-def test_as_json_each_has_name_meaning_value_and_default():
+def test_as_json_each_has_name_meaning_value_and_default() -> None:
     done = printed("--json", RETORT_SLOTS="3", RETORT_SLOTZ="1", RETORT_BROKER_URL="redis://u:hunter2@r/0")
     told = {row["name"]: row for row in json.loads(done.stdout)}
     assert (told["RETORT_SLOTS"]["value"], told["RETORT_SLOTS"]["default"]) == ("3", "1")
@@ -110,5 +112,5 @@ def test_as_json_each_has_name_meaning_value_and_default():
         ("redis://h:6379/0", "redis://h:6379/0"),
     ],
 )
-def test_passwords_within_urls_are_masked(url, shown):
+def test_passwords_within_urls_are_masked(url: str, shown: str) -> None:
     assert masked(url) == shown

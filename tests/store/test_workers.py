@@ -1,6 +1,7 @@
 """Workers show themselves, fall silent, and leave; their catalogues stay."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -10,17 +11,18 @@ from store.clock import from_now
 from store.tables import jobs as jobs_table
 from store.tables import workers as workers_table
 from store.values import JobVersion
+from tests.store.conftest import Bench
 
 FACTS = {"host": "gpu-7", "pid": 4711, "devices": ["cuda:0", "cuda:1"], "version": "0.1.0", "slots": 2}
 
 
-def silence(bench, worker_id, seconds):
+def silence(bench: Any, worker_id: Any, seconds: Any) -> None:
     with bench.database.begin() as session:
         one = update(workers_table).where(workers_table.c.id == worker_id)
         session.execute(one.values(last_seen_at=from_now(-seconds)))
 
 
-def test_a_worker_announces_itself_again_and_again(bench):
+def test_a_worker_announces_itself_again_and_again(bench: Bench) -> None:
     bench.do(workers.announce, "w1", **FACTS)
     silence(bench, "w1", 30)
     bench.do(workers.announce, "w1", **FACTS | {"slots": 3})
@@ -30,7 +32,7 @@ def test_a_worker_announces_itself_again_and_again(bench):
     assert shown.last_seen_at - bench.database.now() < timedelta(seconds=5)
 
 
-def test_the_silent_are_shown_and_not_counted(bench):
+def test_the_silent_are_shown_and_not_counted(bench: Bench) -> None:
     for worker_id in ("w1", "w2", "w3"):
         bench.do(workers.announce, worker_id, **FACTS)
     silence(bench, "w1", 61)
@@ -43,7 +45,7 @@ def test_the_silent_are_shown_and_not_counted(bench):
     assert bench.read(workers.count_alive) == 1
 
 
-def test_the_long_silent_are_forgotten(bench):
+def test_the_long_silent_are_forgotten(bench: Bench) -> None:
     bench.do(workers.announce, "old", **FACTS)
     bench.do(workers.announce, "new", **FACTS)
     silence(bench, "old", 25 * 3600)
@@ -51,7 +53,7 @@ def test_the_long_silent_are_forgotten(bench):
     assert [worker.id for worker in bench.read(workers.list_workers)] == ["new"]
 
 
-def test_the_last_catalogue_stands(bench):
+def test_the_last_catalogue_stands(bench: Bench) -> None:
     assert bench.read(catalogues.catalogue, "students") is None
     bench.do(catalogues.publish_catalogue, "students", {"students": [{"name": "nano", "num_params": 78_042}]})
     bench.do(catalogues.publish_catalogue, "teachers", [])
@@ -61,7 +63,7 @@ def test_the_last_catalogue_stands(bench):
     assert bench.read(catalogues.catalogue, "teachers").data == []
 
 
-def test_a_glance_shows_how_far_jobs_have_come(bench):
+def test_a_glance_shows_how_far_jobs_have_come(bench: Bench) -> None:
     waiting = bench.submit().id
     lease = bench.running()
     assert bench.read(queries.job_versions, [waiting, lease.job_id, "job_NOPE"]) == {
@@ -69,7 +71,7 @@ def test_a_glance_shows_how_far_jobs_have_come(bench):
     }  # fmt: skip
 
 
-def test_the_age_of_the_queue_is_that_of_its_oldest_job(bench):
+def test_the_age_of_the_queue_is_that_of_its_oldest_job(bench: Bench) -> None:
     assert bench.read(queries.oldest_queued_seconds) == 0.0
     old = bench.submit().id
     bench.submit()

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def within(name: str, allowed: tuple[str, ...]) -> bool:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_part_imports_only_what_the_design_allows(part):
+def test_a_part_imports_only_what_the_design_allows(part: Any) -> None:
     strangers = {
         str(path.relative_to(ROOT)): wrong
         for path in (ROOT / PARTS[part]).rglob("*.py")
@@ -55,12 +56,12 @@ def test_a_part_imports_only_what_the_design_allows(part):
 
 
 @pytest.mark.parametrize("module", TORCH_FREE)
-def test_importing_leaves_torch_out(module):
+def test_importing_leaves_torch_out(module: Any) -> None:
     code = f"import sys, {module}; sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'torchvision')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-def test_core_reads_no_environment_variable():
+def test_core_reads_no_environment_variable() -> None:
     readers = [
         str(path.relative_to(ROOT))
         for path in (ROOT / "core").rglob("*.py")

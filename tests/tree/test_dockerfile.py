@@ -30,19 +30,19 @@ def lineage(stage: str) -> list[str]:
 
 
 @pytest.mark.parametrize("target", ["api", "worker"])
-def test_a_target_runs_as_a_user_without_rights(target):
+def test_a_target_runs_as_a_user_without_rights(target: str) -> None:
     users = [line.split()[1] for line in lineage(target) if line.startswith("USER ")]
     assert users[-1] == "10001:10001"
     assert any(line.startswith("CMD [") for line in stages()[target][1])
 
 
-def test_the_api_image_holds_no_torch():
+def test_the_api_image_holds_no_torch() -> None:
     copied = [line for line in lineage("api") if line.startswith("COPY --from=")]
     assert copied == ["COPY --from=api-packages /opt/retort /opt/retort"]
     assert "COPY requirements/api.txt /tmp/requirements.txt" in stages()["api-packages"][1]
 
 
-def test_what_is_copied_is_in_the_repository_and_not_ignored():
+def test_what_is_copied_is_in_the_repository_and_not_ignored() -> None:
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     for line in INSTRUCTIONS:
@@ -52,16 +52,16 @@ def test_what_is_copied_is_in_the_repository_and_not_ignored():
                 assert source.split("/")[0] in kept, source
 
 
-def test_stages_that_are_copied_from_exist():
+def test_stages_that_are_copied_from_exist() -> None:
     assert set(re.findall(r"--from=(\S+)", TEXT)) <= set(stages())
 
 
-def test_packages_come_with_hashes_and_from_no_named_index():
+def test_packages_come_with_hashes_and_from_no_named_index() -> None:
     installs = [part for line in INSTRUCTIONS for part in re.findall(r"pip install[^&]*", line)]
     assert len(installs) == 5
     assert all("--require-hashes" in one or "--no-index" in one for one in installs)
     assert not re.search(r"--(extra-)?index-url|--trusted-host|https?://(?!127\.0\.0\.1)", TEXT)
 
 
-def test_the_api_tells_its_health():
+def test_the_api_tells_its_health() -> None:
     assert any(line.startswith("HEALTHCHECK") and "/readyz" in line for line in stages()["api"][1])

@@ -18,7 +18,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=paths, capture_output=True, text=True, check=False)
 
 
-def test_every_contract_is_kept():
+def test_every_contract_is_kept() -> None:
     done = lint(ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -32,7 +32,7 @@ def test_every_contract_is_kept():
         ("core/errors.py", "import store.states", "core knows no server"),
     ],
 )
-def test_a_wrong_import_breaks_its_contract(tmp_path, file, line, contract):
+def test_a_wrong_import_breaks_its_contract(tmp_path: Path, file: str, line: str, contract: str) -> None:
     for part in PARTS:
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

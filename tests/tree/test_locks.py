@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,33 +20,33 @@ def pins(lock: str) -> dict[str, str]:
     return dict(PIN.findall(LOCKS[lock]))
 
 
-def test_there_is_a_lock_for_every_host():
+def test_there_is_a_lock_for_every_host() -> None:
     assert set(LOCKS) == {"test", "embedded", "api", "worker", "client", "build"}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_names_no_index_and_no_path(lock):
+def test_a_lock_names_no_index_and_no_path(lock: Any) -> None:
     assert "://" not in LOCKS[lock]
     assert not re.search(r"(^|\s)--(index|extra-index|find-links|trusted)", LOCKS[lock])
     assert not re.search(r"(^|\s)(/|\.\.?/)\w", LOCKS[lock])
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_every_package_is_pinned_with_hashes(lock):
+def test_every_package_is_pinned_with_hashes(lock: Any) -> None:
     packages = [block for block in re.split(r"\n(?=[a-zA-Z0-9])", LOCKS[lock]) if not block.startswith("#")]
     assert len(packages) == len(PIN.findall(LOCKS[lock])) > 5
     assert all("--hash=sha256:" in package for package in packages)
 
 
 @pytest.mark.parametrize("lock", [name for name in LOCKS if name != "test"])
-def test_locks_agree_with_the_lock_of_the_tests(lock):
+def test_locks_agree_with_the_lock_of_the_tests(lock: Any) -> None:
     tested = pins("test")
     assert {
         name: (version, tested.get(name)) for name, version in pins(lock).items() if tested.get(name) != version
     } == {}
 
 
-def test_an_api_host_installs_no_torch_and_a_client_no_server():
+def test_an_api_host_installs_no_torch_and_a_client_no_server() -> None:
     assert not {"torch", "torchvision", "timm", "numpy", "scikit-learn", "celery"} & set(pins("api"))
     assert not {"torch", "fastapi", "sqlalchemy", "celery", "numpy"} & set(pins("client"))
     assert {"torch", "celery"} <= set(pins("worker"))
@@ -55,11 +56,11 @@ def test_an_api_host_installs_no_torch_and_a_client_no_server():
     ("lock", "extras"),
     [("api", ["api"]), ("worker", ["worker", "engine"]), ("embedded", ["embedded"])],
 )
-def test_a_lock_holds_what_its_extras_ask_for(lock, extras):
+def test_a_lock_holds_what_its_extras_ask_for(lock: str, extras: list[str]) -> None:
     assert required(extras) <= set(pins(lock))
 
 
-def test_the_lock_of_the_client_holds_what_the_client_asks_for():
+def test_the_lock_of_the_client_holds_what_the_client_asks_for() -> None:
     assert set(pins("client")) >= CLIENT
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,23 +20,23 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 
 @pytest.fixture(scope="module")
-def objects():
+def objects() -> Any:
     text = (ROOT / "deploy/kubernetes/multi-host.yaml").read_text()
     return {each["kind"]: each for each in yaml.safe_load_all(text)}
 
 
 @pytest.fixture(scope="module")
-def pod(objects):
+def pod(objects: Any) -> Any:
     return objects["Job"]["spec"]["template"]["spec"]
 
 
 @pytest.fixture(scope="module")
-def engine(pod):
+def engine(pod: Any) -> Any:
     (container,) = pod["containers"]
     return container
 
 
-def compose(values):
+def compose(values: Any) -> Any:
     tool = shutil.which("docker-compose")
     if tool is None:
         missing("docker-compose is not installed (Debian: apt-get install docker-compose)")
@@ -44,7 +45,7 @@ def compose(values):
     return subprocess.run(command, env=kept | values, capture_output=True, text=True, check=False)
 
 
-def test_every_pod_knows_how_many_they_are_and_where_they_meet(objects, engine):
+def test_every_pod_knows_how_many_they_are_and_where_they_meet(objects: Any, engine: Any) -> None:
     job, service = objects["Job"], objects["Service"]
     options = _parser().parse_args(engine["args"])
     assert job["spec"]["completionMode"] == "Indexed"
@@ -55,7 +56,7 @@ def test_every_pod_knows_how_many_they_are_and_where_they_meet(objects, engine):
     assert int(port) in [each["port"] for each in service["spec"]["ports"]]
 
 
-def test_the_pods_find_each_other_by_name_before_they_are_ready(objects, pod):
+def test_the_pods_find_each_other_by_name_before_they_are_ready(objects: Any, pod: Any) -> None:
     service = objects["Service"]
     assert pod["subdomain"] == service["metadata"]["name"]
     assert service["spec"]["clusterIP"] == "None"
@@ -63,14 +64,14 @@ def test_the_pods_find_each_other_by_name_before_they_are_ready(objects, pod):
     assert service["spec"]["selector"] == {"job-name": objects["Job"]["metadata"]["name"]}
 
 
-def test_the_job_is_valid_and_takes_the_gpus_of_a_pod(objects, engine):
+def test_the_job_is_valid_and_takes_the_gpus_of_a_pod(objects: Any, engine: Any) -> None:
     spec = parse_job(json.loads(objects["ConfigMap"]["data"]["job.json"]))
     kind, _, count = spec.training.devices.partition(":")
     assert kind == "cuda" and int(count) == engine["resources"]["limits"]["nvidia.com/gpu"]
     assert spec.training.batch_size % (int(count) * objects["Job"]["spec"]["completions"]) == 0
 
 
-def test_everything_that_the_command_names_is_mounted(objects, pod, engine):
+def test_everything_that_the_command_names_is_mounted(objects: Any, pod: Any, engine: Any) -> None:
     options = _parser().parse_args(engine["args"])
     mounts = {mount["mountPath"]: mount["name"] for mount in engine["volumeMounts"]}
     assert set(mounts.values()) == {volume["name"] for volume in pod["volumes"]}
@@ -82,7 +83,7 @@ def test_everything_that_the_command_names_is_mounted(objects, pod, engine):
     assert options.resume
 
 
-def test_the_pods_run_as_the_images_user_without_rights(pod, engine):
+def test_the_pods_run_as_the_images_user_without_rights(pod: Any, engine: Any) -> None:
     user = pod["securityContext"]["runAsUser"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert f"USER {user}:{pod['securityContext']['runAsGroup']}" in DOCKERFILE
@@ -91,7 +92,7 @@ def test_the_pods_run_as_the_images_user_without_rights(pod, engine):
     assert rights["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_the_compose_form_runs_the_same_command(engine):
+def test_the_compose_form_runs_the_same_command(engine: Any) -> None:
     done = compose(VALUES)
     assert done.returncode == 0, done.stderr
     service = yaml.safe_load(done.stdout)["services"]["training"]
@@ -108,7 +109,7 @@ def test_the_compose_form_runs_the_same_command(engine):
 
 
 @pytest.mark.parametrize("missing", VALUES)
-def test_the_compose_form_has_no_default_that_would_be_wrong(missing):
+def test_the_compose_form_has_no_default_that_would_be_wrong(missing: Any) -> None:
     done = compose({name: value for name, value in VALUES.items() if name != missing})
     assert done.returncode != 0
     assert f"set {missing}" in done.stderr

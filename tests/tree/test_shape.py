@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def lines_of(node: ast.AST) -> int:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_is_short_and_named(path):
+def test_a_file_is_short_and_named(path: Any) -> None:
     text = path.read_text()
     tree = ast.parse(text)
     long = {

@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ def complaints(node: ast.AST, aliases: dict[str, str]) -> list[str]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_runs_no_foreign_bytes(path):
+def test_a_file_runs_no_foreign_bytes(path: Any) -> None:
     excused = EXCUSED.get(str(path.relative_to(ROOT)), set())
     assert [found for found in unsafe(path.read_text()) if found.partition(": ")[2] not in excused] == []
 
@@ -83,9 +84,9 @@ def test_a_file_runs_no_foreign_bytes(path):
         "import os; os.system(text)",
     ],
 )
-def test_the_unsafe_is_seen(line):
+def test_the_unsafe_is_seen(line: str) -> None:
     assert len(unsafe(line)) == 1
 
 
-def test_the_safe_is_let_through():
+def test_the_safe_is_let_through() -> None:
     assert unsafe("import torch, yaml; torch.load(p, weights_only=True); yaml.safe_load(t); model.eval()") == []

@@ -1,15 +1,18 @@
 """The dashboard in a real browser: what it shows, what it does, and that no text of a user becomes markup."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from store import leases, workers
-from store.values import LogLine, MetricPoint
+from store.values import Job, Lease, LogLine, MetricPoint
+from tests.web.conftest import Page
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 EVIL = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
-def measured(top1):
+def measured(top1: Any) -> dict[str, Any]:
     return {
         "architecture": "cifar/resnet8",
         "num_params": 78_000,
@@ -21,7 +24,7 @@ def measured(top1):
     }
 
 
-def finish(write, lease):
+def finish(write: Any, lease: Any) -> None:
     student = {key: measured(0.9)[key] for key in ("architecture", "num_params", "macs", "bytes")}
     result = {
         "student": student,
@@ -32,14 +35,16 @@ def finish(write, lease):
     write(leases.succeed, lease, result)
 
 
-def test_without_jobs_it_says_what_to_do(page, address):
+def test_without_jobs_it_says_what_to_do(page: Page, address: str) -> None:
     page.open(f"{address}/")
     page.wait("document.querySelector('.empty a')?.hash == '#/new'")
     page.wait("document.getElementById('health').innerText.includes('no worker')")
     assert page.complaints == []
 
 
-def test_the_list_is_live_and_filters(page, address, put, write):
+def test_the_list_is_live_and_filters(
+    page: Page, address: str, put: Callable[..., Job], write: Callable[..., Any]
+) -> None:
     put(name="first", labels={"team": "retail"})
     page.open(f"{address}/#/jobs")
     page.wait("document.querySelectorAll('.jobs tbody tr').length == 1")
@@ -52,7 +57,9 @@ def test_the_list_is_live_and_filters(page, address, put, write):
     assert page.complaints == []
 
 
-def test_a_job_that_waits_for_devices_says_so(page, address, put, write):
+def test_a_job_that_waits_for_devices_says_so(
+    page: Page, address: str, put: Callable[..., Job], write: Callable[..., Any]
+) -> None:
     job = put(training={"devices": "cuda:4"})
     write(workers.announce, "w", host="h", pid=1, devices=["NVIDIA L4", "cpu"], version="1", slots=1)
     for place in (f"#/jobs/{job.id}", "#/jobs"):
@@ -61,7 +68,9 @@ def test_a_job_that_waits_for_devices_says_so(page, address, put, write):
     assert page.complaints == []
 
 
-def test_the_page_of_a_job_follows_it(page, address, put, work, write):
+def test_the_page_of_a_job_follows_it(
+    page: Page, address: str, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any]
+) -> None:
     job = put(name="shelf")
     page.open(f"{address}/#/jobs/{job.id}")
     page.wait("document.body.innerText.includes('no worker is alive')")
@@ -79,7 +88,7 @@ def test_the_page_of_a_job_follows_it(page, address, put, work, write):
     assert page.complaints == []
 
 
-def test_a_job_is_cancelled_and_retried_by_its_buttons(page, address, put):
+def test_a_job_is_cancelled_and_retried_by_its_buttons(page: Page, address: str, put: Callable[..., Job]) -> None:
     job = put()
     page.open(f"{address}/#/jobs/{job.id}")
     page.wait("document.querySelector('[data-key=cancel]')")
@@ -89,7 +98,7 @@ def test_a_job_is_cancelled_and_retried_by_its_buttons(page, address, put):
     page.wait("document.querySelector('.chip').innerText == 'queued'")
 
 
-def test_the_form_names_what_is_wrong_and_submits(page, address):
+def test_the_form_names_what_is_wrong_and_submits(page: Page, address: str) -> None:
     page.open(f"{address}/#/new")
     page.wait("document.querySelector('textarea')?.value.includes('teacher')")
     fill = "const box = document.querySelector('textarea'); box.value = {!r}; box.dispatchEvent(new Event('input'))"
@@ -103,7 +112,9 @@ def test_the_form_names_what_is_wrong_and_submits(page, address):
     page.wait("document.querySelector('.chip')?.innerText == 'queued'")
 
 
-def test_no_text_becomes_markup(page, address, put, work, write):
+def test_no_text_becomes_markup(
+    page: Page, address: str, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any]
+) -> None:
     job = put(name=EVIL, labels={EVIL[:60]: EVIL})
     lease = work(job)
     point = MetricPoint(f"train/loss_{EVIL}", 1, 1.0, NOW)
@@ -120,7 +131,9 @@ def test_no_text_becomes_markup(page, address, put, work, write):
     assert page.complaints == []
 
 
-def test_it_fits_a_narrow_window(page, address, put, work, write):
+def test_it_fits_a_narrow_window(
+    page: Page, address: str, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any]
+) -> None:
     job = put(name="a-name-without-any-space-" * 5)
     finish(write, work(job))
     page.look(width=400, scheme="dark")

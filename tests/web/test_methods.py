@@ -3,25 +3,30 @@
 import base64
 import io
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from core.spec import KNOBS
 from store import blobs, leases
+from store.database import Database
+from store.values import Job, Lease
+from tests.web.conftest import Page
 
 # One white pixel.
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg==")
 JOB = "JSON.parse(document.querySelector('textarea').value)"
 
 
-def pick(page, label, name):
+def pick(page: Any, label: Any, name: Any) -> None:
     page.run(
         f"{{ const box = document.querySelector('[data-key=\"pick {label} \"]'); box.value = {name!r};"
         " box.dispatchEvent(new Event('change')); }"
     )
 
 
-def turn(page, key, value):
+def turn(page: Any, key: Any, value: Any) -> None:
     page.run(
         f"{{ const box = document.querySelector('[data-key=\"knob {key}\"]'); box.value = {value!r};"
         " box.dispatchEvent(new Event('change')); }"
@@ -29,13 +34,13 @@ def turn(page, key, value):
 
 
 @pytest.fixture
-def form(page, address):
+def form(page: Page, address: str) -> Any:
     page.open(f"{address}/#/new")
     page.wait("document.querySelector('[data-key=\"pick method \"]')")
     return page
 
 
-def test_every_method_can_be_picked_and_says_what_it_is(form):
+def test_every_method_can_be_picked_and_says_what_it_is(form: Any) -> None:
     for name, knobs in KNOBS.items():
         if name == "combined":
             continue
@@ -49,7 +54,7 @@ def test_every_method_can_be_picked_and_says_what_it_is(form):
     assert form.complaints == []
 
 
-def test_knobs_are_written_into_the_job_and_taken_back(form):
+def test_knobs_are_written_into_the_job_and_taken_back(form: Any) -> None:
     pick(form, "method", "skd")
     turn(form, "0.weight", "3.5")
     turn(form, "0.form", "2")
@@ -60,7 +65,7 @@ def test_knobs_are_written_into_the_job_and_taken_back(form):
     assert form.run(f"{JOB}.method") == "skd"
 
 
-def test_methods_are_added_up_and_taken_away(form):
+def test_methods_are_added_up_and_taken_away(form: Any) -> None:
     pick(form, "method", "kd")
     pick(form, "add", "skd")
     turn(form, "1.weight", "2")
@@ -74,7 +79,7 @@ def test_methods_are_added_up_and_taken_away(form):
     assert "method" not in form.run(JOB)
 
 
-def test_what_a_method_lacks_is_marked_until_the_job_has_it(form):
+def test_what_a_method_lacks_is_marked_until_the_job_has_it(form: Any) -> None:
     pick(form, "method", "kd_uda")
     assert form.run("[...document.querySelectorAll('.lacking')].map((one) => one.innerText)") == [
         "target images: missing"
@@ -90,7 +95,7 @@ def test_what_a_method_lacks_is_marked_until_the_job_has_it(form):
     form.wait("document.querySelector('.summary')?.innerText.includes('kd_uda')")
 
 
-def test_a_combination_is_named_by_its_terms(page, address, put):
+def test_a_combination_is_named_by_its_terms(page: Page, address: str, put: Callable[..., Job]) -> None:
     job = put(method=["kd", "skd"])
     page.open(f"{address}/#/jobs")
     page.wait("document.querySelector('.jobs')?.innerText.includes('kd + skd')")
@@ -102,7 +107,14 @@ def test_a_combination_is_named_by_its_terms(page, address, put):
     assert page.complaints == []
 
 
-def test_products_checkpoints_and_the_target_domain_are_shown(page, address, database, put, work, write):
+def test_products_checkpoints_and_the_target_domain_are_shown(
+    page: Page,
+    address: str,
+    database: Database,
+    put: Callable[..., Job],
+    work: Callable[[Job], Lease],
+    write: Callable[..., Any],
+) -> None:
     job = put(name="two domains", method="dfa")
     lease = work(job)
     for name, media_type, content in (
@@ -132,7 +144,7 @@ def test_products_checkpoints_and_the_target_domain_are_shown(page, address, dat
     assert page.complaints == []
 
 
-def test_the_form_fits_a_narrow_window(form):
+def test_the_form_fits_a_narrow_window(form: Any) -> None:
     form.look(width=400)
     pick(form, "method", "kd_uda")
     assert form.run("document.documentElement.scrollWidth") <= 400

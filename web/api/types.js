@@ -10,21 +10,13 @@
 /** @typedef {components["schemas"]["DatasetSpec"]} DatasetSpec */
 /** @typedef {components["schemas"]["TrainingSpec"]} TrainingSpec */
 /** @typedef {components["schemas"]["StudentView"]} NetworkSize */
+/** @typedef {components["schemas"]["WarningView"]} JobWarning */
 /** @typedef {components["schemas"]["AttemptView"]} Attempt */
 /** @typedef {components["schemas"]["MethodView"]} Method */
 /** @typedef {components["schemas"]["ArtifactView"]} Artifact */
 /** @typedef {components["schemas"]["SeriesView"]} Series */
 /** @typedef {components["schemas"]["ProblemView"]} Problem */
 /** @typedef {components["schemas"]["ReadinessView"]} Readiness */
-
-/**
- * What a person should know about a job that runs nevertheless.
- * @typedef {object} JobWarning
- * @property {string} code
- * @property {string} message
- * @property {string | null} [hint]
- * @property {number | null} [count] files, images or classes concerned
- */
 
 /**
  * One method of a job with the knobs that the job sets.
@@ -98,11 +90,11 @@
  * @property {{ steps: number, training_seconds?: number, memory_bytes?: number, reason?: string }} estimate
  */
 
-/** @typedef {JobPlan & { spec: StoredSpec, warnings?: JobWarning[] }} PlanAnswer */
+/** @typedef {JobPlan & { spec: StoredSpec, warnings: JobWarning[] }} PlanAnswer */
 
 /**
  * @typedef {Omit<JobView, "spec" | "plan" | "result"> & {
- *   spec: StoredSpec, plan?: JobPlan | null, result?: JobResult | null, warnings?: JobWarning[],
+ *   spec: StoredSpec, plan?: JobPlan | null, result?: JobResult | null,
  * }} Job
  */
 

@@ -7,10 +7,10 @@ import { plural } from "./format.js";
 
 /**
  * A panel with all warnings, or null where there is none.
- * @param {JobWarning[] | undefined} warnings
+ * @param {JobWarning[]} warnings
  */
 export function warningPanel(warnings) {
-  if (!warnings?.length) return null;
+  if (!warnings.length) return null;
   return h(
     "section",
     { class: "warnings", "aria-label": "Warnings" },

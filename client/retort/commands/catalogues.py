@@ -12,8 +12,7 @@ from retort import output, units
 from retort.commands.options import DEFAULT, AsJson, Url, connect
 from retort.errors import ServerFailed
 from retort.models import MethodView, WorkerView
-from retort.tables import Column
-from retort.tables import show as show_table
+from retort.tables import Column, show_table
 
 # A worker measures its networks when it starts for the first time, which takes up to a minute on a slow machine.
 CATALOGUE_PATIENCE_SECONDS = 120.0

@@ -9,8 +9,7 @@ from retort import output, units
 from retort.commands.options import DEFAULT, AsJson, JobId, Url, connect
 from retort.errors import JobCancelled, JobFailed, RetortError
 from retort.models import JobView
-from retort.tables import Column
-from retort.tables import show as show_table
+from retort.tables import Column, show_table
 
 COLUMNS = (Column("name", narrow="fold"), Column("size", right=True), Column("type", narrow="cut"), Column("created"))
 

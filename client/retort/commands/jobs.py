@@ -8,8 +8,7 @@ from retort import job_body, output, progress, units
 from retort.commands.options import DEFAULT, AsJson, JobId, Url, connect
 from retort.description import method_of, stage_of, student_of
 from retort.models import JobView
-from retort.tables import Column
-from retort.tables import show as show_table
+from retort.tables import Column, show_table
 
 COLUMNS = (
     Column("job"),

@@ -12,8 +12,7 @@ from retort import output
 from retort.commands.options import AsJson
 from retort.local import supervisor
 from retort.local.availability import require_service
-from retort.tables import Column
-from retort.tables import show as show_table
+from retort.tables import Column, show_table
 
 SETTING_COLUMNS = (Column("setting"), Column("meaning", narrow="fold"), Column("value", narrow="fold"))
 

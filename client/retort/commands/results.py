@@ -10,8 +10,7 @@ from retort.comparison import Network, comparison_facts, networks
 from retort.description import job_facts
 from retort.models import EventView, LogView
 from retort.sync import Job
-from retort.tables import Column
-from retort.tables import show as show_table
+from retort.tables import Column, show_table
 
 NETWORKS = (
     Column("network", narrow="cut"),

@@ -1,11 +1,9 @@
 """The table of the demo: teacher, student and baselines on the customer's classes, from metrics.json."""
 
-import json
-from pathlib import Path
 from typing import Any
 
-from retort import tables, units
-from retort.tables import Column
+from retort import units
+from retort.tables import Column, show_table
 
 COLUMNS = (
     Column("network"),
@@ -13,21 +11,22 @@ COLUMNS = (
     Column("top-1", right=True),
     Column("95% interval", right=True),
     Column("params", right=True),
-    Column("MACs", right=True),
     Column("bytes", right=True),
     Column("latency", right=True),
 )
 
 
-def compare(folder: Path) -> None:
-    """Print the comparison of the job whose files are in `folder`. Latency: median of one image on one CPU thread."""
-    facts = json.loads((folder / "metrics.json").read_text())
+NAMES = {"scratch": "scratch", "finetune": "fine-tuned large", "finetune_student": "fine-tuned small"}
+
+
+def compare(facts: dict[str, Any]) -> None:
+    """Print the networks of a job, from the content of its metrics.json. Latency: median of one image on one thread."""
     networks = {
         "teacher": facts["teacher"],
         f"student ({facts['metrics']['method']})": facts["metrics"],
-        **facts["baselines"],
+        **{NAMES[name]: network for name, network in facts["baselines"].items()},
     }
-    tables.show(COLUMNS, [_row(name, network) for name, network in networks.items()])
+    show_table(COLUMNS, [_row(name, network) for name, network in networks.items()])
 
 
 def _row(name: str, network: dict[str, Any]) -> tuple[str, ...]:
@@ -38,7 +37,6 @@ def _row(name: str, network: dict[str, Any]) -> tuple[str, ...]:
         units.percent(test["top1"]),
         units.interval(test["top1_interval"]),
         units.count(network["num_params"]),
-        units.count(network["macs"]),
         units.size(network["bytes"]),
         units.milliseconds(network["latency"]["p50_ms"]),
     )

@@ -69,4 +69,4 @@ def _pixels(name: str, preprocessing: dict[str, Any]) -> np.ndarray:
     edge = (canvas - crop) // 2
     pixels = np.asarray(image.crop((edge, edge, edge + crop, edge + crop)), np.float32)
     scaled = (pixels * preprocessing["rescale_factor"] - preprocessing["mean"]) / preprocessing["std"]
-    return scaled.transpose(2, 0, 1).astype(np.float32)
+    return np.asarray(scaled.transpose(2, 0, 1), np.float32)

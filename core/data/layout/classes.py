@@ -50,7 +50,10 @@ def place(images: Sequence[str], rules: SplitRules) -> Layout:
             "<class>/<image> or train/<class>/<image>"
         )
     if not root.children:
-        raise Unclear(f"all {len(root.images)} images lie in one folder, which names no class")
+        raise Unclear(
+            f"all {len(root.images)} images lie in one folder, which names no class",
+            hint="sort the images into a folder for each class, or add a table with the columns image and label",
+        )
     if not rules.reads_names:
         layout.add(root, None)
     elif not _place_splits(root, layout):

@@ -15,12 +15,12 @@ class Node:
 
     @property
     def is_flat(self) -> bool:
-        """Whether images lie side by side in it and it holds no folder with images."""
+        """Whether it has images, and no folder with images."""
         return bool(self.images) and not self.children
 
     @property
     def is_nested(self) -> bool:
-        """Whether all its images lie in folders of it."""
+        """Whether all its images are in folders below it."""
         return bool(self.children) and not self.images
 
     def walk(self) -> Iterator[str]:

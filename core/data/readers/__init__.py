@@ -1,4 +1,4 @@
-"""Which reader reads a dataset: told by the content, or by the format that the spec names.
+"""Chooses the reader of a dataset: by its content, or by the format in the spec.
 
 A reader is a module of this folder with READERS; its name in a spec is also one of core.spec.dataset.DatasetFormat.
 """

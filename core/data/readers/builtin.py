@@ -1,4 +1,4 @@
-"""Datasets that come with the engine's own libraries, for demonstrations and tests: no network, no file."""
+"""Datasets that are part of the engine's libraries, for trials and tests; they need no network and no file."""
 
 import importlib.util
 from pathlib import Path
@@ -7,14 +7,13 @@ import numpy as np
 
 from core.data.listing import Listing, Record
 from core.errors import DatasetInvalid, unknown
-
-NAMES = ("digits",)
+from core.spec.names import BUILTIN_DATASETS
 
 
 def read(name: str) -> Listing:
     """`digits`: the 1,797 handwritten digits that scikit-learn carries, 8 x 8 pixels, ten classes."""
-    if name not in NAMES:
-        raise DatasetInvalid(unknown("built-in dataset", name, NAMES), pointer="/dataset/uri")
+    if name not in BUILTIN_DATASETS:
+        raise DatasetInvalid(unknown("built-in dataset", name, BUILTIN_DATASETS), pointer="/dataset/uri")
     rows = _digits()
     # Grey levels run from 0 to 16.
     images = np.rint(rows[:, :64].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
@@ -25,7 +24,8 @@ def read(name: str) -> Listing:
 
 def _digits() -> np.ndarray:
     """The table behind sklearn.datasets.load_digits, 1797 x 65: read directly, since importing scikit-learn takes
-    seconds that every engine process would spend."""
+    seconds that every engine process would spend.
+    """
     package = importlib.util.find_spec("sklearn")
     if package is None or package.origin is None:
         raise DatasetInvalid("builtin:digits needs scikit-learn, which is not installed", pointer="/dataset/uri")

@@ -34,8 +34,9 @@ _CIFAR10, _CIFAR100 = 1, 2
 
 
 class _Arrays:
-    """The images of the batches. A batch is loaded again when its first image is asked for: a dataset whose decoded
-    images are in the cache is listed alone, and its arrays would lie in memory for nothing. Threads may share it."""
+    """The images of the batches. A batch is loaded when its first image is read: if the decoded images are in the
+    cache, only the listing is needed, and the arrays would use memory for nothing. Threads may share it.
+    """
 
     def __init__(self, load: Callable[[str], np.ndarray]) -> None:
         """`load`: name -> uint8 N H W 3 or N H W."""

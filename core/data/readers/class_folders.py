@@ -101,7 +101,7 @@ def read_flat(reading: Reading) -> Listing:
 
 
 def found(tree: Tree) -> str:
-    """What a tree holds, in few words."""
+    """The content of a tree, in few words."""
     kinds = Counter(posixpath.splitext(path)[1].lower() or "no extension" for path in tree.paths)
     return f"found {listed(kinds)}" if kinds else "it is empty"
 

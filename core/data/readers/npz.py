@@ -26,7 +26,7 @@ from core.events import JobWarning
 _IMAGES = frozenset({"x", "images", "image", "data", "imgs", "img"})
 _LABELS = frozenset({"y", "labels", "label", "targets", "target"})
 _NAMES = ("class_names", "classes", "label_names")
-DARK = 100  # of 255: where no pixel is brighter, the values may have another range
+DARK = 100  # of 255: if no pixel is brighter, the values may have another range
 
 
 @dataclass

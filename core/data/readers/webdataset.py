@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from core.data.archives import TarTree
 from core.data.file_kinds import IMAGE_EXTENSIONS, extension
 from core.data.images import encoded_reader
-from core.data.labels import label_text
+from core.data.labels import column_texts, label_text
 from core.data.listing import Listing, Record
 from core.data.passed_over import IGNORED_FILES, files_warning, with_litter
 from core.data.reading import Reader, Reading
@@ -62,14 +62,13 @@ def read(reading: Reading) -> Listing:
     splits = split_files(list(shards), reading.rules)
     found = _collect({name: shards[name] for name in splits})
     kind = _label_kind(found, shards, reading.spec)
+    labels = [
+        _label(shards[name], _label_file(sample, kind, name, image), reading.spec)
+        for name, _, image, sample in found.samples
+    ]
     records = [
-        Record(
-            f"{name}/{key}",
-            _label(shards[name], _label_file(sample, kind, name, image), reading.spec),
-            splits[name],
-            (name, image),
-        )
-        for name, key, image, sample in found.samples
+        Record(f"{name}/{key}", label, splits[name], (name, image))
+        for (name, key, image, _), label in zip(found.samples, column_texts(labels, "the shards"), strict=True)
     ]
     found.passed_over += _beside(reading.tree) + Counter({IGNORED_FILES: len(shards) - len(splits)})
     readers = {name: encoded_reader(shard) for name, shard in shards.items()}

@@ -1,4 +1,4 @@
-"""Tables that could hold the labels: where they lie, what they are called, and why one cannot be used."""
+"""Tables that may have the labels: where they are, their names, and the reason why one cannot be used."""
 
 import posixpath
 from collections import Counter

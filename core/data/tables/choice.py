@@ -4,21 +4,38 @@ import posixpath
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from core.data.file_kinds import extension, listed, looks_like_image
+from core.data.file_kinds import Contents, extension, listed, looks_like_image
+from core.data.layout.classes import Layout
 from core.data.layout.siblings import Unclear
 from core.data.split_names import split_word
+from core.data.split_rules import SplitRules
 from core.data.tables.candidates import Candidate, foreign_tables, read_candidates, table_paths
 from core.data.tables.columns import LABEL_COLUMNS
 from core.data.tables.image_index import ImageIndex
 from core.data.tables.rows import folder_splits, records_of
+from core.data.tree import Tree
 from core.errors import DatasetInvalid
-
-if TYPE_CHECKING:
-    from core.data.reading import Reading
+from core.spec import DatasetSpec
 
 MOST_LISTED = 4
+
+
+class FilesToLabel(Protocol):
+    """What the choice needs of a dataset that is being read."""
+
+    tree: Tree
+    spec: DatasetSpec
+    rules: SplitRules
+
+    @property
+    def contents(self) -> Contents:
+        """The loose images."""
+
+    @property
+    def layout(self) -> tuple[Layout, int]:
+        """Class and split of each by its folders, and how many are ignored. Raises Unclear."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +47,12 @@ class Choice:
     images: ImageIndex
 
 
-def choose_tables(reading: "Reading") -> Choice:
+def choose_tables(reading: FilesToLabel) -> Choice:
     """Decide for the whole dataset. Raises DatasetInvalid where neither folders nor tables tell, or both differ."""
-    images = reading.contents.images or tuple(filter(looks_like_image, reading.tree.neighbours()))
-    index = ImageIndex(images, folder_splits(images, reading.rules))
     paths = [path for path in table_paths(reading.tree) if not _is_ignored(path, reading)]
+    images = reading.contents.images or tuple(filter(looks_like_image, reading.tree.neighbours()))
+    named = images if paths else ()  # without tables nothing is looked up
+    index = ImageIndex(named, folder_splits(named, reading.rules))
     candidates = read_candidates(reading.tree, paths, index, reading.spec)
     form = reading.spec.format
     if form in ("csv", "jsonl", "json"):
@@ -52,10 +70,12 @@ def choose_tables(reading: "Reading") -> Choice:
     if refusal is None:
         _check_agreement(candidates, reading, index)
         return Choice((), tuple(candidates), index)
-    return _choice(candidates, candidates, index, refusal, reading)
+    choice = _choice(candidates, candidates, index, refusal, reading)
+    _check_covered(choice, reading, refusal)
+    return choice
 
 
-def _is_ignored(path: str, reading: "Reading") -> bool:
+def _is_ignored(path: str, reading: FilesToLabel) -> bool:
     match = reading.rules.match(path)
     return match is not None and match.target == "ignore"
 
@@ -71,7 +91,7 @@ def _plain_table(candidates: Sequence[Candidate]) -> Candidate | None:
     return None
 
 
-def _folder_refusal(reading: "Reading") -> DatasetInvalid | None:
+def _folder_refusal(reading: FilesToLabel) -> DatasetInvalid | None:
     """Why folders do not tell at least two classes; None where they do."""
     if not reading.contents.images:
         return DatasetInvalid(f"{reading.tree.where!r} holds no image", pointer="/dataset/uri")
@@ -91,7 +111,7 @@ def _folder_refusal(reading: "Reading") -> DatasetInvalid | None:
     )
 
 
-def _no_table(reading: "Reading", form: str) -> DatasetInvalid:
+def _no_table(reading: FilesToLabel, form: str) -> DatasetInvalid:
     return DatasetInvalid(f"{reading.tree.where!r} holds no table of the format {form}", pointer="/dataset/format")
 
 
@@ -100,7 +120,7 @@ def _choice(
     candidates: Sequence[Candidate],
     index: ImageIndex,
     refusal: DatasetInvalid,
-    reading: "Reading | None" = None,
+    reading: FilesToLabel | None = None,
 ) -> Choice:
     usable = [one for one in allowed if one.columns is not None]
     if not usable:
@@ -109,6 +129,27 @@ def _choice(
         usable = [one for one in usable if one.explicit]
     used = _of_one_dataset(usable)
     return Choice(tuple(used), tuple(one for one in candidates if all(one is not other for other in used)), index)
+
+
+def _check_covered(choice: Choice, reading: FilesToLabel, refusal: DatasetInvalid) -> None:
+    """Raise the refusal of the folders where the tables leave out most images that are of no test split.
+
+    A table of the validation images alone, beside class folders for training, is such a case.
+    """
+    named = {record.key for one in choice.used for record in records_of(one, choice.images, reading.rules).records}
+    others = [
+        path
+        for path in reading.contents.images
+        if path not in named and reading.rules.match(path) is None and choice.images.split_of(path) != "test"
+    ]
+    if len(others) > len(named):
+        tables = ", ".join(repr(one.table.path) for one in choice.used)
+        raise DatasetInvalid(
+            f"{refusal.message}. Tables: {tables} names {len(named)} images, and {len(others)} others, such as "
+            f"{others[0]!r}, are in none",
+            hint=refusal.hint,
+            pointer=refusal.pointer,
+        )
 
 
 def _of_one_dataset(usable: list[Candidate]) -> list[Candidate]:
@@ -157,7 +198,7 @@ def _with_tables(refusal: DatasetInvalid, candidates: Sequence[Candidate], forei
     )
 
 
-def _check_agreement(candidates: Sequence[Candidate], reading: "Reading", index: ImageIndex) -> None:
+def _check_agreement(candidates: Sequence[Candidate], reading: FilesToLabel, index: ImageIndex) -> None:
     """Raise Unclear where a table with a column of classes gives other classes than the folders do."""
     by_folder: dict[str, str] = {}
     for one in candidates:

@@ -1,4 +1,4 @@
-"""What is told of label tables: how they were read, which are not used, which images they do not name."""
+"""Facts and warnings about label tables: how they were read, which are not used, which images they do not name."""
 
 from collections.abc import Sequence
 

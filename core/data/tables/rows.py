@@ -59,8 +59,8 @@ def folder_splits(images: Sequence[str], rules: SplitRules) -> dict[str, SplitNa
     if not rules.reads_names:
         return {}
     parents: dict[str, set[str]] = {}
-    for path in images:
-        parts = path.split("/")[:-1]
+    for folder in {posixpath.dirname(path) for path in images}:
+        parts = folder.split("/") if folder else []
         for depth, name in enumerate(parts):
             parents.setdefault("/".join(parts[:depth]), set()).add(name)
     return {
@@ -84,7 +84,7 @@ def _labels(candidate: Candidate, columns: Columns, cells: list[Any]) -> list[st
     table = candidate.table
     lines = [f"{table.path!r}, line {number}" for number, _ in table.rows]
     labels = [label_text(cell, where) for cell, where in zip(cells, lines, strict=True)]
-    return column_texts(labels, f"{table.path!r}, column {columns.label!r}") if table.form == "csv" else labels
+    return column_texts(labels, f"{table.path!r}, column {columns.label!r}")
 
 
 def _image(cell: Any, where: str, candidate: Candidate, images: ImageIndex) -> str:

@@ -38,6 +38,7 @@ class InvertedResidual(nn.Module):
         self.is_residual = stride == 1 and inputs == outputs
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) maps -> (N, C', H', W') maps."""
         return maps + self.conv(maps) if self.is_residual else self.conv(maps)
 
 
@@ -63,4 +64,5 @@ class MobileNetV2(nn.Module):
         initialize(self)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) pixels -> (N, K) logits."""
         return self.classifier(self.conv2(self.blocks(self.conv1(pixels))).mean(dim=(2, 3)))

@@ -41,6 +41,7 @@ class SubsampleAndPad(nn.Module):
         self.stride, self.added_channels = stride, added_channels
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) maps -> (N, C', H', W') maps."""
         low = self.added_channels // 2
         return F.pad(maps[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, low, self.added_channels - low))
 
@@ -65,6 +66,7 @@ class BasicBlock(nn.Module):
         self.downsample = _shortcut(inputs, outputs, stride, shortcut)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) maps -> (N, C', H', W') maps."""
         carried = maps if self.downsample is None else self.downsample(maps)
         inner = F.relu(self.bn1(self.conv1(maps)))
         return F.relu(self.bn2(self.conv2(inner)) + carried)
@@ -86,6 +88,7 @@ class ResNet(nn.Module):
         initialize(self)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) pixels -> (N, K) logits."""
         maps = self.relu(self.bn1(self.conv1(pixels)))
         maps = self.layer3(self.layer2(self.layer1(maps)))
         return self.fc(maps.mean(dim=(2, 3)))

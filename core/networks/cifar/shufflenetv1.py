@@ -43,6 +43,7 @@ class Unit(nn.Module):
         self.bn3 = nn.BatchNorm2d(grown)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) maps -> (N, C', H', W') maps."""
         inner = shuffle(F.relu(self.bn1(self.conv1(maps))), self.first_groups)
         # Unlike the paper, the public CIFAR models put a ReLU after the depthwise convolution too.
         inner = self.bn3(self.conv3(F.relu(self.bn2(self.conv2(inner)))))
@@ -68,6 +69,7 @@ class ShuffleNetV1(nn.Module):
         initialize(self)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) pixels -> (N, K) logits."""
         maps = self.relu(self.bn1(self.conv1(pixels)))
         maps = self.layer3(self.layer2(self.layer1(maps)))
         return self.linear(maps.mean(dim=(2, 3)))

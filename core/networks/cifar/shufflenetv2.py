@@ -46,6 +46,7 @@ class Unit(nn.Module):
         self.conv3, self.bn3 = _pointwise(half, half), nn.BatchNorm2d(half)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) maps -> (N, C', H', W') maps."""
         passed, inner = maps.chunk(2, dim=1)
         inner = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(inner)))))
         return shuffle(torch.cat([passed, F.relu(self.bn3(self.conv3(inner)))], dim=1), 2)
@@ -64,6 +65,7 @@ class HalvingUnit(nn.Module):
         self.conv5, self.bn5 = _pointwise(half, half), nn.BatchNorm2d(half)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) maps -> (N, C', H', W') maps."""
         left = F.relu(self.bn2(self.conv2(self.bn1(self.conv1(maps)))))
         right = self.bn4(self.conv4(F.relu(self.bn3(self.conv3(maps)))))
         return shuffle(torch.cat([left, F.relu(self.bn5(self.conv5(right)))], dim=1), 2)
@@ -87,6 +89,7 @@ class ShuffleNetV2(nn.Module):
         initialize(self)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) pixels -> (N, K) logits."""
         maps = self.relu(self.bn1(self.conv1(pixels)))
         maps = self.layer3(self.layer2(self.layer1(maps)))
         maps = self.relu2(self.bn2(self.conv2(maps)))

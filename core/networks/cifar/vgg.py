@@ -54,6 +54,7 @@ class Vgg(nn.Module):
         initialize(self)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) pixels -> (N, K) logits."""
         maps = F.max_pool2d(self.block0(pixels), 2)
         maps = F.max_pool2d(self.block1(maps), 2)
         maps = F.max_pool2d(self.block2(maps), 2)

@@ -48,6 +48,7 @@ class PreactivationBlock(nn.Module):
         self.convShortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False) if reshapes else None
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) maps -> (N, C', H', W') maps."""
         active = F.relu(self.bn1(maps))
         carried = maps if self.convShortcut is None else self.convShortcut(active)
         return carried + self.conv2(F.relu(self.bn2(self.conv1(active))))
@@ -62,6 +63,7 @@ class Stage(nn.Module):
         self.layer = nn.Sequential(first, *(PreactivationBlock(outputs, outputs, 1) for _ in range(blocks - 1)))
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) maps -> (N, C', H', W') maps."""
         return self.layer(maps)
 
 
@@ -80,5 +82,6 @@ class WideResNet(nn.Module):
         initialize(self)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) pixels -> (N, K) logits."""
         maps = self.block3(self.block2(self.block1(self.conv1(pixels))))
         return self.fc(self.relu(self.bn1(maps)).mean(dim=(2, 3)))

@@ -54,6 +54,7 @@ class Observed(nn.Module):
         self.network, self.points = network, tuple(points)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Pixels (N, 3, V, V) -> logits, pooled features, and the maps at the points."""
         features = self.network.observed(pixels, self.points)
         return (features.logits, features.pooled, *features.maps)
 

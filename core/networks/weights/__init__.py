@@ -1,0 +1,1 @@
+"""Weights from files that people bring: reading, fitting to a network, refusing."""

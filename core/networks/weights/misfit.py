@@ -58,8 +58,8 @@ def refuse(
 
 
 ORDER_HINT = (
-    "teacher.weights_map 'by_order' takes the tensors in the order of the file; the teacher's accuracy on your images "
-    "then tells whether that is right"
+    "weights_map 'by_order', beside weights, takes the tensors in the order of the file; the accuracy of a teacher on "
+    "your images then tells whether that is right"
 )
 
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from core.files.atomic import whole_file
+from core.files.atomic import write_atomically
 from core.methods.method import Products
 from core.results.report.aggregation import aggregation_png
 
@@ -18,7 +18,4 @@ def write_products(products: Products, folder: Path) -> list[Path]:
         contents["aggregation.png"] = aggregation_png(products.shares)
     if products.teacher is not None:
         contents["teacher.safetensors"] = products.teacher
-    for name, content in contents.items():
-        with whole_file(folder / name) as temporary:
-            temporary.write_bytes(content)
-    return [folder / name for name in contents]
+    return [write_atomically(folder / name, content) for name, content in contents.items()]

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from core.data.uri import redacted
 from core.methods import find
 from core.results.report.outcome import Outcome
 from core.spec import KNOBS
+from core.spec.uris.redaction import redacted
 
 
 @dataclass(frozen=True)

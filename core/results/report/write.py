@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from core.files.atomic import whole_file, write_whole
+from core.files.atomic import atomic_path, write_atomically
 from core.results.report.card import model_card
 from core.results.report.outcome import Outcome
 from core.results.report.page import html_page
@@ -25,11 +25,11 @@ def write_report(outcome: Outcome, folder: Path) -> list[Path]:
         "metrics.json": outcome.result().model_dump(mode="json", exclude={"event", "at"}),
         "spec.json": outcome.spec,
     }
-    paths = [write_whole(folder / name, _json(content)) for name, content in documents.items()]
-    paths.append(write_whole(folder / "model_card.md", model_card(outcome)))
-    paths.append(write_whole(folder / "report.html", html_page(outcome)))
+    paths = [write_atomically(folder / name, _json(content)) for name, content in documents.items()]
+    paths.append(write_atomically(folder / "model_card.md", model_card(outcome)))
+    paths.append(write_atomically(folder / "report.html", html_page(outcome)))
     for name, figure in (("curves.png", curves_figure(outcome)), ("confusion.png", confusion_figure(outcome))):
-        with whole_file(folder / name) as temporary, warnings.catch_warnings():
+        with atomic_path(folder / name) as temporary, warnings.catch_warnings():
             # matplotlib's own font has no Chinese, say; the plot then shows boxes, and the page the names.
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)

@@ -4,7 +4,8 @@ import torch
 
 from core.data.dataset import Split
 from core.job import PreparedRun
-from core.methods.method import Method
+from core.methods.method import Needs
+from core.networks.network import Network
 from core.spec import ResolvedTraining
 from core.system.device import Arithmetic
 from core.system.workspace import Workspace
@@ -14,10 +15,9 @@ from core.teachers.stored.store import PassStore
 from core.teachers.stored.stored_pass import StoredPass, address_of, store_root
 
 
-def layout_for(training: ResolvedTraining, method: Method) -> Layout:
-    """The layout of a record with the teacher's outputs that this method uses."""
-    needs, size = method.needs, training.image_size
-    teacher = method.context.teacher
+def layout_for(training: ResolvedTraining, needs: Needs, teacher: Network) -> Layout:
+    """The layout of a record with the teacher's outputs that a method needs."""
+    size = training.image_size
     device = next(teacher.parameters()).device
     with torch.no_grad():
         features = teacher.features(torch.zeros(1, 3, size, size, device=device), needs.teacher_taps)
@@ -32,14 +32,15 @@ def layout_for(training: ResolvedTraining, method: Method) -> Layout:
 
 def open_pass(
     run: PreparedRun,
-    method: Method,
+    needs: Needs,
+    network: Network,
     teacher: FrozenTeacher,
     split: Split,
     arithmetic: Arithmetic,
     workspace: Workspace,
 ) -> StoredPass:
-    """The pass of the job's teacher over the run's training images, in the engine's cache."""
-    layout, network = layout_for(run.training, method), method.context.teacher
+    """The pass of `network` over the run's training images, kept in the cache; `teacher` computes what is missing."""
+    layout = layout_for(run.training, needs, network)
     address = address_of(
         network.state_dict(),
         architecture=network.architecture,
@@ -47,7 +48,7 @@ def open_pass(
         fingerprint=run.dataset.facts.fingerprint,
         split=split,
         augmenter=run.augmenter,
-        taps=method.needs.teacher_taps,
+        taps=needs.teacher_taps,
         layout=layout,
         arithmetic=arithmetic,
         teacher_precision=run.training.teacher_precision,

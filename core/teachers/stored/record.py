@@ -51,10 +51,12 @@ class Layout:
 
     def encode(self, pixels: Tensor, features: Features) -> Tensor:
         """uint8 (N, record_bytes) of uint8 views (N, 3, V, V) and the features of the same images."""
-        kept = [(self.logits, features.logits), (self.pooled, features.pooled)]
-        kept += list(zip(self.maps, features.maps, strict=True))
-        parts = [_channels_last(pixels).flatten(1)]
-        parts += [self._encoded(value) for shape, value in kept if shape is not None]
+        if len(features.maps) != len(self.maps):
+            raise ValueError(f"{len(features.maps)} maps do not fit a layout of {len(self.maps)}")
+        kept = [features.logits] if self.logits is not None else []
+        if self.pooled is not None and features.pooled is not None:
+            kept.append(features.pooled)
+        parts = [_channels_last(pixels).flatten(1), *(self._encoded(value) for value in (*kept, *features.maps))]
         return torch.cat([part.cpu() for part in parts], dim=1)
 
     def decode(self, records: Tensor, device: torch.device) -> tuple[Tensor, Features]:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.data.landing import landing
+from core.files.atomic import atomic_path
 
 BLOCK_BYTES = 16 << 20
 CRC_BYTES = 4
@@ -80,7 +80,7 @@ class PassStore:
 
         Raises NoRoom, before it takes the first piece, and DiskFull.
         """
-        with landing(self._path(view)) as temporary, temporary.open("wb") as file:
+        with atomic_path(self._path(view)) as temporary, temporary.open("wb") as file:
             self._reserve(file)
             crc = 0
             for piece in records:

@@ -37,13 +37,13 @@ class StoredPass:
     arithmetic: Arithmetic
     observe: Callable[[Tensor], Features]
 
-    def ensure(self, view: int, pulse: Callable[[], None]) -> bool:
-        """Compute a view if it is not stored yet; returns whether it was computed. `pulse` is called between batches;
+    def ensure(self, view: int, poll: Callable[[], None]) -> bool:
+        """Compute a view if it is not stored yet; returns whether it was computed. `poll` is called between batches;
         if it raises, nothing of the view is stored.
         """
         if self.store.has(view):
             return False
-        self.store.write(view, self._records(view, pulse))
+        self.store.write(view, self._records(view, poll))
         return True
 
     def fetch(self, indices: Tensor, view: int) -> Tensor:
@@ -54,11 +54,11 @@ class StoredPass:
         """float32 views (N, 3, V, V) in [0, 1] and the teacher's features, on the device."""
         return self.layout.decode(records, device)
 
-    def _records(self, view: int, pulse: Callable[[], None]) -> Iterator[Tensor]:
+    def _records(self, view: int, poll: Callable[[], None]) -> Iterator[Tensor]:
         count, device = len(self.split.labels), self.arithmetic.device
         at_once = images_at_once(self.layout.image_size, device)
         for start in range(0, count, at_once):
-            pulse()
+            poll()
             begin_step()
             images = self.split.images[start : start + at_once].to(device)
             views = self.augmenter.train_views(images, generator(0, "stored view", view, start, device=device))

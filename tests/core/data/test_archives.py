@@ -59,21 +59,21 @@ def refuse(path: Path, match: str, policy: Policy | None = None) -> None:
 
 @pytest.mark.parametrize(("name", "why"), BAD_NAMES.items(), ids=lambda value: value[:24])
 @pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_names_that_lead_out(tmp_path: Path, name: str, why: str, kind: str):
+def test_names_that_lead_out(tmp_path: Path, name: str, why: str, kind: str) -> None:
     if kind == "zip":
         refuse(write_zip(tmp_path / "x.zip", (name, b"data")), why)
     else:
         refuse(write_tar(tmp_path / "x.tar", tarfile.TarInfo(name)), why)
 
 
-def test_a_name_with_nul(tmp_path: Path):
+def test_a_name_with_nul(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "x.zip", ("safe.pngX.exe", b"data"))
     path.write_bytes(path.read_bytes().replace(b"safe.pngX", b"safe.png\0"))
     refuse(path, "NUL")
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
-def test_tar_links_and_devices(tmp_path: Path, kind: bytes):
+def test_tar_links_and_devices(tmp_path: Path, kind: bytes) -> None:
     link = tarfile.TarInfo("a/link.png")
     link.type, link.linkname = kind, "/etc/passwd"
     refuse(write_tar(tmp_path / "x.tar", link), "'a/link.png' is a link, device")
@@ -82,7 +82,7 @@ def test_tar_links_and_devices(tmp_path: Path, kind: bytes):
 @pytest.mark.parametrize(
     ("mode", "why"), [(stat.S_IFLNK, "is a link"), (stat.S_IFCHR, "device"), (stat.S_IFIFO, "pipe")]
 )
-def test_zip_links_and_devices(tmp_path: Path, mode: int, why: str):
+def test_zip_links_and_devices(tmp_path: Path, mode: int, why: str) -> None:
     info = zipfile.ZipInfo("a/link.png")
     info.external_attr = (mode | 0o644) << 16
     refuse(write_zip(tmp_path / "x.zip", (info, b"/etc/passwd")), why)
@@ -113,7 +113,7 @@ def test_methods_that_inflate_without_bound_are_refused(tmp_path: Path, method: 
     refuse(tmp_path / "x.zip", rf"compression method {method}")
 
 
-def test_an_encrypted_member(tmp_path: Path):
+def test_an_encrypted_member(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "x.zip", ("a.png", b"data"))
     data = bytearray(path.read_bytes())
     data[data.find(b"PK\1\2") + 8] |= 1
@@ -121,26 +121,26 @@ def test_an_encrypted_member(tmp_path: Path):
     refuse(path, r"'a\.png' is encrypted")
 
 
-def test_a_zip_with_the_separators_of_windows(tmp_path: Path):
+def test_a_zip_with_the_separators_of_windows(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "x.zip", ("cat#1.png", b"1"))
     path.write_bytes(path.read_bytes().replace(b"cat#1.png", b"cat\\1.png"))
     tree = open_tree(path, policy=Policy(), cache=tmp_path)
     assert {name: tree.read(name) for name in tree.paths} == {"cat/1.png": b"1"}
 
 
-def test_a_zip_bomb(tmp_path: Path):
+def test_a_zip_bomb(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "x.zip", ("zeros.png", bytes(80 << 20)))
     assert path.stat().st_size < 200_000
     refuse(path, "decompression bomb")
 
 
-def test_a_gzip_bomb_leaves_nothing_in_the_cache(tmp_path: Path):
+def test_a_gzip_bomb_leaves_nothing_in_the_cache(tmp_path: Path) -> None:
     path = tmp_path / "x.tar.gz"
     path.write_bytes(gzip.compress(bytes(80 << 20)))
     refuse(path, "decompression bomb")
 
 
-def test_limits_of_bytes_and_entries(tmp_path: Path):
+def test_limits_of_bytes_and_entries(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "x.zip", *((f"{i}.png", os.urandom(100)) for i in range(5)))
     refuse(path, "500 bytes; allowed are 499", Policy(max_extracted_bytes=499))
     refuse(path, "5 entries; allowed are 4", Policy(max_archive_entries=4))
@@ -148,7 +148,7 @@ def test_limits_of_bytes_and_entries(tmp_path: Path):
     refuse(tar, "more than 4 entries", Policy(max_archive_entries=4))
 
 
-def test_a_zip_of_very_many_entries_is_refused_at_once(tmp_path: Path):
+def test_a_zip_of_very_many_entries_is_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
     write_zip(path, ("a.png", b"1"))
     data = bytearray(path.read_bytes())
@@ -161,7 +161,7 @@ def test_a_zip_of_very_many_entries_is_refused_at_once(tmp_path: Path):
 
 
 @pytest.mark.parametrize("lie", [1, 10_000_000])
-def test_a_zip_that_lies_about_a_size(tmp_path: Path, lie: int):
+def test_a_zip_that_lies_about_a_size(tmp_path: Path, lie: int) -> None:
     path = write_zip(tmp_path / "x.zip", ("a.png", os.urandom(5000)))
     data = bytearray(path.read_bytes())
     struct.pack_into("<L", data, data.find(b"PK\1\2") + 24, lie)
@@ -170,7 +170,7 @@ def test_a_zip_that_lies_about_a_size(tmp_path: Path, lie: int):
     refuse(path, r"'a\.png'")
 
 
-def test_a_member_with_another_checksum(tmp_path: Path):
+def test_a_member_with_another_checksum(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("a/1.png", b"honest")
     path = tmp_path / "x.zip"
@@ -180,7 +180,7 @@ def test_a_member_with_another_checksum(tmp_path: Path):
 
 @pytest.mark.parametrize("keep", [0.2, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz"])
-def test_truncated_archives(tmp_path: Path, name: str, keep: float, make_zip: Callable, make_tar: Callable):
+def test_truncated_archives(tmp_path: Path, name: str, keep: float, make_zip: Callable, make_tar: Callable) -> None:
     make = make_zip if name.endswith("zip") else make_tar
     path = make(tmp_path / name, {f"a/{i}.png": os.urandom(3000) for i in range(9)})
     data = path.read_bytes()
@@ -190,19 +190,19 @@ def test_truncated_archives(tmp_path: Path, name: str, keep: float, make_zip: Ca
     refuse(path, "truncated")
 
 
-def test_a_tar_cut_between_two_members(tmp_path: Path, make_tar: Callable):
+def test_a_tar_cut_between_two_members(tmp_path: Path, make_tar: Callable) -> None:
     path = make_tar(tmp_path / "x.tar", {f"a/{i}.png": bytes([i + 1]) * 512 for i in range(4)})
     path.write_bytes(path.read_bytes()[:2048])
     refuse(path, r"truncated after 'a/1\.png'")
 
 
-def test_an_archive_in_an_archive_is_not_opened(tmp_path: Path, make_zip: Callable):
+def test_an_archive_in_an_archive_is_not_opened(tmp_path: Path, make_zip: Callable) -> None:
     inner = make_zip(tmp_path / "in.zip", {"a/1.png": b"1"}).read_bytes()
     path = make_zip(tmp_path / "out.zip", {"in.zip": inner})
     assert ZipTree(path, policy=Policy()).paths == ("in.zip",)
 
 
-def test_a_tar_reads_as_it_was_written(tmp_path: Path, make_tar: Callable):
+def test_a_tar_reads_as_it_was_written(tmp_path: Path, make_tar: Callable) -> None:
     members = {f"a/{i}.bin": os.urandom(700 * i) for i in range(1, 6)}
     tree = TarTree(make_tar(tmp_path / "x.tar", members), policy=Policy())
     assert {path: tree.read(path) for path in tree.paths} == members
@@ -210,7 +210,7 @@ def test_a_tar_reads_as_it_was_written(tmp_path: Path, make_tar: Callable):
         tree.read("a/1.bin", 699)
 
 
-def test_a_gzipped_tar_is_inflated_once(tmp_path: Path, make_tar: Callable):
+def test_a_gzipped_tar_is_inflated_once(tmp_path: Path, make_tar: Callable) -> None:
     path = make_tar(tmp_path / "x.tar.gz", {"a/1.png": b"1"})
     first = inflate(path, tmp_path / "cache", policy=Policy())
     stamp = first.stat().st_mtime_ns
@@ -218,6 +218,6 @@ def test_a_gzipped_tar_is_inflated_once(tmp_path: Path, make_tar: Callable):
     assert first.stat().st_mtime_ns == stamp
 
 
-def test_a_file_that_is_no_archive(tmp_path: Path):
+def test_a_file_that_is_no_archive(tmp_path: Path) -> None:
     (tmp_path / "x.rar").write_bytes(b"Rar!\x1a\x07")
     refuse(tmp_path / "x.rar", r"'x\.rar' is no folder, zip, tar")

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import boto3
@@ -17,6 +18,7 @@ from core.data.uri import fetch
 from core.errors import DatasetUnreachable
 from core.policy import Policy
 from core.system.workspace import Workspace
+from tests.core.data.conftest import Encode, Site
 
 
 def get(uri: str, tmp_path: Path, policy: Policy | None = None) -> Path:
@@ -37,7 +39,7 @@ def s3_endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def shelf(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch):
+def shelf(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A bucket `shelf`, with its client."""
     for name, value in {
         "AWS_ENDPOINT_URL": s3_endpoint,
@@ -51,7 +53,7 @@ def shelf(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch):
     return client
 
 
-def test_an_object_of_s3(shelf, tmp_path: Path):
+def test_an_object_of_s3(shelf: Any, tmp_path: Path) -> None:
     shelf.put_object(Bucket="shelf", Key="one/photos.zip", Body=bytes(3_000_000))
     path = get("s3://shelf/one/photos.zip", tmp_path)
     assert (path.name, path.stat().st_size) == ("photos.zip", 3_000_000)
@@ -61,7 +63,9 @@ def test_an_object_of_s3(shelf, tmp_path: Path):
     assert get("s3://shelf/one/photos.zip", tmp_path).read_bytes() == b"new"
 
 
-def test_class_folders_below_a_prefix_of_s3(shelf, tmp_path: Path, encode, open_source: Callable[..., Source]):
+def test_class_folders_below_a_prefix_of_s3(
+    shelf: Any, tmp_path: Path, encode: Encode, open_source: Callable[..., Source]
+) -> None:
     members = {f"{label}/{i}.png": encode(i) for label in ("cat", "dog") for i in range(4)}
     for name, data in members.items():
         shelf.put_object(Bucket="shelf", Key=f"two/{name}", Body=data)
@@ -70,12 +74,12 @@ def test_class_folders_below_a_prefix_of_s3(shelf, tmp_path: Path, encode, open_
 
 
 @pytest.mark.parametrize("uri", ["s3://shelf/absent.zip", "s3://no-such-bucket/x.zip"])
-def test_what_s3_lacks(shelf, tmp_path: Path, uri: str):
+def test_what_s3_lacks(shelf: Any, tmp_path: Path, uri: str) -> None:
     with pytest.raises(DatasetUnreachable, match=rf"^{uri}: no such object \(404\)"):
         get(uri, tmp_path)
 
 
-def test_hostile_keys_and_sizes_of_s3(shelf, tmp_path: Path):
+def test_hostile_keys_and_sizes_of_s3(shelf: Any, tmp_path: Path) -> None:
     shelf.put_object(Bucket="shelf", Key="three/../../up.png", Body=b"x")
     with pytest.raises(DatasetUnreachable, match="climbs out"):
         get("s3://shelf/three", tmp_path)
@@ -103,7 +107,7 @@ class Anything(dict):
     def __init__(self, respond: Callable[[BaseHTTPRequestHandler], None]) -> None:
         self.respond = respond
 
-    def get(self, path: str, default=None):
+    def get(self, path: str, default: Any = None) -> Any:
         return self.respond
 
 
@@ -133,13 +137,13 @@ def google_cloud_storage(handler: BaseHTTPRequestHandler) -> None:
 
 
 @pytest.fixture
-def gs(site, monkeypatch: pytest.MonkeyPatch) -> None:
+def gs(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", site.url)
     monkeypatch.setitem(fsspec.config.conf, "gs", {"token": "anon"})
     site.answers = Anything(google_cloud_storage)
 
 
-def test_gs(gs, tmp_path: Path):
+def test_gs(gs: None, tmp_path: Path) -> None:
     assert get("gs://shelf/other.zip", tmp_path).read_bytes() == b"zip"
     assert tree(get("gs://shelf/set", tmp_path)) == {"cat/1.png": b"one", "dog/2.png": b"two"}
     with pytest.raises(DatasetUnreachable, match=r"^gs://shelf/absent\.zip: no such object"):
@@ -180,24 +184,24 @@ def hugging_face(handler: BaseHTTPRequestHandler) -> None:
 
 
 @pytest.fixture
-def hf(site, monkeypatch: pytest.MonkeyPatch) -> None:
+def hf(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(fsspec.config.conf, "hf", {"endpoint": site.url, "token": False})
     site.answers = Anything(hugging_face)
 
 
-def test_hf(hf, tmp_path: Path):
+def test_hf(hf: None, tmp_path: Path) -> None:
     assert tree(get("hf://datasets/me/ants", tmp_path)) == HUB
     single = get("hf://datasets/me/ants/data/train-00000-of-00001.parquet", tmp_path)
     assert single.read_bytes() == b"train rows"
 
 
-def test_what_hf_lacks(hf, tmp_path: Path):
+def test_what_hf_lacks(hf: None, tmp_path: Path) -> None:
     with pytest.raises(DatasetUnreachable, match=r"^hf://datasets/me/bees: "):
         get("hf://datasets/me/bees", tmp_path)
 
 
 @pytest.mark.parametrize(("scheme", "options"), [("gs", {"token": "anon"}), ("hf", {"token": False})])
-def test_a_refused_connection(scheme: str, options: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_refused_connection(scheme: str, options: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = "http://127.0.0.1:9"
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", nobody)
     more = {"endpoint": nobody} if scheme == "hf" else {"timeout": 1}

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,12 +13,13 @@ from core.data.dataset import Dataset, Source
 from core.data.image_file import ImageFile
 from core.errors import ClassTooSmall, DatasetInvalid, LabelSpaceMismatch
 from core.policy import Policy
+from tests.core.data.conftest import Encode
 
 Open = Callable[..., Source]
 
 
 @pytest.fixture
-def animals(tmp_path: Path, class_folders) -> Path:
+def animals(tmp_path: Path, class_folders: Callable[..., Path]) -> Path:
     """Ten images each of ant, bee, cat."""
     return class_folders(tmp_path / "set", {"ant": 10, "bee": 10, "cat": 10})
 
@@ -30,7 +32,7 @@ def labels_by_folder(dataset: Dataset) -> dict[str, set[str]]:
     return found
 
 
-def test_the_facts(animals: Path, open_source: Open):
+def test_the_facts(animals: Path, open_source: Open) -> None:
     source = open_source(animals)
     assert (source.num_train, source.num_validation, source.num_test) == (24, 3, 3)
     facts = source.decode(8).facts
@@ -42,25 +44,27 @@ def test_the_facts(animals: Path, open_source: Open):
     assert len(facts.fingerprint) == 64
 
 
-def test_types_and_shapes(animals: Path, open_source: Open):
+def test_types_and_shapes(animals: Path, open_source: Open) -> None:
     train = open_source(animals).decode(16).train
     assert (train.images.dtype, train.images.shape) == (torch.uint8, (24, 3, 16, 16))
     assert (train.labels.dtype, len(train.names)) == (torch.int64, 24)
 
 
-def test_chosen_classes_keep_their_order(animals: Path, open_source: Open):
+def test_chosen_classes_keep_their_order(animals: Path, open_source: Open) -> None:
     dataset = open_source(animals, classes=("cat", "ant")).decode(8)
     assert dataset.classes == ("cat", "ant")
     assert labels_by_folder(dataset) == {"cat": {"cat"}, "ant": {"ant"}}
 
 
-def test_renaming_and_merging(animals: Path, open_source: Open):
+def test_renaming_and_merging(animals: Path, open_source: Open) -> None:
     dataset = open_source(animals, class_map={"ant": "insect", "bee": "insect"}).decode(8)
     assert dataset.classes == ("cat", "insect")
     assert labels_by_folder(dataset) == {"ant": {"insect"}, "bee": {"insect"}, "cat": {"cat"}}
 
 
-def test_integer_classes_are_ordered_by_value(tmp_path: Path, open_source: Open, class_folders):
+def test_integer_classes_are_ordered_by_value(
+    tmp_path: Path, open_source: Open, class_folders: Callable[..., Path]
+) -> None:
     source = open_source(class_folders(tmp_path / "set", {str(n): 3 for n in (10, 9, 1, 2)}))
     assert source.classes == ("1", "2", "9", "10")
 
@@ -74,23 +78,23 @@ def test_integer_classes_are_ordered_by_value(tmp_path: Path, open_source: Open,
         ({"class_map": {"ant": "bug"}, "classes": ("ant", "bee")}, "unknown class 'ant'", "/dataset/classes"),
     ],
 )
-def test_classes_that_the_dataset_lacks(animals: Path, open_source: Open, fields: dict, why: str, pointer: str):
+def test_classes_that_the_dataset_lacks(animals: Path, open_source: Open, fields: dict, why: str, pointer: str) -> None:
     with pytest.raises(LabelSpaceMismatch, match=why) as caught:
         open_source(animals, **fields)
     assert caught.value.pointer == pointer
 
 
-def test_one_class_is_too_few(animals: Path, open_source: Open):
+def test_one_class_is_too_few(animals: Path, open_source: Open) -> None:
     with pytest.raises(DatasetInvalid, match="only the class 'x'"):
         open_source(animals, class_map={"ant": "x", "bee": "x", "cat": "x"})
 
 
-def test_a_class_with_one_image(tmp_path: Path, open_source: Open, class_folders):
+def test_a_class_with_one_image(tmp_path: Path, open_source: Open, class_folders: Callable[..., Path]) -> None:
     with pytest.raises(ClassTooSmall, match="class 'dog' has 1 image "):
         open_source(class_folders(tmp_path / "set", {"cat": 9, "dog": 1}))
 
 
-def test_unreadable_images_are_named_or_left_out(animals: Path, open_source: Open):
+def test_unreadable_images_are_named_or_left_out(animals: Path, open_source: Open) -> None:
     (animals / "bee" / "3.png").write_bytes(b"no image")
     (animals / "bee" / "4.png").write_bytes(b"")
     with pytest.raises(DatasetInvalid, match=r"2 of 30 images cannot be read: .*bee/3\.png: is none of") as caught:
@@ -102,20 +106,25 @@ def test_unreadable_images_are_named_or_left_out(animals: Path, open_source: Ope
     assert not {"bee/3.png", "bee/4.png"} & set(names)
 
 
-def test_rows_stay_with_their_names_where_some_are_left_out(animals: Path, open_source: Open, by_name, pixels):
+def test_rows_stay_with_their_names_where_some_are_left_out(
+    animals: Path,
+    open_source: Open,
+    by_name: Callable[[Dataset], dict[str, tuple[str, np.ndarray, str]]],
+    pixels: Callable[[bytes], np.ndarray],
+) -> None:
     (animals / "bee" / "3.png").write_bytes(b"no image")
     for name, (_, image, _) in by_name(open_source(animals, max_unreadable_fraction=0.5).decode(8)).items():
         assert (image == pixels((animals / name).read_bytes())).all()
 
 
-def test_a_folder_of_unreadable_images(animals: Path, open_source: Open):
+def test_a_folder_of_unreadable_images(animals: Path, open_source: Open) -> None:
     for path in animals.rglob("*.png"):
         path.write_bytes(b"junk")
     with pytest.raises(DatasetInvalid, match=r"no image can be read; the first: ant/\d\.png: is none of"):
         open_source(animals, max_unreadable_fraction=0.9)
 
 
-def test_canvas_has_a_margin_only_for_larger_files(tmp_path: Path, open_source: Open, encode):
+def test_canvas_has_a_margin_only_for_larger_files(tmp_path: Path, open_source: Open, encode: Encode) -> None:
     for name in ("a", "b"):
         (tmp_path / "set" / name).mkdir(parents=True)
         for i in range(5):
@@ -126,7 +135,7 @@ def test_canvas_has_a_margin_only_for_larger_files(tmp_path: Path, open_source: 
     assert source.decode(28).train.images.shape[-2:] == (32, 32)
 
 
-def test_leaks_between_splits_are_told(tmp_path: Path, open_source: Open, class_folders):
+def test_leaks_between_splits_are_told(tmp_path: Path, open_source: Open, class_folders: Callable[..., Path]) -> None:
     class_folders(tmp_path / "set" / "train", {"a": 5, "b": 5})
     class_folders(tmp_path / "set" / "test", {"a": 3, "b": 3})
     warnings = open_source(tmp_path / "set").decode(8).warnings
@@ -134,7 +143,9 @@ def test_leaks_between_splits_are_told(tmp_path: Path, open_source: Open, class_
     assert sum(warning.count or 0 for warning in overlaps) == 6
 
 
-def test_a_test_split_that_lacks_a_class_is_told(tmp_path: Path, open_source: Open, class_folders):
+def test_a_test_split_that_lacks_a_class_is_told(
+    tmp_path: Path, open_source: Open, class_folders: Callable[..., Path]
+) -> None:
     class_folders(tmp_path / "set" / "train", {"a": 5, "b": 5})
     class_folders(tmp_path / "set" / "test", {"a": 3})
     warnings = {warning.code: warning for warning in open_source(tmp_path / "set").warnings}
@@ -142,7 +153,9 @@ def test_a_test_split_that_lacks_a_class_is_told(tmp_path: Path, open_source: Op
     assert missing.count == 1 and "test split has no image of 'b'" in missing.message
 
 
-def test_links_may_not_lead_out(tmp_path: Path, open_source: Open, class_folders, animals: Path):
+def test_links_may_not_lead_out(
+    tmp_path: Path, open_source: Open, class_folders: Callable[..., Path], animals: Path
+) -> None:
     secret = class_folders(tmp_path / "secret", {"x": 3})
     (animals / "dog").symlink_to(secret / "x")
     policy = Policy(file_roots=(animals,))
@@ -151,7 +164,7 @@ def test_links_may_not_lead_out(tmp_path: Path, open_source: Open, class_folders
     assert "dog" in open_source(animals).classes
 
 
-def test_a_name_that_is_no_text(animals: Path, open_source: Open, encode):
+def test_a_name_that_is_no_text(animals: Path, open_source: Open, encode: Encode) -> None:
     try:
         with open(bytes(animals / "ant") + b"/\xff.png", "wb") as file:
             file.write(encode(5))
@@ -161,13 +174,13 @@ def test_a_name_that_is_no_text(animals: Path, open_source: Open, encode):
         open_source(animals)
 
 
-def test_an_image_file_larger_than_an_image_can_be(animals: Path, open_source: Open):
+def test_an_image_file_larger_than_an_image_can_be(animals: Path, open_source: Open) -> None:
     (animals / "ant" / "1.png").write_bytes(bytes(17 << 20))
     with pytest.raises(DatasetInvalid, match=r"ant/1\.png.* is larger than"):
         open_source(animals, policy=Policy(max_image_pixels=64)).decode(8)
 
 
-def test_a_folder_that_contains_itself(animals: Path, open_source: Open):
+def test_a_folder_that_contains_itself(animals: Path, open_source: Open) -> None:
     (animals / "ant" / "loop").symlink_to(animals)
     with pytest.raises(DatasetInvalid, match="lies deeper than 32 folders"):
         open_source(animals)
@@ -175,7 +188,7 @@ def test_a_folder_that_contains_itself(animals: Path, open_source: Open):
 
 def test_a_second_job_decodes_nothing(
     animals: Path, open_source: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     first = open_source(animals).decode(8)
     monkeypatch.setattr("core.data.resident.pixels_of", None)
     second = open_source(animals).decode(8)
@@ -184,7 +197,7 @@ def test_a_second_job_decodes_nothing(
 
 
 @pytest.mark.parametrize("damage", ["pixels", "rows.json", "missing"])
-def test_a_damaged_cache_is_made_anew(animals: Path, open_source: Open, tmp_path: Path, damage: str):
+def test_a_damaged_cache_is_made_anew(animals: Path, open_source: Open, tmp_path: Path, damage: str) -> None:
     first = open_source(animals).decode(8)
     [folder] = (tmp_path / "cache" / "decoded").iterdir()
     if damage == "missing":
@@ -198,7 +211,7 @@ def test_a_damaged_cache_is_made_anew(animals: Path, open_source: Open, tmp_path
     assert first.facts == second.facts
 
 
-def test_a_changed_file_is_decoded_anew(animals: Path, open_source: Open, encode):
+def test_a_changed_file_is_decoded_anew(animals: Path, open_source: Open, encode: Encode) -> None:
     before = open_source(animals).decode(8).facts.fingerprint
     shutil.copy2(animals / "ant" / "1.png", animals / "kept")
     (animals / "ant" / "1.png").write_bytes(encode(77))
@@ -206,7 +219,7 @@ def test_a_changed_file_is_decoded_anew(animals: Path, open_source: Open, encode
     assert open_source(animals).decode(8).facts.fingerprint != before
 
 
-def test_large_datasets_stay_in_their_file(animals: Path, open_source: Open):
+def test_large_datasets_stay_in_their_file(animals: Path, open_source: Open) -> None:
     resident = open_source(animals).decode(8)
     left = open_source(animals, policy=Policy(max_resident_bytes=1000)).decode(8)
     for name in ("train", "validation", "test"):
@@ -215,7 +228,7 @@ def test_large_datasets_stay_in_their_file(animals: Path, open_source: Open):
         assert torch.equal(images[:], getattr(resident, name).images)
 
 
-def test_the_seed_decides_the_splits_and_nothing_else(animals: Path, open_source: Open):
+def test_the_seed_decides_the_splits_and_nothing_else(animals: Path, open_source: Open) -> None:
     one, same, other = (open_source(animals, seed=seed).decode(8) for seed in (0, 0, 1))
     assert one.train.names == same.train.names
     assert one.train.names != other.train.names

@@ -28,17 +28,17 @@ SLICES = [slice(None), slice(2, 5), slice(-3, None), slice(None, 100), slice(5, 
 
 
 @pytest.mark.parametrize("which", SLICES, ids=str)
-def test_slices(path: Path, images: torch.Tensor, which: slice):
+def test_slices(path: Path, images: torch.Tensor, which: slice) -> None:
     assert torch.equal(ImageFile(path, 9, 4)[which], images[which])
 
 
 @pytest.mark.parametrize("indices", [[], [8], [3, 0, 3, 7]], ids=str)
-def test_indices(path: Path, images: torch.Tensor, indices: list[int]):
+def test_indices(path: Path, images: torch.Tensor, indices: list[int]) -> None:
     which = torch.tensor(indices, dtype=torch.int64)
     assert torch.equal(ImageFile(path, 9, 4)[which], images[which])
 
 
-def test_a_part_counts_from_its_own_beginning(path: Path, images: torch.Tensor):
+def test_a_part_counts_from_its_own_beginning(path: Path, images: torch.Tensor) -> None:
     file, some = ImageFile(path, 9, 4), torch.tensor([1, 0])
     part = file.part(2, 8).part(1, 4)
     assert torch.equal(part[some], images[3:6][some])
@@ -49,19 +49,19 @@ def test_a_part_counts_from_its_own_beginning(path: Path, images: torch.Tensor):
             part[torch.tensor([0, beyond])]
 
 
-def test_what_was_read_is_the_readers_own(path: Path, images: torch.Tensor):
+def test_what_was_read_is_the_readers_own(path: Path, images: torch.Tensor) -> None:
     file = ImageFile(path, 9, 4)
     file[:].zero_()
     assert torch.equal(file[:], images)
 
 
-def test_the_file_may_be_evicted_meanwhile(path: Path, images: torch.Tensor):
+def test_the_file_may_be_evicted_meanwhile(path: Path, images: torch.Tensor) -> None:
     part = ImageFile(path, 9, 4).part(0, 9)
     path.unlink()
     assert torch.equal(part[:], images)
 
 
-def test_a_file_that_ends_early_is_an_error(path: Path):
+def test_a_file_that_ends_early_is_an_error(path: Path) -> None:
     os.truncate(path, 3 * 48 + 10)
     file = ImageFile(path, 9, 4)
     assert len(file[:3]) == 3
@@ -70,13 +70,15 @@ def test_a_file_that_ends_early_is_an_error(path: Path):
             file[which]
 
 
-def test_reads_that_bring_less_than_asked_for_go_on(path: Path, images: torch.Tensor, monkeypatch: pytest.MonkeyPatch):
+def test_reads_that_bring_less_than_asked_for_go_on(
+    path: Path, images: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = os.preadv
     monkeypatch.setattr(os, "preadv", lambda file, into, place: whole(file, [into[0][:7]], place))
     assert torch.equal(ImageFile(path, 9, 4)[1:8], images[1:8])
 
 
-def test_a_failing_disk_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_failing_disk_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> int:
         raise OSError(errno.EIO, "Input/output error")
 

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +14,13 @@ from core.data.images import Unreadable, pixels_of, size_of
 LIMIT = 1_000_000
 
 
-def encoded(image: Image.Image, form: str = "PNG", **options) -> bytes:
+def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
     return buffer.getvalue()
 
 
-def filled(mode: str, color, size: int = 4) -> Image.Image:
+def filled(mode: str, color: Any, size: int = 4) -> Image.Image:
     return Image.new(mode, (size, size), color)
 
 
@@ -44,7 +45,7 @@ def filled(mode: str, color, size: int = 4) -> Image.Image:
         (encoded(filled("CMYK", (0, 0, 0, 255)), "JPEG"), (0, 0, 0)),
     ],
 )
-def test_every_mode_becomes_rgb(data: bytes, expected: tuple[int, int, int]):
+def test_every_mode_becomes_rgb(data: bytes, expected: tuple[int, int, int]) -> None:
     pixels = pixels_of(data, 4, LIMIT)
     assert pixels.dtype == np.uint8
     assert pixels.shape == (3, 4, 4)
@@ -52,7 +53,7 @@ def test_every_mode_becomes_rgb(data: bytes, expected: tuple[int, int, int]):
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
-def test_exif_orientation(turn: int):
+def test_exif_orientation(turn: int) -> None:
     """A picture stored turned, as each orientation tag says, looks like the upright one."""
     upright = np.arange(16, dtype=np.uint8).reshape(4, 4) * 16
     stored = {
@@ -71,7 +72,7 @@ def test_exif_orientation(turn: int):
     assert np.array_equal(pixels_of(data, 4, LIMIT)[0], upright)
 
 
-def test_size_is_as_displayed():
+def test_size_is_as_displayed() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     assert size_of(encoded(Image.new("RGB", (30, 20))), LIMIT) == (20, 30)
@@ -79,14 +80,14 @@ def test_size_is_as_displayed():
     assert size_of(np.zeros((5, 7, 3), np.uint8), LIMIT) == (5, 7)
 
 
-def test_the_central_square_is_kept():
+def test_the_central_square_is_kept() -> None:
     wide = np.zeros((8, 16, 3), np.uint8)
     wide[:, 4:12] = np.random.default_rng(0).integers(0, 256, (8, 8, 3))
     assert np.array_equal(pixels_of(encoded(Image.fromarray(wide)), 8, LIMIT), wide[:, 4:12].transpose(2, 0, 1))
     assert np.array_equal(pixels_of(wide, 8, LIMIT), wide[:, 4:12].transpose(2, 0, 1))
 
 
-def test_shrinking_averages():
+def test_shrinking_averages() -> None:
     """A fine checkerboard becomes grey (antialiasing), also by way of JPEG's own reduction."""
     board = (np.indices((256, 256)).sum(0) % 2 * 255).astype(np.uint8)
     for form in ("PNG", "JPEG"):
@@ -107,7 +108,7 @@ def shrunk(image: Image.Image, size: int) -> np.ndarray:
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR)).astype(int)
 
 
-def test_a_large_jpeg_is_never_decoded_whole():
+def test_a_large_jpeg_is_never_decoded_whole() -> None:
     """At an eighth, libjpeg makes one pixel of each 8 x 8 block: its mean. The filter alone would give other pixels."""
     data, whole = stripes(256, 4)
     blocks = np.asarray(whole).reshape(32, 8, 32, 8).mean((1, 3)).round().astype(np.uint8)
@@ -116,13 +117,13 @@ def test_a_large_jpeg_is_never_decoded_whole():
     assert np.abs(pixels - shrunk(whole, 16)).max() > 3
 
 
-def test_a_jpeg_is_never_decoded_below_twice_the_canvas():
+def test_a_jpeg_is_never_decoded_below_twice_the_canvas() -> None:
     """Half of 48 pixels would be less than twice 16: all of them are decoded, and the filter alone decides the look."""
     data, whole = stripes(48, 1)
     assert np.array_equal(pixels_of(data, 16, LIMIT)[0], shrunk(whole, 16))
 
 
-def test_the_first_frame_of_an_animation():
+def test_the_first_frame_of_an_animation() -> None:
     frames = [filled("RGB", color) for color in ((255, 0, 0), (0, 255, 0))]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert tuple(pixels_of(data, 4, LIMIT)[:, 0, 0]) == (255, 0, 0)
@@ -154,6 +155,6 @@ def png_header(width: int, height: int) -> bytes:
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_what_is_refused(data: bytes, why: str):
+def test_what_is_refused(data: bytes, why: str) -> None:
     with pytest.raises(Unreadable, match=why):
         pixels_of(data, 8, LIMIT)

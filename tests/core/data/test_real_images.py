@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.dataset import Source
+from core.data.dataset import Dataset, Source
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 # sha256 of the N x 3072 uint8 matrix in the official order, from DATA / SOURCES.md.
@@ -19,7 +19,9 @@ pytestmark = [
 ]
 
 
-def test_cifar100_arrives_bit_by_bit(open_source: Callable[..., Source], by_name):
+def test_cifar100_arrives_bit_by_bit(
+    open_source: Callable[..., Source], by_name: Callable[[Dataset], dict[str, tuple[str, np.ndarray, str]]]
+) -> None:
     source = open_source(DATA / "cifar100_test_webp.zip")
     assert (source.native_size, len(source.classes)) == ((32, 32), 100)
     dataset = source.decode(32)
@@ -31,7 +33,7 @@ def test_cifar100_arrives_bit_by_bit(open_source: Callable[..., Source], by_name
     assert all(label == name.split("/")[1] for name, (label, _, _) in found.items())
 
 
-def test_photographs_of_many_sizes(open_source: Callable[..., Source]):
+def test_photographs_of_many_sizes(open_source: Callable[..., Source]) -> None:
     source = open_source(DATA / "hymenoptera_224px_jpeg.zip")
     assert (source.classes, source.num_test) == (("ants", "bees"), 153)
     assert source.native_size[0] == 224

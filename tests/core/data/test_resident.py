@@ -13,7 +13,7 @@ THREADS = 4
 
 
 @pytest.mark.parametrize("count", [THREADS, 40, 1000])
-def test_every_thread_decodes(tmp_path: Path, encode: Callable[..., bytes], count: int):
+def test_every_thread_decodes(tmp_path: Path, encode: Callable[..., bytes], count: int) -> None:
     """The first images are handed out only when as many threads as were asked for have come for one."""
     data = encode()
     all_here = threading.Barrier(THREADS, timeout=20)

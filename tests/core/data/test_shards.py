@@ -122,6 +122,25 @@ def test_class_names_hold_for_files_without_them(tmp_path: Path, open_source: Op
         open_source(tmp_path / "set")
 
 
+@pytest.mark.parametrize("kind", ["parquet", "shards", "jsonl"])
+def test_texts_of_numbers_follow_the_rule_of_numbers(
+    tmp_path: Path, open_source: Open, encode: Encode, make_tar: Make, kind: str
+) -> None:
+    labels = [f"{n % 2 + 9}.0" for n in range(8)]
+    if kind == "parquet":
+        path = tmp_path / "a.parquet"
+        parquet(path, [encode(n) for n in range(8)], list(labels))
+    elif kind == "shards":
+        members = {f"{n}.png": encode(n) for n in range(8)} | {f"{n}.cls": labels[n].encode() for n in range(8)}
+        path = make_tar(tmp_path / "a.tar", members)
+    else:
+        path = tmp_path / "a.jsonl"
+        path.write_text("\n".join(json.dumps({"image": f"{n}.png", "label": labels[n]}) for n in range(8)))
+        for n in range(8):
+            (tmp_path / f"{n}.png").write_bytes(encode(n))
+    assert open_source(path).classes == ("9", "10")
+
+
 def test_floats_of_pandas_are_whole_numbers(tmp_path: Path, open_source: Open, encode: Encode) -> None:
     parquet(tmp_path / "a.parquet", [encode(n) for n in range(8)], [float(n % 2) for n in range(8)])
     assert open_source(tmp_path / "a.parquet").classes == ("0", "1")

@@ -3,16 +3,21 @@
 import base64
 import hashlib
 import socket
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from core.data import addresses, web
+from core.data import web
+from core.data.dataset import Source
 from core.data.uri import fetch
 from core.errors import DatasetUnreachable
 from core.policy import Policy
+from core.spec.uris import addresses
 from core.system.workspace import Workspace
+from tests.core.data.conftest import Encode, Site
 
 PUBLIC_ONLY = Policy(private_addresses=False)
 
@@ -22,7 +27,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "PAUSE_SECONDS", 0.0)
 
 
-def get(uri: str, tmp_path: Path, policy: Policy | None = None, **more) -> Path:
+def get(uri: str, tmp_path: Path, policy: Policy | None = None, **more: Any) -> Path:
     return fetch(uri, Workspace(tmp_path, tmp_path, None, policy or Policy()), **more)
 
 
@@ -30,7 +35,7 @@ def files(tmp_path: Path) -> list[str]:
     return sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
 
 
-def test_a_file_arrives_whole_under_its_name(tmp_path: Path, site):
+def test_a_file_arrives_whole_under_its_name(tmp_path: Path, site: Site) -> None:
     body = bytes(range(256)) * 9000
     site.give("/set/photos.zip?token=abc", body)
     path = get(f"{site.url}/set/photos.zip?token=abc", tmp_path, sha256=hashlib.sha256(body).hexdigest())
@@ -38,7 +43,13 @@ def test_a_file_arrives_whole_under_its_name(tmp_path: Path, site):
     assert path.read_bytes() == body
 
 
-def test_a_dataset_over_http(tmp_path: Path, site, make_zip, encode, open_source):
+def test_a_dataset_over_http(
+    tmp_path: Path,
+    site: Site,
+    make_zip: Callable[[Path, dict[str, bytes]], Path],
+    encode: Encode,
+    open_source: Callable[..., Source],
+) -> None:
     members = {f"{label}/{i}.png": encode(i) for label in ("cat", "dog") for i in range(4)}
     site.give("/photos.zip", make_zip(tmp_path / "photos.zip", members).read_bytes())
     facts = open_source(f"http://me:secret@127.0.0.1:{site.port}/photos.zip").decode(8).facts
@@ -46,7 +57,7 @@ def test_a_dataset_over_http(tmp_path: Path, site, make_zip, encode, open_source
     assert facts.uri == f"{site.url}/photos.zip"
 
 
-def test_an_unchanged_file_is_not_sent_again(tmp_path: Path, site):
+def test_an_unchanged_file_is_not_sent_again(tmp_path: Path, site: Site) -> None:
     site.give("/x.zip", b"first", ETag='"1"')
     first = get(f"{site.url}/x.zip", tmp_path)
     assert get(f"{site.url}/x.zip", tmp_path) == first
@@ -55,27 +66,27 @@ def test_an_unchanged_file_is_not_sent_again(tmp_path: Path, site):
     assert get(f"{site.url}/x.zip", tmp_path).read_bytes() == b"second"
 
 
-def test_a_damaged_cache_is_noticed(tmp_path: Path, site):
+def test_a_damaged_cache_is_noticed(tmp_path: Path, site: Site) -> None:
     site.give("/x.zip", b"first", ETag='"1"')
     path = get(f"{site.url}/x.zip", tmp_path)
     path.write_bytes(b"fir")
     assert get(f"{site.url}/x.zip", tmp_path).read_bytes() == b"first"
 
 
-def test_404(tmp_path: Path, site):
+def test_404(tmp_path: Path, site: Site) -> None:
     with pytest.raises(DatasetUnreachable, match=r"^http://127.0.0.1:\d+/x.zip: the server answers 404"):
         get(f"http://me:secret@127.0.0.1:{site.port}/x.zip", tmp_path)
     assert files(tmp_path) == []
     assert len(site.requests) == 1
 
 
-def test_user_information_is_sent_as_basic_authorization(tmp_path: Path, site):
+def test_user_information_is_sent_as_basic_authorization(tmp_path: Path, site: Site) -> None:
     site.give("/x.zip", b"x")
     get(f"http://me:s%2Fe@127.0.0.1:{site.port}/x.zip", tmp_path)
     assert site.requests[0][1]["Authorization"] == "Basic " + base64.b64encode(b"me:s/e").decode()
 
 
-def test_a_truncated_transfer_is_tried_again_and_then_refused(tmp_path: Path, site):
+def test_a_truncated_transfer_is_tried_again_and_then_refused(tmp_path: Path, site: Site) -> None:
     site.give("/x.zip", b"half", promised=8)
     with pytest.raises(DatasetUnreachable, match="broke off after 4"):
         get(f"{site.url}/x.zip", tmp_path)
@@ -83,7 +94,7 @@ def test_a_truncated_transfer_is_tried_again_and_then_refused(tmp_path: Path, si
     assert len(site.requests) == web.ATTEMPTS
 
 
-def test_a_server_that_recovers(tmp_path: Path, site):
+def test_a_server_that_recovers(tmp_path: Path, site: Site) -> None:
     site.give("/ok", b"whole")
     working = site.answers["/ok"]
 
@@ -96,7 +107,7 @@ def test_a_server_that_recovers(tmp_path: Path, site):
 
 
 @pytest.mark.parametrize("promised", [None, 3])
-def test_a_file_beyond_the_limit(tmp_path: Path, site, promised: int | None):
+def test_a_file_beyond_the_limit(tmp_path: Path, site: Site, promised: int | None) -> None:
     def endless(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(200)
         if promised is not None:
@@ -110,7 +121,7 @@ def test_a_file_beyond_the_limit(tmp_path: Path, site, promised: int | None):
     assert files(tmp_path) == []
 
 
-def test_redirects_are_followed_but_not_for_ever(tmp_path: Path, site):
+def test_redirects_are_followed_but_not_for_ever(tmp_path: Path, site: Site) -> None:
     for hop in range(5):
         site.redirect(f"/{hop}", f"/{hop + 1}")
     site.give("/5", b"there")
@@ -119,13 +130,13 @@ def test_redirects_are_followed_but_not_for_ever(tmp_path: Path, site):
         get(f"{site.url}/1", tmp_path)
 
 
-def test_a_redirect_may_not_leave_http(tmp_path: Path, site):
+def test_a_redirect_may_not_leave_http(tmp_path: Path, site: Site) -> None:
     site.redirect("/x", "file:///etc/passwd")
     with pytest.raises(DatasetUnreachable, match="redirects to the scheme 'file'"):
         get(f"{site.url}/x", tmp_path)
 
 
-def test_a_refused_connection_and_an_unknown_host(tmp_path: Path):
+def test_a_refused_connection_and_an_unknown_host(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -135,7 +146,7 @@ def test_a_refused_connection_and_an_unknown_host(tmp_path: Path):
         get("http://no-such-host.invalid/x", tmp_path)
 
 
-def test_https_asks_for_a_certificate(tmp_path: Path, site):
+def test_https_asks_for_a_certificate(tmp_path: Path, site: Site) -> None:
     with pytest.raises(DatasetUnreachable, match="cannot connect"):
         get(f"https://127.0.0.1:{site.port}/x", tmp_path)
 
@@ -144,18 +155,18 @@ def test_https_asks_for_a_certificate(tmp_path: Path, site):
     "host",
     ["127.0.0.1", "localhost", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0", "[::1]", "[::ffff:127.0.0.1]"],
 )
-def test_private_addresses_in_any_writing_are_never_dialled(tmp_path: Path, site, host: str):
+def test_private_addresses_in_any_writing_are_never_dialled(tmp_path: Path, site: Site, host: str) -> None:
     site.give("/x", b"secret")
     with pytest.raises(DatasetUnreachable, match=r"private address|cannot be resolved"):
         get(f"http://user@{host}:{site.port}/x", tmp_path, PUBLIC_ONLY)
     assert site.requests == []
 
 
-def test_every_hop_and_every_address_is_checked(tmp_path: Path, site, monkeypatch: pytest.MonkeyPatch):
+def test_every_hop_and_every_address_is_checked(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A public name that redirects to, or also resolves to, loopback. Only the name service is replaced."""
     real, answers = socket.getaddrinfo, {"public.test": ["127.0.0.1"], "both.test": ["93.184.216.34", "127.0.0.1"]}
 
-    def lookup(host: str, port: int, *args, **more):
+    def lookup(host: str, port: int, *args: Any, **more: Any) -> list[Any]:
         return [real(one, port, *args, **more)[0] for one in answers.get(host, [host])]
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
@@ -170,11 +181,13 @@ def test_every_hop_and_every_address_is_checked(tmp_path: Path, site, monkeypatc
     assert site.requests[0][1]["Host"] == f"public.test:{site.port}"
 
 
-def test_a_name_that_changes_its_address_after_the_check(tmp_path: Path, site, monkeypatch: pytest.MonkeyPatch):
+def test_a_name_that_changes_its_address_after_the_check(
+    tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was checked is what is dialled: the second answer of the name service, 127.0.0.2, is never asked for."""
     real, answers = socket.getaddrinfo, ["127.0.0.1", "127.0.0.2", "127.0.0.2"]
 
-    def lookup(host: str, port: int, *args, **more):
+    def lookup(host: str, port: int, *args: Any, **more: Any) -> Any:
         return real(answers.pop(0) if host == "flips.test" else host, port, *args, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", lookup)
@@ -202,10 +215,10 @@ def test_a_name_that_changes_its_address_after_the_check(tmp_path: Path, site, m
         "::",
     ],
 )
-def test_addresses_that_are_not_public(address: str):
+def test_addresses_that_are_not_public(address: str) -> None:
     assert not addresses.is_public(address)
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "64:ff9b::5db8:d822"])
-def test_addresses_that_are_public(address: str):
+def test_addresses_that_are_public(address: str) -> None:
     assert addresses.is_public(address)

@@ -1,5 +1,6 @@
 import json
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from core.system.device import images_at_once
 CLASSES = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu")
 
 
-def random_case(num_images=300, seed=0, classes=CLASSES):
+def random_case(num_images: int = 300, seed: int = 0, classes: Any = CLASSES) -> tuple[Any, ...]:
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(0, len(classes), (num_images,), generator=generator)
     logits = torch.randn(num_images, len(classes), generator=generator) + 2 * nn.functional.one_hot(
@@ -23,16 +24,16 @@ def random_case(num_images=300, seed=0, classes=CLASSES):
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 1), (1, 1), (0, 40), (40, 40), (7, 9), (7263, 10_000), (1, 3)])
-def test_wilson_equals_scipys_interval(successes, trials):
+def test_wilson_equals_scipys_interval(successes: int, trials: int) -> None:
     expected = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     assert wilson(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
-def test_wilson_of_nothing_says_nothing():
+def test_wilson_of_nothing_says_nothing() -> None:
     assert wilson(0, 0) == (0.0, 1.0)
 
 
-def test_accuracies_equal_a_count_image_by_image():
+def test_accuracies_equal_a_count_image_by_image() -> None:
     logits, labels = random_case()
     ranks = [
         sum(other > row[label] for other in row) for row, label in zip(logits.tolist(), labels.tolist(), strict=True)
@@ -44,24 +45,24 @@ def test_accuracies_equal_a_count_image_by_image():
     assert measures["top5"] > measures["top1"] > 0.5
 
 
-def test_top5_is_null_where_it_would_always_be_right():
+def test_top5_is_null_where_it_would_always_be_right() -> None:
     logits, labels = random_case(classes=CLASSES[:5])
     assert measure(logits, labels, CLASSES[:5])["top5"] is None
 
 
-def test_loss_equals_the_formula_written_out():
+def test_loss_equals_the_formula_written_out() -> None:
     logits, labels = random_case(20)
     rows = zip(logits.double().tolist(), labels.tolist(), strict=True)
     expected = sum(math.log(sum(math.exp(value) for value in row)) - row[label] for row, label in rows) / 20
     assert measure(logits, labels, CLASSES)["loss"] == pytest.approx(expected, abs=1e-9)
 
 
-def test_confusion_rows_are_the_truth():
+def test_confusion_rows_are_the_truth() -> None:
     matrix = confusion(torch.tensor([1, 1, 0, 2]), torch.tensor([0, 0, 0, 2]), 3)
     assert matrix.tolist() == [[1, 2, 0], [0, 0, 0], [0, 0, 1]]
 
 
-def test_confusion_and_per_class_tell_the_same_story():
+def test_confusion_and_per_class_tell_the_same_story() -> None:
     logits, labels = random_case()
     measures = measure(logits, labels, CLASSES)
     for index, name in enumerate(CLASSES):
@@ -71,7 +72,7 @@ def test_confusion_and_per_class_tell_the_same_story():
         assert facts["interval"] == list(wilson(row[index], sum(row)))
 
 
-def test_a_class_without_images_is_unknown_not_zero():
+def test_a_class_without_images_is_unknown_not_zero() -> None:
     logits, labels = torch.eye(3), torch.tensor([0, 1, 1])
     measures = measure(logits, labels, ("a", "b", "empty"))
     assert measures["per_class"]["empty"] == {"accuracy": None, "interval": [0.0, 1.0], "num_images": 0}
@@ -79,7 +80,7 @@ def test_a_class_without_images_is_unknown_not_zero():
     json.dumps(measures, allow_nan=False)
 
 
-def test_calibration_error_equals_a_loop_over_bins():
+def test_calibration_error_equals_a_loop_over_bins() -> None:
     logits, labels = random_case(500)
     confidence, prediction = logits.double().softmax(1).max(1)
     expected = 0.0
@@ -94,13 +95,13 @@ def test_calibration_error_equals_a_loop_over_bins():
     assert len(measures["reliability"]) == 15
 
 
-def test_a_sure_and_right_network_is_calibrated_and_a_sure_and_wrong_one_is_not():
+def test_a_sure_and_right_network_is_calibrated_and_a_sure_and_wrong_one_is_not() -> None:
     sure = 50 * torch.eye(4)
     assert measure(sure, torch.arange(4), "abcd")["ece"] == pytest.approx(0)
     assert measure(sure, torch.arange(4).roll(1), "abcd")["ece"] == pytest.approx(1)
 
 
-def test_agreement_counts_equal_choices_right_or_wrong():
+def test_agreement_counts_equal_choices_right_or_wrong() -> None:
     student = torch.tensor([[2.0, 1], [1, 2], [2, 1], [1, 2]])
     teacher = torch.tensor([[9.0, 0], [0, 9], [0, 9], [9, 0]])
     labels = torch.tensor([1, 1, 1, 1])
@@ -109,7 +110,7 @@ def test_agreement_counts_equal_choices_right_or_wrong():
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf"), float("-inf")])
-def test_a_logit_that_is_not_finite_is_a_wrong_answer_and_spoils_the_means(poison):
+def test_a_logit_that_is_not_finite_is_a_wrong_answer_and_spoils_the_means(poison: float) -> None:
     logits, labels = 5 * torch.eye(6), torch.arange(6)
     logits[2, 2] = poison
     measures = measure(logits, labels, "abcdef", teacher_logits=5 * torch.eye(6))
@@ -122,17 +123,17 @@ def test_a_logit_that_is_not_finite_is_a_wrong_answer_and_spoils_the_means(poiso
     json.dumps(measures, allow_nan=False)
 
 
-def test_equal_logits_fall_to_the_first_class():
+def test_equal_logits_fall_to_the_first_class() -> None:
     assert measure(torch.zeros(4, 2), torch.tensor([0, 0, 1, 1]), "ab")["confusion"] == [[2, 0], [2, 0]]
 
 
-def test_an_empty_split_has_no_accuracy():
+def test_an_empty_split_has_no_accuracy() -> None:
     measures = measure(torch.zeros(0, 3), torch.zeros(0, dtype=torch.long), "abc")
     assert measures["top1"] is None and measures["loss"] is None and measures["top1_interval"] == [0.0, 1.0]
     json.dumps(measures, allow_nan=False)
 
 
-def test_shapes_that_do_not_fit_are_named():
+def test_shapes_that_do_not_fit_are_named() -> None:
     with pytest.raises(ValueError, match=r"logits are \(3, 3\); 2 labels of 3 classes need \(2, 3\)"):
         measure(torch.eye(3), torch.arange(2), "abc")
     with pytest.raises(ValueError, match="teacher_logits are"):
@@ -141,16 +142,16 @@ def test_shapes_that_do_not_fit_are_named():
         measure(torch.eye(3), torch.tensor([0, 1, 3]), "abc")
 
 
-def views(images):
+def views(images: Any) -> Any:
     return images.float() / 255
 
 
-def network_with_batch_norm():
+def network_with_batch_norm() -> Any:
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
 
 
-def test_prediction_does_not_depend_on_the_batch_size_and_leaves_the_network_as_it_was():
+def test_prediction_does_not_depend_on_the_batch_size_and_leaves_the_network_as_it_was() -> None:
     network, images = network_with_batch_norm().train(), torch.randint(0, 256, (10, 3, 8, 8), dtype=torch.uint8)
     network[1].eval()  # a frozen part must stay frozen
     before = {key: value.clone() for key, value in network.state_dict().items()}
@@ -161,7 +162,7 @@ def test_prediction_does_not_depend_on_the_batch_size_and_leaves_the_network_as_
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
-def test_prediction_uses_running_statistics():
+def test_prediction_uses_running_statistics() -> None:
     network, images = network_with_batch_norm(), torch.randint(0, 256, (6, 3, 8, 8), dtype=torch.uint8)
     with torch.no_grad():
         expected = network.eval()(images.float() / 255)
@@ -171,18 +172,18 @@ def test_prediction_uses_running_statistics():
 class NeedsRoom(nn.Module):
     """Runs out of memory with more than `room` images; `seen` are the sizes that it was asked for."""
 
-    def __init__(self, room):
+    def __init__(self, room: Any) -> None:
         super().__init__()
         self.network, self.room, self.seen = network_with_batch_norm(), room, []
 
-    def forward(self, pixels):
+    def forward(self, pixels: Any) -> Any:
         self.seen.append(len(pixels))
         if len(pixels) > self.room:
             raise torch.OutOfMemoryError("out of memory")
         return self.network(pixels)
 
 
-def test_memory_that_runs_out_is_met_with_half_the_images_from_there_on():
+def test_memory_that_runs_out_is_met_with_half_the_images_from_there_on() -> None:
     network, images = NeedsRoom(3).train(), torch.randint(0, 256, (11, 3, 8, 8), dtype=torch.uint8)
     said = predict(network, images, views=views, batch_size=64)
     assert network.seen == [11, 6, 3, 3, 3, 2]
@@ -190,7 +191,7 @@ def test_memory_that_runs_out_is_met_with_half_the_images_from_there_on():
     assert network.training and network.network.training
 
 
-def test_a_single_image_that_does_not_fit_is_an_error_and_so_is_anything_else():
+def test_a_single_image_that_does_not_fit_is_an_error_and_so_is_anything_else() -> None:
     network, images = NeedsRoom(0), torch.zeros(5, 3, 8, 8, dtype=torch.uint8)
     with pytest.raises(torch.OutOfMemoryError):
         predict(network, images, views=views)
@@ -199,7 +200,7 @@ def test_a_single_image_that_does_not_fit_is_an_error_and_so_is_anything_else():
         predict(network_with_batch_norm(), images[:, :1], views=views)
 
 
-def test_modes_come_back_after_an_error():
+def test_modes_come_back_after_an_error() -> None:
     network = network_with_batch_norm().train()
     with pytest.raises(RuntimeError, match="midway"), evaluating(network):
         assert not network.training
@@ -207,12 +208,12 @@ def test_modes_come_back_after_an_error():
     assert network.training
 
 
-def test_no_images_cannot_be_predicted():
+def test_no_images_cannot_be_predicted() -> None:
     with pytest.raises(ValueError, match="the split is empty"):
         predict(network_with_batch_norm(), torch.zeros(0, 3, 8, 8, dtype=torch.uint8), views=views)
 
 
-def test_large_images_go_through_in_smaller_batches():
+def test_large_images_go_through_in_smaller_batches() -> None:
     sizes = (8, 32, 128, 224, 1024)
     assert [images_at_once(size, torch.device("cpu")) for size in sizes] == [64, 64, 64, 20, 8]
     assert [images_at_once(size, torch.device("cuda")) for size in sizes] == [1024, 1024, 196, 64, 64]

@@ -6,5 +6,5 @@ from core.kernels import Kernels, load
 
 
 @pytest.fixture(scope="module")
-def kernels(tmp_path_factory) -> Kernels:
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Kernels:
     return load(tmp_path_factory.mktemp("cache"))

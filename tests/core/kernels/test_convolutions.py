@@ -1,7 +1,9 @@
 """Convolutions by the kernels against sums written out in float64, and which of a network's they take over."""
 
 import itertools
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +28,7 @@ SHAPES = [
 CLOSE = 0.02
 
 
-def summed(images, weight):
+def summed(images: Any, weight: Any) -> Any:
     """A convolution as its definition has it: for each place in the filter, the images moved by it, in float64."""
     height, width = images.shape[2:]
     padded = nn.functional.pad(images.double(), (1, 1, 1, 1))
@@ -36,14 +38,14 @@ def summed(images, weight):
     )
 
 
-def assert_close(ours, theirs):
+def assert_close(ours: Any, theirs: Any) -> None:
     assert ours.shape == theirs.shape
     assert (ours.double() - theirs).abs().max() <= CLOSE * theirs.abs().max()
     assert (ours.double() - theirs).norm() <= 0.006 * theirs.norm()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_it_computes_a_convolution_and_its_gradients(kernels, shape):
+def test_it_computes_a_convolution_and_its_gradients(kernels: Kernels, shape: Any) -> None:
     count, inputs, outputs, height, width = shape
     images, weight = draw(count, inputs, height, width), draw(outputs, inputs, 3, 3, seed=1)
     gradient, bias = draw(count, outputs, height, width, seed=2), draw(1, outputs, 1, 1, seed=3).flatten()
@@ -61,7 +63,9 @@ def test_it_computes_a_convolution_and_its_gradients(kernels, shape):
 
 @pytest.mark.parametrize("form", [(3, 2, 1), (1, 2, 0), (1, 1, 0), (5, 3, 2), (2, 2, 0)], ids=str)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_it_computes_the_gradients_of_weights_of_any_size_and_stride(kernels, shape, form):
+def test_it_computes_the_gradients_of_weights_of_any_size_and_stride(
+    kernels: Kernels, shape: Any, form: tuple[int, ...]
+) -> None:
     count, inputs, outputs, height, width = shape
     size, stride, padding = form
     images = draw(count, inputs, height, width)
@@ -74,7 +78,7 @@ def test_it_computes_the_gradients_of_weights_of_any_size_and_stride(kernels, sh
     torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-3)  # nothing is rounded but sums
 
 
-def test_whole_numbers_come_out_exactly(kernels):
+def test_whole_numbers_come_out_exactly(kernels: Kernels) -> None:
     """Sums of small ones need no rounding anywhere: whatever differs is an image or a filter in the wrong place."""
     generator = torch.Generator().manual_seed(0)
     images, gradient = (torch.randint(-2, 3, (2, 32, 9, 6), generator=generator) for _ in range(2))
@@ -92,7 +96,7 @@ def test_whole_numbers_come_out_exactly(kernels):
 
 
 @pytest.mark.parametrize("size", [14, 47])
-def test_the_number_of_threads_changes_nothing(kernels, size):
+def test_the_number_of_threads_changes_nothing(kernels: Kernels, size: int) -> None:
     images, weight, gradient = draw(6, 64, size, size), draw(32, 64, 3, 3), draw(6, 32, size, size)
     images, gradient = images.bfloat16(), gradient.bfloat16()
     before, found = torch.get_num_threads(), []
@@ -107,7 +111,7 @@ def test_the_number_of_threads_changes_nothing(kernels, size):
     assert all(torch.equal(a, b) for other in found[1:] for a, b in zip(found[0], other, strict=True))
 
 
-def passed(kernels, layer, images, arithmetic="bf16"):
+def passed(kernels: Any, layer: Any, images: Any, arithmetic: str = "bf16") -> tuple[Any, ...]:
     """(how many convolutions the kernels took, output, gradients of images and parameters) of one pass."""
     seen = images.clone(memory_format=torch.preserve_format).requires_grad_()
     with counted() as taken, Arithmetic(CPU, arithmetic).autocast(), ByKernels(kernels):
@@ -117,7 +121,7 @@ def passed(kernels, layer, images, arithmetic="bf16"):
 
 
 @contextmanager
-def counted():
+def counted() -> Iterator[Any]:
     """The convolutions that go to the kernels meanwhile."""
     taken = []
     with pytest.MonkeyPatch.context() as patch:
@@ -126,7 +130,7 @@ def counted():
         yield taken
 
 
-def plain(layer, images):
+def plain(layer: Any, images: Any) -> tuple[Any, ...]:
     """The same by torch in float32."""
     seen = images.clone(memory_format=torch.preserve_format).requires_grad_()
     output = layer(seen)
@@ -139,7 +143,9 @@ def plain(layer, images):
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("trained", [True, False], ids=["trained", "frozen"])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_a_layer_that_it_serves_goes_to_it(kernels, stride, last, bias, trained):
+def test_a_layer_that_it_serves_goes_to_it(
+    kernels: Kernels, stride: int, last: bool, bias: bool, trained: bool
+) -> None:
     torch.manual_seed(0)
     layer = nn.Conv2d(64, 32, 3, stride, padding=1, bias=bias).requires_grad_(trained)
     images = draw(4, 64, 10, 7)
@@ -167,7 +173,7 @@ def test_a_layer_that_it_serves_goes_to_it(kernels, stride, last, bias, trained)
     ],
     ids=str,
 )  # fmt: skip
-def test_other_layers_stay_with_torch(kernels, form):
+def test_other_layers_stay_with_torch(kernels: Kernels, form: dict[str, Any]) -> None:
     layer = nn.Conv2d(**{"in_channels": 32, "out_channels": 32, "kernel_size": 3, "padding": 1, **form})
     images = draw(2, layer.in_channels, 8, 8)
     count, output, _ = passed(kernels, layer, images)
@@ -176,7 +182,7 @@ def test_other_layers_stay_with_torch(kernels, form):
         assert torch.equal(output, layer(images))
 
 
-def test_tiny_maps_other_arithmetic_and_passes_without_a_gradient_stay_with_torch(kernels):
+def test_tiny_maps_other_arithmetic_and_passes_without_a_gradient_stay_with_torch(kernels: Kernels) -> None:
     layer = nn.Conv2d(32, 32, 3, padding=1)
     assert passed(kernels, layer, draw(2, 32, 3, 8))[0] == 0
     assert passed(kernels, layer, draw(2, 32, 8, 8), "fp32")[0] == 0
@@ -186,7 +192,7 @@ def test_tiny_maps_other_arithmetic_and_passes_without_a_gradient_stay_with_torc
     assert not taken
 
 
-def test_a_compiler_does_not_trace_into_it(kernels):
+def test_a_compiler_does_not_trace_into_it(kernels: Kernels) -> None:
     layer, images = nn.Conv2d(32, 32, 3, padding=1), draw(2, 32, 8, 8)
     torch._dynamo.reset()
     _, output, gradients = passed(kernels, torch.compile(layer, backend="eager"), images)
@@ -194,7 +200,7 @@ def test_a_compiler_does_not_trace_into_it(kernels):
     assert len(gradients) == 3
 
 
-def test_an_arithmetic_with_the_kernels_uses_them_to_train_alone(kernels):
+def test_an_arithmetic_with_the_kernels_uses_them_to_train_alone(kernels: Kernels) -> None:
     arithmetic = Arithmetic(CPU, "bf16", kernels)
     layer, images = nn.Conv2d(32, 32, 3, padding=1), draw(2, 32, 8, 8)
     with Arithmetic(CPU, "bf16").autocast():
@@ -207,7 +213,9 @@ def test_an_arithmetic_with_the_kernels_uses_them_to_train_alone(kernels):
 
 
 @pytest.mark.parametrize("wrong", ["convolve", "gradient_of_images", "gradient_of_weight", "gradient_of_filter"])
-def test_a_kernel_that_computes_something_else_is_named(kernels, monkeypatch, wrong):
+def test_a_kernel_that_computes_something_else_is_named(
+    kernels: Kernels, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
     assert disagreement(kernels) is None
     right = getattr(Kernels, wrong)
     monkeypatch.setattr(Kernels, wrong, lambda *args, **how: right(*args, **how) * 1.02)

@@ -1,23 +1,29 @@
 """Which jobs use the kernels, and what they say of them: whole jobs on the real digits."""
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import pytest
 import torch
 from compiling import HAS_INSTRUCTIONS, needs_kernels
 
 from core.kernels import has_instructions, library
+from tests.core.conftest import Ran
+
+pytestmark = pytest.mark.slow
 
 # Its second stage has 32 channels, at 8 x 8 pixels in maps of 4 x 4; the third's maps of 2 x 2 are too small.
 STUDENT = "cifar/resnet8"
 
 
 @pytest.fixture(autouse=True)
-def forgotten():
+def forgotten() -> Iterator[Any]:
     library.load.cache_clear()
     yield
     library.load.cache_clear()
 
 
-def job(student=STUDENT, **training):
+def job(student: Any = STUDENT, **training: Any) -> dict[str, Any]:
     return {
         "dataset": "builtin:digits",
         "student": student,
@@ -26,24 +32,24 @@ def job(student=STUDENT, **training):
     }
 
 
-def chosen(ran):
+def chosen(ran: Any) -> Any:
     """What the resolved spec says."""
     assert ran.error is None, ran.error
     return ran.of("resolved")[0].spec["training"]["kernels"]
 
 
-def refusal(ran):
+def refusal(ran: Any) -> Any:
     """Where and why."""
     (found,) = ran.error.errors
     return found
 
 
-def logs(ran):
+def logs(ran: Any) -> list[Any]:
     return [event.message for event in ran.of("log")]
 
 
 @needs_kernels
-def test_a_training_of_some_length_uses_it(run_job):
+def test_a_training_of_some_length_uses_it(run_job: Callable[..., Ran]) -> None:
     assert chosen(run_job(job(), plan_only=True)) == "torch"
     for insisting in (job(max_steps=200), job(kernels="own")):
         ran = run_job(insisting, plan_only=True)
@@ -53,7 +59,7 @@ def test_a_training_of_some_length_uses_it(run_job):
 
 
 @needs_kernels
-def test_it_learns_what_torch_would(run_job):
+def test_it_learns_what_torch_would(run_job: Callable[..., Ran]) -> None:
     losses = {}
     for who in ("torch", "own"):
         ran = run_job(job(max_steps=40, kernels=who, optimizer="sgd", schedule="cosine"))
@@ -66,7 +72,9 @@ def test_it_learns_what_torch_would(run_job):
 
 
 @needs_kernels
-def test_without_a_compiler_a_job_says_so_and_trains_with_torch(run_job, monkeypatch):
+def test_without_a_compiler_a_job_says_so_and_trains_with_torch(
+    run_job: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(library, "COMPILERS", ("no-such-compiler",))
     ran = run_job(job(max_steps=200), plan_only=True)
     assert chosen(ran) == "torch"
@@ -85,20 +93,22 @@ def test_without_a_compiler_a_job_says_so_and_trains_with_torch(run_job, monkeyp
         ({"student": "torchvision/convnext_tiny", "image_size": 32}, "no 3x3 convolution has multiples of 32 channels"),
     ],
 )
-def test_a_job_that_insists_is_refused_where_it_cannot_serve(run_job, changes, why):
+def test_a_job_that_insists_is_refused_where_it_cannot_serve(
+    run_job: Callable[..., Ran], changes: dict[str, Any], why: str
+) -> None:
     pointer, detail = refusal(run_job(job(kernels="own", **changes), plan_only=True))
     assert pointer == "/training/kernels"
     assert why in detail and "allowed: auto, torch" in detail
 
 
 @pytest.mark.skipif(HAS_INSTRUCTIONS, reason="says what a CPU without AVX-512 BF16 answers")
-def test_a_processor_without_the_instructions_is_a_reason(run_job):
+def test_a_processor_without_the_instructions_is_a_reason(run_job: Callable[..., Ran]) -> None:
     assert chosen(run_job(job(max_steps=200), plan_only=True)) == "torch"
     pointer, detail = refusal(run_job(job(kernels="own"), plan_only=True))
     assert pointer == "/training/kernels" and "AVX-512 BF16" in detail
 
 
-def test_a_processor_is_asked_for_its_instructions(monkeypatch):
+def test_a_processor_is_asked_for_its_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
     for bf16, amx, expected in ((True, False, True), (True, True, False), (False, False, False)):
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda bf16=bf16: bf16)
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda amx=amx: amx)

@@ -1,6 +1,7 @@
 """Batch norms by the kernels, with what follows them, against formulas in float64 and against torch in float32."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -30,12 +31,12 @@ FORMULAS = {
 }
 
 
-def parameters(channels):
+def parameters(channels: Any) -> tuple[Any, ...]:
     """Weight and bias; such that activations cut something off on either side."""
     return 3 + draw(1, channels, 1, 1, seed=5).flatten(), 3 * draw(1, channels, 1, 1, seed=6).flatten()
 
 
-def assert_rounded(ours, exact):
+def assert_rounded(ours: Any, exact: Any) -> None:
     """bfloat16 has eight bits."""
     assert ours.dtype == torch.bfloat16 and ours.shape == exact.shape
     torch.testing.assert_close(ours.double(), exact, rtol=2**-8, atol=2e-5)
@@ -46,7 +47,7 @@ def assert_rounded(ours, exact):
     [*((False, each) for each in Activation), (True, Activation.NONE), (True, Activation.RELU)],
 )
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_it_computes_the_formula_and_its_gradients(kernels, shape, carries, activation):
+def test_it_computes_the_formula_and_its_gradients(kernels: Kernels, shape: Any, carries: Any, activation: Any) -> None:
     images, carried, gradient = 2 + draw(*shape), draw(*shape, seed=1), draw(*shape, seed=2)
     images = images.bfloat16().float()
     weight, bias = parameters(shape[1])
@@ -80,7 +81,7 @@ def test_it_computes_the_formula_and_its_gradients(kernels, shape, carries, acti
     torch.testing.assert_close(for_bias.double(), theirs[3], rtol=1e-4, atol=1e-3)
 
 
-def test_the_number_of_threads_changes_nothing(kernels):
+def test_the_number_of_threads_changes_nothing(kernels: Kernels) -> None:
     images, gradient = (draw(6, 32, 40, 40, seed=seed).bfloat16() for seed in (0, 1))
     weight, bias = parameters(32)
     before, found = torch.get_num_threads(), []
@@ -97,7 +98,7 @@ def test_the_number_of_threads_changes_nothing(kernels):
 
 
 @pytest.mark.parametrize("activation", Activation)
-def test_what_is_no_number_stays_none(kernels, activation):
+def test_what_is_no_number_stays_none(kernels: Kernels, activation: Any) -> None:
     """In its channel alone; a ReLU would not hide that a training has diverged."""
     images, (weight, bias) = draw(4, 32, 8, 8).bfloat16(), parameters(32)
     images[1, 5, 2, 3] = torch.nan
@@ -112,14 +113,14 @@ def test_what_is_no_number_stays_none(kernels, activation):
 class Counting(Kernels):
     """The kernels, which count what they are asked for."""
 
-    def __init__(self, kernels):
+    def __init__(self, kernels: Any) -> None:
         self._library, self.statistics_made, self.written = kernels._library, 0, []
 
-    def statistics(self, *args):
+    def statistics(self, *args: Any) -> Any:
         self.statistics_made += 1
         return super().statistics(*args)
 
-    def normalize(self, images, statistics, carried, activation):
+    def normalize(self, images: Any, statistics: Any, carried: Any, activation: Any) -> Any:
         self.written.append(("sum " if carried is not None else "") + activation.name.lower())
         return super().normalize(images, statistics, carried, activation)
 
@@ -127,7 +128,7 @@ class Counting(Kernels):
 class Layer(nn.Module):
     """Two batch norms, and something done with them."""
 
-    def __init__(self, follow, momentum=0.1):
+    def __init__(self, follow: Any, momentum: float = 0.1) -> None:
         super().__init__()
         torch.manual_seed(0)
         self.norms = nn.ModuleList(nn.BatchNorm2d(32, momentum=momentum) for _ in range(2))
@@ -135,27 +136,27 @@ class Layer(nn.Module):
             nn.init.uniform_(norm.weight, 0.5, 2), nn.init.normal_(norm.bias)
         self.follow = follow
 
-    def forward(self, maps):
+    def forward(self, maps: Any) -> Any:
         return self.follow(*self.norms, maps)
 
 
-def add_in_place(a, b, x, activate=lambda map: map):
+def add_in_place(a: Any, b: Any, x: Any, activate: Any = lambda map: map) -> Any:
     out = a(x)
     out += x
     return activate(out)
 
 
-def add_to_itself(out):
+def add_to_itself(out: Any) -> Any:
     out += out
     return out
 
 
-def use_twice(a, b, x):
+def use_twice(a: Any, b: Any, x: Any) -> Any:
     out = a(x)
     return F.relu(out) * out
 
 
-def relu_in_place_seen_before(a, b, x):
+def relu_in_place_seen_before(a: Any, b: Any, x: Any) -> Any:
     out = a(x)
     return out * F.relu(out, inplace=True)
 
@@ -194,7 +195,7 @@ FOLLOWING = {
 
 
 @pytest.mark.parametrize("name", FOLLOWING)
-def test_what_follows_goes_into_the_same_pass(kernels, name):
+def test_what_follows_goes_into_the_same_pass(kernels: Kernels, name: Any) -> None:
     follow, written = FOLLOWING[name]
     counting, low = Counting(kernels), Arithmetic(CPU, "bf16")
     ours = passed(Layer(follow), replace(low, kernels=counting))
@@ -206,7 +207,7 @@ def test_what_follows_goes_into_the_same_pass(kernels, name):
         assert error <= max(0.02 * wanted.double().norm(), 1.2 * theirs), place
 
 
-def passed(layer, arithmetic, dtype=torch.bfloat16):
+def passed(layer: Any, arithmetic: Any, dtype: Any = torch.bfloat16) -> dict[Any, Any]:
     """Output, gradients and statistics after one pass, by name."""
     images = draw(4, 32, 9, 6).requires_grad_()
     with arithmetic.autocast_to_train():
@@ -216,7 +217,7 @@ def passed(layer, arithmetic, dtype=torch.bfloat16):
     return {"output": output.detach(), "images": images.grad, **gradients, **dict(layer.named_buffers())}
 
 
-def used(follow):
+def used(follow: Any) -> Any:
     """The batch norms that are gone through, with repetitions."""
     calls = []
     follow(
@@ -227,7 +228,7 @@ def used(follow):
 
 
 @pytest.mark.parametrize("momentum", [0.3, None], ids=["moving", "cumulative"])
-def test_running_statistics_move_as_torch_moves_them(kernels, momentum):
+def test_running_statistics_move_as_torch_moves_them(kernels: Kernels, momentum: float | None) -> None:
     by_kernels, by_torch = Layer(lambda a, b, x: a(x), momentum), Layer(lambda a, b, x: a(x), momentum)
     for step in range(3):
         images = step + draw(4, 32, 9, 6, seed=step)
@@ -250,7 +251,7 @@ def test_running_statistics_move_as_torch_moves_them(kernels, momentum):
     ],
     ids=["evaluated", "no weight", "24 channels", "weight in bfloat16", "vectors", "fp32"],
 )
-def test_others_stay_with_torch(kernels, norm, shape, precision):
+def test_others_stay_with_torch(kernels: Kernels, norm: Any, shape: tuple[int, ...], precision: str) -> None:
     counting = Counting(kernels)
     images = torch.randn(shape, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
     with Arithmetic(CPU, precision, counting).autocast_to_train():
@@ -260,7 +261,7 @@ def test_others_stay_with_torch(kernels, norm, shape, precision):
     assert counting.statistics_made == 0
 
 
-def test_one_value_a_channel_is_refused_as_torch_refuses_it(kernels):
+def test_one_value_a_channel_is_refused_as_torch_refuses_it(kernels: Kernels) -> None:
     with (
         Arithmetic(CPU, "bf16", kernels).autocast_to_train(),
         pytest.raises(ValueError, match="more than 1 value per channel"),
@@ -268,7 +269,7 @@ def test_one_value_a_channel_is_refused_as_torch_refuses_it(kernels):
         nn.BatchNorm2d(32)(draw(1, 32, 1, 1).bfloat16())
 
 
-def test_a_map_that_leaves_the_pass_is_computed_when_it_is_asked_for(kernels):
+def test_a_map_that_leaves_the_pass_is_computed_when_it_is_asked_for(kernels: Kernels) -> None:
     norm, images, kept = nn.BatchNorm2d(32), draw(2, 32, 4, 4), []
     norm.register_forward_hook(lambda module, inputs, output: kept.append(output))
     with Arithmetic(CPU, "bf16", kernels).autocast_to_train():
@@ -280,7 +281,7 @@ def test_a_map_that_leaves_the_pass_is_computed_when_it_is_asked_for(kernels):
     torch.testing.assert_close(norm.bias.grad, 2 * expected.sum((0, 2, 3)), rtol=0.01, atol=0.5)
 
 
-def test_what_was_changed_meanwhile_is_an_error_rather_than_a_wrong_sum(kernels):
+def test_what_was_changed_meanwhile_is_an_error_rather_than_a_wrong_sum(kernels: Kernels) -> None:
     norm, images = nn.BatchNorm2d(32), draw(2, 32, 4, 4).bfloat16()
     with Arithmetic(CPU, "bf16", kernels).autocast_to_train():
         carried = images.clone()
@@ -290,14 +291,14 @@ def test_what_was_changed_meanwhile_is_an_error_rather_than_a_wrong_sum(kernels)
             total.relu()
 
 
-def test_a_function_that_goes_past_torch_is_an_error_rather_than_a_lost_gradient(kernels):
+def test_a_function_that_goes_past_torch_is_an_error_rather_than_a_lost_gradient(kernels: Kernels) -> None:
     class Double(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, maps):
+        def forward(ctx: Any, maps: Any) -> Any:
             return 2 * maps
 
         @staticmethod
-        def backward(ctx, gradient):
+        def backward(ctx: Any, gradient: Any) -> Any:
             return 2 * gradient
 
     with Arithmetic(CPU, "bf16", kernels).autocast_to_train():
@@ -311,7 +312,7 @@ NETWORKS = ["cifar/resnet8x4", "cifar/resnet20", "cifar/wrn_16_2", "cifar/vgg8",
 
 
 @pytest.mark.parametrize("architecture", NETWORKS)
-def test_a_network_learns_as_by_torch(kernels, architecture):
+def test_a_network_learns_as_by_torch(kernels: Kernels, architecture: Any) -> None:
     """The gradient of a step is no further from float32's than torch's in bfloat16 is."""
     counting, gradients = Counting(kernels), {}
     low = Arithmetic(CPU, "bf16")
@@ -337,10 +338,12 @@ def test_a_network_learns_as_by_torch(kernels, architecture):
 
 
 @pytest.mark.parametrize("wrong", ["statistics", "normalize", "gradients_of_normalization"])
-def test_a_kernel_that_computes_something_else_is_named(kernels, monkeypatch, wrong):
+def test_a_kernel_that_computes_something_else_is_named(
+    kernels: Kernels, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
     right = getattr(Kernels, wrong)
 
-    def off(*args, **how):
+    def off(*args: Any, **how: Any) -> Any:
         found = right(*args, **how)
         return tuple(each * 1.02 for each in found) if isinstance(found, tuple) else found * 1.02
 

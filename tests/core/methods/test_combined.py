@@ -1,5 +1,7 @@
 """Several methods in one loss: each part's terms are those that it has alone, and its needs are met."""
 
+from typing import Any
+
 import pytest
 import torch
 from tiny import make_batch, make_context, make_trainer, make_training
@@ -10,23 +12,23 @@ from core.spec import KNOBS, CombinedKnobs
 TERMS = ({"name": "lelp"}, {"name": "skd", "taps": "all"}, {"name": "mlkd"}, {"name": "tcs", "coordinates": 8})
 
 
-def build(name, context=None, **knobs):
+def build(name: Any, context: Any = None, **knobs: Any) -> Any:
     method = methods.find(name)
     return method(method.resolved(KNOBS[name](**knobs)), context or make_context(image_size=8))
 
 
-def combined(context=None):
+def combined(context: Any = None) -> Any:
     return build("combined", context, terms=TERMS)
 
 
-def test_the_needs_of_all_parts_are_united():
+def test_the_needs_of_all_parts_are_united() -> None:
     needs = combined().needs
     assert (needs.num_views, needs.more_views, needs.teacher_sees) == (2, "strong", "all")
     assert needs.survey and needs.teacher_logits and needs.teacher_pooled
     assert len(needs.teacher_taps) == 3
 
 
-def test_each_part_has_the_terms_that_it_has_alone():
+def test_each_part_has_the_terms_that_it_has_alone() -> None:
     context = make_context(image_size=8)
     context.student.eval()
     together = combined(context)
@@ -48,7 +50,7 @@ def test_each_part_has_the_terms_that_it_has_alone():
     assert set(terms) == seen | {"label"}
 
 
-def test_every_part_that_surveys_sees_every_image():
+def test_every_part_that_surveys_sees_every_image() -> None:
     method = combined()
     make_trainer(method, make_training(max_steps=2)).run()
     lelp, _, _, tcs = method.parts
@@ -59,6 +61,6 @@ def test_every_part_that_surveys_sees_every_image():
     assert torch.equal(alone.coordinates, tcs.coordinates)
 
 
-def test_a_method_that_swaps_its_teacher_is_no_part():
+def test_a_method_that_swaps_its_teacher_is_no_part() -> None:
     with pytest.raises(ValueError, match="rco"):
         CombinedKnobs(terms=({"name": "kd"}, {"name": "rco"}))

@@ -228,7 +228,7 @@ def test_the_terms_are_the_weighted_formulas(divergence):
 def test_adaptation_and_target_logits_live_on_after_the_first_epoch():
     told = defaultdict(dict)
     method = kd_uda()
-    make_trainer(method, make_training(epochs=3), tell=lambda step, values: told[step].update(values)).run()
+    make_trainer(method, make_training(epochs=3), report_metrics=lambda step, values: told[step].update(values)).run()
     for step in range(6, 16):
         assert told[step]["train/loss_mmd"] > 0 and told[step]["train/loss_kd_target"] > 0
     assert told[5]["train/loss_mmd"] == 0, "the ramp begins at zero"

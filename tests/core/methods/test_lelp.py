@@ -1,5 +1,8 @@
 """Pseudo-subclasses: the joint divergence, the directions against scikit-learn, and subclasses that were hidden."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -16,12 +19,12 @@ from core.spec.knobs.lelp import LelpKnobs
 from core.system.seeds import generator
 
 
-def normal(seed, *shape, scale=1.0):
+def normal(seed: Any, *shape: Any, scale: float = 1.0) -> Any:
     return scale * torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
-def test_with_the_classes_it_is_the_divergence_over_all_subclasses(temperature):
+def test_with_the_classes_it_is_the_divergence_over_all_subclasses(temperature: float) -> None:
     """P[k, s] = p[k] q[s | k], flattened, in one Kullback-Leibler sum."""
     z_s, z_t, u_s, u_t = (normal(seed, *shape, scale=2.0) for seed, shape in enumerate([(5, 3)] * 2 + [(5, 3, 4)] * 2))
     p_s, p_t = (softmax(z.numpy() / temperature, axis=1)[:, :, None] for z in (z_s, z_t))
@@ -35,14 +38,14 @@ def test_with_the_classes_it_is_the_divergence_over_all_subclasses(temperature):
     assert within.item() > 0.1
 
 
-def test_gradcheck():
+def test_gradcheck() -> None:
     z_t, q_t = normal(4, 3, 2), normal(5, 3, 2, 4).log_softmax(dim=2)
     assert torch.autograd.gradcheck(
         lambda u: subclass_loss(z_t, q_t, u.log_softmax(dim=2), temperature=2.0), normal(6, 3, 2, 4).requires_grad_()
     )
 
 
-def test_the_null_space_is_what_the_weights_do_not_see():
+def test_the_null_space_is_what_the_weights_do_not_see() -> None:
     weight = normal(7, 3, 8)
     weight[2] = weight[0] - 2 * weight[1]  # rank 2
     projector = null_space(weight)
@@ -52,7 +55,7 @@ def test_the_null_space_is_what_the_weights_do_not_see():
     assert (weight @ projector).abs().max() < 1e-12
 
 
-def test_directions_span_the_first_principal_components_with_unit_variance():
+def test_directions_span_the_first_principal_components_with_unit_variance() -> None:
     embeddings = normal(8, 40, 6) * torch.tensor([5.0, 3.0, 2.0, 0.5, 0.1, 0.1]) + 7
     directions = directions_of(embeddings, 3, generator(0, "test"))
     components = PCA(3).fit(embeddings.numpy()).components_
@@ -66,23 +69,23 @@ def test_directions_span_the_first_principal_components_with_unit_variance():
     assert abs(unit @ components.T).max() < 0.999
 
 
-def test_equal_embeddings_and_a_single_one_have_no_directions():
+def test_equal_embeddings_and_a_single_one_have_no_directions() -> None:
     for embeddings in (torch.ones(5, 6, dtype=torch.float64), normal(9, 1, 6)):
         assert directions_of(embeddings, 2, generator(0, "test")).abs().max() == 0
 
 
-def lelp(context=None, **knobs):
+def lelp(context: Any = None, **knobs: Any) -> Lelp:
     return Lelp(LelpKnobs(**knobs), context or make_context(image_size=8))
 
 
-def survey_batches(embeddings, labels, size=16):
+def survey_batches(embeddings: Any, labels: Any, size: int = 16) -> Iterator[Any]:
     for start in range(0, len(labels), size):
         chunk = slice(start, start + size)
         teacher = Features(torch.zeros(len(labels[chunk]), 6), embeddings[chunk].float(), ())
         yield Batch(torch.zeros(len(labels[chunk]), 3, 8, 8), labels[chunk], torch.arange(start, start + size), teacher)
 
 
-def test_subclasses_that_the_classifier_does_not_see_are_found():
+def test_subclasses_that_the_classifier_does_not_see_are_found() -> None:
     """Each class has two hidden kinds, apart along a direction that the teacher's weights are blind to."""
     method = lelp(num_subclasses=2, subclass_temperature=0.1)
     weight = method.context.teacher.classifier.weight.detach().double()[[5, 0, 3, 2]]
@@ -100,7 +103,7 @@ def test_subclasses_that_the_classifier_does_not_see_are_found():
         assert torch.equal(found, kind[labels == k]) or torch.equal(found, 1 - kind[labels == k])
 
 
-def test_projections_are_those_of_numpy():
+def test_projections_are_those_of_numpy() -> None:
     method = lelp(num_subclasses=3)
     labels = torch.arange(40) % 4
     embeddings = normal(11, 40, 64)
@@ -111,7 +114,7 @@ def test_projections_are_those_of_numpy():
     np.testing.assert_allclose(method.projections(embeddings.float()).view(40, 4, 3).numpy(), expected, atol=1e-4)
 
 
-def test_a_class_of_one_image_and_one_without_any_are_not_split():
+def test_a_class_of_one_image_and_one_without_any_are_not_split() -> None:
     method = lelp(num_subclasses=2)
     labels = torch.tensor([0] * 10 + [1])
     method.survey(survey_batches(normal(12, 11, 64), labels))
@@ -119,14 +122,14 @@ def test_a_class_of_one_image_and_one_without_any_are_not_split():
     assert torch.isfinite(next(method.updates(make_batch(method))).terms["subclasses"])
 
 
-def test_where_the_weights_see_all_directions_come_from_the_whole_space():
+def test_where_the_weights_see_all_directions_come_from_the_whole_space() -> None:
     method = lelp(num_subclasses=61)  # 64 wide, four classes: 60 dimensions are unseen
     method.survey(survey_batches(normal(13, 160, 64), torch.arange(160) % 4))
     weight = method.context.teacher.classifier.weight.detach()[[5, 0, 3, 2]]
     assert (method.directions @ weight.T).abs().max() > 0.01
 
 
-def test_with_one_subclass_it_is_kd():
+def test_with_one_subclass_it_is_kd() -> None:
     method = lelp(num_subclasses=1)
     method.survey(survey_batches(normal(14, 40, 64), torch.arange(40) % 4))
     terms = next(method.updates(batch := make_batch(method))).terms
@@ -137,7 +140,7 @@ def test_with_one_subclass_it_is_kd():
     assert terms["classes"].item() == pytest.approx(0.9 * kd_loss(student, teacher, temperature=4.0).item(), rel=1e-4)
 
 
-def test_what_is_learned_before_the_first_step_is_kept_in_the_state():
+def test_what_is_learned_before_the_first_step_is_kept_in_the_state() -> None:
     method = lelp()
     make_trainer(method, make_training(max_steps=2)).run()
     assert method.directions.abs().amax(dim=(1, 2)).min() > 0, "every class of the training split was surveyed"
@@ -146,6 +149,6 @@ def test_what_is_learned_before_the_first_step_is_kept_in_the_state():
     assert torch.equal(again.directions, method.directions) and torch.equal(again.centres, method.centres)
 
 
-def test_more_subclasses_than_directions_are_refused():
+def test_more_subclasses_than_directions_are_refused() -> None:
     with pytest.raises(UserError, match="64 directions"):
         lelp(num_subclasses=65)

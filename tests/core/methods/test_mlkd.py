@@ -1,6 +1,7 @@
 """Three levels of logits in two views against numpy, clean and as the published code has it."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,16 +13,16 @@ from core.methods.mlkd import Mlkd, gram_losses, share_of_unsure
 from core.spec.knobs.mlkd import MlkdKnobs
 
 
-def logits(seed, rows=5, classes=7, scale=3.0):
+def logits(seed: Any, rows: int = 5, classes: int = 7, scale: float = 3.0) -> Any:
     return scale * torch.randn(rows, classes, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def kl(z_s, z_t, t):
+def kl(z_s: Any, z_t: Any, t: Any) -> Any:
     p_s, p_t = softmax(z_s / t, axis=1), softmax(z_t / t, axis=1)
     return t**2 * (p_t * np.log(p_t / p_s)).sum(axis=1).mean()
 
 
-def grams(z_s, z_t, t):
+def grams(z_s: Any, z_t: Any, t: Any) -> tuple[Any, ...]:
     """Squared Frobenius norms entry by entry: over pairs of images by N, over pairs of classes by K."""
     p_s, p_t = softmax(z_s / t, axis=1), softmax(z_t / t, axis=1)
     rows = sum(((a @ b) - (c @ d)) ** 2 for a, c in zip(p_s, p_t, strict=True) for b, d in zip(p_s, p_t, strict=True))
@@ -32,19 +33,19 @@ def grams(z_s, z_t, t):
     return rows / len(p_s), columns / len(q_s)
 
 
-def test_the_gram_losses_are_those_of_numpy():
+def test_the_gram_losses_are_those_of_numpy() -> None:
     student, teacher = logits(0), logits(1)
     losses = [loss.item() for loss in gram_losses(student, teacher, temperature=2.0)]
     assert losses == pytest.approx(grams(student.numpy(), teacher.numpy(), 2.0), abs=1e-12)
     assert [loss.item() for loss in gram_losses(student, student, temperature=2.0)] == [0, 0]
 
 
-def test_gradcheck():
+def test_gradcheck() -> None:
     teacher = logits(2)
     assert torch.autograd.gradcheck(lambda z: gram_losses(z, teacher, temperature=3.0), logits(3).requires_grad_())
 
 
-def test_the_order_of_images_does_not_matter():
+def test_the_order_of_images_does_not_matter() -> None:
     student, teacher, order = logits(4), logits(5), torch.tensor([3, 1, 4, 0, 2])
     plain, shuffled = (
         gram_losses(student, teacher, temperature=4.0),
@@ -53,7 +54,7 @@ def test_the_order_of_images_does_not_matter():
     torch.testing.assert_close(torch.stack(shuffled), torch.stack(plain))
 
 
-def test_products_stay_in_float32_under_autocast():
+def test_products_stay_in_float32_under_autocast() -> None:
     student, teacher = logits(6).float(), logits(7).float()
     with torch.autocast("cpu", torch.bfloat16):
         inside = gram_losses(student, teacher, temperature=1.0)
@@ -61,14 +62,14 @@ def test_products_stay_in_float32_under_autocast():
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 6, 7])
-def test_the_unsure_are_those_up_to_the_median(count):
+def test_the_unsure_are_those_up_to_the_median(count: int) -> None:
     values = logits(8, rows=1, classes=count)[0]
     expected = (values.numpy() <= np.percentile(values.numpy(), 50)).mean()
     assert share_of_unsure(values).item() == pytest.approx(expected)
     assert share_of_unsure(torch.ones(count)).item() == 1
 
 
-def mlkd(**knobs):
+def mlkd(**knobs: Any) -> Any:
     """In eval mode, so that networks give the same of the same."""
     method = Mlkd(Mlkd.resolved(MlkdKnobs(**knobs)), make_context(image_size=8))
     method.eval()
@@ -76,7 +77,7 @@ def mlkd(**knobs):
     return method
 
 
-def seen(method, batch):
+def seen(method: Any, batch: Any) -> tuple[Any, ...]:
     """(student, teacher) logits in numpy, each for the weak and the strong view."""
     views = (batch.views, *batch.more_views)
     with torch.no_grad():
@@ -85,12 +86,12 @@ def seen(method, batch):
     return student, teacher
 
 
-def values(method, batch):
+def values(method: Any, batch: Any) -> Any:
     return {name: term.item() for name, term in next(method.updates(batch)).terms.items()}
 
 
 @pytest.mark.parametrize(("count", "scale"), [(3, 1), (4, 1), (6, 4 / 6)])  # of 4 classes
-def test_clean_every_level_counts_in_both_views(count, scale):
+def test_clean_every_level_counts_in_both_views(count: int, scale: Any) -> None:
     method = mlkd(weight=2.0)
     batch = make_batch(method, count)
     student, teacher = seen(method, batch)
@@ -107,7 +108,7 @@ def test_clean_every_level_counts_in_both_views(count, scale):
     assert values(method, batch) == pytest.approx(expected, rel=1e-4)
 
 
-def test_with_few_classes_a_batch_costs_the_same_when_every_image_is_in_it_twice():
+def test_with_few_classes_a_batch_costs_the_same_when_every_image_is_in_it_twice() -> None:
     method = mlkd()
     batch = make_batch(method, 6)
     twice = replace(
@@ -123,7 +124,7 @@ def test_with_few_classes_a_batch_costs_the_same_when_every_image_is_in_it_twice
 
 
 @pytest.mark.parametrize("count", [6, 5])
-def test_as_published_with_its_quirks(count):
+def test_as_published_with_its_quirks(count: int) -> None:
     method = mlkd(paper_code=True)
     batch = make_batch(method, count)
     (s_weak, s_strong), (t_weak, t_strong) = seen(method, batch)
@@ -139,7 +140,7 @@ def test_as_published_with_its_quirks(count):
     assert {name: got[name] for name in expected} == pytest.approx(expected, rel=1e-4)
 
 
-def test_standardized_logits_are_for_the_image_level_alone():
+def test_standardized_logits_are_for_the_image_level_alone() -> None:
     plain, standard = mlkd(weight=1.0), mlkd(weight=1.0, relation_weight=1.0, standardize=True)
     batch = make_batch(plain)
     before, after = values(plain, batch), values(standard, batch)
@@ -158,19 +159,21 @@ def test_standardized_logits_are_for_the_image_level_alone():
         ({"weight": 2.0, "relation_weight": 3.0, "standardize": True}, (2, 3)),
     ],
 )
-def test_weights_that_are_left_open_suit_the_logits_of_each_level(knobs, weights):
+def test_weights_that_are_left_open_suit_the_logits_of_each_level(
+    knobs: dict[str, Any], weights: tuple[Any, ...]
+) -> None:
     resolved = Mlkd.resolved(MlkdKnobs(**knobs))
     assert (resolved.weight, resolved.relation_weight) == pytest.approx(weights)
 
 
-def test_the_relations_have_a_weight_of_their_own():
+def test_the_relations_have_a_weight_of_their_own() -> None:
     method, half = mlkd(weight=1.0), mlkd(weight=1.0, relation_weight=0.5)
     batch = make_batch(method)
     before, after = values(method, batch), values(half, batch)
     assert after == pytest.approx(before | {name: 0.5 * before[name] for name in ("batch", "classes")})
 
 
-def test_it_asks_for_a_strong_second_view_that_the_teacher_sees_too():
+def test_it_asks_for_a_strong_second_view_that_the_teacher_sees_too() -> None:
     needs = Mlkd.needs
     assert (needs.num_views, needs.more_views, needs.teacher_sees) == (2, "strong", "all")
     assert mlkd().live_teacher is not None

@@ -1,5 +1,7 @@
 """Subclass neighbours: a worked example, brute force, and what they may never be."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +12,11 @@ from core.methods.oskd import Oskd, distribution_loss, neighbour_targets, regres
 from core.spec.knobs.oskd import OskdKnobs
 
 
-def cloud(seed, rows=12, width=5):
+def cloud(seed: Any, rows: int = 12, width: int = 5) -> torch.Tensor:
     return torch.randn(rows, width, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def brute_targets(outputs, classes, k):
+def brute_targets(outputs: Any, classes: Any, k: Any) -> Any:
     """Row by row, by sorting."""
     targets = outputs.copy()
     for i, own in enumerate(classes):
@@ -25,7 +27,7 @@ def brute_targets(outputs, classes, k):
     return targets
 
 
-def test_three_points_of_one_class():
+def test_three_points_of_one_class() -> None:
     """0, 1 and 10: the nearest are 1, 0 and 1, the errors 1, 1 and 81."""
     outputs = torch.tensor([[0.0], [1.0], [10.0]], dtype=torch.float64)
     targets, has_partner = neighbour_targets(outputs, torch.zeros(3, dtype=torch.int64), num_neighbours=1)
@@ -34,7 +36,7 @@ def test_three_points_of_one_class():
 
 
 @pytest.mark.parametrize("k", [1, 3, 50])
-def test_targets_are_those_of_brute_force(k):
+def test_targets_are_those_of_brute_force(k: int) -> None:
     outputs, classes = cloud(0), torch.tensor([0, 1, 0, 0, 2, 1, 0, 1, 3, 0, 1, 2])
     targets, has_partner = neighbour_targets(outputs, classes, num_neighbours=k)
     np.testing.assert_allclose(targets.numpy(), brute_targets(outputs.numpy(), classes.tolist(), k), atol=1e-12)
@@ -42,7 +44,7 @@ def test_targets_are_those_of_brute_force(k):
 
 
 @pytest.mark.parametrize("form", ["regression", "distribution"])
-def test_an_image_alone_of_its_class_gives_nothing(form):
+def test_an_image_alone_of_its_class_gives_nothing(form: str) -> None:
     outputs, classes = cloud(1, rows=4).requires_grad_(), torch.tensor([0, 0, 1, 2])
     targets, has_partner = neighbour_targets(outputs, classes, num_neighbours=2)
     loss = regression_loss(outputs, targets, has_partner)
@@ -55,14 +57,14 @@ def test_an_image_alone_of_its_class_gives_nothing(form):
     assert regression_loss(outputs, targets, has_partner).item() == pytest.approx(pair.item() / 2)
 
 
-def test_equal_images_of_a_class_have_no_loss_and_other_classes_do_not_matter():
+def test_equal_images_of_a_class_have_no_loss_and_other_classes_do_not_matter() -> None:
     outputs = torch.cat([cloud(2, rows=1), cloud(2, rows=1), cloud(3, rows=2)])
     targets, has_partner = neighbour_targets(outputs, torch.tensor([0, 0, 1, 2]), num_neighbours=1)
     assert regression_loss(outputs, targets, has_partner).item() == 0
     assert distribution_loss(outputs, targets, has_partner, temperature=4.0).item() == 0
 
 
-def test_the_gradient_reaches_the_image_alone_not_its_neighbours():
+def test_the_gradient_reaches_the_image_alone_not_its_neighbours() -> None:
     outputs, classes = cloud(4).requires_grad_(), torch.arange(12) % 3
     targets, has_partner = neighbour_targets(outputs, classes, num_neighbours=2)
     assert not targets.requires_grad
@@ -71,7 +73,7 @@ def test_the_gradient_reaches_the_image_alone_not_its_neighbours():
     torch.testing.assert_close(outputs.grad, expected, atol=1e-14, rtol=0)
 
 
-def test_gradcheck():
+def test_gradcheck() -> None:
     targets, has_partner = cloud(5, 4), torch.tensor([True, False, True, True])
     assert torch.autograd.gradcheck(lambda o: regression_loss(o, targets, has_partner), cloud(6, 4).requires_grad_())
     assert torch.autograd.gradcheck(
@@ -79,14 +81,14 @@ def test_gradcheck():
     )
 
 
-def test_the_order_of_the_batch_does_not_matter():
+def test_the_order_of_the_batch_does_not_matter() -> None:
     outputs, classes, order = cloud(8), torch.arange(12) % 4, torch.randperm(12)
     targets, _ = neighbour_targets(outputs, classes, num_neighbours=2)
     shuffled, _ = neighbour_targets(outputs[order], classes[order], num_neighbours=2)
     torch.testing.assert_close(shuffled, targets[order], atol=1e-14, rtol=0)
 
 
-def test_two_subclasses_shrink_but_stay_apart():
+def test_two_subclasses_shrink_but_stay_apart() -> None:
     """Descending on the loss alone, two far clouds of one class do not meet."""
     points = torch.cat([cloud(9, 6), cloud(10, 6) + 20]).requires_grad_()
     before = points.detach().clone()
@@ -99,7 +101,7 @@ def test_two_subclasses_shrink_but_stay_apart():
     assert (points[6:].mean() - points[:6].mean()).item() == pytest.approx(20, abs=1)
 
 
-def test_divergence_and_distance_are_those_of_numpy():
+def test_divergence_and_distance_are_those_of_numpy() -> None:
     outputs, targets = cloud(11, 3), cloud(12, 3)
     p, q = (np.exp(each.numpy() / 2) for each in (outputs, targets))
     p, q = p / p.sum(1, keepdims=True), q / q.sum(1, keepdims=True)
@@ -111,7 +113,7 @@ def test_divergence_and_distance_are_those_of_numpy():
 
 
 @pytest.mark.parametrize("form", ["logits", "pooled", "distribution"])
-def test_the_term_is_the_weighted_loss_of_the_form_without_any_memory(form):
+def test_the_term_is_the_weighted_loss_of_the_form_without_any_memory(form: str) -> None:
     method = Oskd(Oskd.resolved(OskdKnobs(form=form, num_neighbours=1, temperature=2.0)), make_context(image_size=8))
     assert method.knobs.weight == {"logits": 0.1, "pooled": 0.1, "distribution": 1.0}[form]
     assert not method.state_dict()
@@ -127,7 +129,7 @@ def test_the_term_is_the_weighted_loss_of_the_form_without_any_memory(form):
     assert expected.item() > 0
 
 
-def test_the_term_grows_over_the_warm_up():
+def test_the_term_grows_over_the_warm_up() -> None:
     method = Oskd(Oskd.resolved(OskdKnobs(warmup_epochs=4)), make_context(image_size=8))
     batch, seen = make_batch(method), []
     for epoch in (0, 1, 3, 100):

@@ -2,6 +2,8 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,16 +25,16 @@ from core.system.workspace import Workspace
 CHOSEN = [5, 0, 3, 2]
 
 
-def prokt(context=None, **knobs):
+def prokt(context: Any = None, **knobs: Any) -> Prokt:
     return Prokt(ProktKnobs(**knobs), context or make_context(image_size=8))
 
 
-def softmax(logits):
+def softmax(logits: Any) -> Any:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def step(method, update, *, rate=0.5):
+def step(method: Any, update: Any, *, rate: float = 0.5) -> None:
     """One step of plain SGD; the gradients stay to be looked at."""
     for parameter in (*method.context.student.parameters(), *method.context.teacher.parameters()):
         parameter.grad = None
@@ -42,7 +44,7 @@ def step(method, update, *, rate=0.5):
             parameter -= rate * parameter.grad
 
 
-def run(method, *, count=3, roll=0):
+def run(method: Any, *, count: int = 3, roll: int = 0) -> Any:
     """Some batches, each with both steps; `roll` gives every image another label."""
     method.set_training_mode()
     for seed in range(count):
@@ -53,7 +55,7 @@ def run(method, *, count=3, roll=0):
 
 
 @pytest.mark.parametrize(("share", "temperature"), [(0.0, 1.0), (0.4, 1.0), (1.0, 1.0), (0.3, 4.0)])
-def test_the_teachers_gradient_is_the_closed_form(share, temperature):
+def test_the_teachers_gradient_is_the_closed_form(share: float, temperature: float) -> None:
     method = prokt(proximity=share, temperature=temperature)
     draws = torch.Generator().manual_seed(1)
     student, teacher = (3 * torch.randn(5, 4, dtype=torch.float64, generator=draws) for _ in range(2))
@@ -66,14 +68,14 @@ def test_the_teachers_gradient_is_the_closed_form(share, temperature):
     np.testing.assert_allclose(teacher.grad.numpy(), expected, atol=1e-6, rtol=0)
 
 
-def total(method, teacher, student, labels):
+def total(method: Any, teacher: Any, student: Any, labels: Any) -> Any:
     """L_T of logits that no network gave."""
     batch = Batch(torch.zeros(5, 3, 8, 8), labels, torch.arange(5))
     divergence = kd_loss(teacher, student, temperature=method.knobs.temperature)
     return sum(method.teacher_terms(teacher, divergence, batch).values())
 
 
-def test_the_teachers_loss_is_least_at_the_mixture_of_label_and_student():
+def test_the_teachers_loss_is_least_at_the_mixture_of_label_and_student() -> None:
     method = prokt(proximity=0.4)
     student = 2 * torch.randn(5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     labels = torch.tensor([0, 3, 1, 1, 2])
@@ -88,7 +90,7 @@ def test_the_teachers_loss_is_least_at_the_mixture_of_label_and_student():
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
-def test_both_losses_are_those_of_numpy_in_their_directions(temperature):
+def test_both_losses_are_those_of_numpy_in_their_directions(temperature: float) -> None:
     method = prokt(proximity=0.3, initial_classifiers="given", temperature=temperature)
     method.set_training_mode()
     batch = make_batch(method)
@@ -120,7 +122,7 @@ def test_both_losses_are_those_of_numpy_in_their_directions(temperature):
     assert next(updates, None) is None
 
 
-def test_neither_loss_has_a_gradient_into_the_other():
+def test_neither_loss_has_a_gradient_into_the_other() -> None:
     method = prokt(initial_classifiers="given")
     method.set_training_mode()
     groups = method.parameter_groups()
@@ -130,12 +132,12 @@ def test_neither_loss_has_a_gradient_into_the_other():
         assert moving == {update.group}
 
 
-def test_the_student_follows_the_teacher_as_it_is_after_its_step():
+def test_the_student_follows_the_teacher_as_it_is_after_its_step() -> None:
     method = prokt(initial_classifiers="given")
     method.set_training_mode()
     batch = make_batch(method)
 
-    def divergence():
+    def divergence() -> Any:
         """KL(teacher || student) as things stand; moves no running statistics."""
         with torch.no_grad():
             z_t = method.context.teacher.eval()(batch.views).numpy()
@@ -157,14 +159,14 @@ def test_the_student_follows_the_teacher_as_it_is_after_its_step():
     assert abs(next(later).terms["follow"].item() - moved) > 1e-3, "without its step the teacher says something else"
 
 
-def test_with_full_proximity_labels_do_not_reach_the_teacher():
+def test_with_full_proximity_labels_do_not_reach_the_teacher() -> None:
     one, other = (run(prokt(proximity=1.0, initial_classifiers="given"), roll=roll) for roll in (0, 1))
     assert same_weights(snapshot(one.context.teacher), snapshot(other.context.teacher))
     one, other = (run(prokt(proximity=0.9, initial_classifiers="given"), roll=roll) for roll in (0, 1))
     assert not same_weights(snapshot(one.context.teacher), snapshot(other.context.teacher))
 
 
-def test_without_proximity_the_teacher_trains_as_if_alone():
+def test_without_proximity_the_teacher_trains_as_if_alone() -> None:
     method = prokt(proximity=0.0, teacher_rate=1.0, initial_classifiers="given")
     alone = Scratch(ScratchKnobs(), make_context(image_size=8))
     teacher = prokt(initial_classifiers="given").context.teacher
@@ -174,7 +176,7 @@ def test_without_proximity_the_teacher_trains_as_if_alone():
     assert same_weights(snapshot(method.context.teacher), snapshot(alone.context.student))
 
 
-def test_zero_classifiers_begin_uniform_and_the_student_moves_after_the_teacher_did():
+def test_zero_classifiers_begin_uniform_and_the_student_moves_after_the_teacher_did() -> None:
     method = prokt()
     method.set_training_mode()
     before = snapshot(method.context.student)
@@ -190,14 +192,14 @@ def test_zero_classifiers_begin_uniform_and_the_student_moves_after_the_teacher_
     assert not torch.equal(before[path], method.context.student.state_dict()[path])
 
 
-def test_a_teacher_that_knows_none_of_the_classes_can_begin_with_zeros():
+def test_a_teacher_that_knows_none_of_the_classes_can_begin_with_zeros() -> None:
     method = prokt(make_context(image_size=8, class_indices=None))
     assert method.context.teacher.num_classes == 4
     with pytest.raises(LabelSpaceMismatch, match="do not include all"):
         prokt(make_context(image_size=8, class_indices=None), initial_classifiers="given")
 
 
-def test_a_given_classifier_is_the_teachers_own_for_the_chosen_classes():
+def test_a_given_classifier_is_the_teachers_own_for_the_chosen_classes() -> None:
     context = make_context(image_size=8)
     views = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -205,7 +207,7 @@ def test_a_given_classifier_is_the_teachers_own_for_the_chosen_classes():
         torch.testing.assert_close(prokt(context, initial_classifiers="given").context.teacher(views), expected)
 
 
-def test_a_random_teacher_knows_nothing_and_is_the_same_in_every_build():
+def test_a_random_teacher_knows_nothing_and_is_the_same_in_every_build() -> None:
     given, first, again = (
         snapshot(prokt(initial_teacher=start).context.teacher) for start in ("given", "random", "random")
     )
@@ -214,7 +216,7 @@ def test_a_random_teacher_knows_nothing_and_is_the_same_in_every_build():
 
 
 @pytest.mark.parametrize("targets", ["eval", "batch"])
-def test_targets_learn_no_statistics_and_leave_the_modes(targets):
+def test_targets_learn_no_statistics_and_leave_the_modes(targets: str) -> None:
     method = run(prokt(targets=targets, initial_classifiers="given"), count=1)
     teacher = method.context.teacher
     teacher.module.bn1.eval()
@@ -231,7 +233,7 @@ def test_targets_learn_no_statistics_and_leave_the_modes(targets):
     assert (seen - other).abs().max() > 1e-3
 
 
-def test_the_dual_form_weighs_the_divergence_by_a_multiplier_that_follows_it():
+def test_the_dual_form_weighs_the_divergence_by_a_multiplier_that_follows_it() -> None:
     method = prokt(form="dual", slack=0.05, beta=0.7, beta_rate=0.5, initial_classifiers="given")
     method.set_training_mode()
     twin = prokt(proximity=0.5, initial_classifiers="given")
@@ -249,12 +251,12 @@ def test_the_dual_form_weighs_the_divergence_by_a_multiplier_that_follows_it():
     assert "beta" in method.state_dict()
 
 
-def test_the_multiplier_never_falls_below_zero():
+def test_the_multiplier_never_falls_below_zero() -> None:
     method = run(prokt(form="dual", slack=100.0, beta=0.1, beta_rate=1.0), count=2)
     assert method.beta.item() == 0
 
 
-def test_the_teacher_learns_at_its_own_rate():
+def test_the_teacher_learns_at_its_own_rate() -> None:
     method = prokt(teacher_rate=0.25)
     trainer = make_trainer(method, make_training(max_steps=1, learning_rate=0.2, schedule="constant"))
     trainer.run()
@@ -262,7 +264,7 @@ def test_the_teacher_learns_at_its_own_rate():
     assert rates == pytest.approx({"student": 0.2, "teacher": 0.05})
 
 
-def test_the_moved_teacher_is_a_file_that_a_later_job_can_be_taught_by(tmp_path):
+def test_the_moved_teacher_is_a_file_that_a_later_job_can_be_taught_by(tmp_path: Path) -> None:
     method = prokt(make_context(image_size=8, classes=("a", "b", "c", "d")))
     make_trainer(method, make_training(max_steps=3)).run()
     (tmp_path / "teacher.safetensors").write_bytes(method.products().teacher)
@@ -277,10 +279,10 @@ def test_the_moved_teacher_is_a_file_that_a_later_job_can_be_taught_by(tmp_path)
 
 
 @pytest.mark.parametrize("form", ["mixed", "dual"])
-def test_a_resumed_training_is_the_same_bit_for_bit(form, tmp_path):
+def test_a_resumed_training_is_the_same_bit_for_bit(form: str, tmp_path: Path) -> None:
     whole = make_trainer(prokt(form=form), make_training(max_steps=6))
 
-    def save(trainer):
+    def save(trainer: Any) -> None:
         if trainer.step == 3:
             torch.save(trainer.state_dict(), tmp_path / "state.pt")
 

@@ -1,6 +1,7 @@
 """Distances and angles between images against loops over pairs and triplets."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -10,22 +11,22 @@ from core.methods.rkd import Rkd, angle_loss, distance_loss
 from core.spec.knobs.rkd import RkdKnobs
 
 
-def features(seed, rows=5, width=4):
+def features(seed: Any, rows: int = 5, width: int = 4) -> torch.Tensor:
     return torch.randn(rows, width, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def huber(difference):
+def huber(difference: Any) -> Any:
     return difference**2 / 2 if abs(difference) < 1 else abs(difference) - 0.5
 
 
-def relative_distances(rows):
+def relative_distances(rows: Any) -> Any:
     distances = {(i, j): math.dist(a, b) for i, a in enumerate(rows) for j, b in enumerate(rows)}
     positive = [value for value in distances.values() if value > 0]
     return {pair: value * len(positive) / sum(positive) for pair, value in distances.items()}
 
 
-def cosines(rows):
-    def cosine(i, j, k):
+def cosines(rows: Any) -> Any:
+    def cosine(i: Any, j: Any, k: Any) -> Any:
         left, right = ([a - b for a, b in zip(rows[end], rows[i], strict=True)] for end in (j, k))
         size = math.hypot(*left) * math.hypot(*right)
         return sum(a * b for a, b in zip(left, right, strict=True)) / size if size else 0.0
@@ -35,7 +36,7 @@ def cosines(rows):
 
 
 @pytest.mark.parametrize(("loss", "relations"), [(distance_loss, relative_distances), (angle_loss, cosines)])
-def test_the_value_is_the_mean_huber_of_all_pairs_or_triplets(loss, relations):
+def test_the_value_is_the_mean_huber_of_all_pairs_or_triplets(loss: Any, relations: Any) -> None:
     student, teacher = features(0), 3 * features(1, width=6)
     ours, theirs = relations(student.tolist()), relations(teacher.tolist())
     expected = sum(huber(ours[key] - theirs[key]) for key in ours) / len(ours)
@@ -44,7 +45,7 @@ def test_the_value_is_the_mean_huber_of_all_pairs_or_triplets(loss, relations):
 
 
 @pytest.mark.parametrize("loss", [distance_loss, angle_loss])
-def test_scale_rotation_and_translation_change_nothing(loss):
+def test_scale_rotation_and_translation_change_nothing(loss: Any) -> None:
     student, teacher = features(2), features(3)
     rotation = torch.linalg.qr(features(4, rows=4)).Q
     moved = 7 * student @ rotation + features(5, rows=1)
@@ -53,13 +54,13 @@ def test_scale_rotation_and_translation_change_nothing(loss):
 
 
 @pytest.mark.parametrize("loss", [distance_loss, angle_loss])
-def test_gradcheck(loss):
+def test_gradcheck(loss: Any) -> None:
     teacher = features(6, rows=4)
     assert torch.autograd.gradcheck(lambda s: loss(s, teacher), features(7, rows=4).requires_grad_())
 
 
 @pytest.mark.parametrize("loss", [distance_loss, angle_loss])
-def test_images_that_the_student_cannot_tell_apart_have_a_moderate_gradient(loss):
+def test_images_that_the_student_cannot_tell_apart_have_a_moderate_gradient(loss: Any) -> None:
     student = features(8).float()
     student[1] = student[0]
     student.requires_grad_()
@@ -68,7 +69,7 @@ def test_images_that_the_student_cannot_tell_apart_have_a_moderate_gradient(loss
 
 
 @pytest.mark.parametrize("loss", [distance_loss, angle_loss])
-def test_one_image_and_a_collapsed_student_are_finite(loss):
+def test_one_image_and_a_collapsed_student_are_finite(loss: Any) -> None:
     assert loss(features(10, rows=1), features(11, rows=1)).item() == 0
     student = torch.ones(4, 3, requires_grad=True)
     value = loss(student, features(12, rows=4))
@@ -76,7 +77,7 @@ def test_one_image_and_a_collapsed_student_are_finite(loss):
     assert torch.isfinite(value) and torch.isfinite(student.grad).all()
 
 
-def test_both_terms_have_their_weights():
+def test_both_terms_have_their_weights() -> None:
     context = make_context(image_size=8)
     method = Rkd(RkdKnobs(distance_weight=2.0, angle_weight=3.0), context)
     batch = make_batch(method)

@@ -1,6 +1,7 @@
 """Local matching against brute force over all permutations, channels many to one, and labels that grow smoother."""
 
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,15 +18,15 @@ from core.spec.knobs.sfr import SfrKnobs
 PERMUTED = torch.tensor([3, 0, 4, 1, 2])
 
 
-def cloud(seed, places=5, channels=3, count=2):
+def cloud(seed: Any, places: int = 5, channels: int = 3, count: int = 2) -> torch.Tensor:
     return torch.randn(count, places, channels, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def feature_map(seed, shape):
+def feature_map(seed: Any, shape: Any) -> torch.Tensor:
     return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def exact(shallow, deep):
+def exact(shallow: Any, deep: Any) -> tuple[list[Any], ...]:
     """The cheapest of all matchings, and which it is, image by image."""
     found = []
     for s, d in zip(shallow.detach().numpy(), deep.numpy(), strict=True):
@@ -35,11 +36,11 @@ def exact(shallow, deep):
     return [cost for cost, _ in found], [list(order) for _, order in found]
 
 
-def sharp(shallow, deep):
+def sharp(shallow: Any, deep: Any) -> Any:
     return emd(shallow, deep, entropy=2e-3, iterations=2000)
 
 
-def test_sinkhorn_goes_to_the_exact_distance():
+def test_sinkhorn_goes_to_the_exact_distance() -> None:
     shallow, deep = cloud(0), cloud(1)
     expected, _ = exact(shallow, deep)
     assert sharp(shallow, deep).tolist() == pytest.approx(expected, rel=0.01)
@@ -49,31 +50,31 @@ def test_sinkhorn_goes_to_the_exact_distance():
 
 
 @pytest.mark.parametrize("cost", [torch.zeros(2, 4, 4), torch.rand(2, 4, 4), 1e6 * torch.rand(2, 4, 4)])
-def test_a_plan_gives_every_place_its_share(cost):
+def test_a_plan_gives_every_place_its_share(cost: Any) -> None:
     plan = transport_plan(cost, iterations=500)
     assert torch.isfinite(plan).all() and plan.min() >= 0
     torch.testing.assert_close(plan.sum(dim=1), torch.full((2, 4), 0.25), atol=1e-5, rtol=0)
     torch.testing.assert_close(plan.sum(dim=2), torch.full((2, 4), 0.25), atol=1e-3, rtol=0)
 
 
-def test_the_same_vectors_in_other_places_have_no_distance():
+def test_the_same_vectors_in_other_places_have_no_distance() -> None:
     shallow = cloud(2)
     deep = shallow[:, PERMUTED]
     assert (shallow - deep).square().mean() > 0.5, "place by place they differ"
     assert emd(shallow, deep).abs().max() < 0.02
 
 
-def test_a_shift_adds_its_squared_length():
+def test_a_shift_adds_its_squared_length() -> None:
     shallow, shift = cloud(3), torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
     assert sharp(shallow, shallow[:, PERMUTED] + shift).tolist() == pytest.approx([5.25, 5.25], rel=0.01)
 
 
-def test_one_place_is_the_squared_difference():
+def test_one_place_is_the_squared_difference() -> None:
     shallow, deep = cloud(4, places=1), cloud(5, places=1)
     torch.testing.assert_close(emd(shallow, deep), (shallow - deep).square().sum(dim=(1, 2)))
 
 
-def test_the_gradient_holds_the_plan_and_leaves_the_deep_map_alone():
+def test_the_gradient_holds_the_plan_and_leaves_the_deep_map_alone() -> None:
     """With an exact matching it is 2 (s_u - d_match(u)) / P: the slope of the exact distance."""
     shallow, deep = cloud(6).requires_grad_(), cloud(7).requires_grad_()
     _, orders = exact(shallow, deep.detach())
@@ -83,7 +84,7 @@ def test_the_gradient_holds_the_plan_and_leaves_the_deep_map_alone():
     assert deep.grad is None
 
 
-def test_gradcheck_with_a_plan_that_cannot_change():
+def test_gradcheck_with_a_plan_that_cannot_change() -> None:
     deep = feature_map(8, (2, 6, 1, 1))
     assert torch.autograd.gradcheck(
         lambda s: local_loss(s, deep, grid=4, matched=True), feature_map(9, (2, 3, 2, 2)).requires_grad_()
@@ -94,14 +95,14 @@ def test_gradcheck_with_a_plan_that_cannot_change():
     )
 
 
-def test_groups_of_channels_are_averaged_in_order():
+def test_groups_of_channels_are_averaged_in_order() -> None:
     deep = feature_map(12, (2, 6, 3, 3))
     np.testing.assert_allclose(grouped_channels(deep, 2), deep.numpy().reshape(2, 2, 3, 3, 3).mean(axis=2), atol=1e-12)
     assert grouped_channels(deep, 6) is deep
     assert grouped_channels(deep, 4).shape == (2, 4, 3, 3), "also where they do not divide"
 
 
-def test_averaged_channels_teach_as_all_slices_together_would():
+def test_averaged_channels_teach_as_all_slices_together_would() -> None:
     """With one plan, the mean over the slices of the deep map differs from the loss on their mean by a constant."""
     deep = feature_map(13, (2, 6, 3, 3))
     gradients = []
@@ -121,7 +122,7 @@ def test_averaged_channels_teach_as_all_slices_together_would():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_is_computed_in_float32(dtype):
+def test_half_precision_is_computed_in_float32(dtype: Any) -> None:
     shallow, deep = feature_map(15, (2, 4, 4, 4)).to(dtype), feature_map(16, (2, 8, 2, 2)).to(dtype)
     loss = local_loss(shallow, deep, grid=4, matched=True)
     assert loss.dtype == torch.float32
@@ -130,16 +131,16 @@ def test_half_precision_is_computed_in_float32(dtype):
     )
 
 
-def sfr(context=None, **knobs):
+def sfr(context: Any = None, **knobs: Any) -> Sfr:
     return Sfr(SfrKnobs(**knobs), context or make_context())
 
 
-def at(method, fraction):
+def at(method: Any, fraction: Any) -> Any:
     method.begin_epoch(TrainingProgress(Stage(), 0, 0, fraction))
     return method
 
 
-def test_the_term_sums_the_distances_of_the_earlier_maps_to_the_last():
+def test_the_term_sums_the_distances_of_the_earlier_maps_to_the_last() -> None:
     method = sfr(weight=0.7, matched=False, grid=2)
     batch = make_batch(method, 4, size=32)
     student = method.context.student.features(batch.views, method.needs.student_taps)
@@ -155,7 +156,7 @@ def test_the_term_sums_the_distances_of_the_earlier_maps_to_the_last():
     assert method.terms(student, batch)["local"].item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_each_part_can_be_switched_off():
+def test_each_part_can_be_switched_off() -> None:
     off = sfr(weight=0.0, smoothing=0.0)
     assert off.needs.student_taps == () and not list(off.parameters())
     assert set(next(off.updates(make_batch(off))).terms) == {"label"}
@@ -164,7 +165,7 @@ def test_each_part_can_be_switched_off():
     assert [tuple(each.weight.shape) for each in adapters] == [(64, 16, 1, 1), (64, 32, 1, 1)]
 
 
-def test_no_gradient_comes_from_the_deep_maps_own_layers():
+def test_no_gradient_comes_from_the_deep_maps_own_layers() -> None:
     method = sfr()
     next(method.updates(make_batch(method))).terms["local"].backward()
     named = dict(method.context.student.module.named_parameters())
@@ -173,7 +174,7 @@ def test_no_gradient_comes_from_the_deep_maps_own_layers():
 
 
 @pytest.mark.parametrize(("fraction", "smooth"), [(0.0, 0.05), (0.5, 0.1), (1.0, 0.15)])
-def test_labels_grow_smoother(fraction, smooth):
+def test_labels_grow_smoother(fraction: float, smooth: float) -> None:
     method = at(sfr(make_context(label_smoothing=0.05), smoothing=0.1), fraction)
     logits, labels = feature_map(17, (5, 4)), torch.tensor([0, 1, 2, 3, 0])
     batch = Batch(torch.zeros(5, 3, 8, 8), labels, torch.arange(5))
@@ -182,7 +183,7 @@ def test_labels_grow_smoother(fraction, smooth):
     assert method.label_loss(logits, batch).item() == pytest.approx(-(rows * log_p).sum(axis=1).mean(), abs=1e-6)
 
 
-def test_without_smoothing_it_is_the_cross_entropy():
+def test_without_smoothing_it_is_the_cross_entropy() -> None:
     method = at(sfr(smoothing=0.0), 0.9)
     batch = make_batch(method)
     logits = feature_map(18, (6, 4)).float()
@@ -190,7 +191,7 @@ def test_without_smoothing_it_is_the_cross_entropy():
     assert at(sfr(make_context(label_smoothing=0.9), smoothing=1.0), 0.9).smoothing == 1.0
 
 
-def test_a_network_of_one_resolution_is_tapped_at_a_few_blocks():
+def test_a_network_of_one_resolution_is_tapped_at_a_few_blocks() -> None:
     vit = build("timm/test_vit", 4, image_size=160)
     assert [point.path for point in own_taps("all", vit)][-1] == vit.tap_points[-1].path
     assert [point.path for point in own_taps("all", vit)][:-1] == ["blocks.0", "blocks.1", "blocks.2"]
@@ -198,7 +199,7 @@ def test_a_network_of_one_resolution_is_tapped_at_a_few_blocks():
     assert next(method.updates(make_batch(method, 2, size=160))).terms["local"] > 0
 
 
-def test_taps_by_path():
+def test_taps_by_path() -> None:
     method = sfr(taps=("layer1.0.bn1", "layer2"))
     assert method.needs.student_taps == ("layer1.0.bn1", "layer2")
     with pytest.raises(SpecInvalid, match="unknown tap 'layr'"):

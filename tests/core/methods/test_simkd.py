@@ -1,6 +1,7 @@
 """The reused classifier: exactness, what moves and what does not, several teachers, and training without any image."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,11 +28,11 @@ from core.spec.projected import Projection
 class Given(nn.Module):
     """A projector that answers with a map given beforehand."""
 
-    def __init__(self, answer):
+    def __init__(self, answer: Any) -> None:
         super().__init__()
         self.answer = answer
 
-    def forward(self, encoded):
+    def forward(self, encoded: Any) -> Any:
         return self.answer
 
 
@@ -47,7 +48,7 @@ TEACHERS = {
 
 
 @pytest.mark.parametrize("architecture", TEACHERS)
-def test_with_the_teachers_own_features_it_gives_the_teachers_own_logits(architecture):
+def test_with_the_teachers_own_features_it_gives_the_teachers_own_logits(architecture: Any) -> None:
     size, form, neck = TEACHERS[architecture]
     teacher = settled(architecture, image_size=size)
     method = simkd(replace(make_context(), teacher=teacher))
@@ -61,20 +62,20 @@ def test_with_the_teachers_own_features_it_gives_the_teachers_own_logits(archite
     torch.testing.assert_close(logits, seen.logits[:, CHOSEN], atol=1e-6, rtol=1e-5)
 
 
-def test_a_teacher_whose_classifier_is_not_linear_is_refused():
+def test_a_teacher_whose_classifier_is_not_linear_is_refused() -> None:
     with pytest.raises(UserError, match="squeezenet1_1: its logits are not linear"):
         simkd(replace(make_context(), teacher=settled_squeezenet()))
 
 
-def settled_squeezenet():
+def settled_squeezenet() -> Any:
     return make_network("torchvision/squeezenet1_1", 6, image_size=64).eval().requires_grad_(False)
 
 
-def maps(seed, *shape):
+def maps(seed: Any, *shape: Any) -> torch.Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def test_the_loss_is_that_of_numpy():
+def test_the_loss_is_that_of_numpy() -> None:
     student, same, larger, vector = maps(0, 2, 3, 4, 4), maps(1, 2, 3, 4, 4), maps(2, 2, 3, 8, 8), maps(3, 2, 3)
     pooled = larger.numpy().reshape(2, 3, 4, 2, 4, 2).mean(axis=(3, 5))
     expected = ((student.numpy() - same.numpy()) ** 2).sum() / (2 * 3 * 4 * 4)
@@ -84,12 +85,12 @@ def test_the_loss_is_that_of_numpy():
     assert actual.item() == pytest.approx(expected, abs=1e-12)
 
 
-def test_gradcheck():
+def test_gradcheck() -> None:
     targets = [maps(4, 2, 3, 4, 4), maps(5, 2, 3)]
     assert torch.autograd.gradcheck(lambda s: feature_loss([s, s], targets), maps(6, 2, 3, 2, 2).requires_grad_())
 
 
-def test_half_precision_is_computed_in_float32():
+def test_half_precision_is_computed_in_float32() -> None:
     student, teacher = maps(7, 2, 3, 4, 4).bfloat16(), maps(8, 2, 3, 4, 4).bfloat16()
     loss = feature_loss([student], [teacher])
     assert loss.dtype == torch.float32
@@ -97,17 +98,17 @@ def test_half_precision_is_computed_in_float32():
 
 
 @pytest.mark.parametrize(("factor", "expected"), [(2, 214_016), (4, 70_400), (8, 26_240)])
-def test_a_projector_has_the_parameters_of_the_paper(factor, expected):
+def test_a_projector_has_the_parameters_of_the_paper(factor: int, expected: int) -> None:
     projector = build_projector(256, Projection(256, factor))
     assert sum(parameter.numel() for parameter in projector.parameters()) == expected
 
 
-def test_the_labels_say_nothing_unless_asked():
+def test_the_labels_say_nothing_unless_asked() -> None:
     assert same_weights(steps(simkd()), steps(simkd(), changed_labels=True))
     assert not same_weights(steps(simkd(label_weight=1.0)), steps(simkd(label_weight=1.0), changed_labels=True))
 
 
-def test_the_label_term_is_the_cross_entropy_behind_the_teachers_classifier():
+def test_the_label_term_is_the_cross_entropy_behind_the_teachers_classifier() -> None:
     method = simkd(label_weight=0.3)
     method.set_training_mode()
     update = next(method.updates(make_batch(method)))
@@ -116,7 +117,7 @@ def test_the_label_term_is_the_cross_entropy_behind_the_teachers_classifier():
     assert update.terms["label"].item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_encoder_and_projector_learn_and_the_classifier_never_moves():
+def test_encoder_and_projector_learn_and_the_classifier_never_moves() -> None:
     context = make_context(image_size=8)
     teacher, plain = context.teacher, make_network("cifar/resnet8")
     method = simkd(context)
@@ -135,14 +136,14 @@ def test_encoder_and_projector_learn_and_the_classifier_never_moves():
     assert method.deployed().architecture == "cifar/resnet8+simkd-64x2"
 
 
-def test_the_students_larger_map_is_averaged_before_the_projector():
+def test_the_students_larger_map_is_averaged_before_the_projector() -> None:
     method = simkd(make_context(teacher="cifar/vgg8"))
     assert method.deployed().architecture == "cifar/resnet8+simkd-512x2.at4"
     views = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     assert method.context.student.features(views, ("projectors.0",)).maps[0].shape == (2, 512, 4, 4)
 
 
-def test_the_teachers_larger_map_is_averaged_in_the_loss():
+def test_the_teachers_larger_map_is_averaged_in_the_loss() -> None:
     method = simkd(make_context(student=make_network("cifar/vgg8"), teacher="cifar/resnet14"))
     assert method.deployed().architecture == "cifar/vgg8+simkd-64x2"
     method.set_training_mode()
@@ -154,7 +155,7 @@ def test_the_teachers_larger_map_is_averaged_in_the_loss():
     assert loss == pytest.approx(((projected - target) ** 2).mean(), rel=1e-4)
 
 
-def test_several_teachers_have_their_losses_added_and_their_outputs_averaged():
+def test_several_teachers_have_their_losses_added_and_their_outputs_averaged() -> None:
     context = two_teachers()
     method = simkd(context, weight=2.0)
     assert method.deployed().architecture == "cifar/resnet8+simkd-256x2+64x2"
@@ -178,7 +179,7 @@ def test_several_teachers_have_their_losses_added_and_their_outputs_averaged():
     torch.testing.assert_close(student.logits, (each[0] + each[1]) / 2, atol=1e-5, rtol=1e-4)
 
 
-def test_two_teachers_that_are_alike_answer_as_one():
+def test_two_teachers_that_are_alike_answer_as_one() -> None:
     context = make_context(image_size=8)
     twice = replace(context, more_teachers=(context.teacher,), more_class_indices=(CHOSEN,))
     method = simkd(twice)
@@ -190,7 +191,7 @@ def test_two_teachers_that_are_alike_answer_as_one():
     torch.testing.assert_close(logits, batch.teacher.logits[:, CHOSEN], atol=1e-6, rtol=1e-5)
 
 
-def test_features_below_zero_can_be_fitted():
+def test_features_below_zero_can_be_fitted() -> None:
     """With the last ReLU the mean square of the target's negative half would be the least possible loss."""
     target = torch.tensor([-1.0, 1.0, -1.0, 1.0]).view(1, 4, 1, 1).expand(16, 4, 2, 2)
     floor = target.clamp(max=0).square().mean().item()
@@ -216,14 +217,14 @@ def test_features_below_zero_can_be_fitted():
     assert "signed" not in simkd().deployed().architecture
 
 
-def test_a_vision_transformer_can_be_the_student():
+def test_a_vision_transformer_can_be_the_student() -> None:
     student = make_network("timm/test_vit", image_size=64)
     method = simkd(make_context(student=student, teacher="cifar/resnet8x4", image_size=64))
     make_trainer(method, make_training(max_steps=2, image_size=64)).run()
     assert method.deployed().architecture.startswith("timm/test_vit+simkd-256x2")
 
 
-def test_projectors_change_no_other_random_draw():
+def test_projectors_change_no_other_random_draw() -> None:
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
@@ -235,8 +236,8 @@ def test_projectors_change_no_other_random_draw():
 
 
 @pytest.mark.parametrize("kind", ["one", "several", "data_free"])
-def test_a_resumed_training_is_the_same_bit_for_bit(kind):
-    def build():
+def test_a_resumed_training_is_the_same_bit_for_bit(kind: str) -> None:
+    def build() -> Any:
         return simkd(two_teachers() if kind == "several" else None, data_free=kind == "data_free")
 
     whole = make_trainer(build(), make_training(max_steps=6))
@@ -250,7 +251,7 @@ def test_a_resumed_training_is_the_same_bit_for_bit(kind):
     assert same_weights(snapshot(whole.method), snapshot(resumed.method))
 
 
-def copied(state):
+def copied(state: Any) -> Any:
     """As a file would hold it: later steps must not reach it."""
     if isinstance(state, dict):
         return {key: copied(value) for key, value in state.items()}
@@ -259,7 +260,7 @@ def copied(state):
     return state.clone() if isinstance(state, torch.Tensor) else state
 
 
-def test_a_map_as_wide_as_high_as_deep_keeps_its_layout():
+def test_a_map_as_wide_as_high_as_deep_keeps_its_layout() -> None:
     """After a channels-last encoder a shape of (1, 8, 8, 8) alone would be taken for N H W C."""
     method = simkd(replace(make_context(), student=make_network("torchvision/swin_t", image_size=64)))
     point = method.context.student.points["projectors.0"]

@@ -1,5 +1,7 @@
 """Training without any image of the customer: the generator, its terms, and whose step moves what."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,11 +13,11 @@ from core.methods.parts.synthesis import Generator, balance_loss, batch_norm_dis
 from core.spec.knobs.simkd import SimkdKnobs
 
 
-def maps(seed, *shape):
+def maps(seed: Any, *shape: Any) -> torch.Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def test_no_image_of_the_customer_is_looked_at():
+def test_no_image_of_the_customer_is_looked_at() -> None:
     assert same_weights(
         steps(simkd(data_free=True)), steps(simkd(data_free=True), changed_images=True, changed_labels=True)
     )
@@ -24,7 +26,7 @@ def test_no_image_of_the_customer_is_looked_at():
 
 
 @pytest.mark.parametrize("several", [False, True])
-def test_each_data_free_step_moves_its_own_part(several):
+def test_each_data_free_step_moves_its_own_part(several: bool) -> None:
     method = simkd(two_teachers() if several else None, data_free=True)
     method.set_training_mode()
     teachers = [snapshot(teacher) for teacher in method.teachers]
@@ -45,7 +47,7 @@ def test_each_data_free_step_moves_its_own_part(several):
     )
 
 
-def test_the_adversary_seeks_a_large_distance_relative_to_the_features():
+def test_the_adversary_seeks_a_large_distance_relative_to_the_features() -> None:
     method = simkd(two_teachers(), data_free=True, weight=0.5, adversarial_weight=3.0)
     method.set_training_mode()
     batch = make_batch(method)
@@ -60,7 +62,7 @@ def test_the_adversary_seeks_a_large_distance_relative_to_the_features():
     assert student.logits is None, "the labels belong to other images"
 
 
-def test_the_synthesis_terms_are_those_of_numpy():
+def test_the_synthesis_terms_are_those_of_numpy() -> None:
     logits = 3 * maps(11, 5, 4)
     p = np.exp(logits.numpy()) / np.exp(logits.numpy()).sum(axis=1, keepdims=True)
     assert one_hot_loss(logits).item() == pytest.approx(-np.log(p.max(axis=1)).mean(), abs=1e-9)
@@ -70,7 +72,7 @@ def test_the_synthesis_terms_are_those_of_numpy():
     assert balance_loss(torch.eye(4)[:1].repeat(3, 1) * 1000).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_batch_norm_distances_are_from_the_running_statistics():
+def test_batch_norm_distances_are_from_the_running_statistics() -> None:
     norm = nn.BatchNorm2d(3).eval()
     norm.running_mean.copy_(torch.tensor([1.0, 0.0, -2.0]))
     norm.running_var.copy_(torch.tensor([0.5, 2.0, 1.0]))
@@ -83,7 +85,7 @@ def test_batch_norm_distances_are_from_the_running_statistics():
     assert [distance.item() for distance in distances] == [pytest.approx(expected, rel=1e-5)]
 
 
-def test_the_teachers_terms_are_weighed():
+def test_the_teachers_terms_are_weighed() -> None:
     teacher = settled("cifar/resnet8", image_size=8)
     views = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     seen, terms = look(teacher, CHOSEN, views, (-1,), 2.0)
@@ -102,14 +104,14 @@ def test_the_teachers_terms_are_weighed():
 
 
 @pytest.mark.parametrize("size", [8, 32, 50])
-def test_the_generator_draws_images(size):
+def test_the_generator_draws_images(size: int) -> None:
     torch.manual_seed(0)
     images = Generator(size)(3)
     assert images.shape == (3, 3, size, size)
     assert 0 <= images.min() < 0.3 < 0.7 < images.max() <= 1
 
 
-def test_the_generator_learns_to_look_real_to_the_teacher():
+def test_the_generator_learns_to_look_real_to_the_teacher() -> None:
     teacher = settled("cifar/resnet8", image_size=8)
     torch.manual_seed(0)
     generator = Generator(8)
@@ -125,6 +127,6 @@ def test_the_generator_learns_to_look_real_to_the_teacher():
     assert losses[-1] < losses[0] - 0.3
 
 
-def test_data_free_with_labels_is_refused():
+def test_data_free_with_labels_is_refused() -> None:
     with pytest.raises(ValueError, match="label_weight must be 0"):
         SimkdKnobs(data_free=True, label_weight=1.0)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,24 +13,26 @@ from tiny import compile_without_compiler
 
 from core.networks.zoo import build
 
+pytestmark = pytest.mark.slow
 
-def network():
+
+def network() -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return build("cifar/resnet8", 4, image_size=8)
 
 
-def pixels(count=4):
+def pixels(count: int = 4) -> torch.Tensor:
     return torch.rand(count, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
-def learned(network):
+def learned(network: Any) -> tuple[Any, ...]:
     features = network.features(pixels(), (0, -1))
     (features.logits.square().mean() + sum(each.square().mean() for each in features.maps)).backward()
     return features, [parameter.grad for parameter in network.parameters()]
 
 
-def test_compiled_features_and_gradients_are_the_plain_ones():
+def test_compiled_features_and_gradients_are_the_plain_ones() -> None:
     plain, fast, said = network(), network(), []
     fast.compile_features(said.append)
     (one, one_gradients), (other, other_gradients) = learned(plain), learned(fast)
@@ -62,7 +65,7 @@ with torch.no_grad():
 """
 
 
-def test_all_that_is_compiled_is_kept_in_torchs_cache(tmp_path):
+def test_all_that_is_compiled_is_kept_in_torchs_cache(tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     folders = {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "tmp")}
     root = str(Path(__file__).parents[3])
@@ -76,7 +79,7 @@ def test_all_that_is_compiled_is_kept_in_torchs_cache(tmp_path):
     assert {".so", ".gch"} <= kept and not {".so", ".gch"} & left, (kept, left)
 
 
-def test_what_cannot_be_compiled_runs_as_it_is_and_says_why(monkeypatch):
+def test_what_cannot_be_compiled_runs_as_it_is_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", compile_without_compiler)
     plain, fast, said = network(), network(), []
     fast.compile_features(said.append)
@@ -86,8 +89,8 @@ def test_what_cannot_be_compiled_runs_as_it_is_and_says_why(monkeypatch):
     assert line.startswith("torch.compile failed for cifar/resnet8, which runs uncompiled: BackendCompilerFailed")
 
 
-def test_an_error_of_the_network_itself_is_no_error_of_compilation(monkeypatch):
-    def compile_nothing(function, **how):
+def test_an_error_of_the_network_itself_is_no_error_of_compilation(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compile_nothing(function: Any, **how: Any) -> Any:
         return function
 
     monkeypatch.setattr(torch, "compile", compile_nothing)

@@ -1,6 +1,7 @@
 """A frozen network in its fastest form says what the plain one says."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from core.networks.network import InputFormat, Network
 from core.networks.zoo import build
 
 
-def warmed(network):
+def warmed(network: Any) -> Any:
     """With batch-norm statistics that are not those of an untrained network."""
     draws = torch.Generator().manual_seed(1)
     for module in network.modules():
@@ -22,11 +23,11 @@ def warmed(network):
     return network.eval()
 
 
-def norms(network):
+def norms(network: Any) -> Any:
     return sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
 
 
-def pixels(network, count=3):
+def pixels(network: Any, count: int = 3) -> torch.Tensor:
     size = network.input.size
     return torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(2))
 
@@ -42,7 +43,7 @@ def pixels(network, count=3):
         "torchvision/mobilenet_v3_small",
     ],
 )
-def test_folding_changes_rounding_alone(architecture):
+def test_folding_changes_rounding_alone(architecture: str) -> None:
     network = warmed(build(architecture, 7))
     before = {name: value.clone() for name, value in network.state_dict().items()}
     folded = frozen_copy(network, (0, -1))
@@ -60,7 +61,7 @@ def test_folding_changes_rounding_alone(architecture):
 class ReadTwice(nn.Module):
     """A convolution whose output enters a batch norm and is added to it as well: folding would change the sum."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 4, 3, padding=1)
         self.norm = nn.BatchNorm2d(4)
@@ -68,14 +69,14 @@ class ReadTwice(nn.Module):
         self.last = nn.BatchNorm2d(4)
         self.fc = nn.Linear(4, 5)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         x = self.stem(x)
         x = torch.relu(self.norm(x)) + x
         x = torch.relu(self.last(self.conv(x)))
         return self.fc(x.mean(dim=(2, 3)))
 
 
-def test_a_convolution_that_is_read_elsewhere_keeps_its_norm():
+def test_a_convolution_that_is_read_elsewhere_keeps_its_norm() -> None:
     plain = InputFormat(8, (0.5,) * 3, (0.25,) * 3)
     network = warmed(Network(ReadTwice(), architecture="test", num_classes=5, input=plain))
     folded = frozen_copy(network)
@@ -84,7 +85,7 @@ def test_a_convolution_that_is_read_elsewhere_keeps_its_norm():
         torch.testing.assert_close(folded(pixels(network)), network(pixels(network)), atol=1e-5, rtol=1e-5)
 
 
-def test_a_tapped_convolution_keeps_its_norm():
+def test_a_tapped_convolution_keeps_its_norm() -> None:
     network = warmed(build("cifar/resnet8", 4))
     folded = frozen_copy(network, ("conv1",))
     assert norms(folded) == norms(network) - (norms(frozen_copy(network)) == 0) * (norms(network) - 1)
@@ -93,7 +94,7 @@ def test_a_tapped_convolution_keeps_its_norm():
     torch.testing.assert_close(one, other)
 
 
-def test_low_precision_is_close_and_has_the_same_answers():
+def test_low_precision_is_close_and_has_the_same_answers() -> None:
     network = warmed(build("cifar/resnet8x4", 6))
     fast = in_low_precision(in_layout(frozen_copy(network, (-1,))), torch.bfloat16)
     assert fast.module.conv1.weight.dtype == torch.bfloat16
@@ -105,7 +106,7 @@ def test_low_precision_is_close_and_has_the_same_answers():
     assert distance < 0.03
 
 
-def test_the_layout_goes_there_and_back():
+def test_the_layout_goes_there_and_back() -> None:
     network = build("cifar/resnet8", 4)
     given = copy.deepcopy(network.state_dict())
     weight = in_layout(network).module.layer1[0].conv1.weight

@@ -18,6 +18,8 @@ from core.errors import ArchitectureUnknown, TeacherLoadFailed
 from core.networks import timm_zoo
 from core.networks.zoo import build, outline
 
+pytestmark = pytest.mark.slow
+
 # (resolutions of the taps, layout of the last, classifiers) at the size given
 FAMILIES = {
     "resnet10t": (64, [32, 16, 8, 4, 2], "nchw", 1),

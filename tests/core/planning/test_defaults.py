@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,17 +15,17 @@ from core.system.device import Arithmetic, choose_arithmetic, computes_in_int8
 
 
 def resolved(
-    training=None,
+    training: Any = None,
     *,
-    num_train=1000,
-    native=(32, 32),
-    architecture="cifar/resnet8",
-    flippable=True,
-    is_kin=False,
-    is_convolutional=True,
-    arithmetic=CPU,
-    **job,
-):
+    num_train: int = 1000,
+    native: Any = (32, 32),
+    architecture: str = "cifar/resnet8",
+    flippable: bool = True,
+    is_kin: bool = False,
+    is_convolutional: bool = True,
+    arithmetic: Any = CPU,
+    **job: Any,
+) -> Any:
     document = {"teacher": "torchvision/resnet50", "dataset": "builtin:digits", "student": "nano"}
     return resolve(
         parse_job({**document, "training": training or {}, **job}),
@@ -39,7 +40,7 @@ def resolved(
     )
 
 
-def test_no_auto_is_left_and_resolving_again_changes_nothing():
+def test_no_auto_is_left_and_resolving_again_changes_nothing() -> None:
     once = resolved()
     dumped = once.model_dump(mode="json")
     left = {name for name, value in dumped["training"].items() if value == "auto"}
@@ -58,7 +59,7 @@ def test_no_auto_is_left_and_resolving_again_changes_nothing():
     assert again == once
 
 
-def test_what_is_given_stays():
+def test_what_is_given_stays() -> None:
     given = {
         "epochs": 3,
         "batch_size": 10,
@@ -70,7 +71,7 @@ def test_what_is_given_stays():
     assert given.items() <= resolved(given).training.model_dump().items()
 
 
-def test_small_splits_get_small_batches_and_enough_steps():
+def test_small_splits_get_small_batches_and_enough_steps() -> None:
     training = resolved(num_train=40).training
     assert training.batch_size == 40
     assert training.epochs == 1500
@@ -78,7 +79,7 @@ def test_small_splits_get_small_batches_and_enough_steps():
 
 
 @pytest.mark.parametrize(("num_train", "epochs"), [(50_000, 240), (5_000, 100), (640, 150)])
-def test_epochs_by_the_size_of_the_split(num_train, epochs):
+def test_epochs_by_the_size_of_the_split(num_train: int, epochs: int) -> None:
     assert resolved(num_train=num_train).training.epochs == epochs
 
 
@@ -95,7 +96,9 @@ def test_epochs_by_the_size_of_the_split(num_train, epochs):
         ("cifar/resnet8", "finetune", "adamw", 1e-4),
     ],
 )
-def test_the_rate_by_optimizer_method_and_architecture(architecture, method, optimizer, rate):
+def test_the_rate_by_optimizer_method_and_architecture(
+    architecture: str, method: str, optimizer: str, rate: float
+) -> None:
     job = resolved({"optimizer": optimizer}, architecture=architecture, method=method)
     assert job.training.learning_rate == pytest.approx(rate)
     assert job.training.weight_decay == {"sgd": 5e-4, "muon": 0.1, "adamw": 0.05}[optimizer]
@@ -116,7 +119,7 @@ def test_the_rate_by_optimizer_method_and_architecture(architecture, method, opt
         ({"training": {"optimizer": "muon"}, "method": "finetune", "is_convolutional": False}, "muon"),
     ],
 )
-def test_muon_is_for_convolutional_students_that_learn_alone(how, optimizer):
+def test_muon_is_for_convolutional_students_that_learn_alone(how: dict[str, Any], optimizer: str) -> None:
     assert resolved(**how).training.optimizer == optimizer
 
 
@@ -125,16 +128,16 @@ def test_muon_is_for_convolutional_students_that_learn_alone(how, optimizer):
     [((8, 8), "cifar/resnet8", 32), ((48, 60), "cifar/resnet8", 32), ((64, 64), "cifar/resnet8", 64),
      ((500, 375), "torchvision/resnet18", 224), ((8, 8), "torchvision/resnet18", 224)],
 )  # fmt: skip
-def test_the_image_size_by_network_and_files(native, architecture, size):
+def test_the_image_size_by_network_and_files(native: tuple[int, ...], architecture: str, size: int) -> None:
     assert resolved(native=native, architecture=architecture).training.image_size == size
 
 
-def test_digits_are_not_mirrored():
+def test_digits_are_not_mirrored() -> None:
     assert resolved(flippable=True).training.augmentation == "light"
     assert resolved(flippable=False).training.augmentation == "crop"
 
 
-def schedule_of(training=None, **how):
+def schedule_of(training: Any = None, **how: Any) -> tuple[Any, ...]:
     """(schedule, epochs of warmup, decay of the average)"""
     training = resolved(training, **how).training
     return training.schedule, training.warmup_epochs, training.ema_decay
@@ -144,7 +147,7 @@ def schedule_of(training=None, **how):
     ("training", "warmup"),
     [({"epochs": 8}, 0.8), ({"epochs": 1}, 0.1), ({"max_steps": 120}, 0.8), ({"epochs": 8, "batch_size": 10}, 0.8)],
 )
-def test_random_weights_are_averaged_in_few_passes(training, warmup):
+def test_random_weights_are_averaged_in_few_passes(training: dict[str, Any], warmup: float) -> None:
     assert schedule_of(training) == ("constant", pytest.approx(warmup), 0.99)
 
 
@@ -160,17 +163,17 @@ def test_random_weights_are_averaged_in_few_passes(training, warmup):
     ],
     ids=["more passes", "auto", "cosine", "no average", "the teacher's weights", "finetune"],
 )
-def test_others_have_a_rate_that_falls(training, how):
+def test_others_have_a_rate_that_falls(training: dict[str, Any], how: dict[str, Any]) -> None:
     assert schedule_of(training, **how) == ("cosine", 0.0, None)
 
 
-def test_a_schedule_that_is_given_in_part_stays():
+def test_a_schedule_that_is_given_in_part_stays() -> None:
     assert schedule_of({"epochs": 8, "ema_decay": 0.5, "warmup_epochs": 2}) == ("constant", 2.0, 0.5)
     assert schedule_of({"epochs": 80, "ema_decay": 0.5, "warmup_epochs": 2}) == ("cosine", 2.0, 0.5)
     assert schedule_of({"epochs": 8, "schedule": "constant"}) == ("constant", 0.0, None)
 
 
-def test_a_batch_larger_than_the_split_is_refused_at_its_place():
+def test_a_batch_larger_than_the_split_is_refused_at_its_place() -> None:
     with pytest.raises(SpecInvalid) as caught:
         resolved({"batch_size": 41}, num_train=40)
     ((pointer, detail),) = caught.value.errors
@@ -194,7 +197,7 @@ def test_a_batch_larger_than_the_split_is_refused_at_its_place():
         ({"method": "finetune", "is_kin": True, "student": "timm/resnet18"}, "published"),
     ],
 )
-def test_the_weights_that_a_student_begins_with(job, weights):
+def test_the_weights_that_a_student_begins_with(job: dict[str, Any], weights: str | None) -> None:
     assert resolved(**job).student.weights == weights
 
 
@@ -209,7 +212,7 @@ def test_the_weights_that_a_student_begins_with(job, weights):
         ({"compile": False}, False),
     ],
 )
-def test_long_trainings_on_one_gpu_are_compiled(training, compiles):
+def test_long_trainings_on_one_gpu_are_compiled(training: dict[str, Any], compiles: bool) -> None:
     gpu = Arithmetic(torch.device("cuda"), "bf16")
     given = {"epochs": 1000, **training}
     assert resolved(given, arithmetic=gpu).training.compile is compiles
@@ -218,7 +221,7 @@ def test_long_trainings_on_one_gpu_are_compiled(training, compiles):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a CUDA device answers")
-def test_a_device_or_precision_that_is_not_here_is_refused():
+def test_a_device_or_precision_that_is_not_here_is_refused() -> None:
     for training, pointer in (
         ({"devices": "cuda"}, "/training/devices"),
         ({"precision": "fp16"}, "/training/precision"),
@@ -228,7 +231,7 @@ def test_a_device_or_precision_that_is_not_here_is_refused():
         assert caught.value.errors[0][0] == pointer
 
 
-def test_a_processor_computes_in_bfloat16_where_it_has_instructions_for_it():
+def test_a_processor_computes_in_bfloat16_where_it_has_instructions_for_it() -> None:
     flags = Path("/proc/cpuinfo").read_text()
     has = "avx512_bf16" in flags or "amx_tile" in flags
     chosen = choose_arithmetic(TrainingSpec(devices="cpu"))
@@ -237,7 +240,9 @@ def test_a_processor_computes_in_bfloat16_where_it_has_instructions_for_it():
         assert choose_arithmetic(make_training(precision=precision)).precision == precision
 
 
-def test_a_frozen_teacher_computes_in_integers_where_the_processor_does_and_no_precision_is_asked_for(monkeypatch):
+def test_a_frozen_teacher_computes_in_integers_where_the_processor_does_and_no_precision_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for has_int8 in (True, False):
         monkeypatch.setattr("core.planning.defaults.computes_in_int8", lambda device, has_int8=has_int8: has_int8)
         assert resolved(training={}).training.teacher_precision == ("int8" if has_int8 else "same")
@@ -248,7 +253,7 @@ def test_a_frozen_teacher_computes_in_integers_where_the_processor_does_and_no_p
     assert caught.value.errors[0][0] == "/training/teacher_precision"
 
 
-def test_a_processor_has_8_bit_products_where_its_flags_say_so():
+def test_a_processor_has_8_bit_products_where_its_flags_say_so() -> None:
     flags = Path("/proc/cpuinfo").read_text()
     assert computes_in_int8(torch.device("cpu")) == ("avx512_vnni" in flags)
     assert not computes_in_int8(torch.device("meta"))

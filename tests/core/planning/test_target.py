@@ -1,6 +1,9 @@
 """A second domain: with class folders the student is measured there too; a flat folder of images is enough to adapt."""
 
 import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +14,13 @@ from core.data.readers import builtin
 from core.policy import Policy
 from core.spec import DatasetSpec
 from core.system.workspace import Workspace
+from tests.core.conftest import Ran
 
 PER_CLASS = 6
 
 
 @pytest.fixture(scope="module")
-def negatives():
+def negatives() -> Any:
     """{class: PNG files} of digits in negative."""
     listing = builtin.read("digits")
     images = {str(digit): [] for digit in range(10)}
@@ -29,7 +33,7 @@ def negatives():
 
 
 @pytest.fixture
-def flat(negatives, tmp_path):
+def flat(negatives: Any, tmp_path: Path) -> Any:
     folder = tmp_path / "shots"
     folder.mkdir()
     for label, files in negatives.items():
@@ -39,7 +43,7 @@ def flat(negatives, tmp_path):
 
 
 @pytest.fixture
-def labelled(negatives, tmp_path):
+def labelled(negatives: Any, tmp_path: Path) -> Any:
     for label, files in negatives.items():
         folder = tmp_path / "labelled" / label
         folder.mkdir(parents=True)
@@ -48,7 +52,7 @@ def labelled(negatives, tmp_path):
     return tmp_path / "labelled"
 
 
-def adapted(run_job, inputs, target):
+def adapted(run_job: Any, inputs: Any, target: Any) -> Any:
     ran = run_job(
         {
             "teacher": "job:job_digits",
@@ -64,19 +68,23 @@ def adapted(run_job, inputs, target):
     return ran.result
 
 
-def test_with_class_folders_everything_is_measured_on_the_second_domain_too(run_job, digits_teacher, labelled):
+def test_with_class_folders_everything_is_measured_on_the_second_domain_too(
+    run_job: Callable[..., Ran], digits_teacher: Path, labelled: Any
+) -> None:
     result = adapted(run_job, digits_teacher, labelled)
     assert 0 <= result.metrics["target"]["top1"] <= 1
     assert 0 <= result.teacher["target"]["top1"] <= 1
 
 
-def test_a_flat_folder_is_adapted_to_and_not_measured(run_job, digits_teacher, flat):
+def test_a_flat_folder_is_adapted_to_and_not_measured(
+    run_job: Callable[..., Ran], digits_teacher: Path, flat: Any
+) -> None:
     result = adapted(run_job, digits_teacher, flat)
     assert "target" not in result.metrics and "target" not in result.teacher
     assert result.metrics["steps"] == 4
 
 
-def test_all_images_of_a_flat_folder_train(flat, negatives, tmp_path):
+def test_all_images_of_a_flat_folder_train(flat: Any, negatives: Any, tmp_path: Path) -> None:
     source = open_unlabelled(DatasetSpec(uri=flat.as_uri()), Workspace(tmp_path, tmp_path / "cache", None, Policy()))
     dataset = source.decode(8)
     assert (len(dataset.train.labels), len(dataset.validation.labels), len(dataset.test.labels)) == (60, 0, 0)
@@ -85,7 +93,7 @@ def test_all_images_of_a_flat_folder_train(flat, negatives, tmp_path):
     assert np.array_equal(dataset.train.images[0, 0].numpy(), first)
 
 
-def test_what_has_classes_is_no_flat_folder(labelled, tmp_path):
+def test_what_has_classes_is_no_flat_folder(labelled: Any, tmp_path: Path) -> None:
     (labelled / "stray.png").write_bytes((labelled / "0/0.png").read_bytes())
     for uri in (labelled.as_uri(), (labelled / "0").as_uri(), "builtin:digits"):
         spec = DatasetSpec(uri=uri)

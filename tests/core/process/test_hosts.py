@@ -6,6 +6,11 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
 SPEC = {
@@ -17,7 +22,7 @@ SPEC = {
 }
 
 
-def engine(folder, *flags):
+def engine(folder: Path, *flags: Any) -> Any:
     command = [sys.executable, "-m", "core", "--out", folder, "--events", "json", *flags]
     return subprocess.Popen(
         [str(part) for part in command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -25,7 +30,7 @@ def engine(folder, *flags):
     )  # fmt: skip
 
 
-def test_both_hosts_end_well_and_one_speaks_for_both(tmp_path):
+def test_both_hosts_end_well_and_one_speaks_for_both(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     path = tmp_path / "job.json"
@@ -42,7 +47,7 @@ def test_both_hosts_end_well_and_one_speaks_for_both(tmp_path):
     ]
 
 
-def test_several_hosts_need_a_place_to_meet(tmp_path):
+def test_several_hosts_need_a_place_to_meet(tmp_path: Path) -> None:
     host = engine(tmp_path / "out", "--hosts", "2", "--dataset", "builtin:digits", "--student", "nano")
     _, errors = host.communicate(timeout=60)
     assert host.returncode == 2

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,6 +16,8 @@ from core.events import EXIT_INTERNAL, EXIT_USER_ERROR
 from core.process.launch import PATIENCE
 from core.spec import TrainingSpec, parse_job
 from core.system.device import count_gpus
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
 # The second process dies, while the first one waits for nobody.
@@ -38,7 +41,7 @@ if __name__ == "__main__":
 """
 
 
-def spec(devices):
+def spec(devices: Any) -> dict[str, Any]:
     return {"dataset": "builtin:digits", "student": "cifar/resnet8", "training": {"devices": devices}}
 
 
@@ -49,7 +52,9 @@ def spec(devices):
         ("cpu", 2, 0), ("cpu:4", 2, 0), ("cuda", 0, None), ("cuda", 1, 1), ("cuda:2", 2, 2), ("cuda:4", 2, None),
     ],
 )  # fmt: skip
-def test_each_process_has_a_gpu_or_none_has(devices, available, counted, monkeypatch):
+def test_each_process_has_a_gpu_or_none_has(
+    devices: str, available: int, counted: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: available)  # two GPUs are not to be had here
     training = TrainingSpec(devices=devices)
     if counted is not None:
@@ -61,7 +66,7 @@ def test_each_process_has_a_gpu_or_none_has(devices, available, counted, monkeyp
     assert (f"cuda:1 to cuda:{available}" in str(caught.value)) == (available > 1)
 
 
-def test_more_gpus_than_there_are_is_a_mistake_of_the_job_and_no_process_is_started(tmp_path):
+def test_more_gpus_than_there_are_is_a_mistake_of_the_job_and_no_process_is_started(tmp_path: Path) -> None:
     path = tmp_path / "job.json"
     path.write_text(json.dumps(spec("cuda:99")))
     command = [sys.executable, "-m", "core", "--spec", path, "--out", tmp_path / "out", "--events", "json"]
@@ -73,7 +78,7 @@ def test_more_gpus_than_there_are_is_a_mistake_of_the_job_and_no_process_is_star
     assert not (tmp_path / "out").exists()
 
 
-def test_the_launcher_sees_that_a_process_died_though_the_others_are_patient(tmp_path):
+def test_the_launcher_sees_that_a_process_died_though_the_others_are_patient(tmp_path: Path) -> None:
     document = parse_job(spec("cpu:2")).model_dump(mode="json")
     (tmp_path / "dying.py").write_text(DYING.replace("SPEC", repr(document)))
     done = subprocess.run(

@@ -1,4 +1,6 @@
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,6 +18,8 @@ from core.results.export import export_model
 from core.results.onnx import read_facts, write_onnx
 from core.results.parity import TOLERANCE, check_parity, compare
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("cup", "bottle", "Äpfel <b>")
 NETWORKS = {
     "cifar/resnet8": 32,
@@ -26,15 +30,15 @@ NETWORKS = {
 }
 
 
-def views(images):
+def views(images: Any) -> Any:
     return images.float() / 255
 
 
-def images_of(size, num_images=70):
+def images_of(size: Any, num_images: int = 70) -> Any:
     return torch.randint(0, 256, (num_images, 3, size, size), generator=torch.Generator().manual_seed(3)).byte()
 
 
-def settled(architecture, size):
+def settled(architecture: Any, size: Any) -> Any:
     """A network whose batch statistics are not the initial ones, as after training."""
     torch.manual_seed(0)
     network = build(architecture, len(CLASSES), image_size=size).train()
@@ -43,7 +47,7 @@ def settled(architecture, size):
     return network
 
 
-def publish(network, folder, exports=("safetensors", "onnx"), num_images=70):
+def publish(network: Any, folder: Path, exports: Any = ("safetensors", "onnx"), num_images: int = 70) -> Any:
     images = images_of(network.input.size, num_images)
     preprocessing = {"image_size": network.input.size}
     return export_model(
@@ -58,7 +62,7 @@ def publish(network, folder, exports=("safetensors", "onnx"), num_images=70):
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory):
+def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
     """The small CIFAR network, its state before the export, and the folder of its files."""
     folder, network = tmp_path_factory.mktemp("published"), settled("cifar/resnet8", 32)
     before = {key: value.clone() for key, value in network.state_dict().items()}
@@ -67,7 +71,9 @@ def published(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("architecture", "size"), NETWORKS.items())
-def test_both_files_answer_as_the_network_does(architecture, size, tmp_path, capfd):
+def test_both_files_answer_as_the_network_does(
+    architecture: Any, size: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     network = settled(architecture, size)
     paths = publish(network, tmp_path)
     assert [path.name for path in paths] == ["model.safetensors", "model.onnx"]
@@ -91,13 +97,13 @@ def test_both_files_answer_as_the_network_does(architecture, size, tmp_path, cap
         torch.testing.assert_close(fresh(views(images)).numpy(), expected)
 
 
-def test_the_network_itself_is_left_alone(published):
+def test_the_network_itself_is_left_alone(published: Any) -> None:
     network, before, _ = published
     assert network.training
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
-def test_the_safetensors_header_says_what_the_file_is(published):
+def test_the_safetensors_header_says_what_the_file_is(published: Any) -> None:
     network, _, folder = published
     with safe_open(folder / "model.safetensors", "pt") as file:
         header = file.metadata()
@@ -109,7 +115,7 @@ def test_the_safetensors_header_says_what_the_file_is(published):
     assert tuple(json.loads(header["std"])) == pytest.approx(network.input.std)
 
 
-def test_the_onnx_file_stands_alone_and_says_what_it_is(published):
+def test_the_onnx_file_stands_alone_and_says_what_it_is(published: Any) -> None:
     _, _, folder = published
     model = onnx.load(folder / "model.onnx", load_external_data=False)
     onnx.checker.check_model(model, full_check=True)
@@ -125,25 +131,25 @@ def test_the_onnx_file_stands_alone_and_says_what_it_is(published):
     assert not any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer)
 
 
-def test_the_onnx_file_tells_nothing_of_the_machine_that_wrote_it(published):
+def test_the_onnx_file_tells_nothing_of_the_machine_that_wrote_it(published: Any) -> None:
     _, _, folder = published
     content = (folder / "model.onnx").read_bytes()
     assert b"site-packages" not in content and str(folder).encode() not in content
 
 
-def test_a_network_in_training_mode_is_written_as_it_answers_in_use(tmp_path):
+def test_a_network_in_training_mode_is_written_as_it_answers_in_use(tmp_path: Path) -> None:
     network = settled("cifar/resnet8", 32)
     write_onnx(network, tmp_path / "model.onnx")
     assert network.training
     check_parity(network.eval(), tmp_path / "model.onnx", images_of(32, 5), views)
 
 
-def test_exports_are_only_what_was_asked_for(tmp_path):
+def test_exports_are_only_what_was_asked_for(tmp_path: Path) -> None:
     paths = publish(settled("cifar/resnet8", 32), tmp_path, exports=("safetensors",))
     assert [path.name for path in paths] == [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
 
 
-def test_tied_weights_are_written(tmp_path):
+def test_tied_weights_are_written(tmp_path: Path) -> None:
     network = settled("cifar/resnet8", 32)
     network.module.also_fc = network.module.fc
     publish(network, tmp_path, exports=("safetensors",))
@@ -151,7 +157,7 @@ def test_tied_weights_are_written(tmp_path):
     assert torch.equal(tensors["also_fc.weight"], tensors["fc.weight"])
 
 
-def test_an_onnx_file_of_other_weights_is_refused(published):
+def test_an_onnx_file_of_other_weights_is_refused(published: Any) -> None:
     _, _, folder = published
     other = settled("cifar/resnet8", 32).eval()
     nn.init.normal_(other.module.fc.weight)
@@ -159,10 +165,10 @@ def test_an_onnx_file_of_other_weights_is_refused(published):
         check_parity(other, folder / "model.onnx", images_of(32, 5), views)
 
 
-def test_a_refused_onnx_file_is_not_left_behind(tmp_path, monkeypatch):
+def test_a_refused_onnx_file_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = settled("cifar/resnet8", 32)
 
-    def write_wrong(network, path):
+    def write_wrong(network: Any, path: Path) -> None:
         with torch.no_grad():
             network.module.fc.bias += 0.01
         write_right(network, path)
@@ -176,13 +182,13 @@ def test_a_refused_onnx_file_is_not_left_behind(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
 
 
-def test_a_network_that_onnx_cannot_say_is_an_error_that_names_it(tmp_path):
+def test_a_network_that_onnx_cannot_say_is_an_error_that_names_it(tmp_path: Path) -> None:
     class Stubborn(nn.Module):
-        def __init__(self, module):
+        def __init__(self, module: Any) -> None:
             super().__init__()
             self.module = module
 
-        def forward(self, images):
+        def forward(self, images: Any) -> Any:
             return self.module(images) if float(images.sum()) > 0 else self.module(images) * 2
 
     network = settled("cifar/resnet8", 32)
@@ -192,19 +198,19 @@ def test_a_network_that_onnx_cannot_say_is_an_error_that_names_it(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_differences_are_judged_on_the_scale_of_the_logits():
+def test_differences_are_judged_on_the_scale_of_the_logits() -> None:
     large = torch.tensor([[2000.0, 10.0]])
     assert compare(large, large + 0.1, 0, "net")[0] == pytest.approx(5e-5, rel=1e-3)
     with pytest.raises(ExportParityFailed, match="test image 7"):
         compare(torch.tensor([[0.2, 0.1]]), torch.tensor([[0.2, 0.1002]]), 7, "net")
 
 
-def test_a_tie_may_fall_either_way_and_nothing_else_may():
+def test_a_tie_may_fall_either_way_and_nothing_else_may() -> None:
     assert compare(torch.tensor([[0.5, 0.50001]]), torch.tensor([[0.50001, 0.5]]), 0, "net")[1] == 1
     assert compare(torch.tensor([[0.5, 0.7]]), torch.tensor([[0.5, 0.7]]), 0, "net")[1] == 0
 
 
-def test_logits_that_are_not_numbers_are_refused():
+def test_logits_that_are_not_numbers_are_refused() -> None:
     nan = torch.tensor([[float("nan"), 1.0]])
     with pytest.raises(ExportParityFailed, match="differ by nan"):
         compare(nan, nan, 0, "net")

@@ -18,6 +18,8 @@ from core.networks.zoo import build
 from core.results import latencies as module
 from core.results.latencies import Latencies
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def timed(monkeypatch: pytest.MonkeyPatch) -> list[list[Path]]:

@@ -1,6 +1,7 @@
 """predictions.csv holds the test split row by row, whatever the names hold."""
 
 import csv
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ def split() -> Split:
     return Split(images=torch.zeros(3, 3, 8, 8, dtype=torch.uint8), labels=torch.tensor([0, 1, 1]), names=NAMES)
 
 
-def test_every_image_has_a_row_in_order(tmp_path):
+def test_every_image_has_a_row_in_order(tmp_path: Path) -> None:
     logits = torch.tensor([[3.0, 1.0], [2.0, 0.0], [-1.0, 4.0]])
     path = write_predictions(tmp_path / "predictions.csv", logits, split(), ["cup", "mug"])
     with path.open(newline="", encoding="utf-8") as file:
@@ -27,7 +28,7 @@ def test_every_image_has_a_row_in_order(tmp_path):
     assert [float(row["confidence"]) for row in rows] == pytest.approx([0.880797, 0.880797, 0.993307], abs=1e-6)
 
 
-def test_logits_of_another_split_are_refused(tmp_path):
+def test_logits_of_another_split_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"shorter|longer"):
         write_predictions(tmp_path / "predictions.csv", torch.zeros(2, 2), split(), ["cup", "mug"])
     assert not (tmp_path / "predictions.csv").exists()

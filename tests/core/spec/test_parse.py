@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -53,14 +54,14 @@ LARGEST = {
 }
 
 
-def errors_of(**changes):
+def errors_of(**changes: Any) -> dict[str, Any]:
     """Pointer -> what is wrong, for the smallest job with these fields instead."""
     with pytest.raises(SpecInvalid) as caught:
         parse_job({**SMALLEST, **changes})
     return dict(caught.value.errors)
 
 
-def test_three_strings_are_a_job():
+def test_three_strings_are_a_job() -> None:
     job = parse_job(SMALLEST)
     assert (job.teacher.architecture, job.dataset.uri, job.student.size) == tuple(SMALLEST.values())
     assert job.method.name == "pkd"
@@ -78,29 +79,29 @@ def test_three_strings_are_a_job():
         ("method", "kd", {"name": "kd"}),
     ],
 )
-def test_a_string_says_what_its_object_says(field, short, long):
+def test_a_string_says_what_its_object_says(field: str, short: str, long: dict[str, Any]) -> None:
     assert parse_job({**SMALLEST, field: short}) == parse_job({**SMALLEST, field: long})
 
 
-def test_the_example_of_the_design_is_a_job():
+def test_the_example_of_the_design_is_a_job() -> None:
     job = parse_job(LARGEST)
     for name in ("teacher", "dataset", "training", "evaluation", "method"):
         assert LARGEST[name].items() <= job.model_dump(mode="json")[name].items()
 
 
 @pytest.mark.parametrize("document", [SMALLEST, LARGEST, {"dataset": "builtin:digits", "student": "nano"}])
-def test_what_is_dumped_is_the_same_job_again(document):
+def test_what_is_dumped_is_the_same_job_again(document: Any) -> None:
     job = parse_job(document)
     dumped = json.loads(json.dumps(job.model_dump(mode="json"), allow_nan=False))
     assert parse_job(dumped) == job
 
 
-def test_without_a_teacher_the_method_is_scratch():
+def test_without_a_teacher_the_method_is_scratch() -> None:
     assert parse_job({"dataset": "builtin:digits", "student": "nano"}).method.name == "scratch"
     assert parse_job({"teacher": None, "dataset": "builtin:digits", "student": "nano"}).method.name == "scratch"
 
 
-def test_every_part_is_frozen():
+def test_every_part_is_frozen() -> None:
     job = parse_job(LARGEST)
     for part in (job, job.teacher, job.dataset, job.student, job.method, job.training, job.evaluation):
         with pytest.raises(ValidationError, match="frozen"):
@@ -149,20 +150,20 @@ def test_every_part_is_frozen():
         ({"webhook_url": "http://x"}, "/webhook_url", ["unknown field", "webhook_url"]),
     ],
 )
-def test_what_is_wrong_is_named_at_its_place(changes, pointer, words):
+def test_what_is_wrong_is_named_at_its_place(changes: dict[str, Any], pointer: str, words: list[str]) -> None:
     errors = errors_of(**changes)
     assert list(errors) == [pointer]
     for word in words:
         assert word in errors[pointer]
 
 
-def test_what_is_missing_is_named():
+def test_what_is_missing_is_named() -> None:
     with pytest.raises(SpecInvalid) as caught:
         parse_job({"teacher": "cifar/resnet56"})
     assert dict(caught.value.errors) == {"/dataset": "is required", "/student": "is required"}
 
 
-def test_all_wrong_places_are_told_at_once():
+def test_all_wrong_places_are_told_at_once() -> None:
     errors = errors_of(priority=1000, nmae="x", training={"epochs": -1, "seed": -1})
     assert set(errors) == {"/priority", "/nmae", "/training/epochs", "/training/seed"}
 
@@ -179,7 +180,7 @@ def test_all_wrong_places_are_told_at_once():
         ({"evaluation": {"baselines": ["finetune_student"]}}, "/evaluation/baselines", ["begins with weights"]),
     ],
 )
-def test_what_does_not_fit_together_is_refused(document, pointer, words):
+def test_what_does_not_fit_together_is_refused(document: dict[str, Any], pointer: str, words: list[str]) -> None:
     with pytest.raises(SpecInvalid) as caught:
         parse_job({"dataset": "builtin:digits", "student": "nano", **document})
     assert [place for place, _ in caught.value.errors] == [pointer]
@@ -187,7 +188,7 @@ def test_what_does_not_fit_together_is_refused(document, pointer, words):
         assert word in str(caught.value)
 
 
-def test_all_that_does_not_fit_together_is_told_at_once():
+def test_all_that_does_not_fit_together_is_told_at_once() -> None:
     with pytest.raises(SpecInvalid) as caught:
         parse_job({"dataset": "builtin:digits", "student": "same", "method": "kd_uda",
                    "evaluation": {"baselines": ["finetune"]}})  # fmt: skip
@@ -196,7 +197,7 @@ def test_all_that_does_not_fit_together_is_told_at_once():
     ]  # fmt: skip
 
 
-def test_a_finetune_baseline_without_a_teacher_needs_the_students_own_weights():
+def test_a_finetune_baseline_without_a_teacher_needs_the_students_own_weights() -> None:
     student = {"architecture": "timm/resnet18", "weights": "published"}
     job = parse_job({"dataset": "builtin:digits", "student": student, "evaluation": {"baselines": ["finetune"]}})
     assert job.evaluation.baselines == ("finetune",)
@@ -206,7 +207,7 @@ def test_a_finetune_baseline_without_a_teacher_needs_the_students_own_weights():
 @pytest.mark.parametrize(
     "path", ["training.learning_rate", "training.epochs", "training.max_runtime_seconds", "method.weight", "priority"]
 )
-def test_what_is_no_number_is_refused(path, value):
+def test_what_is_no_number_is_refused(path: str, value: Any) -> None:
     document = {**SMALLEST, "method": {"name": "skd"}, "training": {}}
     *parents, last = path.split(".")
     (document[parents[0]] if parents else document)[last] = value
@@ -216,7 +217,7 @@ def test_what_is_no_number_is_refused(path, value):
     Failure.of(caught.value).model_dump_json()
 
 
-def test_every_field_says_what_it_means_and_what_it_is_by_default():
+def test_every_field_says_what_it_means_and_what_it_is_by_default() -> None:
     schema = JobSpec.model_json_schema(mode="validation")
     for title, part in {"JobSpec": schema, **schema["$defs"]}.items():
         for name, field in part["properties"].items():
@@ -236,17 +237,17 @@ PLACES = st.sampled_from(["teacher", "dataset", "student", "method", "training",
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(JSON | st.dictionaries(PLACES | st.text(max_size=5), JSON, max_size=5))
-def test_any_json_is_a_job_or_a_named_error(document):
+def test_any_json_is_a_job_or_a_named_error(document: Any) -> None:
     check_answer(document)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(PLACES, st.sampled_from(["name", "uri", "class_map", "early_stopping", "weights", "budget", "classes"]), JSON)
-def test_any_json_in_a_part_is_a_job_or_a_named_error(place, key, value):
+def test_any_json_in_a_part_is_a_job_or_a_named_error(place: Any, key: Any, value: Any) -> None:
     check_answer({**SMALLEST, place: {key: value}})
 
 
-def check_answer(document):
+def check_answer(document: Any) -> None:
     try:
         job = parse_job(document)
     except SpecInvalid as error:
@@ -259,13 +260,13 @@ def check_answer(document):
 @pytest.mark.parametrize(
     "document", [{"\ud800": 1}, {"name": "\ud800"}, {"labels": {"\udfff": 3}}, {"method": "\ud800"}]
 )
-def test_half_a_character_can_still_be_told_of(document):
+def test_half_a_character_can_still_be_told_of(document: dict[str, Any]) -> None:
     with pytest.raises(SpecInvalid) as caught:
         parse_job({**SMALLEST, **document})
     Failure.of(caught.value).model_dump_json()
 
 
-def test_a_key_that_looks_like_a_type_stays_in_the_pointer():
+def test_a_key_that_looks_like_a_type_stays_in_the_pointer() -> None:
     document = {"dataset": {"uri": "builtin:digits", "class_map": {"none": 3, "a[b]": 4}}, "student": "nano"}
     with pytest.raises(SpecInvalid) as caught:
         parse_job(document)

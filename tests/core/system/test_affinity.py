@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ print(json.dumps([torch.get_num_threads(), workers, outside, inside, helper, mas
 """
 
 
-def told(num_threads):
+def told(num_threads: Any) -> Any:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
     command = [sys.executable, "-c", SCRIPT, str(num_threads)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
@@ -43,7 +44,7 @@ def told(num_threads):
 
 
 @pytest.mark.skipif(len(CORES) < 2, reason="needs Linux and two cores")
-def test_with_a_thread_for_each_core_each_has_its_own():
+def test_with_a_thread_for_each_core_each_has_its_own() -> None:
     count, workers, outside, inside, helper, after = told(0)
     assert count == len(CORES)
     bound = [mask for mask in workers if mask != CORES]  # torch has a thread more that computes nothing
@@ -52,7 +53,7 @@ def test_with_a_thread_for_each_core_each_has_its_own():
 
 
 @pytest.mark.skipif(not CORES, reason="needs Linux")
-def test_fewer_threads_than_cores_go_where_there_is_room():
+def test_fewer_threads_than_cores_go_where_there_is_room() -> None:
     _, workers, outside, inside, helper, after = told(1)
     assert all(mask == CORES for mask in workers)
     assert outside == inside == helper == after == CORES

@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file
 
 from core.process.launch import GRACE_SECONDS
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
 SPEC = {
@@ -31,7 +34,7 @@ SPEC = {
 }
 
 
-def engine(out, *flags, job=(), **training):
+def engine(out: Any, *flags: Any, job: Any = (), **training: Any) -> Any:
     out.mkdir(exist_ok=True)
     document = {**SPEC, **dict(job), "training": {**SPEC["training"], **training}}
     (out / "spec.json").write_text(json.dumps(document))
@@ -48,12 +51,12 @@ def engine(out, *flags, job=(), **training):
     )
 
 
-def events_of(process):
+def events_of(process: Any) -> list[Any]:
     output, _ = process.communicate(timeout=300)
     return [json.loads(line) for line in output.splitlines()]
 
 
-def curves(events):
+def curves(events: Any) -> Any:
     points = {}
     for event in events:
         if event["event"] == "metric":
@@ -79,7 +82,7 @@ JOBS = {
 
 
 @pytest.fixture(scope="module", params=JOBS)
-def trained(request, tmp_path_factory, digits_teacher):
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, digits_teacher: Path) -> Any:
     """The events and the weights of one process and of two."""
     root = tmp_path_factory.mktemp("ranks")
     job, training = JOBS[request.param]
@@ -94,12 +97,12 @@ def trained(request, tmp_path_factory, digits_teacher):
 
 
 @pytest.fixture
-def is_taught(request):
+def is_taught(request: pytest.FixtureRequest) -> bool:
     """Whether a teacher's soft labels are learned, whose gradients amplify rounding."""
     return request.node.callspec.params["trained"] != "labels"
 
 
-def test_two_processes_have_the_curves_of_one(trained, is_taught):
+def test_two_processes_have_the_curves_of_one(trained: Any, is_taught: Any) -> None:
     one, two = (curves(events) for events, _ in trained)
     assert one.keys() == two.keys() and ("train/loss", 8) in one
     for (name, step), value in one.items():
@@ -108,7 +111,7 @@ def test_two_processes_have_the_curves_of_one(trained, is_taught):
             assert two[name, step] == pytest.approx(value, rel=2e-3, abs=2e-3), (name, step)
 
 
-def test_two_processes_end_with_the_weights_of_one(trained, is_taught):
+def test_two_processes_end_with_the_weights_of_one(trained: Any, is_taught: Any) -> None:
     (_, one), (_, two) = trained
     assert one.keys() == two.keys()
     for name, value in one.items():
@@ -116,7 +119,7 @@ def test_two_processes_end_with_the_weights_of_one(trained, is_taught):
         assert distance <= 0.02 * value.double().norm() + (2e-3 if is_taught else 1e-3), name
 
 
-def test_one_process_speaks_for_both(trained):
+def test_one_process_speaks_for_both(trained: Any) -> None:
     for events, _ in trained:
         kinds = [event["event"] for event in events]
         assert kinds.count("result") == 1 and kinds.count("resolved") == 1
@@ -128,7 +131,7 @@ def test_one_process_speaks_for_both(trained):
     )
 
 
-def test_two_processes_that_are_asked_to_end_save_once_and_go_on(tmp_path):
+def test_two_processes_that_are_asked_to_end_save_once_and_go_on(tmp_path: Path) -> None:
     process = engine(tmp_path / "cut", devices="cpu:2", max_steps=400, epochs=20)
     for line in process.stdout:
         event = json.loads(line)
@@ -147,7 +150,7 @@ def test_two_processes_that_are_asked_to_end_save_once_and_go_on(tmp_path):
     assert any(f"from step {saved['step']}" in event.get("message", "") for event in events)
 
 
-def test_more_processes_than_images_in_a_batch_are_refused(tmp_path):
+def test_more_processes_than_images_in_a_batch_are_refused(tmp_path: Path) -> None:
     process = engine(tmp_path / "many", devices="cpu:2", batch_size=1)
     events = events_of(process)
     assert process.returncode == 3

@@ -1,12 +1,14 @@
 """When to save and when to stop, by a clock that the test turns."""
 
+from typing import Any
+
 import pytest
 
 from core.errors import DeadlineExceeded
 from core.system.interruption import JobControl
 
 
-def test_a_checkpoint_is_due_by_the_clock_and_sooner_where_an_epoch_ends(clock):
+def test_a_checkpoint_is_due_by_the_clock_and_sooner_where_an_epoch_ends(clock: Any) -> None:
     watch = JobControl(60, now=clock)
     clock.time += 5.9
     assert not watch.checkpoint_is_due(epoch_ends=True)
@@ -18,7 +20,7 @@ def test_a_checkpoint_is_due_by_the_clock_and_sooner_where_an_epoch_ends(clock):
     assert not watch.checkpoint_is_due(epoch_ends=True)
 
 
-def test_the_deadline_counts_from_the_start(clock):
+def test_the_deadline_counts_from_the_start(clock: Any) -> None:
     watch = JobControl(60, 10, now=clock)
     clock.time += 10
     watch.check_deadline()
@@ -31,7 +33,7 @@ def test_the_deadline_counts_from_the_start(clock):
     assert caught.value.pointer == "/training/max_runtime_seconds"
 
 
-def test_earlier_attempts_count(clock):
+def test_earlier_attempts_count(clock: Any) -> None:
     watch = JobControl(60, 10, 8.5, now=clock)
     watch.check_deadline()
     clock.time += 2
@@ -39,7 +41,7 @@ def test_earlier_attempts_count(clock):
         watch.check_deadline()
 
 
-def test_without_a_limit_it_never_ends(clock):
+def test_without_a_limit_it_never_ends(clock: Any) -> None:
     watch = JobControl(60, None, 1e9, now=clock)
     clock.time += 1e9
     watch.check_deadline()

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,25 +24,25 @@ needs_int8 = pytest.mark.skipif(
 )
 
 
-def make_teacher(seed=0):
+def make_teacher(seed: int = 0) -> Any:
     torch.manual_seed(seed)
     return build("cifar/resnet20", 10).eval().requires_grad_(False)
 
 
-def make_views(count=32):
+def make_views(count: int = 32) -> torch.Tensor:
     return torch.rand(count, 3, 32, 32, generator=torch.Generator().manual_seed(1))
 
 
-def moved(one, other):
+def moved(one: Any, other: Any) -> Any:
     return ((one - other).norm() / one.norm()).item()
 
 
 @needs_int8
-def test_in_integers_it_says_nearly_what_it_says_in_floats():
+def test_in_integers_it_says_nearly_what_it_says_in_floats() -> None:
     network = make_teacher()
     told = []
     plain = FrozenTeacher(network, NEEDS, CPU).observe(make_views())
-    integers = FrozenTeacher(network, NEEDS, CPU, quantization=Quantization(make_views, 32), notice=told.append)
+    integers = FrozenTeacher(network, NEEDS, CPU, quantization=Quantization(make_views, 32), notify=told.append)
     said = integers.observe(make_views())
     for one, other in ((plain.logits, said.logits), (plain.pooled, said.pooled), (plain.maps[0], said.maps[0])):
         assert 0 < moved(one, other) < 0.1
@@ -54,13 +55,13 @@ from test_teaching import CPU, NEEDS, FrozenTeacher, Quantization, make_teacher,
 from core.system.process import set_up_process
 
 set_up_process(1, 1)
-teacher = FrozenTeacher(make_teacher(), NEEDS, CPU, quantization=Quantization(make_views, 32), notice=print)
+teacher = FrozenTeacher(make_teacher(), NEEDS, CPU, quantization=Quantization(make_views, 32), notify=print)
 teacher.observe(make_views())
 """
 
 
 @needs_int8
-def test_as_an_engine_sets_its_process_up_a_teacher_is_put_into_integers():
+def test_as_an_engine_sets_its_process_up_a_teacher_is_put_into_integers() -> None:
     """What is set for the whole process, such as for cuDNN, may be more than torch.export can bear."""
     path = os.pathsep.join(str(each) for each in (Path(__file__).parents[1], Path(__file__).parents[3]))
     ran = subprocess.run(
@@ -73,7 +74,7 @@ def test_as_an_engine_sets_its_process_up_a_teacher_is_put_into_integers():
 
 
 @needs_int8
-def test_other_weights_are_put_into_integers_too():
+def test_other_weights_are_put_into_integers_too() -> None:
     network, other = make_teacher(0), make_teacher(1)
     teacher = FrozenTeacher(network, NEEDS, CPU, quantization=Quantization(make_views, 32))
     teacher.load(copy.deepcopy(other.module.state_dict()))
@@ -82,11 +83,11 @@ def test_other_weights_are_put_into_integers_too():
 
 
 @needs_int8
-def test_a_teacher_that_cannot_be_put_into_integers_says_so_and_teaches_in_floats():
+def test_a_teacher_that_cannot_be_put_into_integers_says_so_and_teaches_in_floats() -> None:
     network = build("torchvision/mobilenet_v3_small", 10, image_size=32).eval().requires_grad_(False)
     told = []
     needs = replace(NEEDS, teacher_taps=())
-    teacher = FrozenTeacher(network, needs, CPU, quantization=Quantization(make_views, 32), notice=told.append)
+    teacher = FrozenTeacher(network, needs, CPU, quantization=Quantization(make_views, 32), notify=told.append)
     plain = FrozenTeacher(network, needs, CPU)
     assert torch.equal(teacher.observe(make_views()).logits, plain.observe(make_views()).logits)
     (message,) = told
@@ -95,7 +96,7 @@ def test_a_teacher_that_cannot_be_put_into_integers_says_so_and_teaches_in_float
     )
 
 
-def test_a_teacher_with_the_batchs_own_statistics_stays_in_floats():
+def test_a_teacher_with_the_batchs_own_statistics_stays_in_floats() -> None:
     needs = replace(NEEDS, teacher_batch_statistics=True)
     one, other = (
         FrozenTeacher(make_teacher(), needs, CPU, quantization=quantization).observe(make_views())
@@ -104,10 +105,10 @@ def test_a_teacher_with_the_batchs_own_statistics_stays_in_floats():
     assert torch.equal(one.logits, other.logits)
 
 
-def test_a_teacher_that_cannot_be_compiled_says_so_and_teaches_as_it_is(monkeypatch):
+def test_a_teacher_that_cannot_be_compiled_says_so_and_teaches_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", compile_without_compiler)
     network, told = make_teacher(), []
-    teacher = FrozenTeacher(network, NEEDS, CPU, compiled=True, notice=told.append)
+    teacher = FrozenTeacher(network, NEEDS, CPU, compiled=True, notify=told.append)
     plain = FrozenTeacher(network, NEEDS, CPU)
     torch.testing.assert_close(teacher.observe(make_views()).logits, plain.observe(make_views()).logits)
     (message,) = told

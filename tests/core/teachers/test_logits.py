@@ -1,7 +1,8 @@
 """What the teacher says of images is found out once, and is what the teacher says."""
 
 from dataclasses import replace
-from types import SimpleNamespace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from core.files.result_cache import FOLDER, ResultCache
 from core.networks.zoo import build
 from core.system.device import Arithmetic
 from core.teachers import logits as teacher_view
-from core.teachers.check import _hits
+from core.teachers.check import _answered
 from core.teachers.logits import TeacherLogits
 
 CPU = torch.device("cpu")
@@ -20,36 +21,36 @@ INDICES = torch.tensor([4, 0, 2])
 AUGMENTER = Augmenter("light", 32)
 
 
-def teacher(seed=0):
+def teacher(seed: int = 0) -> Any:
     torch.manual_seed(seed)
     return build("cifar/resnet8", 5).eval()
 
 
 @pytest.fixture
-def images():
+def images() -> torch.Tensor:
     return torch.randint(0, 256, (20, 3, 36, 36), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture
-def view(tmp_path, monkeypatch):
+def view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A new job's view; `view.asked` are the images that networks were really asked about."""
     asked = []
     original = teacher_view.predict
 
-    def predict(network, images, **arguments):
+    def predict(network: Any, images: Any, **arguments: Any) -> Any:
         asked.append(images)
         return original(network, images, **arguments)
 
     monkeypatch.setattr(teacher_view, "predict", predict)
 
-    def make(network, indices=INDICES):
+    def make(network: Any, indices: Any = INDICES) -> TeacherLogits:
         return TeacherLogits(network, indices, CPU, ResultCache(tmp_path))
 
     make.asked = asked
     return make
 
 
-def test_it_is_what_the_teacher_says_of_the_central_crop(view, images):
+def test_it_is_what_the_teacher_says_of_the_central_crop(view: Any, images: Any) -> None:
     network = teacher()
     with torch.no_grad():
         meant = network(images[:, :, 2:34, 2:34].float() / 255)[:, INDICES]
@@ -59,7 +60,7 @@ def test_it_is_what_the_teacher_says_of_the_central_crop(view, images):
         torch.testing.assert_close(said, meant, rtol=1e-4, atol=1e-4)
 
 
-def test_a_later_job_need_not_ask(view, images):
+def test_a_later_job_need_not_ask(view: Any, images: Any) -> None:
     first = view(teacher()).of_split(images, AUGMENTER)
     later = view(teacher())
     again = later.of_split(images.clone(), AUGMENTER)
@@ -68,7 +69,7 @@ def test_a_later_job_need_not_ask(view, images):
     assert torch.equal(view(teacher()).of_split(images, AUGMENTER), first)
 
 
-def test_other_questions_are_asked(view, images):
+def test_other_questions_are_asked(view: Any, images: Any) -> None:
     view(teacher()).logits(images, AUGMENTER)
     view(teacher(seed=1)).logits(images, AUGMENTER)
     view(teacher(), INDICES.flip(0)).logits(images, AUGMENTER)
@@ -82,7 +83,9 @@ def test_other_questions_are_asked(view, images):
     assert len(view.asked) == 7
 
 
-def test_a_damaged_answer_is_asked_for_again(view, images, tmp_path, caplog):
+def test_a_damaged_answer_is_asked_for_again(
+    view: Any, images: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     said = view(teacher()).logits(images, AUGMENTER)
     (path,) = (tmp_path / FOLDER).iterdir()
     path.write_bytes(path.read_bytes()[:-3])
@@ -92,16 +95,12 @@ def test_a_damaged_answer_is_asked_for_again(view, images, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("indices", [torch.tensor([3, 11, 5]), torch.arange(20).flip(0)])
-def test_the_check_takes_the_answer_of_the_right_image(view, images, indices):
+def test_the_check_takes_the_answer_of_the_right_image(view: Any, images: Any, indices: Any) -> None:
     """In any order, and of a whole split too."""
     seen = view(teacher())
     labels = seen.logits(images, AUGMENTER).argmax(dim=1)
     labels[::4] = (labels[::4] + 1) % 3
     split = Split(images, labels, tuple(map(str, range(20))))
-    prepared = SimpleNamespace(
-        view=seen,
-        arithmetic=Arithmetic(CPU, "fp32"),
-        teacher_logits=lambda run, split: seen.of_split(images, AUGMENTER),
-    )
-    right = _hits(prepared, SimpleNamespace(augmenter=AUGMENTER), split, indices)
+    seen_of_them = _answered(seen, split, indices, augmenter=AUGMENTER, arithmetic=Arithmetic(CPU, "fp32"))
+    right = seen_of_them.answers == seen_of_them.labels
     assert right.tolist() == [place % 4 != 0 for place in indices.tolist()]

@@ -1,6 +1,7 @@
 """A batch in parts: the same gradients, and memory that runs out is met with half the images."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -15,14 +16,14 @@ from core.system.memory import is_out_of_memory
 from core.training.accumulation import split
 
 
-def scratch():
+def scratch() -> Scratch:
     return Scratch(ScratchKnobs(), make_context(image_size=8))
 
 
 class WithoutBatchStatistics(Scratch):
     """Its batch norms stay in eval mode, so that parts add up exactly."""
 
-    def set_training_mode(self):
+    def set_training_mode(self) -> None:
         for module in self.context.student.modules():
             module.training = not isinstance(module, nn.BatchNorm2d)
 
@@ -32,13 +33,13 @@ class NeedsRoom(Scratch):
 
     room = 3
 
-    def terms(self, student, batch):
+    def terms(self, student: Any, batch: Any) -> Any:
         if len(batch.targets) > self.room:
             raise torch.OutOfMemoryError("out of memory")
         return super().terms(student, batch)
 
 
-def test_parts_hold_every_image_once_in_order():
+def test_parts_hold_every_image_once_in_order() -> None:
     method = Kd(Kd.resolved(KdKnobs()), make_context(image_size=8))
     batch = make_batch(method, 7)
     parts = split(batch, 3)
@@ -49,7 +50,7 @@ def test_parts_hold_every_image_once_in_order():
     assert split(batch, 7) == [batch]
 
 
-def test_the_parts_gradients_add_up_to_the_batchs():
+def test_the_parts_gradients_add_up_to_the_batchs() -> None:
     weights = []
     for size in (8, 3, 1):
         method = WithoutBatchStatistics(ScratchKnobs(), make_context(image_size=8))
@@ -60,7 +61,7 @@ def test_the_parts_gradients_add_up_to_the_batchs():
     assert not torch.equal(weights[0], weights[2])
 
 
-def test_the_loss_that_is_told_is_the_batchs():
+def test_the_loss_that_is_told_is_the_batchs() -> None:
     told = []
     for size in (8, 2):
         method = WithoutBatchStatistics(ScratchKnobs(), make_context(image_size=8))
@@ -68,19 +69,19 @@ def test_the_loss_that_is_told_is_the_batchs():
         make_trainer(
             method,
             make_training(max_steps=1, micro_batch_size=size),
-            tell=lambda step, values, seen=seen: seen.update(values),
+            report_metrics=lambda step, values, seen=seen: seen.update(values),
         ).run()
         told.append(seen)
     for name in ("train/loss", "train/loss_label", "train/top1"):
         assert told[0][name] == pytest.approx(told[1][name], rel=1e-5)
 
 
-def test_memory_that_runs_out_halves_the_part_until_it_fits_and_says_so():
+def test_memory_that_runs_out_halves_the_part_until_it_fits_and_says_so() -> None:
     said = []
     trainer = make_trainer(NeedsRoom(ScratchKnobs(), make_context(image_size=8)), make_training(max_steps=3))
-    trainer.micro._notice = said.append
+    trainer.accumulation._notify = said.append
     trainer.run()
-    assert trainer.micro.size == 2 and trainer.step == 3
+    assert trainer.accumulation.size == 2 and trainer.step == 3
     assert [line.split(";")[0] for line in said] == [
         "memory ran out with 8 images at once",
         "memory ran out with 4 images at once",
@@ -95,24 +96,24 @@ def test_memory_that_runs_out_halves_the_part_until_it_fits_and_says_so():
     assert same_weights(*learned)
 
 
-def test_what_was_found_to_fit_is_kept_in_the_checkpoint():
+def test_what_was_found_to_fit_is_kept_in_the_checkpoint() -> None:
     trainer = make_trainer(NeedsRoom(ScratchKnobs(), make_context(image_size=8)), make_training(max_steps=2))
     trainer.run()
     again = make_trainer(scratch(), make_training(max_steps=4))
     again.load_state_dict(copy.deepcopy(trainer.state_dict()))
-    assert again.micro.size == 2
+    assert again.accumulation.size == 2
 
 
-def test_a_single_image_that_does_not_fit_ends_the_run():
+def test_a_single_image_that_does_not_fit_ends_the_run() -> None:
     method = NeedsRoom(ScratchKnobs(), make_context(image_size=8))
     method.room = 0
     with pytest.raises(torch.OutOfMemoryError):
         make_trainer(method, make_training()).run()
 
 
-def test_no_other_error_is_taken_for_a_lack_of_memory():
+def test_no_other_error_is_taken_for_a_lack_of_memory() -> None:
     class Breaks(Scratch):
-        def terms(self, student, batch):
+        def terms(self, student: Any, batch: Any) -> None:
             raise RuntimeError("shapes differ")
 
     with pytest.raises(RuntimeError, match="shapes differ"):

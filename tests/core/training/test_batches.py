@@ -1,6 +1,9 @@
 """The batches as a pure function of the step."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,9 +13,10 @@ from core.data.augment import Augmenter
 from core.methods.method import Needs, Stage
 from core.policy import Policy
 from core.training.batches import Batches
+from tests.core.conftest import Ran
 
 
-def make_batches(count=43, *, stage=None, seed=0, num_views=1, **fields):
+def make_batches(count: int = 43, *, stage: Any = None, seed: int = 0, num_views: int = 1, **fields: Any) -> Batches:
     training = make_training(**fields)
     return Batches(
         make_split(count),
@@ -26,7 +30,7 @@ def make_batches(count=43, *, stage=None, seed=0, num_views=1, **fields):
     )
 
 
-def equal(one, other):
+def equal(one: Any, other: Any) -> Any:
     return (
         torch.equal(one.views, other.views)
         and torch.equal(one.targets, other.targets)
@@ -36,7 +40,7 @@ def equal(one, other):
 
 
 @pytest.mark.parametrize("fields", [{}, {"augmentation": "strong", "mixup_alpha": 0.4, "cutmix_alpha": 1.0}])
-def test_a_batch_depends_on_the_step_alone(fields):
+def test_a_batch_depends_on_the_step_alone(fields: dict[str, Any]) -> None:
     in_order = make_batches(num_views=2, **fields)
     seen = [in_order.batch(step) for step in range(12)]
     backwards = make_batches(num_views=2, **fields)
@@ -48,14 +52,14 @@ def test_a_batch_depends_on_the_step_alone(fields):
 
 
 @pytest.mark.parametrize("fields", [{"mixup_alpha": 1.0}, {"cutmix_alpha": 1.0}])
-def test_all_views_are_mixed_alike_as_they_share_their_targets(fields):
+def test_all_views_are_mixed_alike_as_they_share_their_targets(fields: dict[str, Any]) -> None:
     batch = make_batches(num_views=3, augmentation="none", **fields).batch(0)
     plain = make_batches(num_views=3, augmentation="none").batch(0)
     assert all(torch.equal(more, batch.views) for more in batch.more_views)
     assert not torch.equal(batch.views, plain.views)
 
 
-def test_every_image_comes_once_an_epoch_but_for_the_dropped_tail():
+def test_every_image_comes_once_an_epoch_but_for_the_dropped_tail() -> None:
     batches = make_batches(43)
     assert batches.steps_per_epoch == 5
     epochs = [torch.cat([batches.batch(5 * epoch + i).indices for i in range(5)]).tolist() for epoch in range(4)]
@@ -65,14 +69,14 @@ def test_every_image_comes_once_an_epoch_but_for_the_dropped_tail():
     assert {index for order in epochs for index in order} == set(range(43)), "no image is left out for long"
 
 
-def test_labels_and_views_belong_to_the_indices():
+def test_labels_and_views_belong_to_the_indices() -> None:
     split = make_split(43)
     batch = make_batches(43, augmentation="none").batch(2)
     assert torch.equal(batch.targets, split.labels[batch.indices])
     torch.testing.assert_close(batch.views, split.images[batch.indices].float() / 255)
 
 
-def test_the_halves_are_disjoint_and_whole():
+def test_the_halves_are_disjoint_and_whole() -> None:
     halves = [make_batches(43, stage=Stage(split=name)).members.tolist() for name in ("first_half", "second_half")]
     assert sorted(halves[0] + halves[1]) == list(range(43))
     assert abs(len(halves[0]) - len(halves[1])) <= 1
@@ -81,29 +85,31 @@ def test_the_halves_are_disjoint_and_whole():
     assert make_batches(43, stage=Stage(split="first_half"), seed=1).members.tolist() != halves[0]
 
 
-def test_mixed_targets_are_rows_that_sum_to_one():
+def test_mixed_targets_are_rows_that_sum_to_one() -> None:
     for step in range(6):
         batch = make_batches(mixup_alpha=0.4, cutmix_alpha=1.0).batch(step)
         assert batch.targets.shape == (8, NUM_CLASSES)
         torch.testing.assert_close(batch.targets.sum(1), torch.ones(8))
 
 
-def test_a_split_smaller_than_a_batch_is_one_batch():
+def test_a_split_smaller_than_a_batch_is_one_batch() -> None:
     batches = make_batches(5)
     assert batches.steps_per_epoch == 1 and len(batches.batch(0).indices) == 5
 
 
-def test_reading_ahead_changes_nothing():
+def test_reading_ahead_changes_nothing() -> None:
     plain = make_batches(43)
-    ahead = replace(plain, reads_ahead=True)
+    ahead = replace(plain, prefetches=True)
     steps = [0, 1, 2, 3, 4, 5, 6, 3, 11, 12, 0]  # in order, over an epoch's end, and back after a resume
     for step in steps:
         assert equal(ahead.batch(step), plain.batch(step))
 
 
 @pytest.mark.parametrize("teacher_pass", ["live", "stored"])
-def test_a_job_does_not_depend_on_whether_its_images_are_in_memory(run_job, digits_teacher, teacher_pass):
-    def said(max_resident_bytes):
+def test_a_job_does_not_depend_on_whether_its_images_are_in_memory(
+    run_job: Callable[..., Ran], digits_teacher: Path, teacher_pass: str
+) -> None:
+    def said(max_resident_bytes: Any) -> tuple[Any, ...]:
         training = {"image_size": 8, "devices": "cpu", "max_steps": 8, "teacher_pass": teacher_pass}
         document = {
             "teacher": "job:job_digits",

@@ -3,6 +3,8 @@
 import hashlib
 import os
 import pickle
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,11 +13,11 @@ from tiny import files_below
 from core.training.checkpoint import FOLDER, CheckpointFolder
 
 
-def state(step):
+def state(step: Any) -> dict[str, Any]:
     return {"format": 1, "step": step, "weights": {"w": torch.full((3,), float(step))}, "none": None, "name": "x"}
 
 
-def test_what_is_saved_is_loaded(tmp_path):
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     folder = CheckpointFolder(tmp_path)
     assert folder.load() is None
     event = folder.save(state(7), 7)
@@ -27,7 +29,7 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert event.sha256 == hashlib.sha256(content).hexdigest()
 
 
-def test_the_newest_alone_is_left_and_each_has_a_name_of_its_own(tmp_path):
+def test_the_newest_alone_is_left_and_each_has_a_name_of_its_own(tmp_path: Path) -> None:
     folder = CheckpointFolder(tmp_path)
     paths = [folder.save(state(step), step).path for step in (9, 10, 100)]
     assert len(set(paths)) == 3
@@ -35,7 +37,7 @@ def test_the_newest_alone_is_left_and_each_has_a_name_of_its_own(tmp_path):
     assert folder.load()["step"] == 100
 
 
-def test_the_newest_of_several_counts_by_number_not_by_time(tmp_path):
+def test_the_newest_of_several_counts_by_number_not_by_time(tmp_path: Path) -> None:
     for step in (100, 20):
         folder = tmp_path / str(step)
         event = CheckpointFolder(folder).save(state(step), step)
@@ -44,10 +46,10 @@ def test_the_newest_of_several_counts_by_number_not_by_time(tmp_path):
     assert CheckpointFolder(tmp_path).load()["step"] == 100
 
 
-def test_a_file_that_was_being_written_is_not_read_and_is_swept_up(tmp_path):
+def test_a_file_that_was_being_written_is_not_read_and_is_swept_up(tmp_path: Path) -> None:
     folder = CheckpointFolder(tmp_path)
     folder.save(state(3), 3)
-    torn = tmp_path / FOLDER / f".checkpoint-000000000009.pt.{os.getpid()}.partial"
+    torn = tmp_path / FOLDER / ".0123456789abcdef.part"
     torn.write_bytes(b"half")
     (tmp_path / FOLDER / "checkpoint-9.pt").write_bytes(b"of another make")
     assert folder.load()["step"] == 3
@@ -55,7 +57,7 @@ def test_a_file_that_was_being_written_is_not_read_and_is_swept_up(tmp_path):
     assert len(files_below(tmp_path)) == 1
 
 
-def test_a_save_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path):
+def test_a_save_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> None:
     folder = CheckpointFolder(tmp_path)
     before = folder.save(state(3), 3)
     with pytest.raises((AttributeError, pickle.PicklingError, TypeError)):
@@ -65,11 +67,11 @@ def test_a_save_that_fails_leaves_the_earlier_file_and_nothing_else(tmp_path):
 
 
 class Trap:
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return os.mkdir, ("sprung",)
 
 
-def test_a_checkpoint_executes_nothing(tmp_path, monkeypatch):
+def test_a_checkpoint_executes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / FOLDER).mkdir()
     torch.save({"format": 1, "trap": Trap()}, tmp_path / FOLDER / "checkpoint-000000000001.pt")

@@ -1,6 +1,7 @@
 """Muon against torch's own of matrices, torch's SGD and numpy's singular values."""
 
 import copy
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,18 +14,18 @@ from core.training.muon import Muon, is_convolutional, orthogonalized
 SHAPES = [(16, 3, 3, 3), (8, 16, 1, 1), (64, 4, 3, 3), (64, 32, 3, 3)]  # wide, wide, tall, wide
 
 
-def kernels(shapes):
+def kernels(shapes: Any) -> list[Any]:
     draws = torch.Generator().manual_seed(0)
     return [nn.Parameter(torch.randn(shape, generator=draws)) for shape in shapes]
 
 
-def give_gradients(parameters, step):
+def give_gradients(parameters: Any, step: Any) -> None:
     draws = torch.Generator().manual_seed(step)
     for parameter in parameters:
         parameter.grad = 10.0 ** (3 - step) * torch.randn(parameter.shape, generator=draws)
 
 
-def test_kernels_move_as_torchs_muon_moves_their_matrices():
+def test_kernels_move_as_torchs_muon_moves_their_matrices() -> None:
     ours = kernels(SHAPES)
     theirs = [nn.Parameter(kernel.detach().flatten(1).clone()) for kernel in ours]
     optimizers = (
@@ -46,7 +47,7 @@ def test_kernels_move_as_torchs_muon_moves_their_matrices():
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_direction_has_equal_singular_values(shape):
+def test_a_direction_has_equal_singular_values(shape: Any) -> None:
     draws = np.random.default_rng(0)
     rows, columns = shape[0], int(np.prod(shape[1:]))
     short = min(rows, columns)
@@ -54,22 +55,22 @@ def test_a_direction_has_equal_singular_values(shape):
     right, _ = np.linalg.qr(draws.normal(size=(columns, short)))
     direction = 1e-3 * (left * np.linspace(0.5, 1, short)) @ right.T
     (got,) = orthogonalized([torch.tensor(direction, dtype=torch.float32).view(shape)])
-    got = got.flatten(1).numpy()
+    matrix = got.flatten(1).numpy()
     scale = max(1.0, rows / columns) ** 0.5
-    values = np.linalg.svd(got / scale, compute_uv=False)
+    values = np.linalg.svd(matrix / scale, compute_uv=False)
     assert values.min() > 0.6
     assert values.max() < 1.3
     # The singular vectors stay: of the polar factor, nothing else turns.
     polar = left @ right.T
-    assert (got * polar).sum() > 0.98 * np.linalg.norm(got) * np.linalg.norm(polar)
+    assert (matrix * polar).sum() > 0.98 * np.linalg.norm(matrix) * np.linalg.norm(polar)
 
 
-def test_a_direction_of_zeros_stays():
+def test_a_direction_of_zeros_stays() -> None:
     (got,) = orthogonalized([torch.zeros(4, 3, 3, 3)])
     assert torch.equal(got, torch.zeros(4, 3, 3, 3))
 
 
-def test_many_directions_are_as_each_alone_however_they_lie_in_memory():
+def test_many_directions_are_as_each_alone_however_they_lie_in_memory() -> None:
     directions = [kernel.detach() for kernel in kernels([*SHAPES, *SHAPES, (3, 16, 3, 3)])]
     lying = [
         each.contiguous(memory_format=torch.channels_last) if number % 2 else each
@@ -80,14 +81,14 @@ def test_many_directions_are_as_each_alone_however_they_lie_in_memory():
         torch.testing.assert_close(got, alone, rtol=1e-4, atol=1e-5)
 
 
-def test_products_in_bfloat16_differ_by_their_rounding_alone():
+def test_products_in_bfloat16_differ_by_their_rounding_alone() -> None:
     direction = torch.randn(64, 32, 3, 3, generator=torch.Generator().manual_seed(0))
     (exact,), (rounded,) = orthogonalized([direction]), orthogonalized([direction], torch.bfloat16)
     assert rounded.dtype == torch.bfloat16
     assert 0 < (exact - rounded).norm() < 0.02 * exact.norm()
 
 
-def test_everything_else_moves_as_torchs_sgd_moves_it():
+def test_everything_else_moves_as_torchs_sgd_moves_it() -> None:
     shapes = [(8, 1, 3, 3), (1, 8, 3, 3), (10, 8), (8,)]
     ours, theirs = kernels(shapes), kernels(shapes)
     optimizers = (
@@ -103,7 +104,7 @@ def test_everything_else_moves_as_torchs_sgd_moves_it():
         torch.testing.assert_close(mine, its)
 
 
-def test_the_size_of_gradients_does_not_matter_to_kernels():
+def test_the_size_of_gradients_does_not_matter_to_kernels() -> None:
     one, other = kernels(SHAPES), kernels(SHAPES)
     for parameters, scale in ((one, 1.0), (other, 1e-4)):
         give_gradients(parameters, 0)
@@ -114,18 +115,18 @@ def test_the_size_of_gradients_does_not_matter_to_kernels():
         torch.testing.assert_close(mine, its, rtol=1e-3, atol=1e-5)
 
 
-def test_parameters_without_a_gradient_stay():
+def test_parameters_without_a_gradient_stay() -> None:
     own = kernels([(4, 2, 3, 3), (4,)])
     Muon(own, lr=0.1, weight_decay=0.1).step()
     for now, before in zip(own, kernels([(4, 2, 3, 3), (4,)]), strict=True):
         assert torch.equal(now, before)
 
 
-def test_it_goes_on_from_its_state():
+def test_it_goes_on_from_its_state() -> None:
     whole, cut = kernels([*SHAPES, (5,)]), kernels([*SHAPES, (5,)])
     uncut, first, second = (Muon(parameters, lr=0.1, weight_decay=0.01) for parameters in (whole, cut, cut))
 
-    def take(steps, parameters, optimizer):
+    def take(steps: Any, parameters: Any, optimizer: Any) -> None:
         for step in steps:
             give_gradients(parameters, step)
             optimizer.step()
@@ -149,5 +150,5 @@ def test_it_goes_on_from_its_state():
         ("torchvision/vit_b_16", False),
     ],
 )
-def test_which_networks_consist_of_dense_kernels(architecture, is_so):
+def test_which_networks_consist_of_dense_kernels(architecture: str, is_so: bool) -> None:
     assert is_convolutional(zoo.outline(architecture, 10).module) == is_so

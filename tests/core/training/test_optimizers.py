@@ -1,5 +1,7 @@
 """The optimizers of the spec against their formulas in numpy."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,17 +11,17 @@ from torch import nn
 from core.training.optimizers import build_optimizer, set_rate
 
 
-def parameters():
+def parameters() -> list[Any]:
     draws = torch.Generator().manual_seed(0)
     return [nn.Parameter(torch.randn(3, 2, generator=draws)), nn.Parameter(torch.randn(3, generator=draws))]
 
 
-def gradients(step):
+def gradients(step: Any) -> list[Any]:
     draws = np.random.default_rng(step)
     return [draws.normal(size=(3, 2)), draws.normal(size=3)]
 
 
-def run(training, rates):
+def run(training: Any, rates: Any) -> list[Any]:
     own = parameters()
     optimizer = build_optimizer(training, own, 1.0)
     for step, rate in enumerate(rates):
@@ -30,7 +32,7 @@ def run(training, rates):
     return [parameter.detach().numpy() for parameter in own]
 
 
-def test_sgd_is_nesterov_momentum_with_decay_of_all():
+def test_sgd_is_nesterov_momentum_with_decay_of_all() -> None:
     rates = [0.1, 0.1, 0.05]
     for index, got in enumerate(run(make_training(weight_decay=0.01), rates)):
         value, velocity = parameters()[index].detach().numpy(), 0.0
@@ -42,7 +44,7 @@ def test_sgd_is_nesterov_momentum_with_decay_of_all():
 
 
 @pytest.mark.parametrize(("index", "decay"), [(0, 0.1), (1, 0.0)])
-def test_adamw_decays_weights_alone(index, decay):
+def test_adamw_decays_weights_alone(index: int, decay: float) -> None:
     rates = [0.01, 0.02, 0.01]
     got = run(make_training(optimizer="adamw", weight_decay=0.1), rates)[index]
     value, first, second = parameters()[index].detach().numpy(), 0.0, 0.0
@@ -54,6 +56,6 @@ def test_adamw_decays_weights_alone(index, decay):
     np.testing.assert_allclose(got, value, atol=1e-5)
 
 
-def test_adamw_takes_networks_without_vectors_or_without_matrices():
+def test_adamw_takes_networks_without_vectors_or_without_matrices() -> None:
     for own in parameters():
         assert len(build_optimizer(make_training(optimizer="adamw"), [own], 0.1).param_groups) == 1

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +16,8 @@ from safetensors.torch import load_file
 
 from core.events import EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_ERROR, parse_event
 from core.training.runs import FORMAT
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
 SPEC = {
@@ -40,7 +44,7 @@ STEPS = 16
 class Engine:
     """One engine process; its events are read as they come."""
 
-    def __init__(self, out, inputs, *more, **how):
+    def __init__(self, out: Any, inputs: Any, *more: Any, **how: Any) -> None:
         self.out = out
         out.mkdir(exist_ok=True)
         (out / "spec.json").write_text(json.dumps(SPEC))
@@ -54,7 +58,7 @@ class Engine:
         )
         self.events = []
 
-    def until(self, wanted):
+    def until(self, wanted: Any) -> Any:
         """Read events until one that is wanted."""
         for line in self.process.stdout:
             self.events.append(parse_event(line))
@@ -62,7 +66,7 @@ class Engine:
                 return self
         raise AssertionError(f"the engine ended with {self.process.wait()} and {self.events[-1:]}")
 
-    def end(self, number=None):
+    def end(self, number: Any = None) -> Any:
         """Send a signal, or wait; the exit status."""
         if number is not None:
             self.process.send_signal(number)
@@ -70,42 +74,44 @@ class Engine:
         return self.process.wait(60)
 
     @property
-    def weights(self):
+    def weights(self) -> Any:
         """A digest of the exported tensors; the order of a safetensors header's own words differs from run to run."""
         tensors = load_file(self.out / "artifacts" / "model.safetensors")
         content = b"".join(name.encode() + tensors[name].numpy().tobytes() for name in sorted(tensors))
         return hashlib.sha256(content).hexdigest()
 
 
-def is_checkpoint(number):
+def is_checkpoint(number: Any) -> Callable[..., Any]:
     count = iter(range(1, 1000))
     return lambda event: event.event == "checkpoint" and next(count) == number
 
 
-def in_baseline(event):
+def in_baseline(event: Any) -> Any:
     return event.event == "checkpoint" and event.step >= STEPS + 3
 
 
-def in_phase(name):
+def in_phase(name: Any) -> Callable[..., Any]:
     return lambda event: event.event == "phase" and event.phase == name
 
 
 @pytest.fixture(scope="module")
-def unbroken(tmp_path_factory, digits_teacher):
+def unbroken(tmp_path_factory: pytest.TempPathFactory, digits_teacher: Path) -> Any:
     engine = Engine(tmp_path_factory.mktemp("unbroken") / "out", digits_teacher)
     assert engine.end() == EXIT_OK
     assert engine.events[-1].event == "result"
     return engine
 
 
-def test_the_unbroken_run_is_as_long_as_the_points_below_assume(unbroken):
+def test_the_unbroken_run_is_as_long_as_the_points_below_assume(unbroken: Any) -> None:
     assert unbroken.events[-1].metrics["steps"] == STEPS
     steps = [event.step for event in unbroken.events if event.event == "checkpoint"]
     assert steps == sorted(set(steps)) and steps[-1] == 2 * STEPS
     assert len(list((unbroken.out / "checkpoints").iterdir())) == 1
 
 
-def test_killed_at_several_points_it_ends_with_the_same_bits(unbroken, tmp_path, digits_teacher):
+def test_killed_at_several_points_it_ends_with_the_same_bits(
+    unbroken: Any, tmp_path: Path, digits_teacher: Path
+) -> None:
     out = tmp_path / "out"
     for resume, point in (
         ([], is_checkpoint(3)),
@@ -124,7 +130,7 @@ def test_killed_at_several_points_it_ends_with_the_same_bits(unbroken, tmp_path,
     assert ours.baselines["scratch"]["test"] == theirs.baselines["scratch"]["test"]
 
 
-def test_asked_to_end_it_saves_and_goes_on(unbroken, tmp_path, digits_teacher):
+def test_asked_to_end_it_saves_and_goes_on(unbroken: Any, tmp_path: Path, digits_teacher: Path) -> None:
     out = tmp_path / "out"
     engine = Engine(out, digits_teacher).until(is_checkpoint(2))
     assert engine.end(signal.SIGTERM) == EXIT_INTERRUPTED
@@ -137,7 +143,9 @@ def test_asked_to_end_it_saves_and_goes_on(unbroken, tmp_path, digits_teacher):
     assert again.weights == unbroken.weights
 
 
-def test_another_optimizer_is_refused_and_the_checkpoint_kept(unbroken, tmp_path, digits_teacher):
+def test_another_optimizer_is_refused_and_the_checkpoint_kept(
+    unbroken: Any, tmp_path: Path, digits_teacher: Path
+) -> None:
     out = tmp_path / "out"
     assert Engine(out, digits_teacher).until(is_checkpoint(2)).end(signal.SIGTERM) == EXIT_INTERRUPTED
     changed = Engine(out, digits_teacher, "--resume", "--set", "training.optimizer=sgd")
@@ -150,7 +158,9 @@ def test_another_optimizer_is_refused_and_the_checkpoint_kept(unbroken, tmp_path
     assert again.weights == unbroken.weights
 
 
-def test_the_checkpoint_of_another_version_costs_its_steps_and_no_more(unbroken, tmp_path, digits_teacher):
+def test_the_checkpoint_of_another_version_costs_its_steps_and_no_more(
+    unbroken: Any, tmp_path: Path, digits_teacher: Path
+) -> None:
     out = tmp_path / "out"
     begun = Engine(out, digits_teacher).until(is_checkpoint(2))
     begun.end(signal.SIGTERM)
@@ -163,7 +173,7 @@ def test_the_checkpoint_of_another_version_costs_its_steps_and_no_more(unbroken,
     assert again.weights == unbroken.weights
 
 
-def test_it_ends_with_its_parent(tmp_path, digits_teacher):
+def test_it_ends_with_its_parent(tmp_path: Path, digits_teacher: Path) -> None:
     reading, writing = os.pipe()
     engine = Engine(tmp_path / "out", digits_teacher, "--parent-pipe", reading, pass_fds=(reading,))
     os.close(reading)

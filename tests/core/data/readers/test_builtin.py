@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from core.data.dataset import Source
+from core.data.dataset import Dataset, Source
+from core.data.readers import builtin
 from core.errors import DatasetInvalid
 
 Open = Callable[..., Source]
 
 
-def test_digits_are_scikit_learns(open_source: Open, by_name):
+def test_digits_are_scikit_learns(
+    open_source: Open, by_name: Callable[[Dataset], dict[str, tuple[str, np.ndarray, str]]]
+) -> None:
     source = open_source("builtin:digits")
     dataset = source.decode(8)
     assert not dataset.flippable
@@ -27,6 +30,6 @@ def test_digits_are_scikit_learns(open_source: Open, by_name):
         assert np.abs(image[0] / 255 * 16 - expected.images[index]).max() < 0.04
 
 
-def test_an_unknown_builtin_names_the_known(open_source: Open):
+def test_an_unknown_builtin_names_the_known() -> None:
     with pytest.raises(DatasetInvalid, match=r"'digit'. Did you mean 'digits'"):
-        open_source("builtin:digit")
+        builtin.read("digit")

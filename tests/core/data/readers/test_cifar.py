@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,9 @@ def cifar_rows(seed: int, count: int) -> np.ndarray:
 
 @pytest.mark.parametrize("packing", ["folder", "tar.gz"])
 @pytest.mark.parametrize("protocol", [2, 4, 5])
-def test_cifar10_python(tmp_path: Path, open_source: Open, packing: str, protocol: int, make_tar):
+def test_cifar10_python(
+    tmp_path: Path, open_source: Open, packing: str, protocol: int, make_tar: Callable[[Path, dict[str, bytes]], Path]
+) -> None:
     names = [b"airplane", b"truck"]
     members = {"batches.meta": pickle.dumps({b"label_names": names}, protocol)}
     labels = [0, 1] * 3
@@ -37,7 +40,9 @@ def test_cifar10_python(tmp_path: Path, open_source: Open, packing: str, protoco
     assert dataset.test.labels.tolist() == labels
 
 
-def test_cifar100_python_uses_fine_labels(tmp_path: Path, open_source: Open, make_tar):
+def test_cifar100_python_uses_fine_labels(
+    tmp_path: Path, open_source: Open, make_tar: Callable[[Path, dict[str, bytes]], Path]
+) -> None:
     members = {"meta": pickle.dumps({"fine_label_names": ["apple", "bear", "cup"], "coarse_label_names": ["x"]})}
     for split, count in (("train", 9), ("test", 6)):
         fine = [i % 3 for i in range(count)]
@@ -48,7 +53,9 @@ def test_cifar100_python_uses_fine_labels(tmp_path: Path, open_source: Open, mak
 
 
 @pytest.mark.parametrize("num_labels", [1, 2])
-def test_cifar_binary(tmp_path: Path, open_source: Open, num_labels: int, make_tar):
+def test_cifar_binary(
+    tmp_path: Path, open_source: Open, num_labels: int, make_tar: Callable[[Path, dict[str, bytes]], Path]
+) -> None:
     def rows(seed: int) -> bytes:
         labels = np.stack([np.full(6, 7), np.arange(6) % 2], 1)[:, -num_labels:].astype(np.uint8)
         return np.concatenate([labels, cifar_rows(seed, 6)], 1).tobytes()
@@ -64,13 +71,15 @@ def test_cifar_binary(tmp_path: Path, open_source: Open, num_labels: int, make_t
     assert dataset.test.labels.tolist() == [1, 0, 1, 0, 1, 0]
 
 
-def test_truncated_cifar_binary_is_named(tmp_path: Path, open_source: Open, make_tar):
+def test_truncated_cifar_binary_is_named(
+    tmp_path: Path, open_source: Open, make_tar: Callable[[Path, dict[str, bytes]], Path]
+) -> None:
     members = {"data_batch_1.bin": bytes(3073 * 2 - 1), "test_batch.bin": bytes(3073)}
     with pytest.raises(DatasetInvalid, match=r"data_batch_1.bin' has 6145 bytes"):
         open_source(put(make_tar, tmp_path, "cifar", members, "folder"))
 
 
-def put(make_tar, tmp_path: Path, name: str, members: dict[str, bytes], packing: str) -> Path:
+def put(make_tar: Any, tmp_path: Path, name: str, members: dict[str, bytes], packing: str) -> Path:
     if packing == "tar.gz":
         return make_tar(tmp_path / f"{name}.tar.gz", {f"{name}/{key}": data for key, data in members.items()})
     (tmp_path / name).mkdir()
@@ -83,11 +92,13 @@ class Canary:
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return (open, (self.path, "w"))
 
 
-def test_a_malicious_cifar_pickle_runs_nothing(tmp_path: Path, open_source: Open, make_tar):
+def test_a_malicious_cifar_pickle_runs_nothing(
+    tmp_path: Path, open_source: Open, make_tar: Callable[[Path, dict[str, bytes]], Path]
+) -> None:
     canary = tmp_path / "canary"
     members = {"data_batch_1": pickle.dumps({b"data": Canary(str(canary)), b"labels": []}), "test_batch": b""}
     with pytest.raises(DatasetInvalid, match=r"data_batch_1.*io open"):

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.dataset import Source
+from core.data.dataset import Dataset, Source
 from core.errors import ClassTooSmall, DatasetInvalid
+from tests.core.data.conftest import Encode
 
 Open = Callable[..., Source]
 
@@ -15,8 +16,16 @@ Open = Callable[..., Source]
 @pytest.mark.parametrize("packing", ["folder", "zip", "tar", "tar.gz", "tgz"])
 @pytest.mark.parametrize("wrapper", ["", "photos/"])
 def test_class_folders_loose_and_packed(
-    tmp_path: Path, open_source: Open, encode, packing: str, wrapper: str, by_name, pixels, make_zip, make_tar
-):
+    tmp_path: Path,
+    open_source: Open,
+    encode: Encode,
+    packing: str,
+    wrapper: str,
+    by_name: Callable[[Dataset], dict[str, tuple[str, np.ndarray, str]]],
+    pixels: Callable[[bytes], np.ndarray],
+    make_zip: Callable[[Path, dict[str, bytes]], Path],
+    make_tar: Callable[[Path, dict[str, bytes]], Path],
+) -> None:
     forms = {"a": "PNG", "b": "WEBP", "c": "JPEG"}
     members = {
         f"{wrapper}{name}/{i}.{form.lower()}": encode(i + 10 * n, form)
@@ -40,7 +49,13 @@ def test_class_folders_loose_and_packed(
 
 
 @pytest.mark.parametrize("validation", ["val", "valid", "validation"])
-def test_given_splits_stay(tmp_path: Path, open_source: Open, class_folders, validation: str, by_name):
+def test_given_splits_stay(
+    tmp_path: Path,
+    open_source: Open,
+    class_folders: Callable[..., Path],
+    validation: str,
+    by_name: Callable[[Dataset], dict[str, tuple[str, np.ndarray, str]]],
+) -> None:
     for split, count in (("train", 4), (validation, 2), ("test", 3)):
         class_folders(tmp_path / "set" / split, {"cat": count, "dog": count})
     found = by_name(open_source(tmp_path / "set").decode(8))
@@ -53,17 +68,17 @@ def test_given_splits_stay(tmp_path: Path, open_source: Open, class_folders, val
     }
 
 
-def test_a_class_may_be_called_train(tmp_path: Path, open_source: Open, class_folders):
+def test_a_class_may_be_called_train(tmp_path: Path, open_source: Open, class_folders: Callable[..., Path]) -> None:
     source = open_source(class_folders(tmp_path / "set", {"train": 5, "tram": 5}))
     assert source.classes == ("train", "tram")
 
 
-def test_only_a_test_folder_is_split(tmp_path: Path, open_source: Open, class_folders):
+def test_only_a_test_folder_is_split(tmp_path: Path, open_source: Open, class_folders: Callable[..., Path]) -> None:
     source = open_source(class_folders(tmp_path / "set" / "test", {"cat": 10, "dog": 10}))
     assert (source.num_train, source.num_validation, source.num_test) == (16, 2, 2)
 
 
-def test_an_empty_class_folder_is_named(tmp_path: Path, open_source: Open, class_folders):
+def test_an_empty_class_folder_is_named(tmp_path: Path, open_source: Open, class_folders: Callable[..., Path]) -> None:
     class_folders(tmp_path / "set", {"cat": 5, "dog": 5})
     (tmp_path / "set" / "eel").mkdir()
     with pytest.raises(ClassTooSmall, match="'eel' has no image"):
@@ -71,7 +86,7 @@ def test_an_empty_class_folder_is_named(tmp_path: Path, open_source: Open, class
     assert open_source(tmp_path / "set", classes=("dog", "cat")).classes == ("dog", "cat")
 
 
-def test_a_folder_without_images_says_what_is_there(tmp_path: Path, open_source: Open):
+def test_a_folder_without_images_says_what_is_there(tmp_path: Path, open_source: Open) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "notes.txt").write_text("x")
     with pytest.raises(DatasetInvalid, match=r"found 1 x \.txt.*folder, npz, cifar-python"):
@@ -80,7 +95,9 @@ def test_a_folder_without_images_says_what_is_there(tmp_path: Path, open_source:
         open_source(tmp_path / "set", format="folder")
 
 
-def test_an_image_outside_class_folders_is_named(tmp_path: Path, open_source: Open, class_folders, encode):
+def test_an_image_outside_class_folders_is_named(
+    tmp_path: Path, open_source: Open, class_folders: Callable[..., Path], encode: Encode
+) -> None:
     (class_folders(tmp_path / "set", {"cat": 3, "dog": 3}) / "loose.png").write_bytes(encode(1))
     with pytest.raises(DatasetInvalid, match=r"'loose.png' lies in no class folder"):
         open_source(tmp_path / "set")

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.dataset import Source
+from core.data.dataset import Dataset, Source
 from core.errors import DatasetInvalid
+from tests.core.data.conftest import Encode
 
 Open = Callable[..., Source]
 
@@ -26,7 +27,15 @@ def write_manifest(path: Path, rows: list[dict[str, object]]) -> None:
 
 @pytest.mark.parametrize("extension", ["csv", "jsonl"])
 @pytest.mark.parametrize("whole_folder", [True, False])
-def test_manifest(tmp_path: Path, open_source: Open, encode, extension: str, whole_folder: bool, by_name, pixels):
+def test_manifest(
+    tmp_path: Path,
+    open_source: Open,
+    encode: Encode,
+    extension: str,
+    whole_folder: bool,
+    by_name: Callable[[Dataset], dict[str, tuple[str, np.ndarray, str]]],
+    pixels: Callable[[bytes], np.ndarray],
+) -> None:
     root = tmp_path / "set"
     (root / "images").mkdir(parents=True)
     rows: list[dict[str, object]] = []
@@ -43,7 +52,7 @@ def test_manifest(tmp_path: Path, open_source: Open, encode, extension: str, who
 
 
 @pytest.mark.parametrize("path", ["../secret.png", "/etc/passwd", "a/../../secret.png", "..\\secret.png"])
-def test_a_manifest_may_not_climb_out(tmp_path: Path, open_source: Open, encode, path: str):
+def test_a_manifest_may_not_climb_out(tmp_path: Path, open_source: Open, encode: Encode, path: str) -> None:
     (tmp_path / "secret.png").write_bytes(encode(0))
     (tmp_path / "set").mkdir()
     write_manifest(tmp_path / "set" / "m.csv", [{"path": path, "label": "a"}, {"path": path, "label": "b"}])
@@ -51,7 +60,7 @@ def test_a_manifest_may_not_climb_out(tmp_path: Path, open_source: Open, encode,
         open_source(tmp_path / "set" / "m.csv")
 
 
-def test_a_manifest_that_names_a_missing_file(tmp_path: Path, open_source: Open, encode):
+def test_a_manifest_that_names_a_missing_file(tmp_path: Path, open_source: Open, encode: Encode) -> None:
     rows = [{"path": f"{i}.png", "label": "ab"[i % 2]} for i in range(8)]
     for row in rows[1:]:
         (tmp_path / str(row["path"])).write_bytes(encode(1))

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.data.dataset import Source
+from core.data.dataset import Dataset, Source
 from core.errors import DatasetInvalid
+from tests.core.data.conftest import Encode
 
 Open = Callable[..., Source]
 
@@ -32,7 +33,14 @@ def hf_table(
 
 
 @pytest.mark.parametrize("struct", [True, False])
-def test_parquet_of_hugging_face(tmp_path: Path, open_source: Open, encode, struct: bool, by_name, pixels):
+def test_parquet_of_hugging_face(
+    tmp_path: Path,
+    open_source: Open,
+    encode: Encode,
+    struct: bool,
+    by_name: Callable[[Dataset], dict[str, tuple[str, np.ndarray, str]]],
+    pixels: Callable[[bytes], np.ndarray],
+) -> None:
     (tmp_path / "set" / "data").mkdir(parents=True)
     (tmp_path / "set" / "README.md").write_text("a card")
     images: dict[str, bytes] = {}
@@ -51,7 +59,7 @@ def test_parquet_of_hugging_face(tmp_path: Path, open_source: Open, encode, stru
         assert np.array_equal(image, pixels(images[name]))
 
 
-def test_parquet_file_with_text_labels(tmp_path: Path, open_source: Open, encode):
+def test_parquet_file_with_text_labels(tmp_path: Path, open_source: Open, encode: Encode) -> None:
     table = hf_table([encode(i) for i in range(6)], ["cat", "dog"] * 3, features=None).rename_columns(["img", "kind"])
     pq.write_table(table, tmp_path / "animals.parquet")
     with pytest.raises(DatasetInvalid, match="unknown column 'image'"):
@@ -60,7 +68,7 @@ def test_parquet_file_with_text_labels(tmp_path: Path, open_source: Open, encode
     assert (source.classes, source.num_train) == (("cat", "dog"), 2)
 
 
-def test_truncated_parquet_is_named(tmp_path: Path, open_source: Open, encode):
+def test_truncated_parquet_is_named(tmp_path: Path, open_source: Open, encode: Encode) -> None:
     pq.write_table(hf_table([encode(1)], [0]), tmp_path / "whole.parquet")
     (tmp_path / "cut.parquet").write_bytes((tmp_path / "whole.parquet").read_bytes()[:-20])
     with pytest.raises(DatasetInvalid, match=r"'cut.parquet' is no whole parquet file"):

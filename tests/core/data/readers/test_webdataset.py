@@ -7,15 +7,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.data.dataset import Source
+from core.data.dataset import Dataset, Source
 from core.errors import DatasetInvalid
+from tests.core.data.conftest import Encode
 
 Open = Callable[..., Source]
 
 
 @pytest.mark.parametrize("label", ["cls", "txt", "json"])
 @pytest.mark.parametrize("sharded", [True, False])
-def test_webdataset(tmp_path: Path, open_source: Open, encode, label: str, sharded: bool, by_name, pixels, make_tar):
+def test_webdataset(
+    tmp_path: Path,
+    open_source: Open,
+    encode: Encode,
+    label: str,
+    sharded: bool,
+    by_name: Callable[[Dataset], dict[str, tuple[str, np.ndarray, str]]],
+    pixels: Callable[[bytes], np.ndarray],
+    make_tar: Callable[[Path, dict[str, bytes]], Path],
+) -> None:
     def text(index: int) -> bytes:
         return json.dumps({"label": f"k{index % 2}"}).encode() if label == "json" else f"k{index % 2}\n".encode()
 
@@ -42,7 +52,9 @@ def test_webdataset(tmp_path: Path, open_source: Open, encode, label: str, shard
         assert np.array_equal(image, pixels(encode(index, "WEBP")))
 
 
-def test_webdataset_image_without_label_is_named(tmp_path: Path, open_source: Open, encode, make_tar):
+def test_webdataset_image_without_label_is_named(
+    tmp_path: Path, open_source: Open, encode: Encode, make_tar: Callable[[Path, dict[str, bytes]], Path]
+) -> None:
     make_tar(tmp_path / "set.tar", {"1.png": encode(1), "1.cls": b"0", "2.png": encode(2)})
     with pytest.raises(DatasetInvalid, match=r"'2\.png' has no \.cls"):
         open_source(tmp_path / "set.tar")

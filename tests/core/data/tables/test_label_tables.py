@@ -270,6 +270,20 @@ def test_a_table_with_another_label_column_is_not_used(photos: Callable[..., Pat
     assert {warning_codes.IMAGES_NOT_IN_TABLE, warning_codes.TABLE_UNUSED} <= codes(source)
 
 
+@pytest.mark.parametrize("row", ["{name}.png\t{label}", "{name}.png\t{label}\t0\t0\t8\t8"])
+def test_a_table_of_a_flat_validation_folder_does_not_hide_the_training(
+    photos: Callable[..., Path], open_source: Open, row: str
+) -> None:
+    photos("train/ants", [*ANTS, "c0", "c1"])
+    photos("train/bees", [*BEES, "d0", "d1"])
+    root = photos("val/images", ["a7", "a8", "a9", "b7", "b8", "b9"])
+    (root / "val" / "val_annotations.txt").write_text(lines("", row, ["a7", "a8", "a9", "b7", "b8", "b9"]))
+    with pytest.raises(DatasetInvalid, match=r"'val/images' has no class folders.*'val/val_annotations\.txt'"):
+        open_source(root)
+    source = open_source(root, splits={"val": "ignore"})
+    assert sum(map(len, source.splits.values())) == 16
+
+
 def test_two_tables_are_a_choice(photos: Callable[..., Path], open_source: Open) -> None:
     root = photos()
     (root / "first.csv").write_text(lines("image,label", "{name}.png,{label}"))

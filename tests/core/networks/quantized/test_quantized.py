@@ -1,6 +1,7 @@
 """A network in 8-bit integers says nearly what the network in floats says, or stays in floats and says why."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def frozen(architecture, num_classes=7, **fields):
+def frozen(architecture: Any, num_classes: int = 7, **fields: Any) -> Any:
     torch.manual_seed(0)
     network = build(architecture, num_classes, **fields)
     for module in network.modules():
@@ -32,19 +33,19 @@ def frozen(architecture, num_classes=7, **fields):
     return in_layout(frozen_copy(network.eval(), (0, -1)))
 
 
-def images(network, count=NUM_IMAGES, seed=0):
+def images(network: Any, count: Any = NUM_IMAGES, seed: int = 0) -> Any:
     size = network.input.size
     views = torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
     return views.contiguous(memory_format=torch.channels_last)
 
 
-def of_module(module, size=16):
+def of_module(module: Any, size: int = 16) -> Any:
     return Network(
         module.eval(), architecture="mine", num_classes=5, input=InputFormat(size, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
     ).requires_grad_(False)
 
 
-def moved(one, other):
+def moved(one: Any, other: Any) -> Any:
     return ((one.float() - other.float()).norm() / one.float().norm()).item()
 
 
@@ -54,7 +55,9 @@ def moved(one, other):
      ("torchvision/resnet50", 0.06), ("torchvision/googlenet", 0.06)],
 )  # fmt: skip
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_it_says_nearly_the_same_for_batches_of_any_size(architecture, share_of_values_alike, dtype):
+def test_it_says_nearly_the_same_for_batches_of_any_size(
+    architecture: str, share_of_values_alike: float, dtype: Any
+) -> None:
     network = frozen(architecture, image_size=64 if "torchvision" in architecture else 32)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
@@ -73,7 +76,7 @@ def test_it_says_nearly_the_same_for_batches_of_any_size(architecture, share_of_
 class Block(nn.Module):
     """Every form that a convolution is taken over in: alone, with ReLU, with a shortcut, with both."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 32, 3, padding=1)
         self.first = nn.Conv2d(32, 48, 3, padding=1)
@@ -83,7 +86,7 @@ class Block(nn.Module):
         self.fourth = nn.Conv2d(32, 64, 3, stride=2, padding=1)
         self.fc = nn.Linear(64, 5)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         x = functional.relu(self.stem(x))
         y = functional.relu(self.first(x))
         x = functional.relu(self.second(y) + x)
@@ -92,22 +95,22 @@ class Block(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
-def through_integers(values, scale):
+def through_integers(values: Any, scale: Any) -> Any:
     return ((values.double() / scale.step).round() + scale.zero).clamp(0, 255).sub(scale.zero) * scale.step
 
 
-def rounded_weights(convolution):
+def rounded_weights(convolution: Any) -> Any:
     steps = convolution.weight.double().abs().amax((1, 2, 3), keepdim=True) / 127
     return (convolution.weight.double() / steps).round() * steps
 
 
-def reference(module, network, views, taken):
+def reference(module: Any, network: Any, views: Any, taken: Any) -> Any:
     """What the integers must give, in float64: every value that enters a convolution or a sum lies on its grid."""
 
-    def grid(name, values):
+    def grid(name: Any, values: Any) -> Any:
         return through_integers(values, taken[name])
 
-    def convolved(convolution, values):
+    def convolved(convolution: Any, values: Any) -> Any:
         weights, bias = rounded_weights(convolution), convolution.bias.double()
         return functional.conv2d(values, weights, bias, convolution.stride, convolution.padding)
 
@@ -121,7 +124,7 @@ def reference(module, network, views, taken):
     return functional.linear(x.mean((2, 3)), module.fc.weight.double(), module.fc.bias.double())
 
 
-def test_every_form_of_convolution_is_what_rounding_by_hand_gives():
+def test_every_form_of_convolution_is_what_rounding_by_hand_gives() -> None:
     torch.manual_seed(0)
     module = Block()
     network = of_module(module)
@@ -138,7 +141,7 @@ def test_every_form_of_convolution_is_what_rounding_by_hand_gives():
     assert moved(meant, said) < 0.2 * moved(plain, said)
 
 
-def test_a_scale_keeps_zero_and_covers_the_range():
+def test_a_scale_keeps_zero_and_covers_the_range() -> None:
     for smallest, largest in ((0.0, 3.0), (-1.0, 2.0), (0.5, 2.0), (-3.0, -1.0), (0.0, 0.0)):
         scale = Scale.of(smallest, largest)
         assert 0 <= scale.zero <= 255
@@ -151,13 +154,13 @@ def test_a_scale_keeps_zero_and_covers_the_range():
     ("architecture", "reason"),
     [("torchvision/vit_b_32", "no convolutions that could gain"), ("torchvision/mobilenet_v3_small", "too few")],
 )
-def test_a_network_that_would_not_gain_stays_in_floats(architecture, reason):
+def test_a_network_that_would_not_gain_stays_in_floats(architecture: str, reason: str) -> None:
     network = build(architecture, 7).eval().requires_grad_(False)
     with pytest.raises(NotQuantized, match=reason):
         quantized(network, (), images(network, 4), dtype=torch.float32, batch_size=4)
 
 
-def test_a_network_whose_values_do_not_fit_into_integers_stays_in_floats():
+def test_a_network_whose_values_do_not_fit_into_integers_stays_in_floats() -> None:
     torch.manual_seed(0)
     module = Block()
     with torch.no_grad():
@@ -169,9 +172,9 @@ def test_a_network_whose_values_do_not_fit_into_integers_stays_in_floats():
         quantized(network, (), images(network), dtype=torch.float32, batch_size=4)
 
 
-def test_a_network_that_cannot_be_followed_stays_in_floats():
+def test_a_network_that_cannot_be_followed_stays_in_floats() -> None:
     class Undecided(Block):
-        def forward(self, x):
+        def forward(self, x: Any) -> Any:
             return super().forward(x) if x.sum() > 1e9 else super().forward(-x)
 
     network = of_module(Undecided())
@@ -180,7 +183,7 @@ def test_a_network_that_cannot_be_followed_stays_in_floats():
 
 
 class InPlace(Block):
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         x = self.stem(x)
         x.relu_()
         y = functional.relu_(self.first(x))
@@ -192,7 +195,7 @@ class InPlace(Block):
         return self.fc(x.mean((2, 3)))
 
 
-def test_operations_in_place_are_taken_over_too():
+def test_operations_in_place_are_taken_over_too() -> None:
     torch.manual_seed(0)
     module = Block()
     in_place = InPlace()
@@ -206,7 +209,7 @@ def test_operations_in_place_are_taken_over_too():
     assert torch.equal(one, other)
 
 
-def test_a_calibrated_network_is_the_same_every_time():
+def test_a_calibrated_network_is_the_same_every_time() -> None:
     network = frozen("cifar/resnet20")
     views = images(network, 8, seed=3)
     with torch.no_grad():
@@ -217,7 +220,7 @@ def test_a_calibrated_network_is_the_same_every_time():
     assert torch.equal(one.logits, other.logits)
 
 
-def test_an_ordered_dataset_is_calibrated_with_all_of_it():
+def test_an_ordered_dataset_is_calibrated_with_all_of_it() -> None:
     """Dark images first, bright ones last: a calibration with the first alone would cut the bright ones off."""
     network = frozen("cifar/resnet20")
     dark, bright = 0.05 * images(network, NUM_IMAGES // 2), 1 - 0.05 * images(network, NUM_IMAGES // 2, seed=1)

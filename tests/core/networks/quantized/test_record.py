@@ -1,5 +1,8 @@
 """A network that was put into integers once is put into the same integers again, without being traced or calibrated."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from torch import fx, nn
@@ -17,23 +20,23 @@ needs_integers = pytest.mark.skipif(
 
 
 @pytest.fixture
-def views():
+def views() -> torch.Tensor:
     return torch.rand(NUM_IMAGES, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture
-def ask(tmp_path, monkeypatch, views):
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, views: Any) -> Any:
     """Put a network into integers with result_cache; the number of graphs that were traced."""
     traced = []
     original = features.exported
 
-    def exported(*arguments):
+    def exported(*arguments: Any) -> Any:
         traced.append(arguments)
         return original(*arguments)
 
     monkeypatch.setattr(features, "exported", exported)
 
-    def run(network, taps=(-1,), views=views, dtype=torch.float32):
+    def run(network: Any, taps: Any = (-1,), views: Any = views, dtype: Any = torch.float32) -> Any:
         with torch.no_grad(), autocast(dtype):
             return quantized(network, taps, views, dtype=dtype, batch_size=8, result_cache=ResultCache(tmp_path))
 
@@ -41,11 +44,11 @@ def ask(tmp_path, monkeypatch, views):
     return run
 
 
-def autocast(dtype):
+def autocast(dtype: Any) -> Any:
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16)
 
 
-def frozen(architecture, seed=0, **fields):
+def frozen(architecture: Any, seed: int = 0, **fields: Any) -> Any:
     torch.manual_seed(seed)
     return in_layout(frozen_copy(build(architecture, 5, **fields).eval(), (-1,)))
 
@@ -55,7 +58,7 @@ def frozen(architecture, seed=0, **fields):
     "architecture", ["cifar/resnet8x4", "cifar/vgg8", "torchvision/resnet18", "torchvision/googlenet"]
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_second_time_is_bit_for_bit_the_first(architecture, dtype, ask, views):
+def test_the_second_time_is_bit_for_bit_the_first(architecture: str, dtype: Any, ask: Any, views: Any) -> None:
     network = frozen(architecture, image_size=32)
     with torch.no_grad(), autocast(dtype):
         first, second = (ask(network, dtype=dtype).features(views[:7]) for _ in range(2))
@@ -65,7 +68,7 @@ def test_the_second_time_is_bit_for_bit_the_first(architecture, dtype, ask, view
 
 
 @needs_integers
-def test_other_weights_images_taps_or_floats_are_found_out_by_themselves(ask, views):
+def test_other_weights_images_taps_or_floats_are_found_out_by_themselves(ask: Any, views: Any) -> None:
     network = frozen("cifar/resnet8x4")
     ask(network)
     ask(frozen("cifar/resnet8x4", seed=1))
@@ -78,7 +81,7 @@ def test_other_weights_images_taps_or_floats_are_found_out_by_themselves(ask, vi
 
 
 @needs_integers
-def test_a_refusal_is_remembered(ask, monkeypatch):
+def test_a_refusal_is_remembered(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "TOLERANCE", 0.0)
     network = frozen("cifar/resnet8x4")
     reasons = set()
@@ -90,10 +93,10 @@ def test_a_refusal_is_remembered(ask, monkeypatch):
 
 
 @needs_integers
-def test_what_could_not_be_traced_is_tried_again(ask, monkeypatch):
+def test_what_could_not_be_traced_is_tried_again(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     network = frozen("cifar/resnet8x4")
 
-    def fail(*arguments):
+    def fail(*arguments: Any) -> None:
         raise RuntimeError("not enough memory")
 
     with monkeypatch.context() as patched, pytest.raises(NotQuantized, match="not enough memory"):
@@ -103,9 +106,9 @@ def test_what_could_not_be_traced_is_tried_again(ask, monkeypatch):
     assert len(ask.traced) == 1
 
 
-def test_what_json_does_not_hold_is_named():
+def test_what_json_does_not_hold_is_named() -> None:
     class Own(nn.Module):
-        def forward(self, pixels):
+        def forward(self, pixels: Any) -> Any:
             return pixels.to(torch.device("cpu"))
 
     with pytest.raises(NotRecordable, match="an argument: device"):

@@ -1,6 +1,7 @@
 """Outcomes whose numbers were really measured, on logits drawn at random around the true class."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -44,7 +45,7 @@ def build_outcome(
     teacher: bool = True,
     name: str = "fruit counter",
 ) -> Outcome:
-    def network(own_skill: float, seed: int, **facts) -> dict:
+    def network(own_skill: float, seed: int, **facts: Any) -> dict:
         splits = {
             "validation": measured(classes, own_skill, num_test // 2, seed, teacher),
             "test": measured(classes, own_skill, num_test, seed + 1, teacher),

@@ -11,7 +11,7 @@ from core.results.report.card import model_card, plain
 from core.results.report.page import html_page
 
 
-def test_hugging_face_reads_the_front_matter(make_outcome):
+def test_hugging_face_reads_the_front_matter(make_outcome: Callable[..., Outcome]) -> None:
     outcome = make_outcome()
     data = ModelCard(model_card(outcome)).data
     assert data.pipeline_tag == "image-classification"
@@ -22,7 +22,7 @@ def test_hugging_face_reads_the_front_matter(make_outcome):
     assert (result.dataset_split, result.dataset_name, result.dataset_type) == ("test", "fruit.zip", "custom")
 
 
-def test_only_names_that_the_hub_knows_stand_in_the_front_matter(make_outcome):
+def test_only_names_that_the_hub_knows_stand_in_the_front_matter(make_outcome: Callable[..., Outcome]) -> None:
     outcome = make_outcome()
     assert ModelCard(model_card(outcome)).data.datasets is None, "file:///data/fruit.zip means nothing to a stranger"
     assert ModelCard(model_card(outcome)).data.base_model is None
@@ -36,7 +36,7 @@ def test_only_names_that_the_hub_knows_stand_in_the_front_matter(make_outcome):
     assert data.base_model == "timm/vit_small_patch16_224.augreg_in1k"
 
 
-def test_the_card_says_what_is_known_and_how_sure_we_are(make_outcome):
+def test_the_card_says_what_is_known_and_how_sure_we_are(make_outcome: Callable[..., Outcome]) -> None:
     card = model_card(make_outcome())
     for words in (
         "(our variant)",
@@ -57,7 +57,9 @@ def test_the_card_says_what_is_known_and_how_sure_we_are(make_outcome):
         ("https://me:secret@host/a.pth?token=secret", "the weights of https://host/a.pth?token=..."),
     ],
 )
-def test_the_card_says_what_the_student_began_with(make_outcome, weights, told):
+def test_the_card_says_what_the_student_began_with(
+    make_outcome: Callable[..., Outcome], weights: str | None, told: str
+) -> None:
     outcome = make_outcome()
     student = {**outcome.spec["student"], "weights": weights}
     outcome = replace(outcome, spec={**outcome.spec, "student": student})
@@ -102,14 +104,14 @@ def test_warnings_are_told_with_hint_and_count_and_stay_text(make_outcome: Calla
     assert "Warnings" not in model_card(make_outcome()) + html_page(make_outcome())
 
 
-def test_class_names_stay_text_in_the_card(make_outcome):
+def test_class_names_stay_text_in_the_card(make_outcome: Callable[..., Outcome]) -> None:
     evil = ("<img src=x onerror=alert(1)>", "a|b", "line\nbreak", "[x](javascript:alert(1))")
     body = model_card(make_outcome(evil, name="<script>*bold*")).split("---\n", 2)[2]
     assert "<img" not in body and "<script" not in body
     assert "a\\|b" in body and "line break" in body and "\\[x\\](javascript" in body
 
 
-def test_plain_text_is_left_as_it_is():
+def test_plain_text_is_left_as_it_is() -> None:
     assert plain("sweet pepper 2") == "sweet pepper 2"
 
 
@@ -122,7 +124,9 @@ def test_plain_text_is_left_as_it_is():
         ("torchvision/resnet18+simkd-64x2", "pytorch", "of torchvision/resnet18+simkd-64x2, float32"),
     ],
 )
-def test_the_snippet_fits_the_network(make_outcome, architecture, library, snippet):
+def test_the_snippet_fits_the_network(
+    make_outcome: Callable[..., Outcome], architecture: str, library: str, snippet: str
+) -> None:
     outcome = make_outcome()
     outcome = replace(outcome, student=outcome.student.model_copy(update={"architecture": architecture}))
     card = model_card(outcome)

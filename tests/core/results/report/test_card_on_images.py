@@ -15,6 +15,8 @@ from PIL import Image
 
 from core.data.images import FORMATS
 
+pytestmark = pytest.mark.slow
+
 SIDE = (90, 70)  # not square; JPEG reductions to twice the canvas of 16 pixels are possible
 CLASSES = ("=cmd()", "bees")
 Pixels = np.ndarray[Any, np.dtype[Any]]

@@ -2,6 +2,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -23,31 +24,33 @@ OPTIONAL_END = {"th", "td", "tr", "li", "dt", "dd"}
 class Page(HTMLParser):
     """Elements, attributes and visible text, as a browser's tokenizer sees them."""
 
-    def __init__(self, text):
+    def __init__(self, text: Any) -> None:
         super().__init__()
         self.tags, self.attributes, self.text, self.open = [], [], [], []
         self.feed(text)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: Any, attrs: Any) -> None:
         self.tags.append(tag)
         self.attributes += attrs
         if tag not in VOID | OPTIONAL_END:
             self.open.append(tag)
 
-    def handle_startendtag(self, tag, attrs):
+    def handle_startendtag(self, tag: Any, attrs: Any) -> None:
         self.tags.append(tag)
         self.attributes += attrs
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: Any) -> None:
         if tag not in OPTIONAL_END:
             assert self.open.pop() == tag
 
-    def handle_data(self, data):
+    def handle_data(self, data: Any) -> None:
         self.text.append(data)
 
 
 @pytest.mark.parametrize("num_classes", [2, 4, 25, 100])
-def test_the_page_is_whole_and_needs_nothing_from_outside(make_outcome, num_classes):
+def test_the_page_is_whole_and_needs_nothing_from_outside(
+    make_outcome: Callable[..., Outcome], num_classes: int
+) -> None:
     classes = tuple(f"class {index}" for index in range(num_classes))
     page = Page(html_page(make_outcome(classes, num_test=1000)))
     assert page.open == []
@@ -57,7 +60,7 @@ def test_the_page_is_whole_and_needs_nothing_from_outside(make_outcome, num_clas
     assert "url(" not in style and "@import" not in style and "prefers-color-scheme: dark" in style
 
 
-def test_what_users_named_stays_text(make_outcome):
+def test_what_users_named_stays_text(make_outcome: Callable[..., Outcome]) -> None:
     outcome = make_outcome(EVIL, name=EVIL[0])
     dataset = outcome.dataset.model_copy(
         update={"uri": f"file:///{EVIL[1]}", "unreadable": [EVIL[0]], "num_unreadable": 1}
@@ -71,7 +74,7 @@ def test_what_users_named_stays_text(make_outcome):
     assert page.open == []
 
 
-def test_the_numbers_of_all_networks_are_on_the_page(make_outcome):
+def test_the_numbers_of_all_networks_are_on_the_page(make_outcome: Callable[..., Outcome]) -> None:
     outcome = make_outcome()
     text = " ".join("".join(Page(html_page(outcome)).text).split())
     for network in (outcome.metrics, outcome.teacher, *outcome.baselines.values()):
@@ -82,7 +85,7 @@ def test_the_numbers_of_all_networks_are_on_the_page(make_outcome):
         assert words in text
 
 
-def test_a_teacher_of_other_classes_is_not_given_an_accuracy(make_outcome):
+def test_a_teacher_of_other_classes_is_not_given_an_accuracy(make_outcome: Callable[..., Outcome]) -> None:
     outcome = make_outcome()
     teacher = {**outcome.teacher, "validation": None, "test": None, "covers_classes": False}
     text = "".join(Page(html_page(replace(outcome, teacher=teacher))).text)
@@ -90,14 +93,14 @@ def test_a_teacher_of_other_classes_is_not_given_an_accuracy(make_outcome):
     assert "the scratch baseline" in text, "classes are then compared with the baseline"
 
 
-def test_a_job_with_little_to_tell_has_a_page_too(make_outcome):
+def test_a_job_with_little_to_tell_has_a_page_too(make_outcome: Callable[..., Outcome]) -> None:
     outcome = make_outcome(method="scratch", teacher=False, baselines=())
     metrics = {**outcome.metrics, "latency": None, "parity": None, "seeds": []}
     page = html_page(replace(outcome, metrics=metrics, curves={}, versions={}))
     assert "not measured" in page and "Training loss" not in page
 
 
-def test_series_that_were_not_finite_do_not_reach_the_drawing(make_outcome):
+def test_series_that_were_not_finite_do_not_reach_the_drawing(make_outcome: Callable[..., Outcome]) -> None:
     outcome = make_outcome()
     curves = {**outcome.curves, "train/loss": [[0, 1.0], [20, None], [40, 0.5]]}
     paths = re.findall(r' d="([^"]*)"', html_page(replace(outcome, curves=curves)))

@@ -4,7 +4,10 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +18,9 @@ from core.data.augment import Augmenter
 from core.data.images import pixels_of
 from core.networks.zoo import build
 from core.results.export import export_model
-from core.results.report import describe_preprocessing, write_report
+from core.results.report import Outcome, describe_preprocessing, write_report
+
+pytestmark = pytest.mark.slow
 
 CLASSES = ("cup", "bottle", "Äpfel")
 # Importing Retort fails here, as it does where it is not installed.
@@ -27,7 +32,9 @@ WITHOUT_RETORT = "import sys\nfor name in ('core', 'store', 'api', 'worker', 're
     params=[("torchvision/resnet18", 55, 48, 48), ("cifar/resnet8", 32, 32, 32), ("cifar/resnet8", 20, 16, 24)],
     ids=["crop", "plain", "another size"],
 )
-def published(request, tmp_path_factory, make_outcome):
+def published(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, make_outcome: Callable[..., Outcome]
+) -> tuple[Any, ...]:
     """A folder with all artifacts and a photograph-shaped PNG, its network, and the pixels that Retort makes of it."""
     architecture, canvas_size, image_size, network_size = request.param
     folder = tmp_path_factory.mktemp("artifacts")
@@ -50,11 +57,11 @@ def published(request, tmp_path_factory, make_outcome):
     return folder, network.eval(), augmenter.test_views(torch.from_numpy(pixels.copy())[None])
 
 
-def snippets(folder):
+def snippets(folder: Path) -> Any:
     return re.findall(r"```python\n(.*?)```", (folder / "model_card.md").read_text(), flags=re.DOTALL)
 
 
-def run_alone(code, folder):
+def run_alone(code: Any, folder: Path) -> Any:
     done = subprocess.run(
         [sys.executable, "-I", "-c", WITHOUT_RETORT + code], cwd=folder, capture_output=True, text=True, timeout=120
     )
@@ -62,7 +69,7 @@ def run_alone(code, folder):
     return done.stdout
 
 
-def test_the_onnx_snippet_names_the_class_that_the_network_chose(published):
+def test_the_onnx_snippet_names_the_class_that_the_network_chose(published: Any) -> None:
     folder, network, views = published
     code, _ = snippets(folder)
     class_name, logits = run_alone(f"{code}\nprint(logits.tolist())", folder).splitlines()
@@ -72,7 +79,7 @@ def test_the_onnx_snippet_names_the_class_that_the_network_chose(published):
     assert class_name == CLASSES[int(expected.argmax())]
 
 
-def test_the_safetensors_snippet_gives_the_networks_weights(published):
+def test_the_safetensors_snippet_gives_the_networks_weights(published: Any) -> None:
     folder, network, _ = published
     _, code = snippets(folder)
     state = "model.state_dict()" if "torchvision" in network.architecture else "state_dict"

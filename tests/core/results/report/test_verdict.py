@@ -1,15 +1,26 @@
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from core.evaluation.metrics import wilson
+from core.results.report import Outcome
 from core.results.report.verdict import verdict
 
 
-def with_top1(outcome, student, scratch, *, num_images=1000, student_seeds=(), scratch_seeds=()):
+def with_top1(
+    outcome: Any,
+    student: Any,
+    scratch: Any,
+    *,
+    num_images: int = 1000,
+    student_seeds: Any = (),
+    scratch_seeds: Any = (),
+) -> Any:
     """The outcome with these shares of right answers, and their real intervals."""
 
-    def network(share, seeds):
+    def network(share: Any, seeds: Any) -> dict[str, Any]:
         test = {
             "top1": share,
             "top1_interval": list(wilson(round(share * num_images), num_images)),
@@ -31,25 +42,27 @@ def with_top1(outcome, student, scratch, *, num_images=1000, student_seeds=(), s
         (0.90, 0.90, "open", "Inconclusive against training from scratch."),
     ],
 )
-def test_only_intervals_that_do_not_overlap_decide(make_outcome, student, scratch, tone, says):
+def test_only_intervals_that_do_not_overlap_decide(
+    make_outcome: Callable[..., Outcome], student: float, scratch: float, tone: str, says: str
+) -> None:
     told = verdict(with_top1(make_outcome(), student, scratch))
     assert (told.tone, told.headline) == (tone, says)
     assert f"{student * 100:.1f}%" in told.detail and "1,000 test images" in told.detail
 
 
-def test_the_same_gain_decides_with_enough_images_only(make_outcome):
+def test_the_same_gain_decides_with_enough_images_only(make_outcome: Callable[..., Outcome]) -> None:
     assert verdict(with_top1(make_outcome(), 0.85, 0.80, num_images=100)).tone == "open"
     assert verdict(with_top1(make_outcome(), 0.85, 0.80, num_images=10_000)).tone == "good"
 
 
-def test_seeds_that_overlap_make_a_gain_inconclusive(make_outcome):
+def test_seeds_that_overlap_make_a_gain_inconclusive(make_outcome: Callable[..., Outcome]) -> None:
     lucky = with_top1(make_outcome(), 0.9, 0.8, student_seeds=(0.9, 0.79), scratch_seeds=(0.8, 0.81))
     assert verdict(lucky).tone == "open" and "79.0–90.0% against 80.0–81.0%" in verdict(lucky).detail
     steady = with_top1(make_outcome(), 0.9, 0.8, student_seeds=(0.9, 0.88), scratch_seeds=(0.8, 0.81))
     assert verdict(steady).tone == "good"
 
 
-def test_the_best_baseline_of_the_students_size_is_what_it_has_to_beat(make_outcome):
+def test_the_best_baseline_of_the_students_size_is_what_it_has_to_beat(make_outcome: Callable[..., Outcome]) -> None:
     both = with_top1(make_outcome(), 0.85, 0.70)
     tuned = {"test": {"top1": 0.95, "top1_interval": [0.94, 0.96], "num_images": 1000}}
     beaten = replace(both, baselines=both.baselines | {"finetune_student": tuned})
@@ -59,14 +72,18 @@ def test_the_best_baseline_of_the_students_size_is_what_it_has_to_beat(make_outc
 
 
 @pytest.mark.parametrize(("architecture", "tone"), [("cifar/resnet56", "good"), ("cifar/resnet8", "bad")])
-def test_a_fine_tuned_teacher_counts_only_where_it_is_no_larger(make_outcome, architecture, tone):
+def test_a_fine_tuned_teacher_counts_only_where_it_is_no_larger(
+    make_outcome: Callable[..., Outcome], architecture: str, tone: str
+) -> None:
     outcome = with_top1(make_outcome(), 0.85, 0.70)
     tuned = {"test": {"top1": 0.95, "top1_interval": [0.94, 0.96], "num_images": 1000}, "architecture": architecture}
     assert verdict(replace(outcome, baselines=outcome.baselines | {"finetune": tuned})).tone == tone
 
 
 @pytest.mark.parametrize("baselines", [(), ("finetune",)])
-def test_without_a_baseline_of_its_size_nothing_is_claimed(make_outcome, baselines):
+def test_without_a_baseline_of_its_size_nothing_is_claimed(
+    make_outcome: Callable[..., Outcome], baselines: tuple[Any, ...]
+) -> None:
     outcome = make_outcome(baselines=baselines)
     for baseline in outcome.baselines.values():
         baseline["architecture"] = "cifar/resnet56"
@@ -74,5 +91,5 @@ def test_without_a_baseline_of_its_size_nothing_is_claimed(make_outcome, baselin
     assert told.tone == "open" and "the gain is unknown" in told.headline
 
 
-def test_training_a_teacher_claims_nothing(make_outcome):
+def test_training_a_teacher_claims_nothing(make_outcome: Callable[..., Outcome]) -> None:
     assert verdict(make_outcome(method="scratch", teacher=False, baselines=())).tone == "plain"

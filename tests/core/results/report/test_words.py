@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from core.results.report import words
@@ -27,11 +29,11 @@ from core.results.report import words
         (words.seconds, None, "–"),
     ],
 )
-def test_numbers_read_as_people_write_them(write, value, text):
+def test_numbers_read_as_people_write_them(write: Any, value: float | list[float] | None, text: str) -> None:
     assert write(value) == text
 
 
-def test_a_ratio_needs_both_sides():
+def test_a_ratio_needs_both_sides() -> None:
     assert words.ratio(861_620, 77_754) == "11.1×"
     assert words.ratio(1e9, 1e6) == "1000×"
     assert words.ratio(None, 5) == words.ratio(5, None) == words.ratio(5, 0) == "–"

@@ -1,15 +1,21 @@
 """Whether a job's teacher is run live or its pass is stored, and of which views: whole jobs on the real digits."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
+
+from tests.core.conftest import Ran
 
 STEPS_OF_AN_EPOCH = 22  # of the digits' training split in batches of 64
 
 
 @pytest.fixture
-def ask(run_job, digits_teacher):
+def ask(run_job: Callable[..., Ran], digits_teacher: Path) -> Any:
     """The resolved training of a job of so many epochs, and what was said of its teacher."""
 
-    def run(epochs, *, plan_only=True, method="kd", fails=False, **training):
+    def run(epochs: Any, *, plan_only: bool = True, method: str = "kd", fails: bool = False, **training: Any) -> Any:
         document = {
             "teacher": "job:job_digits",
             "dataset": "builtin:digits",
@@ -38,7 +44,9 @@ def ask(run_job, digits_teacher):
         (16, "crop", "stored", 8, "8 views of each image"),
     ],
 )
-def test_by_the_number_of_epochs(epochs, augmentation, teacher_pass, views, says, ask):
+def test_by_the_number_of_epochs(
+    epochs: int, augmentation: str, teacher_pass: str, views: int, says: str, ask: Any
+) -> None:
     _, training, said = ask(epochs)
     assert (training["augmentation"], training["teacher_pass"], training["stored_views"]) == (
         augmentation,
@@ -48,14 +56,14 @@ def test_by_the_number_of_epochs(epochs, augmentation, teacher_pass, views, says
     assert any(says in message for message in said)
 
 
-def test_the_last_step_counts_and_not_the_epochs_alone(ask):
+def test_the_last_step_counts_and_not_the_epochs_alone(ask: Any) -> None:
     _, training, _ = ask(100, max_steps=8 * STEPS_OF_AN_EPOCH)
     assert (training["augmentation"], training["stored_views"]) == ("none", 1)
     _, training, _ = ask(100, max_steps=8 * STEPS_OF_AN_EPOCH + 1)
     assert training["augmentation"] == "crop"
 
 
-def test_a_teacher_that_moves_is_run_live_and_the_job_says_so(ask):
+def test_a_teacher_that_moves_is_run_live_and_the_job_says_so(ask: Any) -> None:
     _, training, said = ask(16, method="prokt")
     assert training["teacher_pass"] == "live"
     assert said == ["the teacher is run live: its teacher moves"]
@@ -65,14 +73,14 @@ def test_a_teacher_that_moves_is_run_live_and_the_job_says_so(ask):
     ]
 
 
-def test_what_is_given_stays(ask):
+def test_what_is_given_stays(ask: Any) -> None:
     _, training, _ = ask(3, augmentation="light")
     assert (training["augmentation"], training["teacher_pass"]) == ("light", "live")
     _, training, _ = ask(20, augmentation="none", stored_views=4)
     assert (training["augmentation"], training["stored_views"]) == ("none", 4)
 
 
-def test_without_augmentation_a_stored_pass_teaches_what_a_live_teacher_does(ask):
+def test_without_augmentation_a_stored_pass_teaches_what_a_live_teacher_does(ask: Any) -> None:
     losses = {}
     for teacher_pass in ("live", "stored"):
         ran, training, _ = ask(

@@ -1,5 +1,7 @@
 """Records: what comes back is what went in, up to the precision that was asked for."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from core.networks.network import Features
 from core.teachers.stored.record import layout_of
 
 
-def example(count=5, size=6):
+def example(count: int = 5, size: int = 6) -> tuple[Any, ...]:
     draws = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (count, 3, size, size), generator=draws).to(torch.uint8)
     logits, pooled = torch.randn(count, 7, generator=draws), torch.randn(count, 4, generator=draws)
@@ -16,11 +18,11 @@ def example(count=5, size=6):
     return pixels, Features(logits, pooled, maps)
 
 
-def layout(features, precision, *, logits=True, pooled=True):
+def layout(features: Any, precision: Any, *, logits: bool = True, pooled: bool = True) -> Any:
     return layout_of(features, image_size=6, precision=precision, keep_logits=logits, keep_pooled=pooled)
 
 
-def test_a_half_precision_record_is_each_value_rounded_to_float16():
+def test_a_half_precision_record_is_each_value_rounded_to_float16() -> None:
     pixels, features = example()
     views, back = (its := layout(features, "fp16")).decode(its.encode(pixels, features), torch.device("cpu"))
     assert torch.equal((views * 255).round().to(torch.uint8), pixels)
@@ -32,7 +34,7 @@ def test_a_half_precision_record_is_each_value_rounded_to_float16():
     assert its.record_bytes == 3 * 36 + 2 * (7 + 4 + 72 + 72)
 
 
-def test_an_int8_record_is_off_by_half_a_step_of_its_own_largest_value_at_most():
+def test_an_int8_record_is_off_by_half_a_step_of_its_own_largest_value_at_most() -> None:
     pixels, features = example()
     its = layout(features, "int8")
     _, back = its.decode(its.encode(pixels, features), torch.device("cpu"))
@@ -43,7 +45,7 @@ def test_an_int8_record_is_off_by_half_a_step_of_its_own_largest_value_at_most()
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_what_is_not_asked_for_takes_no_room(precision):
+def test_what_is_not_asked_for_takes_no_room(precision: str) -> None:
     pixels, features = example()
     its = layout(features, precision, logits=False, pooled=False)
     _, back = its.decode(its.encode(pixels, features), torch.device("cpu"))
@@ -51,7 +53,7 @@ def test_what_is_not_asked_for_takes_no_room(precision):
     assert its.record_bytes < layout(features, precision).record_bytes
 
 
-def test_values_beyond_float16_are_held_at_its_largest():
+def test_values_beyond_float16_are_held_at_its_largest() -> None:
     pixels, features = example()
     its = layout(features, "fp16")
     _, back = its.decode(
@@ -60,7 +62,7 @@ def test_values_beyond_float16_are_held_at_its_largest():
     assert back.logits.abs().max() == 65504 and bool(back.logits.isfinite().all())
 
 
-def test_maps_come_back_in_the_layout_that_they_are_computed_in():
+def test_maps_come_back_in_the_layout_that_they_are_computed_in() -> None:
     pixels, features = example()
     its = layout(features, "fp16")
     views, back = its.decode(its.encode(pixels, features), torch.device("cpu"))

@@ -2,6 +2,9 @@
 
 import os
 import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,16 +15,16 @@ RECORDS, BYTES = 10, 100
 VIEW_BYTES = RECORDS * BYTES + 4
 
 
-def store(root, address="a", max_bytes=10**6):
+def store(root: Any, address: str = "a", max_bytes: Any = 10**6) -> PassStore:
     return PassStore(root, address, num_records=RECORDS, record_bytes=BYTES, max_bytes=max_bytes)
 
 
-def records(seed=0):
+def records(seed: int = 0) -> Any:
     draws = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (RECORDS, BYTES), generator=draws).to(torch.uint8)
 
 
-def test_a_view_is_read_back_in_any_order_also_by_another_process(tmp_path):
+def test_a_view_is_read_back_in_any_order_also_by_another_process(tmp_path: Path) -> None:
     one, content = store(tmp_path), records()
     assert not one.has(3)
     one.write(3, iter([content[:4], content[4:]]))
@@ -33,7 +36,7 @@ def test_a_view_is_read_back_in_any_order_also_by_another_process(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
-def test_a_damaged_view_is_noticed_and_made_anew(tmp_path, damage):
+def test_a_damaged_view_is_noticed_and_made_anew(tmp_path: Path, damage: str) -> None:
     store(tmp_path).write(0, [records()])
     (path,) = (tmp_path / "a").iterdir()
     content = bytearray(path.read_bytes())
@@ -45,8 +48,8 @@ def test_a_damaged_view_is_noticed_and_made_anew(tmp_path, damage):
     assert torch.equal(fresh.read(0, torch.arange(RECORDS)), records())
 
 
-def test_a_view_whose_making_fails_is_not_there(tmp_path):
-    def breaks():
+def test_a_view_whose_making_fails_is_not_there(tmp_path: Path) -> None:
+    def breaks() -> Iterator[Any]:
         yield records()[:5]
         raise InterruptedError
 
@@ -56,7 +59,7 @@ def test_a_view_whose_making_fails_is_not_there(tmp_path):
     assert not one.has(0) and list((tmp_path / "a").iterdir()) == []
 
 
-def test_the_longest_unused_pass_goes_first_and_one_in_use_stays(tmp_path):
+def test_the_longest_unused_pass_goes_first_and_one_in_use_stays(tmp_path: Path) -> None:
     limit = 3 * VIEW_BYTES
     for age, address in enumerate(("old", "used", "young")):
         one = store(tmp_path, address, limit)
@@ -75,16 +78,16 @@ def test_the_longest_unused_pass_goes_first_and_one_in_use_stays(tmp_path):
     assert torch.equal(newcomer.read(1, torch.arange(RECORDS)), records(2))
 
 
-def bytes_below(root):
+def bytes_below(root: Any) -> Any:
     return sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
 
 
-def unasked():
+def unasked() -> Iterator[Any]:
     raise AssertionError("the teacher was asked for a view that has no room")
     yield
 
 
-def test_what_is_in_use_stays_and_the_limit_is_kept_all_the_same(tmp_path):
+def test_what_is_in_use_stays_and_the_limit_is_kept_all_the_same(tmp_path: Path) -> None:
     limit = 4 * VIEW_BYTES - 1
     one, other = store(tmp_path, "one", limit), store(tmp_path, "other", limit)
     one.write(0, [records()])
@@ -102,7 +105,7 @@ def test_what_is_in_use_stays_and_the_limit_is_kept_all_the_same(tmp_path):
     assert other.has(1) and bytes_below(tmp_path) == 2 * VIEW_BYTES
 
 
-def test_nothing_is_evicted_where_that_would_not_be_enough(tmp_path):
+def test_nothing_is_evicted_where_that_would_not_be_enough(tmp_path: Path) -> None:
     limit = 2 * VIEW_BYTES
     small, used = (
         PassStore(tmp_path, "small", num_records=1, record_bytes=BYTES, max_bytes=limit),
@@ -117,10 +120,10 @@ def test_nothing_is_evicted_where_that_would_not_be_enough(tmp_path):
     assert (tmp_path / "small" / "view-0000").exists()
 
 
-def test_a_view_takes_its_room_before_its_first_record(tmp_path):
+def test_a_view_takes_its_room_before_its_first_record(tmp_path: Path) -> None:
     one, other = store(tmp_path, "one", VIEW_BYTES), store(tmp_path, "other", VIEW_BYTES)
 
-    def pieces():
+    def pieces() -> Iterator[Any]:
         with pytest.raises(NoRoom):
             other.write(0, unasked())
         yield records()
@@ -129,7 +132,7 @@ def test_a_view_takes_its_room_before_its_first_record(tmp_path):
     assert torch.equal(one.read(0, torch.arange(RECORDS)), records())
 
 
-def test_what_a_dead_job_left_half_written_goes_once_nobody_can_be_writing(tmp_path):
+def test_what_a_dead_job_left_half_written_goes_once_nobody_can_be_writing(tmp_path: Path) -> None:
     reader = store(tmp_path)
     reader.write(0, [records()])
     left = tmp_path / "a" / ".0123.part"
@@ -141,7 +144,7 @@ def test_what_a_dead_job_left_half_written_goes_once_nobody_can_be_writing(tmp_p
     assert not left.exists() and again.has(0)
 
 
-def test_a_file_that_is_gone_when_it_is_looked_at_does_no_harm_and_the_others_count(tmp_path):
+def test_a_file_that_is_gone_when_it_is_looked_at_does_no_harm_and_the_others_count(tmp_path: Path) -> None:
     held = store(tmp_path, "held", VIEW_BYTES)
     held.write(0, [records()])
     for number in range(20):
@@ -150,11 +153,11 @@ def test_a_file_that_is_gone_when_it_is_looked_at_does_no_harm_and_the_others_co
         store(tmp_path, "new", VIEW_BYTES).write(0, unasked())
 
 
-def test_passes_that_others_evict_meanwhile_do_no_harm(tmp_path):
+def test_passes_that_others_evict_meanwhile_do_no_harm(tmp_path: Path) -> None:
     one, ends = store(tmp_path), threading.Event()
     passes = [tmp_path / f"pass-{number}" for number in range(20)]
 
-    def come_and_go():
+    def come_and_go() -> None:
         while not ends.is_set():
             for folder in passes:
                 folder.mkdir()

@@ -2,6 +2,8 @@
 
 import copy
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,15 +22,15 @@ from core.teachers.stored.stored_pass import StoredPass, address_of
 COUNT = 40
 
 
-def kd():
+def kd() -> Kd:
     return Kd(Kd.resolved(KdKnobs()), make_context(image_size=8))
 
 
-def skd():
+def skd() -> Skd:
     return Skd(SkdKnobs(taps="all", weight=1.0), make_context(image_size=8))
 
 
-def stored_trainer(method, root, *, num_views=2, **fields):
+def stored_trainer(method: Any, root: Any, *, num_views: int = 2, **fields: Any) -> Any:
     """A trainer whose batches come from a stored pass below `root`."""
     trainer = make_trainer(method, make_training(epochs=4), num_train=COUNT, **fields)
     split, augmenter, needs = make_split(COUNT), Augmenter("light", 8), method.needs
@@ -44,17 +46,19 @@ def stored_trainer(method, root, *, num_views=2, **fields):
     )  # fmt: skip
     store = PassStore(root, address, num_records=COUNT, record_bytes=layout.record_bytes, max_bytes=10**9)
     passed = StoredPass(split, augmenter, layout, store, num_views, CPU, teacher.observe)
-    stages = tuple(replace(stage, batches=replace(stage.batches, stored=passed)) for stage in trainer.course.stages)
-    trainer.course = replace(trainer.course, stages=stages)
-    trainer.teaching = replace(trainer.teaching, first=teacher)
+    stages = tuple(replace(stage, batches=replace(stage.batches, stored=passed)) for stage in trainer.plan.stages)
+    trainer.plan = replace(trainer.plan, stages=stages)
+    trainer.teachers = replace(trainer.teachers, first=teacher)
     return trainer
 
 
 @pytest.mark.parametrize("make", [kd, skd])
-def test_a_record_is_what_the_live_teacher_says_of_the_very_view_that_the_student_sees(make, tmp_path):
+def test_a_record_is_what_the_live_teacher_says_of_the_very_view_that_the_student_sees(
+    make: Any, tmp_path: Path
+) -> None:
     method = make()
     trainer = stored_trainer(method, tmp_path)
-    batches = trainer.course.stages[0].batches
+    batches = trainer.plan.stages[0].batches
     batches.stored.ensure(0, lambda: None)
     batch = batches.batch(0)
     with torch.no_grad():
@@ -67,10 +71,12 @@ def test_a_record_is_what_the_live_teacher_says_of_the_very_view_that_the_studen
     assert torch.equal((batch.views * 255).round() / 255, batch.views)
 
 
-def test_the_teacher_runs_once_a_view_and_not_at_all_for_the_next_job(tmp_path, monkeypatch):
+def test_the_teacher_runs_once_a_view_and_not_at_all_for_the_next_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     counts, seen, observe = [], [], FrozenTeacher.observe
 
-    def noted(teacher, views):
+    def noted(teacher: Any, views: Any) -> Any:
         seen.append(1)
         return observe(teacher, views)
 
@@ -84,8 +90,8 @@ def test_the_teacher_runs_once_a_view_and_not_at_all_for_the_next_job(tmp_path, 
     assert counts == [2, 0]  # two views of 40 images, each in one batch
 
 
-def test_epochs_go_through_the_views_in_turn(tmp_path):
-    batches = stored_trainer(kd(), tmp_path, num_views=3).course.stages[0].batches
+def test_epochs_go_through_the_views_in_turn(tmp_path: Path) -> None:
+    batches = stored_trainer(kd(), tmp_path, num_views=3).plan.stages[0].batches
     assert [batches.view_of(step) for step in (0, 4, 5, 9, 10, 14, 15)] == [0, 0, 1, 1, 2, 2, 0]
     for view in range(3):
         batches.stored.ensure(view, lambda: None)
@@ -95,13 +101,13 @@ def test_epochs_go_through_the_views_in_turn(tmp_path):
 
 
 @pytest.mark.parametrize("cut_at", [3, 5, 11])
-def test_a_cut_run_ends_with_the_same_bits_with_or_without_the_shelf(cut_at, tmp_path):
+def test_a_cut_run_ends_with_the_same_bits_with_or_without_the_shelf(cut_at: int, tmp_path: Path) -> None:
     whole = stored_trainer(skd(), tmp_path / "one")
     whole.run()
     for again in ("one", "two"):  # the next worker has the views, or has to make them
         states = []
 
-        def after_step(trainer, states=states):
+        def after_step(trainer: Any, states: Any = states) -> None:
             if trainer.step == cut_at:
                 states.append(copy.deepcopy(trainer.state_dict()))
                 raise InterruptedError
@@ -114,20 +120,20 @@ def test_a_cut_run_ends_with_the_same_bits_with_or_without_the_shelf(cut_at, tmp
         assert same_weights(snapshot(whole.method.deployed()), snapshot(resumed.method.deployed()))
 
 
-def test_an_interruption_while_a_view_is_made_leaves_nothing_of_it(tmp_path):
+def test_an_interruption_while_a_view_is_made_leaves_nothing_of_it(tmp_path: Path) -> None:
     trainer = stored_trainer(kd(), tmp_path)
 
-    def stop(_):
+    def stop(_: Any) -> None:
         raise KeyboardInterrupt
 
-    trainer.pulse = stop
+    trainer.poll = stop
     with pytest.raises(KeyboardInterrupt):
         trainer.run()
     assert trainer.step == 0
-    assert not trainer.course.stages[0].batches.stored.store.has(0)
+    assert not trainer.plan.stages[0].batches.stored.store.has(0)
 
 
-def test_the_address_tells_apart_all_that_records_depend_on(monkeypatch):
+def test_the_address_tells_apart_all_that_records_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
     split, teacher = make_split(COUNT), make_context(image_size=8).teacher
     features = FrozenTeacher(teacher, kd().needs, CPU).observe(torch.zeros(1, 3, 8, 8))
     layout = layout_of(features, image_size=8, precision="fp16", keep_logits=True, keep_pooled=False)

@@ -2,7 +2,7 @@
 
 
 class Unreachable(Exception):
-    """The reason, without the URI: `uri.fetch` adds it, stripped of its secrets."""
+    """The reason, without the URI: who shows it adds the URI, stripped of its secrets."""
 
     def __init__(self, reason: str, hint: str = "") -> None:
         super().__init__(reason)

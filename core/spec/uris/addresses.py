@@ -1,4 +1,4 @@
-"""Which network addresses an engine may dial, and a connection to exactly the address that was checked.
+"""Which network addresses may be dialled, and a connection to exactly the address that was checked.
 
 A name is resolved once; every address it has must be allowed; the socket is opened to one of those, with the name kept
 for the Host header and the certificate. So a name that changes its address between check and use gains nothing.
@@ -9,7 +9,7 @@ import ipaddress
 import socket
 import ssl
 
-from core.data.reason import Unreachable
+from core.spec.uris.reason import Unreachable
 
 TIMEOUT_SECONDS = 30.0
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -45,18 +45,20 @@ def resolve(host: str, port: int, *, private: bool) -> list[str]:
     return addresses
 
 
-def connect(scheme: str, host: str, port: int, *, private: bool) -> http.client.HTTPConnection:
+def connect(
+    scheme: str, host: str, port: int, *, private: bool, timeout_seconds: float = TIMEOUT_SECONDS
+) -> http.client.HTTPConnection:
     """An open connection to a checked address of `host`. Raises Unreachable."""
     reasons = []
     for address in resolve(host, port, private=private):
         try:
-            raw = socket.create_connection((address, port), timeout=TIMEOUT_SECONDS)
+            raw = socket.create_connection((address, port), timeout=timeout_seconds)
             if scheme == "https":
                 raw = ssl.create_default_context().wrap_socket(raw, server_hostname=host)
         except OSError as error:
             reasons.append(str(error.strerror or error))
             continue
-        connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
+        connection = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
         connection.default_port = 443 if scheme == "https" else 80  # left out of the Host header
         connection.sock = raw
         return connection
