@@ -39,8 +39,12 @@ def class_maps(feature_map: Tensor, weight: Tensor, bias: Tensor | None, *, reso
 def catkd_loss(student_maps: Tensor, teacher_maps: Tensor, *, normalize: bool) -> Tensor:
     """Mean squared difference of two (N, K, r, r) maps, each of length 1 where `normalize` is set."""
     if normalize:
-        student_maps, teacher_maps = (functional.normalize(maps, dim=(2, 3)) for maps in (student_maps, teacher_maps))
+        student_maps, teacher_maps = _of_length_one(student_maps), _of_length_one(teacher_maps)
     return functional.mse_loss(student_maps, teacher_maps)
+
+
+def _of_length_one(maps: Tensor) -> Tensor:
+    return functional.normalize(maps, dim=(2, 3))  # type: ignore[arg-type]  # torch's annotation knows one dim only
 
 
 class Catkd(Method):
@@ -50,22 +54,22 @@ class Catkd(Method):
 
     def __init__(self, knobs: CatkdKnobs, context: MethodContext) -> None:
         super().__init__(knobs, context)
-        for network, pointer in ((context.student, "/student/architecture"), (context.teacher, "/teacher")):
+        for network, pointer in ((context.student, "/student/architecture"), (context.required_teacher, "/teacher")):
             _refuse_without_class_maps(network, pointer)
-        sides = [network.tap(-1).height for network in (context.student, context.teacher)]
+        sides = [network.tap(-1).height for network in (context.student, context.required_teacher)]
         self.resolution = min(knobs.resolution, *sides)
         self.needs = Needs(teacher_taps=(-1,), student_taps=(-1,))
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `catkd`: b times the difference of the maps."""
-        weight, bias = _classifier(self.context.teacher)
+        weight, bias = _classifier(self.context.required_teacher)
         classes = self.context.class_indices
         theirs = (weight[classes], None if bias is None else bias[classes])
         maps = (
             class_maps(feature_map, *classifier, resolution=self.resolution)
             for feature_map, classifier in (
                 (student.maps[-1], _classifier(self.context.student)),
-                (batch.teacher.maps[-1], theirs),
+                (batch.required_teacher.maps[-1], theirs),
             )
         )
         return {

@@ -43,8 +43,8 @@ class Deit(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE of the class token; `token`: b times the distillation token's loss."""
-        label_logits, token_logits = _both(self.context.student, student.pooled)
-        teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
+        label_logits, token_logits = _both(self.context.student, student.required_pooled)
+        teacher_logits = select_classes(batch.required_teacher.logits, self.context.required_classes)
         if self.knobs.hard:
             loss = hard_loss(token_logits, teacher_logits)
         else:

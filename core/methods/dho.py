@@ -48,8 +48,8 @@ class Dho(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE of the label head; `kd`: b T^2 KL of the distillation head."""
-        label_logits, distilled_logits = _both(self.context.student, student.pooled)
-        teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
+        label_logits, distilled_logits = _both(self.context.student, student.required_pooled)
+        teacher_logits = select_classes(batch.required_teacher.logits, self.context.required_classes)
         loss = kd_loss(distilled_logits, teacher_logits, temperature=self.knobs.temperature)
         return {
             "label": self.knobs.label_weight * self.label_loss(label_logits, batch),
@@ -70,7 +70,9 @@ def _refuse_unmixed(student: Network, head: MixedHead) -> None:
         with seeded(0, "probe"):
             noise = torch.rand(PROBES, *pixels.shape[1:]).to(pixels.device, pixels.dtype)
         seen = student.features(noise, ())
-        is_mixed = len(student.classifier_paths) == 2 and _agree(seen.logits, _both(student, seen.pooled), head)
+        is_mixed = len(student.classifier_paths) == 2 and _agree(
+            seen.logits, _both(student, seen.required_pooled), head
+        )
     if not is_mixed:
         detail = f"{split_two_heads(student.architecture)[0]} does not give the outputs of one classifier"
         raise SpecInvalid([("/student/architecture", f"{detail}; choose another student, or method kd")])

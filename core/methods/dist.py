@@ -59,7 +59,7 @@ class Dist(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `inter` and `intra`: the weighted correlations."""
-        teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
+        teacher_logits = select_classes(batch.required_teacher.logits, self.context.required_classes)
         inter, intra = dist_losses(student.logits, teacher_logits, temperature=self.knobs.temperature)
         terms = {
             "label": self.knobs.label_weight * self.label_loss(student.logits, batch),

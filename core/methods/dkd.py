@@ -80,11 +80,15 @@ class Dkd(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `dkd`: both parts with their weights."""
-        logits = student.logits, select_classes(batch.teacher.logits, self.context.class_indices)
+        logits = student.logits, select_classes(batch.required_teacher.logits, self.context.required_classes)
         if self.knobs.standardize:
             logits = standardized(logits[0]), standardized(logits[1])
-        knobs = {"alpha": self.knobs.alpha, "beta": self.knobs.beta, "temperature": float(self.knobs.temperature)}
-        loss = mean_over_labels(batch.targets, lambda labels: dkd_losses(*logits, labels, **knobs))
+        knobs: dict[str, float] = {
+            "alpha": self.knobs.alpha,
+            "beta": self.knobs.beta,
+            "temperature": float(self.knobs.temperature),
+        }
+        loss = mean_over_labels(batch.targets, lambda labels: dkd_losses(logits[0], logits[1], labels, **knobs))
         return {
             "label": self.knobs.label_weight * self.label_loss(student.logits, batch),
             "dkd": self.ramp * float(self.knobs.weight) * loss,

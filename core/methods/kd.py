@@ -49,7 +49,7 @@ class Kd(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `kd`: b T^2 KL."""
-        logits = student.logits, select_classes(batch.teacher.logits, self.context.class_indices)
+        logits = student.logits, select_classes(batch.required_teacher.logits, self.context.required_classes)
         if self.knobs.standardize:
             logits = standardized(logits[0]), standardized(logits[1])
         return {

@@ -93,11 +93,11 @@ class KdUda(Method):
 
     def __init__(self, knobs: KdUdaKnobs, context: MethodContext) -> None:
         super().__init__(knobs, context)
-        slice_head(context.teacher, context.class_indices.tolist()).requires_grad_(True)
+        slice_head(context.required_teacher, context.required_classes.tolist()).requires_grad_(True)
         self.rate_scales = {"teacher": knobs.teacher_rate}
         self.discriminator: nn.Module | None = None
         if knobs.adaptation == "reversal":
-            width = context.teacher.pooled_width
+            width = context.required_teacher.pooled_width
             hidden = HIDDEN_FACTOR * width
             with seeded(0, "kd_uda discriminator"):
                 self.discriminator = nn.Sequential(
@@ -124,7 +124,7 @@ class KdUda(Method):
     def set_training_mode(self) -> None:
         """Both networks learn."""
         super().set_training_mode()
-        self.context.teacher.train()
+        self.context.required_teacher.train()
 
     def updates(self, batch: Batch) -> Iterator[Update]:
         """The teacher's step, then the student's; either is left out where its weight is 0."""
@@ -135,20 +135,23 @@ class KdUda(Method):
             yield self._distillation(batch, share)
 
     def _adaptation(self, batch: Batch, weight: float) -> dict[str, Tensor]:
-        source, target = (self.context.teacher.features(views, ()) for views in (batch.views, batch.target_views))
+        source, target = (
+            self.context.required_teacher.features(views, ()) for views in (batch.views, batch.required_target_views)
+        )
         strength = ramp(self.progress)
         if self.discriminator is None:
-            discrepancy = strength * mmd_loss(source.pooled, target.pooled)
+            discrepancy = strength * mmd_loss(source.required_pooled, target.required_pooled)
         else:
-            scores = (self._score(each.pooled, strength) for each in (source, target))
+            scores = (self._score(self.discriminator, each.required_pooled, strength) for each in (source, target))
             discrepancy = discriminator_loss(*scores)
         return {
             "teacher_label": weight * self.label_loss(source.logits, batch),
             self.knobs.adaptation: weight * float(self.knobs.adaptation_weight) * discrepancy,
         }
 
-    def _score(self, features: Tensor, strength: float) -> Tensor:
-        return widen(self.discriminator(reverse_gradient(features, strength)).squeeze(1))
+    @staticmethod
+    def _score(discriminator: nn.Module, features: Tensor, strength: float) -> Tensor:
+        return widen(discriminator(reverse_gradient(features, strength)).squeeze(1))
 
     def _distillation(self, batch: Batch, weight: float) -> Update:
         knobs, student = self.knobs, self.context.student
@@ -157,12 +160,12 @@ class KdUda(Method):
         if knobs.source_weight > 0:
             terms["kd_source"] = weight * knobs.source_weight * self._divergence(logits, batch.views)
         if knobs.target_weight > 0:
-            target = student(batch.target_views)
-            terms["kd_target"] = weight * knobs.target_weight * self._divergence(target, batch.target_views)
+            target = student(batch.required_target_views)
+            terms["kd_target"] = weight * knobs.target_weight * self._divergence(target, batch.required_target_views)
         return Update(terms, logits)
 
     def _divergence(self, logits: Tensor, views: Tensor) -> Tensor:
-        teacher = self.context.teacher
+        teacher = self.context.required_teacher
         with torch.no_grad(), evaluating(teacher):
             taught = teacher(views)
         sides = (logits, taught) if self.knobs.divergence == "forward" else (taught, logits)
@@ -172,9 +175,9 @@ class KdUda(Method):
         """The student; the teacher with the discriminator."""
         return {
             "student": list(self.context.student.parameters()),
-            "teacher": [*self.context.teacher.parameters(), *self.parameters()],
+            "teacher": [*self.context.required_teacher.parameters(), *self.parameters()],
         }
 
     def products(self) -> Products:
         """The adapted teacher, for later jobs."""
-        return Products(teacher=to_safetensors(self.context.teacher, self.context.classes))
+        return Products(teacher=to_safetensors(self.context.required_teacher, self.context.classes))

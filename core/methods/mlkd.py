@@ -92,8 +92,8 @@ class Mlkd(Method):
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE of both views; `instance`, `batch`, `classes`: with their weight."""
         strong = self.context.student.features(batch.more_views[0], ()).logits
-        seen = [features.logits for features in (batch.teacher, batch.more_teacher[0])]
-        teacher = [widen(select_classes(logits, self.context.class_indices)) for logits in seen]
+        seen = [features.logits for features in (batch.required_teacher, batch.more_teacher[0])]
+        teacher = [widen(select_classes(logits, self.context.required_classes)) for logits in seen]
         parts = self._as_published if self.knobs.paper_code else self._clean
         label = self.label_loss(student.logits, batch) + self.label_loss(strong, batch)
         instance, of_batch, of_classes = parts([student.logits, strong], teacher)

@@ -54,12 +54,12 @@ class Fusion(nn.Module):
             nn.Conv2d(inside, teacher_channels, 3, padding=1, bias=False), BatchNorm(teacher_channels)
         )
         for convolution in (self.enter[0], self.leave[0]):
-            nn.init.kaiming_uniform_(convolution.weight, a=1)
+            nn.init.kaiming_uniform_(convolution.get_parameter("weight"), a=1)
 
     def forward(self, student_map: Tensor, carried: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The map for the teacher, and what is carried on to the next shallower level."""
         own = self.enter(student_map)
-        if self.attention is not None:
+        if self.attention is not None and carried is not None:
             carried = functional.interpolate(carried, own.shape[2:], mode="nearest")
             shares = self.attention(torch.cat([own, carried], dim=1))
             own = own * shares[:, :1] + carried * shares[:, 1:]
@@ -75,7 +75,7 @@ class Reviewkd(FeatureMethod):
     def __init__(self, knobs: ReviewkdKnobs, context: MethodContext) -> None:
         super().__init__(knobs, context)
         self.needs = replace(self.needs, teacher_pooled=True)
-        widths = context.student.pooled_width, self._inside, context.teacher.pooled_width
+        widths = context.student.pooled_width, self._inside, context.required_teacher.pooled_width
         with seeded(0, "reviewkd pooled adapter"):
             self.deepest = Fusion(*widths, deepest=True)
         self.ramp = 1.0
@@ -94,9 +94,9 @@ class Reviewkd(FeatureMethod):
 
     def distances(self, student: Features, batch: Batch) -> Tensor:
         """From the pooled features up, the distance of each level; times the warm-up's share."""
-        output, carried = self.deepest(student.pooled[..., None, None])
-        total = hierarchical_distance(output, batch.teacher.pooled[..., None, None])
-        levels = zip(self.adapters, student.maps, batch.teacher.maps, strict=True)
+        output, carried = self.deepest(student.required_pooled[..., None, None])
+        total = hierarchical_distance(output, batch.required_teacher.required_pooled[..., None, None])
+        levels = zip(self.adapters, student.maps, batch.required_teacher.maps, strict=True)
         for fusion, student_map, teacher_map in reversed(list(levels)):
             output, carried = fusion(student_map, carried)
             total = total + hierarchical_distance(*same_size(output, teacher_map))

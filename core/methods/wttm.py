@@ -34,9 +34,10 @@ class Wttm(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `wttm`: b times the weighted divergence."""
-        teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
-        knobs = {"temperature": self.knobs.temperature, "weighted": self.knobs.weighted}
+        teacher_logits = select_classes(batch.required_teacher.logits, self.context.required_classes)
+        temperature, weighted = self.knobs.temperature, self.knobs.weighted
+        loss = wttm_loss(student.logits, teacher_logits, temperature=temperature, weighted=weighted)
         return {
             "label": self.knobs.label_weight * self.label_loss(student.logits, batch),
-            "wttm": self.knobs.weight * wttm_loss(student.logits, teacher_logits, **knobs),
+            "wttm": self.knobs.weight * loss,
         }

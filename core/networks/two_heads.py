@@ -20,6 +20,9 @@ LABEL, DISTILLATION = "label", "distillation"
 class MixedHead(nn.Module):
     """Features as the classifier reads them -> log-probabilities (N, K, ...) of the mixture."""
 
+    share: Tensor
+    temperature: Tensor
+
     def __init__(self, classifier: nn.Linear | nn.Conv2d) -> None:
         super().__init__()
         self.label = copy.deepcopy(classifier)

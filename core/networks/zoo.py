@@ -9,7 +9,7 @@ import torch
 from core.errors import ArchitectureUnknown, RetortError, SpecInvalid, TeacherLoadFailed, unknown
 from core.networks import cifar
 from core.networks.head import replace_head, slice_head
-from core.networks.libraries import library
+from core.networks.libraries import LIBRARIES, library, load
 from core.networks.network import InputFormat, Network
 from core.networks.projected import project
 from core.networks.published import Published
@@ -29,7 +29,7 @@ def architectures() -> list[str]:
     """All names that can be listed; `cifar/` also accepts every other valid depth and width."""
     return [
         *(f"cifar/{name}" for name in cifar.names()),
-        *(f"{prefix}/{name}" for prefix in ("torchvision", "timm") for name in library(prefix).names()),
+        *(f"{prefix}/{name}" for prefix in LIBRARIES for name in load(prefix).names()),
     ]
 
 
@@ -69,7 +69,7 @@ def make(
         return _with_two_heads(base, num_classes, image_size, published)
     base, projections = split_projected(architecture)
     if not projections:
-        maker = _cifar if prefix == "cifar" else library(prefix).make
+        maker = _cifar if prefix == "cifar" else load(prefix).make
         return maker(name, num_classes, image_size, published)
     if published:
         raise _unpublished(architecture)
@@ -133,7 +133,10 @@ def _cifar(
 ) -> tuple[torch.nn.Module, int, InputFormat]:
     if published:
         raise _unpublished(f"cifar/{name}")
-    module = cifar.maker(name)(num_classes or CIFAR_CLASSES)
+    maker = cifar.maker(name)
+    if maker is None:
+        raise ArchitectureUnknown(unknown("architecture", f"cifar/{name}", architectures()))
+    module = maker(num_classes or CIFAR_CLASSES)
     mean, std = cifar.statistics(name)
     return module, CIFAR_CLASSES, InputFormat(image_size or CIFAR_SIZE, mean, std)
 

@@ -16,15 +16,15 @@ class CatkdKnobs(Knobs):
     )
     fidelity = "as published"
     needs = ("teacher", "labels", "common classes")
-    name: Literal["catkd"] = Field("catkd", description="tells the methods apart")
+    name: Literal["catkd"] = Field("catkd", description="the name of the method")
     weight: float = Field(
         1.0,
         ge=0,
-        description="of the mean squared difference of the maps; the authors tune it for each pair of networks, 0.5 to "
-        "15, so that the term is 1 to 50 after the first epoch",
+        description="weight of the mean squared difference of the maps; the authors tune it for each pair of "
+        "networks, 0.5 to 15, so that the term is 1 to 50 after the first epoch",
     )
     resolution: int = Field(
         2, ge=1, le=14, description="maps are averaged to so many positions a side; the authors: 2, ImageNet 4"
     )
     normalize: bool = Field(False, description="each map is scaled to length 1 first; the authors' settings do not")
-    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
+    label_weight: float = Field(1.0, ge=0, description="weight of the cross-entropy")

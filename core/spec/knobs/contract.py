@@ -1,4 +1,4 @@
-"""What the knobs of every method share: where it comes from, and what it asks of a job before any file is read."""
+"""The contract of all knobs: the source of the method, and what it needs from a job before any file is read."""
 
 from typing import ClassVar, Literal
 
@@ -37,5 +37,5 @@ class Knobs(Part):
         return frozenset()
 
     def why_alone(self) -> str | None:
-        """Why these knobs of a method that can be combined cannot be; None where they can."""
+        """The reason why a method with these knobs cannot be combined with others; None if it can."""
         return None

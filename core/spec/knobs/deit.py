@@ -8,7 +8,7 @@ from core.spec.knobs.contract import Knobs
 
 
 class DeitKnobs(Knobs):
-    """DeiT's distillation token: the class token learns from labels, a second token from the teacher's answers.
+    """DeiT's distillation token: the class token learns from labels, a second token from the teacher's predictions.
 
     Only for students that have such a token, such as timm/deit_tiny_distilled_patch16_224 or timm/levit_128s.
     """
@@ -19,10 +19,10 @@ class DeitKnobs(Knobs):
     )
     fidelity = "as published"
     needs = ("teacher", "labels", "common classes")
-    name: Literal["deit"] = Field("deit", description="tells the methods apart")
+    name: Literal["deit"] = Field("deit", description="the name of the method")
     hard: bool = Field(
         True, description="the teacher's best class is the token's label; false: its soft labels are matched"
     )
-    temperature: float = Field(3.0, gt=0, description="softens both sides where hard is false")
-    weight: float = Field(0.5, ge=0, description="of the distillation token's loss")
-    label_weight: float = Field(0.5, ge=0, description="of the class token's cross-entropy")
+    temperature: float = Field(3.0, gt=0, description="temperature of both softmaxes where hard is false")
+    weight: float = Field(0.5, ge=0, description="weight of the distillation token's loss")
+    label_weight: float = Field(0.5, ge=0, description="weight of the class token's cross-entropy")

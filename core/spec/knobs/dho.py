@@ -10,7 +10,7 @@ from core.spec.knobs.contract import Knobs
 class DhoKnobs(Knobs):
     """Two classifiers on one student: one learns from labels, one from the teacher; their probabilities are mixed.
 
-    The exported network has both classifiers and gives the mixture.
+    The exported network has both classifiers and outputs the mixture.
     """
 
     source = (
@@ -20,13 +20,17 @@ class DhoKnobs(Knobs):
     fidelity = "our variant"
     needs = ("teacher", "labels", "common classes")
     can_be_combined = False
-    name: Literal["dho"] = Field("dho", description="tells the methods apart")
+    name: Literal["dho"] = Field("dho", description="the name of the method")
     share: float = Field(
         0.5, gt=0, lt=1, description="of the distillation head in the mixed probabilities; the label head has the rest"
     )
     mixing_temperature: float = Field(
         1.0, gt=0, description="softens the distillation head's probabilities before they are mixed"
     )
-    temperature: float = Field(2.0, gt=0, description="softens both sides while the distillation head learns")
-    weight: float = Field(0.5, ge=0, description="of T^2 KL(teacher || distillation head)")
-    label_weight: float = Field(0.5, ge=0, description="of the label head's cross-entropy")
+    temperature: float = Field(
+        2.0,
+        gt=0,
+        description="temperature of both softmaxes while the distillation head learns",
+    )
+    weight: float = Field(0.5, ge=0, description="weight of T^2 KL(teacher || distillation head)")
+    label_weight: float = Field(0.5, ge=0, description="weight of the label head's cross-entropy")

@@ -15,11 +15,13 @@ class ReviewkdKnobs(Knobs):
         "the activation"
     )
     fidelity = "our variant"
-    name: Literal["reviewkd"] = Field("reviewkd", description="tells the methods apart")
+    name: Literal["reviewkd"] = Field("reviewkd", description="the name of the method")
     weight: float = Field(
-        5.0, ge=0, description="of the distances, summed over levels; the authors have 0.6 to 8, by pair of networks"
+        5.0,
+        ge=0,
+        description="weight of the distances, summed over levels; the authors have 0.6 to 8, by pair of networks",
     )
-    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
+    label_weight: float = Field(1.0, ge=0, description="weight of the cross-entropy")
     warmup: float = Field(
         0.08, ge=0, le=1, description="share of the training over which the weight rises; the authors: 20 of 240 epochs"
     )

@@ -231,9 +231,9 @@ def test_adaptation_and_target_logits_live_on_after_the_first_epoch() -> None:
     told = defaultdict(dict)
     method = kd_uda()
     make_trainer(method, make_training(epochs=3), report_metrics=lambda step, values: told[step].update(values)).run()
-    for step in range(6, 16):
+    for step in range(2, 16):
         assert told[step]["train/loss_mmd"] > 0 and told[step]["train/loss_kd_target"] > 0
-    assert told[5]["train/loss_mmd"] == 0, "the ramp begins at zero"
+    assert told[1]["train/loss_mmd"] == 0, "the ramp begins at zero and moves with every step"
 
 
 def test_the_adapted_teacher_is_a_product_that_later_jobs_can_name(tmp_path: Path) -> None:

@@ -89,7 +89,8 @@ def test_a_network_that_hits_the_teachers_maps_loses_nothing() -> None:
     method = reviewkd()
     batch = make_batch(method)
     method.adapters = torch.nn.ModuleList(Oracle(each) for each in batch.teacher.maps)
-    method.add_module("deepest", Oracle(batch.teacher.pooled[..., None, None]))
+    oracle: Any = Oracle(batch.teacher.pooled[..., None, None])
+    method.deepest = oracle
     student = method.context.student.features(batch.views, method.needs.student_taps)
     assert method.terms(student, batch)["reviewkd"].item() == 0
 
