@@ -16,7 +16,7 @@ from guarded import missing
 from retort.local.processes import die_with_parent
 
 PORT = 8000  # which the pages name
-BLOCK_SECONDS = 600  # seconds on an idle machine; a busy one may take its time
+BLOCK_SECONDS = 600  # the longest block takes under a minute on an idle machine
 READY = "Retort is ready at "
 PAGES = {page: [block for block in group if block.runs] for page, group in groupby(ALL_BLOCKS, lambda each: each.page)}
 RUN = {page: blocks for page, blocks in PAGES.items() if blocks}
