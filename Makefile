@@ -1,7 +1,7 @@
 # The commands of the project. `make` lists them.
 VENV := .venv
 RUN := $(VENV)/bin/python
-TYPED := client/retort store api worker migrations core/spec core/errors.py core/events.py core/policy.py docs
+TYPED := core store api worker migrations client/retort docs tests
 NODE := node_modules/.bin
 PRETTY := web package.json tsconfig.json eslint.config.js
 

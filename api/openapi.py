@@ -15,7 +15,7 @@ Retort turns a big teacher network into a small network specialized to your clas
 
 POST a job (teacher, dataset URI, student size) to `/v1/jobs`; a worker runs it; follow it by `GET /v1/jobs/{id}` with
 `Prefer: wait=20` and `If-None-Match`, or by its event stream; download the artifacts. Every error is an RFC 9457
-`application/problem+json` with a stable `code`. Times are RFC 3339 in UTC.
+`application/problem+json` with a stable `code`. Times are RFC 3339 in UTC. HEAD is answered wherever GET is.
 """
 TAGS = [
     {"name": "jobs", "description": "Submit jobs, follow them, cancel, retry and delete them."},

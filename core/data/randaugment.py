@@ -1,7 +1,9 @@
 """RandAugment (Cubuk et al. 2020) on batches of floats: each image gets two operations, each of a random strength.
 
-The operations are those of the paper but Equalize; strengths are drawn uniformly up to the paper's level 9 of 10. Each
-operation runs once on the images that drew it, never image by image. Turned-in corners are grey, as timm fills them.
+The operations are those of the paper; strengths are drawn uniformly up to the paper's level 9 of 10. Each operation
+runs once on the images that drew it, never image by image. Turned-in corners are grey, as timm fills them. `cutout`
+(DeVries and Taylor 2017) covers a square of each image with grey, as the strong views of FixMatch and of method mlkd
+have it.
 """
 
 import math
@@ -21,6 +23,7 @@ MAX_SHIFT = 0.45  # of the side
 MAX_ENHANCEMENT = 0.9  # brightness, contrast, color, sharpness run from 0.1 to 1.9
 MAX_BITS_LOST = 4
 FILL = 0.5
+MAX_CUTOUT = 0.5  # of the side
 # ITU-R 601 luma, as Pillow's "L".
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -58,6 +61,30 @@ def auto_contrast(views: torch.Tensor, strength: Strength) -> torch.Tensor:
     low, high = views.amin((2, 3), keepdim=True), views.amax((2, 3), keepdim=True)
     span = high - low
     return torch.where(span > 0, (views - low) / span.clamp(min=1e-12), views)
+
+
+def equalize(views: torch.Tensor, strength: Strength) -> torch.Tensor:
+    """Each channel's 256 values spread so that each is about as frequent; Pillow's rule, in integers."""
+    values = (views * 255).round().clamp(0, 255).long().flatten(2)  # N 3 P
+    counts = torch.zeros(*values.shape[:2], 256, dtype=torch.long, device=views.device)
+    counts.scatter_add_(2, values, torch.ones_like(values))
+    last = counts.gather(2, values.amax(dim=2, keepdim=True))
+    step = (values.shape[2] - last) // 255
+    below = counts.cumsum(dim=2) - counts
+    table = ((step // 2 + below) // step.clamp(min=1)).clamp(max=255)
+    table = torch.where(step > 0, table, torch.arange(256, device=views.device))
+    return (table.gather(2, values).to(views.dtype) / 255).reshape(views.shape)
+
+
+def cutout(views: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Grey over a square of up to half the side of each image N 3 V V, around a random pixel, cut at the border."""
+    n, _, height, width = views.shape
+    side, row, column = torch.rand(3, n, 1, generator=generator, device=generator.device).to(views.device)
+    half = MAX_CUTOUT / 2 * side * min(height, width)
+    rows = (torch.arange(height, device=views.device) + 0.5 - row * height).abs() < half
+    columns = (torch.arange(width, device=views.device) + 0.5 - column * width).abs() < half
+    covered = rows[:, None, :, None] & columns[:, None, None, :]
+    return torch.where(covered, torch.full_like(views, FILL), views)
 
 
 def brightness(views: torch.Tensor, strength: Strength) -> torch.Tensor:
@@ -125,6 +152,7 @@ OPERATIONS: dict[str, Callable[[torch.Tensor, Strength], torch.Tensor]] = {
     for operation in (
         identity,
         auto_contrast,
+        equalize,
         brightness,
         contrast,
         color,

@@ -9,6 +9,7 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from core import methods
+from core.events import JobWarning
 from core.methods.method import Batch, Method, MethodContext, Needs, TrainingProgress
 from core.networks.network import Features, Network
 from core.spec import CombinedKnobs, Knobs
@@ -21,8 +22,9 @@ class Combined(Method):
 
     def __init__(self, knobs: CombinedKnobs, context: MethodContext) -> None:
         super().__init__(knobs, context)
-        self.parts = nn.ModuleList(_build(part, context) for part in knobs.terms)
-        self.needs = united([part.needs for part in self.parts])
+        built = [_build(part, context) for part in knobs.terms]
+        self.parts, self._methods = nn.ModuleList(built), tuple(built)
+        self.needs = united([part.needs for part in built])
 
     @classmethod
     def resolved(cls, knobs: CombinedKnobs) -> CombinedKnobs:
@@ -32,7 +34,7 @@ class Combined(Method):
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """All parts' terms; a part sees the taps that it asked for, in its own order."""
         total: dict[str, Tensor] = {}
-        for place, part in enumerate(self.parts):
+        for place, part in enumerate(self._methods):
             for name, term in part.terms(*self._seen_by(part, student, batch)).items():
                 if name == "label":
                     total.setdefault(name, term)
@@ -60,23 +62,32 @@ class Combined(Method):
     def survey(self, batches: Iterator[Batch]) -> None:
         """Told to the parts that ask for it. The images themselves are let go, as there may be many."""
         seen = [replace(batch, views=batch.views[:0]) for batch in batches]
-        for part in self.parts:
+        for part in self._methods:
             if part.needs.survey:
                 part.survey(iter(seen))
 
     def begin_epoch(self, progress: TrainingProgress) -> None:
         """Told to every part."""
-        for part in self.parts:
+        for part in self._methods:
             part.begin_epoch(progress)
+
+    def begin_step(self, progress: TrainingProgress) -> None:
+        """Passed on to every part."""
+        for part in self._methods:
+            part.begin_step(progress)
+
+    def warnings(self) -> tuple[JobWarning, ...]:
+        """Those of all parts, each once."""
+        return tuple(dict.fromkeys(warning for part in self._methods for warning in part.warnings()))
 
     def set_training_mode(self) -> None:
         """As each part would have it; the last word is the last part's."""
-        for part in self.parts:
+        for part in self._methods:
             part.set_training_mode()
 
     def deployed(self) -> Network:
         """The network of the part that deploys another one than the student, else the student."""
-        deployed = [part.deployed() for part in self.parts]
+        deployed = [part.deployed() for part in self._methods]
         return next((network for network in deployed if network is not self.context.student), self.context.student)
 
 

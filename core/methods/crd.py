@@ -56,13 +56,17 @@ class Crd(Method):
 
     needs = Needs(teacher_pooled=True)
     knobs: CrdKnobs
+    student_memory: Tensor
+    teacher_memory: Tensor
+    labels: Tensor
+    normalizers: Tensor
 
     def __init__(self, knobs: CrdKnobs, context: MethodContext) -> None:
         super().__init__(knobs, context)
         bound = math.sqrt(3 / knobs.width)  # rows of length 1 on average
         with seeded(0, "crd embeddings and memories"):
             self.student_embedding = nn.Linear(context.student.pooled_width, knobs.width)
-            self.teacher_embedding = nn.Linear(context.teacher.pooled_width, knobs.width)
+            self.teacher_embedding = nn.Linear(context.required_teacher.pooled_width, knobs.width)
             for name in ("student_memory", "teacher_memory"):
                 rows = torch.empty(context.num_train, knobs.width).uniform_(-bound, bound)
                 self.register_buffer(name, rows)
@@ -75,7 +79,7 @@ class Crd(Method):
         count = min(self.knobs.negatives, len(self.labels))
         columns = torch.cat([batch.indices[:, None], draw_negatives(self.labels, batch.indices, count)], dim=1)
         students = unit(self.student_embedding(student.pooled))
-        teachers = unit(self.teacher_embedding(widen(batch.teacher.pooled)))
+        teachers = unit(self.teacher_embedding(widen(batch.required_teacher.required_pooled)))
         loss = self._contrast(0, students, self.teacher_memory, columns)
         loss = loss + self._contrast(1, teachers, self.student_memory, columns)
         self.student_memory = self._remembered(self.student_memory, students, batch.indices)

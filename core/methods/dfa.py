@@ -51,7 +51,7 @@ class Group:
 def groups_of(context: MethodContext) -> tuple[Group, ...]:
     """The groups, shallow to deep."""
     return tuple(
-        Group(student, teacher, tuple(block.path for block in blocks_of(context.teacher, teacher.path)))
+        Group(student, teacher, tuple(block.path for block in blocks_of(context.required_teacher, teacher.path)))
         for student, teacher in tap_pairs("all", context)
     )
 
@@ -144,7 +144,7 @@ class Dfa(Method):
             return
         label, feature, logits = self.bridge(batch, place, self.alphas(place).detach())
         yield Update({"label": label, "feature": feature}, logits)
-        label, feature, _ = self.bridge(batch.other_half, place, self.alphas(place))
+        label, feature, _ = self.bridge(batch.required_other_half, place, self.alphas(place))
         regularization = self.knobs.regularization * self.betas[place].square().sum()
         terms = {"search_label": label, "search_feature": feature, "search_regularization": regularization}
         yield Update(terms, group="aggregation")
@@ -156,7 +156,7 @@ class Dfa(Method):
 
         def fed(student_map: Tensor) -> Tensor:
             own.append(student_map)
-            resized = functional.adaptive_avg_pool2d(target, student_map.shape[2:])
+            resized = functional.adaptive_avg_pool2d(target, (student_map.shape[2], student_map.shape[3]))
             return self.to_student[place](resized).to(student_map.dtype)
 
         with feeding(self.context.student, self.groups[place].student.path, fed):
@@ -171,7 +171,7 @@ class Dfa(Method):
 
     def target(self, batch: Batch, place: int, alphas: Tensor) -> Tensor:
         """(N, D, H', W') float32: A of a group."""
-        seen = dict(zip(self.needs.teacher_taps, batch.teacher.maps, strict=True))
+        seen = dict(zip(self.needs.teacher_taps, batch.required_teacher.maps, strict=True))
         maps = [seen[layer] for layer in self.groups[place].layers]
         return aggregated([standardized(each) for each in maps] if self.knobs.standardized else maps, alphas)
 

@@ -65,7 +65,7 @@ class Fitnet(FeatureMethod):
 
     def adapter(self, student: TapPoint, teacher: TapPoint) -> nn.Module:
         """The regressor."""
-        return regressor(student, teacher, relu=not _has_negatives(self.context.teacher, teacher))
+        return regressor(student, teacher, relu=not _has_negatives(self.context.required_teacher, teacher))
 
     def distance(self, adapter: nn.Module, student_map: Tensor, teacher_map: Tensor) -> Tensor:
         """After the regressor, which brings most maps to the teacher's size."""
@@ -79,7 +79,7 @@ class Fitnet(FeatureMethod):
             return {"fitnet": self.knobs.weight * self.distances(student, batch)}
         terms = {"label": self.knobs.label_weight * self.label_loss(student.logits, batch)}
         if self.knobs.kd_weight > 0:
-            teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
+            teacher_logits = select_classes(batch.required_teacher.logits, self.context.required_classes)
             loss = kd_loss(student.logits, teacher_logits, temperature=self.knobs.temperature)
             terms["kd"] = self.knobs.kd_weight * loss
         return terms

@@ -4,14 +4,15 @@ L = a CE(z_s, y) + b T^2 KL(p_t^T || p_s^T), the divergence summed over classes,
 logits are restricted to the customer's classes before the softmax, which renormalizes them (the idea behind CSKD, ACCV
 2022). With `standardize`, both sides' logits are standardized image by image before they are softened (Sun et al., CVPR
 2024, read in its official code): the student then has to match the teacher's logits up to an offset and a positive
-factor of each image. The label term sees the plain logits.
+factor of each image, of which two classes leave nothing: there `standardize` is refused. The label term sees the plain
+logits.
 """
 
 from torch import Tensor
 from torch.nn import functional
 
-from core.methods.method import Batch, Method, Needs, select_classes, widen
-from core.methods.parts.logits import filled, standardized
+from core.methods.method import Batch, Method, MethodContext, Needs, select_classes, widen
+from core.methods.parts.logits import filled, refuse_standardizing_two_classes, standardized
 from core.networks.network import Features
 from core.spec.knobs.kd import KdKnobs
 
@@ -35,6 +36,11 @@ class Kd(Method):
     needs = Needs(teacher_logits=True)
     knobs: KdKnobs
 
+    def __init__(self, knobs: KdKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
+        if knobs.standardize:
+            refuse_standardizing_two_classes(context.num_classes)
+
     @classmethod
     def resolved(cls, knobs: KdKnobs) -> KdKnobs:
         """With the temperature and the weight that suit the logits."""
@@ -43,7 +49,7 @@ class Kd(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `kd`: b T^2 KL."""
-        logits = student.logits, select_classes(batch.teacher.logits, self.context.class_indices)
+        logits = student.logits, select_classes(batch.required_teacher.logits, self.context.required_classes)
         if self.knobs.standardize:
             logits = standardized(logits[0]), standardized(logits[1])
         return {

@@ -1,7 +1,7 @@
 """Joint progressive distillation and unsupervised domain adaptation (Nguyen-Meidine et al. 2020, arXiv 2005.07839).
 
 Source images x_S have labels y, target images x_T have none. Each batch takes two steps in turn, with e the training's
-progress in [0, 1] at the epoch's start and B(e) = B_0^(1-e) B_1^e:
+progress in [0, 1) and B(e) = B_0^(1-e) B_1^e:
 
 teacher  (1 - B) [ CE(z_t(x_S), y) + c A(g_t(x_S), g_t(x_T)) ]
 student  B [ a_S T^2 KL(z_t(x_S) || z_s(x_S)) + a CE(z_s(x_S), y) + a_T T^2 KL(z_t(x_T) || z_s(x_T)) ]
@@ -12,8 +12,9 @@ A compares the teacher's pooled features g (N, D) of both domains, and r(e) = 2 
 
 Where the authors' code (KD_UDA, and MT-MTDA for the reversal) and their abstract part, this follows the abstract: the
 student's step moves the student alone, the adaptation goes on after the first epoch, the target's logits are logits.
-The ramp is over the whole training as in MT-MTDA, and moves once an epoch. The soft labels are those of the teacher in
-eval mode, as it would be deployed. The teacher keeps the customer's classes alone; once moved it is an artifact.
+Ramp and B are over the whole training as in MT-MTDA, and move with each step, so that a short training adapts too. The
+soft labels are those of the teacher in eval mode, as it would be deployed. The teacher keeps the customer's classes
+alone; once moved it is an artifact.
 """
 
 import math
@@ -92,11 +93,11 @@ class KdUda(Method):
 
     def __init__(self, knobs: KdUdaKnobs, context: MethodContext) -> None:
         super().__init__(knobs, context)
-        slice_head(context.teacher, context.class_indices.tolist()).requires_grad_(True)
+        slice_head(context.required_teacher, context.required_classes.tolist()).requires_grad_(True)
         self.rate_scales = {"teacher": knobs.teacher_rate}
         self.discriminator: nn.Module | None = None
         if knobs.adaptation == "reversal":
-            width = context.teacher.pooled_width
+            width = context.required_teacher.pooled_width
             hidden = HIDDEN_FACTOR * width
             with seeded(0, "kd_uda discriminator"):
                 self.discriminator = nn.Sequential(
@@ -113,17 +114,17 @@ class KdUda(Method):
 
     @property
     def distillation(self) -> float:
-        """B: the weight of the student's loss in this epoch; the teacher's has 1 - B."""
+        """B: the weight of the student's loss in this step; the teacher's has 1 - B."""
         return self.knobs.distillation_start ** (1 - self.progress) * self.knobs.distillation_end**self.progress
 
-    def begin_epoch(self, progress: TrainingProgress) -> None:
-        """Both schedules move."""
+    def begin_step(self, progress: TrainingProgress) -> None:
+        """Move both schedules."""
         self.progress = progress.fraction
 
     def set_training_mode(self) -> None:
         """Both networks learn."""
         super().set_training_mode()
-        self.context.teacher.train()
+        self.context.required_teacher.train()
 
     def updates(self, batch: Batch) -> Iterator[Update]:
         """The teacher's step, then the student's; either is left out where its weight is 0."""
@@ -134,20 +135,23 @@ class KdUda(Method):
             yield self._distillation(batch, share)
 
     def _adaptation(self, batch: Batch, weight: float) -> dict[str, Tensor]:
-        source, target = (self.context.teacher.features(views, ()) for views in (batch.views, batch.target_views))
+        source, target = (
+            self.context.required_teacher.features(views, ()) for views in (batch.views, batch.required_target_views)
+        )
         strength = ramp(self.progress)
         if self.discriminator is None:
-            discrepancy = strength * mmd_loss(source.pooled, target.pooled)
+            discrepancy = strength * mmd_loss(source.required_pooled, target.required_pooled)
         else:
-            scores = (self._score(each.pooled, strength) for each in (source, target))
+            scores = (self._score(self.discriminator, each.required_pooled, strength) for each in (source, target))
             discrepancy = discriminator_loss(*scores)
         return {
             "teacher_label": weight * self.label_loss(source.logits, batch),
             self.knobs.adaptation: weight * float(self.knobs.adaptation_weight) * discrepancy,
         }
 
-    def _score(self, features: Tensor, strength: float) -> Tensor:
-        return widen(self.discriminator(reverse_gradient(features, strength)).squeeze(1))
+    @staticmethod
+    def _score(discriminator: nn.Module, features: Tensor, strength: float) -> Tensor:
+        return widen(discriminator(reverse_gradient(features, strength)).squeeze(1))
 
     def _distillation(self, batch: Batch, weight: float) -> Update:
         knobs, student = self.knobs, self.context.student
@@ -156,12 +160,12 @@ class KdUda(Method):
         if knobs.source_weight > 0:
             terms["kd_source"] = weight * knobs.source_weight * self._divergence(logits, batch.views)
         if knobs.target_weight > 0:
-            target = student(batch.target_views)
-            terms["kd_target"] = weight * knobs.target_weight * self._divergence(target, batch.target_views)
+            target = student(batch.required_target_views)
+            terms["kd_target"] = weight * knobs.target_weight * self._divergence(target, batch.required_target_views)
         return Update(terms, logits)
 
     def _divergence(self, logits: Tensor, views: Tensor) -> Tensor:
-        teacher = self.context.teacher
+        teacher = self.context.required_teacher
         with torch.no_grad(), evaluating(teacher):
             taught = teacher(views)
         sides = (logits, taught) if self.knobs.divergence == "forward" else (taught, logits)
@@ -171,9 +175,9 @@ class KdUda(Method):
         """The student; the teacher with the discriminator."""
         return {
             "student": list(self.context.student.parameters()),
-            "teacher": [*self.context.teacher.parameters(), *self.parameters()],
+            "teacher": [*self.context.required_teacher.parameters(), *self.parameters()],
         }
 
     def products(self) -> Products:
         """The adapted teacher, for later jobs."""
-        return Products(teacher=to_safetensors(self.context.teacher, self.context.classes))
+        return Products(teacher=to_safetensors(self.context.required_teacher, self.context.classes))

@@ -65,10 +65,12 @@ class Lelp(Method):
 
     needs = Needs(teacher_logits=True, teacher_pooled=True, survey=True)
     knobs: LelpKnobs
+    centres: Tensor
+    directions: Tensor
 
     def __init__(self, knobs: LelpKnobs, context: MethodContext) -> None:
         super().__init__(knobs, context)
-        width, count = context.teacher.pooled_width, knobs.num_subclasses
+        width, count = context.required_teacher.pooled_width, knobs.num_subclasses
         if count > width:
             detail = f"is {count}, and the teacher's features have only {width} directions"
             raise SpecInvalid([("/method/num_subclasses", detail)])
@@ -80,7 +82,7 @@ class Lelp(Method):
 
     def survey(self, batches: Iterator[Batch]) -> None:
         """Centre and directions of every class; a class of a single image has no directions."""
-        seen = [(batch.teacher.pooled.cpu(), batch.targets.cpu()) for batch in batches]
+        seen = [(batch.required_teacher.required_pooled.cpu(), batch.targets.cpu()) for batch in batches]
         embeddings, labels = (torch.cat(parts) for parts in zip(*seen, strict=True))
         draws, unseen = generator(0, "lelp rotations"), self._unseen()
         for k in labels.unique().tolist():
@@ -89,17 +91,19 @@ class Lelp(Method):
             self.directions[k] = directions_of(of_class @ unseen, self.knobs.num_subclasses, draws)
 
     def _unseen(self) -> Tensor:
-        weight = self.context.teacher.classifier.weight.detach().flatten(1).cpu().double()
-        projector = null_space(weight[self.context.class_indices.cpu()])
+        weight = self.context.required_teacher.classifier.weight.detach().flatten(1).cpu().double()
+        projector = null_space(weight[self.context.required_classes.cpu()])
         has_room = projector.trace() > self.knobs.num_subclasses - 0.5
         return projector if has_room else torch.eye(len(projector), dtype=projector.dtype)
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `classes`: b T^2 KL of the classes; `subclasses`: b T^2 KL within them."""
         temperature, weight = self.knobs.temperature, self.knobs.weight
-        teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
+        teacher_logits = select_classes(batch.required_teacher.logits, self.context.required_classes)
         student_log_q = self._log_softmax(self.head(student.pooled), temperature)
-        teacher_log_q = self._log_softmax(self.projections(batch.teacher.pooled), self.knobs.subclass_temperature)
+        teacher_log_q = self._log_softmax(
+            self.projections(batch.required_teacher.required_pooled), self.knobs.subclass_temperature
+        )
         within = subclass_loss(teacher_logits, teacher_log_q, student_log_q, temperature=temperature)
         return {
             "label": self.knobs.label_weight * self.label_loss(student.logits, batch),

@@ -6,15 +6,24 @@ Shapes: N images, K classes, D width of the pooled features, C H W of a feature 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from core.evaluation.task import CLASSIFICATION, Classification
+from core.events import JobWarning
 from core.networks.network import Features, Network
 from core.spec import needs_of
 from core.spec.knobs import Need
+
+Provided = TypeVar("Provided")
+
+
+def _provided(value: Provided | None, name: str) -> Provided:
+    if value is None:
+        raise RuntimeError(f"a method asks for what it has not declared as needed: there is no {name}")
+    return value
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class Needs:
     num_views: int = 1
     """Independent augmentations of each image."""
     more_views: Literal["same", "strong"] = "same"
-    """How views after the first are augmented: as the job says, or by RandAugment besides."""
+    """How views after the first are augmented: as the job says, or with crops, flips, RandAugment and Cutout."""
     teacher_sees: Literal["first", "all"] = "first"
     """Which views the frozen teacher is run on; all: Batch.more_teacher."""
     teacher_batch_statistics: bool = False
@@ -76,6 +85,28 @@ class MethodContext:
     held_out: Tensor | None = None
     """float (M, 3, V, V): test views of up to 1000 validation images."""
 
+    @property
+    def required_teacher(self) -> Network:
+        """The teacher of a method whose knobs require one; raises RuntimeError where there is none."""
+        return _provided(self.teacher, "teacher")
+
+    @property
+    def required_classes(self) -> Tensor:
+        """`class_indices`, for a method that requires a teacher of the customer's classes; raises RuntimeError where
+        the teacher does not cover them.
+        """
+        return _provided(self.class_indices, "teacher that covers the customer's classes")
+
+    @property
+    def required_more_classes(self) -> tuple[Tensor, ...]:
+        """`more_class_indices`, likewise of teachers that must cover the customer's classes."""
+        return tuple(_provided(each, "further teacher that covers the classes") for each in self.more_class_indices)
+
+    @property
+    def required_held_out(self) -> Tensor:
+        """`held_out`, for a method with `Needs.held_out`; raises RuntimeError where there are no such images."""
+        return _provided(self.held_out, "held-out image")
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -99,6 +130,21 @@ class Batch:
     """float (N, 3, V, V): augmented images of the second domain."""
     other_half: "Batch | None" = None
     """Where the stage's split is `halves`: a batch of the second half, with its own teacher's output."""
+
+    @property
+    def required_teacher(self) -> Features:
+        """`teacher`, for a method whose `Needs` ask for an output of it; raises RuntimeError where none was run."""
+        return _provided(self.teacher, "output of a teacher")
+
+    @property
+    def required_target_views(self) -> Tensor:
+        """`target_views`, for a method that requires target images; raises RuntimeError where there are none."""
+        return _provided(self.target_views, "image of the second domain")
+
+    @property
+    def required_other_half(self) -> "Batch":
+        """`other_half`, for a stage whose split is `halves`; raises RuntimeError in any other."""
+        return _provided(self.other_half, "other half")
 
 
 @dataclass(frozen=True)
@@ -224,7 +270,10 @@ class Method(nn.Module):
         return None
 
     def begin_epoch(self, progress: TrainingProgress) -> None:
-        """Called before each epoch's first batch, also after a resume: swap a teacher, re-weigh a term."""
+        """Called before each epoch's first batch, also after a resume: swap a teacher."""
+
+    def begin_step(self, progress: TrainingProgress) -> None:
+        """Called before each step with the training's progress: change a term's weight over the training."""
 
     def set_training_mode(self) -> None:
         """Put what learns into training mode; a frozen teacher stays in eval mode."""
@@ -234,6 +283,10 @@ class Method(nn.Module):
     def deployed(self) -> Network:
         """The network that is evaluated and exported, without the teacher; shares its parameters with this method."""
         return self.context.student
+
+    def warnings(self) -> tuple[JobWarning, ...]:
+        """What a person should know about these knobs with this student, teacher and dataset, before any training."""
+        return ()
 
     def products(self) -> Products:
         """What the training found besides the deployed network, as values; core.results.report writes the files."""

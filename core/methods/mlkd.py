@@ -14,23 +14,28 @@ ours: it leaves the paper's case alone, and beyond it a batch that holds every i
 share of images (or classes) of no more than the median confidence, about one half; of the strong view only the instance
 term counts, and T = 2 and T = 6 take the weak view's logits. The code adds up five temperatures with 0.9, which is w =
 4.5 on a mean, and r = w. With `standardize` the instance term sees standardized logits (Sun et al., CVPR 2024: w = r =
-9 x 5 on a mean, which `paper_code` keeps). At the rates of the field that is too much for a short training: ten classes
-of CIFAR-100 were told apart in 16% of the cases after 140 steps, with w = 9 and r = w / 10, which are ours, in 50%.
+9 x 5 on a mean and temperatures 2, 3, 5, 2, 6, both of which `paper_code` keeps). At the rates of the field that is too
+much for a short training: ten classes of CIFAR-100 were told apart in 16% of the cases after 140 steps, with w = 9 and
+r = w / 10, which are ours, in 50%. With two classes the standardized instance term is left out, with a warning.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from core.events import JobWarning
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Method, Needs, select_classes, widen
-from core.methods.parts.logits import filled, standardized
+from core.methods.method import Batch, Method, MethodContext, Needs, select_classes, widen
+from core.methods.parts.idle import idle
+from core.methods.parts.logits import filled, refuse_standardizing_two_classes, standardized
 from core.networks.network import Features
 from core.spec.knobs.mlkd import MlkdKnobs
 
 TEMPERATURES = (4.0, 3.0, 5.0, 2.0, 6.0)
-# In the published code the strong view's instance term has the weak view's logits at these.
-WEAK_EVEN_IF_STRONG = (2.0, 6.0)
+# The code of logit standardization has its own temperature, 2, in the first place.
+STANDARDIZED_TEMPERATURES = (2.0, 3.0, 5.0, 2.0, 6.0)
+# The places of these temperatures at which the published code's term of the strong view has the weak view's logits.
+WEAK_PLACES = (3, 4)
 
 
 def gram_losses(student_logits: Tensor, teacher_logits: Tensor, *, temperature: float) -> tuple[Tensor, Tensor]:
@@ -59,6 +64,21 @@ class Mlkd(Method):
     )
     knobs: MlkdKnobs
 
+    def __init__(self, knobs: MlkdKnobs, context: MethodContext) -> None:
+        super().__init__(knobs, context)
+        is_standardized_code = knobs.paper_code and knobs.standardize
+        self.temperatures = STANDARDIZED_TEMPERATURES if is_standardized_code else TEMPERATURES
+        self.has_instance = not (knobs.standardize and context.num_classes == 2)
+        if not self.has_instance and not knobs.relation_weight:
+            refuse_standardizing_two_classes(context.num_classes)
+
+    def warnings(self) -> tuple[JobWarning, ...]:
+        """That the image level is left out, where it could not teach."""
+        if self.has_instance:
+            return ()
+        reason = "with two classes the standardized logits of every image are 0.707 and -0.707; it is left out"
+        return (idle("mlkd", "the level of images", reason, "set method.standardize to false to have it"),)
+
     @classmethod
     def resolved(cls, knobs: MlkdKnobs) -> MlkdKnobs:
         """With the weights that suit the logits."""
@@ -72,18 +92,21 @@ class Mlkd(Method):
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE of both views; `instance`, `batch`, `classes`: with their weight."""
         strong = self.context.student.features(batch.more_views[0], ()).logits
-        seen = [features.logits for features in (batch.teacher, batch.more_teacher[0])]
-        teacher = [widen(select_classes(logits, self.context.class_indices)) for logits in seen]
+        seen = [features.logits for features in (batch.required_teacher, batch.more_teacher[0])]
+        teacher = [widen(select_classes(logits, self.context.required_classes)) for logits in seen]
         parts = self._as_published if self.knobs.paper_code else self._clean
         label = self.label_loss(student.logits, batch) + self.label_loss(strong, batch)
         instance, of_batch, of_classes = parts([student.logits, strong], teacher)
         relation_weight = float(self.knobs.relation_weight)
-        return {
+        terms = {
             "label": self.knobs.label_weight * label,
             "instance": float(self.knobs.weight) * instance,
             "batch": relation_weight * of_batch,
             "classes": relation_weight * of_classes,
         }
+        if not self.has_instance:
+            del terms["instance"]
+        return terms
 
     def _clean(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
         views = [self._levels(ours, theirs) for ours, theirs in zip(student, teacher, strict=True)]
@@ -96,15 +119,15 @@ class Mlkd(Method):
         p = functional.softmax(teacher[0], dim=1)
         images, classes = share_of_unsure(p.amax(dim=1)), share_of_unsure(p.sum(dim=0))
         weak = self._levels(student[0], teacher[0]) * torch.stack([images, images, classes])
-        views = [0 if t in WEAK_EVEN_IF_STRONG else 1 for t in TEMPERATURES]
-        strong = [self._instance(student[v], teacher[v], t) for v, t in zip(views, TEMPERATURES, strict=True)]
+        views = [0 if place in WEAK_PLACES else 1 for place in range(len(self.temperatures))]
+        strong = [self._instance(student[v], teacher[v], t) for v, t in zip(views, self.temperatures, strict=True)]
         return torch.stack([weak[0] + torch.stack(strong).mean(), weak[1], weak[2]])
 
     def _levels(self, student: Tensor, teacher: Tensor) -> Tensor:
         """(3,) of one view: instance, batch, classes, each the mean over the temperatures."""
         each = [
             torch.stack([self._instance(student, teacher, t), *gram_losses(student, teacher, temperature=t)])
-            for t in TEMPERATURES
+            for t in self.temperatures
         ]
         return torch.stack(each).mean(dim=0)
 

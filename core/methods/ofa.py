@@ -16,6 +16,7 @@ and defaults as in the authors' code; where they read a class token we average t
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -83,7 +84,7 @@ class Ofa(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `final`: w M of the student's logits; `exits`: w_b times the sum of M over the exits."""
-        teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
+        teacher_logits = select_classes(batch.required_teacher.logits, self.context.required_classes)
         early = [
             self._matching(leave(feature_map), teacher_logits, batch)
             for leave, feature_map in zip(self.exits, student.maps, strict=True)
@@ -101,7 +102,7 @@ class Ofa(Method):
 
 def _exit(point: TapPoint, from_here: list[TapPoint], context: MethodContext) -> nn.Module:
     if point.layout == "nchw":
-        width = max(context.student.pooled_width, context.teacher.pooled_width)
+        width = max(context.student.pooled_width, context.required_teacher.pooled_width)
         halvings = max(round(math.log2(point.height / from_here[-1].height)), 0)
         return convolutional_exit(point.channels, halvings, width, context.num_classes)
     depth = max(len(from_here) - 1, 1)
@@ -112,7 +113,7 @@ def convolutional_exit(channels: int, halvings: int, width: int, num_classes: in
     """(N, channels, H, W) -> (N, num_classes): separable convolutions, each halving H and W, the last to `width`."""
     widths = [channels * 2**step for step in range(halvings)] + [width]
     down = [_separable(first, second) for first, second in pairwise(widths)]
-    layers = down or [nn.Conv2d(channels, width, 1)]
+    layers: list[nn.Module] = [*down] or [nn.Conv2d(channels, width, 1)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, num_classes))
 
 
@@ -136,7 +137,10 @@ def token_exit(channels: int, side: int, depth: int, width: int, num_classes: in
     """
     merges: list[nn.Module] = []
     while side > MERGED_SIDE and side % 2 == 0:
-        merges += [nn.PixelUnshuffle(2), _Tokenwise(4 * channels, width)]
+        is_last = side // 2 <= MERGED_SIDE or side // 2 % 2 == 1
+        # The authors' exits have a GELU behind every merge but the last; behind the first in any case.
+        activation = [nn.GELU()] if not merges or not is_last else []
+        merges += [nn.PixelUnshuffle(2), _Tokenwise(4 * channels, width), *activation]
         channels, side = width, side // 2
     layers = merges if channels == width else [_Tokenwise(channels, width)]
     return nn.Sequential(*layers, _Blocks(width, depth), nn.Linear(width, num_classes))
@@ -160,7 +164,7 @@ class _Blocks(nn.Module):
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
         heads = math.gcd(width, 4)
-        layer = {"dropout": 0.0, "activation": "gelu", "batch_first": True, "norm_first": True}
+        layer: dict[str, Any] = {"dropout": 0.0, "activation": "gelu", "batch_first": True, "norm_first": True}
         self.blocks = nn.Sequential(
             *(nn.TransformerEncoderLayer(width, heads, 4 * width, **layer) for _ in range(depth))
         )

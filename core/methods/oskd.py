@@ -86,7 +86,7 @@ class Oskd(Method):
     def subclass_loss(self, student: Features, batch: Batch) -> Tensor:
         """By form."""
         classes = batch.targets.argmax(dim=1) if batch.targets.is_floating_point() else batch.targets
-        outputs = student.pooled if self.knobs.form == "pooled" else student.logits
+        outputs = student.required_pooled if self.knobs.form == "pooled" else student.logits
         targets, has_partner = neighbour_targets(outputs, classes, num_neighbours=self.knobs.num_neighbours)
         if self.knobs.form == "distribution":
             return distribution_loss(outputs, targets, has_partner, temperature=self.knobs.temperature)

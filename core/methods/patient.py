@@ -22,5 +22,5 @@ class Patient(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`matching`: T^2 KL."""
-        teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
+        teacher_logits = select_classes(batch.required_teacher.logits, self.context.required_classes)
         return {"matching": kd_loss(student.logits, teacher_logits, temperature=self.knobs.temperature)}

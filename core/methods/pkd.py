@@ -1,10 +1,12 @@
 """PKD: distillation by Pearson correlation (Cao et al., NeurIPS 2022, arXiv 2207.02039).
 
-L = a CE(z_s, y) + b sum_l (1/2) mean (standardized s_l - standardized t_l)^2 = a CE + b sum_l mean_c (1 - r_c)
+L = a CE(z_s, y) + b sum_l (1/2) mean (standardized s_l - standardized t_l)^2
+  = a CE(z_s, y) + b sum_l (n - 1)/n mean_c (1 - r_c)
 
-Each channel is standardized over N, H, W; r_c is Pearson's correlation of channel c of both maps. Made for detectors
-whose maps have the same channels; ours for classifiers: a 1x1 convolution, trained along and not exported, where the
-channels differ, and the larger map pooled to the smaller rather than the smaller blown up.
+Each channel is standardized over its n = N H W values, with n - 1 degrees of freedom as in the authors' code; r_c is
+Pearson's correlation of channel c of both maps. Made for detectors whose maps have the same channels; ours for
+classifiers: a 1x1 convolution, trained along and not exported, where the channels differ, and the larger map pooled to
+the smaller rather than the smaller blown up.
 """
 
 from torch import Tensor, nn

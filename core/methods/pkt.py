@@ -38,5 +38,5 @@ class Pkt(Method):
         """`label`: a CE; `pkt`: b times the divergence."""
         return {
             "label": self.knobs.label_weight * self.label_loss(student.logits, batch),
-            "pkt": self.knobs.weight * pkt_loss(student.pooled, batch.teacher.pooled),
+            "pkt": self.knobs.weight * pkt_loss(student.required_pooled, batch.required_teacher.required_pooled),
         }

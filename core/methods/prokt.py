@@ -33,6 +33,7 @@ class Prokt(Method):
     """The student follows a teacher that walks towards the labels and stays near the student."""
 
     knobs: ProktKnobs
+    beta: Tensor
 
     def __init__(self, knobs: ProktKnobs, context: MethodContext) -> None:
         super().__init__(knobs, context)
@@ -41,23 +42,26 @@ class Prokt(Method):
             _prepare_teacher(knobs, context)
         if knobs.initial_classifiers == "zero":
             _silence(context.student)
-            _silence(context.teacher)
-        context.teacher.requires_grad_(True)
+            _silence(context.required_teacher)
+        context.required_teacher.requires_grad_(True)
         if knobs.form == "dual":
             self.register_buffer("beta", torch.tensor(float(knobs.beta)))
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """The teacher has its own optimizer."""
-        return {"teacher": list(self.context.teacher.parameters()), "student": list(self.context.student.parameters())}
+        return {
+            "teacher": list(self.context.required_teacher.parameters()),
+            "student": list(self.context.student.parameters()),
+        }
 
     def set_training_mode(self) -> None:
         """Both learn."""
         super().set_training_mode()
-        self.context.teacher.train()
+        self.context.required_teacher.train()
 
     def updates(self, batch: Batch) -> Iterator[Update]:
         """The teacher's step, then the student's."""
-        student, teacher = self.context.student, self.context.teacher
+        student, teacher = self.context.student, self.context.required_teacher
         target = self._seen(student, batch.views)
         logits = teacher(batch.views)
         divergence = kd_loss(logits, target, temperature=self.knobs.temperature)
@@ -80,11 +84,12 @@ class Prokt(Method):
     def _seen(self, network: Network, views: Tensor) -> Tensor:
         """(N, K) logits as a target for the other."""
         with torch.no_grad(), _for_targets(network, self.knobs.targets == "batch"):
-            return network(views)
+            logits: Tensor = network(views)
+            return logits
 
     def products(self) -> Products:
         """The teacher after its training, over the customer's classes, for later jobs."""
-        return Products(teacher=to_safetensors(self.context.teacher, self.context.classes))
+        return Products(teacher=to_safetensors(self.context.required_teacher, self.context.classes))
 
 
 @contextmanager
@@ -106,7 +111,8 @@ def _for_targets(network: nn.Module, batch_statistics: bool) -> Iterator[None]:
 
 def _prepare_teacher(knobs: ProktKnobs, context: MethodContext) -> None:
     """Give the teacher the customer's classes as its outputs, and random weights where asked."""
-    teacher, device = context.teacher, context.teacher.mean.device
+    teacher = context.required_teacher
+    device = teacher.mean.device
     if knobs.initial_classifiers == "zero" or knobs.initial_teacher == "random":
         zoo.replace_head(teacher, context.num_classes)
     elif context.class_indices is not None:

@@ -63,6 +63,8 @@ class Rco(Method):
 
     needs = Needs(held_out=True, teacher_logits=True)
     knobs: RcoKnobs
+    part: Tensor
+    checkpoint: Tensor
 
     def __init__(self, knobs: RcoKnobs, context: MethodContext) -> None:
         super().__init__(knobs, context)
@@ -79,7 +81,7 @@ class Rco(Method):
     def resolved(cls, knobs: RcoKnobs) -> RcoKnobs:
         """With the weights of the method that compares."""
         by = Skd.resolved(SkdKnobs()) if knobs.form == "features" else Kd.resolved(KdKnobs())
-        return filled(knobs, weight=by.weight, label_weight=by.label_weight)
+        return filled(knobs, weight=float(by.weight), label_weight=by.label_weight)
 
     def stages(self) -> tuple[Stage, ...]:
         """One, or one an anchor, each as long as the job says."""
@@ -111,9 +113,9 @@ class Rco(Method):
 
     def hardness(self, checkpoint: int) -> float:
         """The present student's loss against a checkpoint over the held-out images, labels left out."""
-        teacher = copy.deepcopy(self.context.teacher)
+        teacher = copy.deepcopy(self.context.required_teacher)
         teacher.module.load_state_dict(self.context.anchors[checkpoint]())
-        total, held_out = 0.0, self.context.held_out
+        total, held_out = 0.0, self.context.required_held_out
         with undisturbed(self.context.student), undisturbed(teacher), undisturbed(self.by):
             for views in held_out.split(CHUNK):
                 total += len(views) * self._distance(teacher, views)

@@ -1,6 +1,6 @@
 """Distillation via knowledge review (Chen et al., CVPR 2021, arXiv 2104.09044).
 
-L = a CE(z_s, y) + b w(epoch) sum_l HCL(A_l(s_l, carried), sg[t_l]),  w = min(epoch / warm-up epochs, 1)
+L = a CE(z_s, y) + b ramp sum_l HCL(A_l(s_l, carried), sg[t_l]),  ramp = min(progress / warm-up, 1)
 
 Levels l from the pooled features to the shallowest tap: A_l fuses the student's map with what the deeper level carried
 on (blown up to its size), weighing both by a learned attention, and gives a map with the teacher's channels. HCL is the
@@ -20,6 +20,7 @@ from torch.nn import functional
 from core.methods.method import Batch, MethodContext, TrainingProgress, widen
 from core.methods.parts.distances import mse_distance, same_size
 from core.methods.parts.feature_method import FeatureMethod
+from core.methods.parts.logits import warmed
 from core.methods.parts.norm import BatchNorm
 from core.networks.network import Features
 from core.networks.taps import TapPoint
@@ -53,12 +54,12 @@ class Fusion(nn.Module):
             nn.Conv2d(inside, teacher_channels, 3, padding=1, bias=False), BatchNorm(teacher_channels)
         )
         for convolution in (self.enter[0], self.leave[0]):
-            nn.init.kaiming_uniform_(convolution.weight, a=1)
+            nn.init.kaiming_uniform_(convolution.get_parameter("weight"), a=1)
 
     def forward(self, student_map: Tensor, carried: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The map for the teacher, and what is carried on to the next shallower level."""
         own = self.enter(student_map)
-        if self.attention is not None:
+        if self.attention is not None and carried is not None:
             carried = functional.interpolate(carried, own.shape[2:], mode="nearest")
             shares = self.attention(torch.cat([own, carried], dim=1))
             own = own * shares[:, :1] + carried * shares[:, 1:]
@@ -74,10 +75,10 @@ class Reviewkd(FeatureMethod):
     def __init__(self, knobs: ReviewkdKnobs, context: MethodContext) -> None:
         super().__init__(knobs, context)
         self.needs = replace(self.needs, teacher_pooled=True)
-        widths = context.student.pooled_width, self._inside, context.teacher.pooled_width
+        widths = context.student.pooled_width, self._inside, context.required_teacher.pooled_width
         with seeded(0, "reviewkd pooled adapter"):
             self.deepest = Fusion(*widths, deepest=True)
-        self.begin_epoch(TrainingProgress(self.stage, 0, 0, 0.0))
+        self.ramp = 1.0
 
     @property
     def _inside(self) -> int:
@@ -87,16 +88,16 @@ class Reviewkd(FeatureMethod):
         """The fusion of a level above the pooled features."""
         return Fusion(student.channels, self._inside, teacher.channels)
 
-    def begin_epoch(self, progress: TrainingProgress) -> None:
-        """The term grows over the warm-up's epochs."""
-        self.warmth = min((progress.epoch + 1) / max(self.knobs.warmup_epochs, 1), 1.0)
+    def begin_step(self, progress: TrainingProgress) -> None:
+        """Raise the term's weight over the first part of the training."""
+        self.ramp = warmed(progress.fraction, self.knobs.warmup)
 
     def distances(self, student: Features, batch: Batch) -> Tensor:
         """From the pooled features up, the distance of each level; times the warm-up's share."""
-        output, carried = self.deepest(student.pooled[..., None, None])
-        total = hierarchical_distance(output, batch.teacher.pooled[..., None, None])
-        levels = zip(self.adapters, student.maps, batch.teacher.maps, strict=True)
+        output, carried = self.deepest(student.required_pooled[..., None, None])
+        total = hierarchical_distance(output, batch.required_teacher.required_pooled[..., None, None])
+        levels = zip(self.adapters, student.maps, batch.required_teacher.maps, strict=True)
         for fusion, student_map, teacher_map in reversed(list(levels)):
             output, carried = fusion(student_map, carried)
             total = total + hierarchical_distance(*same_size(output, teacher_map))
-        return self.warmth * total
+        return self.ramp * total

@@ -50,7 +50,7 @@ class Rkd(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `distance` and `angle`, each with its weight."""
-        pooled = student.pooled, batch.teacher.pooled
+        pooled = student.required_pooled, batch.required_teacher.required_pooled
         return {
             "label": self.knobs.label_weight * self.label_loss(student.logits, batch),
             "distance": self.knobs.distance_weight * distance_loss(*pooled),

@@ -54,10 +54,10 @@ def transport_plan(cost: Tensor, *, entropy: float = ENTROPY, iterations: int = 
     return (log_kernel + rows + columns).exp() / cost.shape[1]
 
 
-def emd(shallow: Tensor, deep: Tensor, **sinkhorn: float) -> Tensor:
+def emd(shallow: Tensor, deep: Tensor, *, entropy: float = ENTROPY, iterations: int = ITERATIONS) -> Tensor:
     """(N,) earth mover's distances, with squared Euclidean costs, of two (N, P, C) clouds; no gradient into `deep`."""
     cost = squared_distances(shallow, deep.detach())
-    return (transport_plan(cost, **sinkhorn) * cost).sum(dim=(1, 2))
+    return (transport_plan(cost, entropy=entropy, iterations=iterations) * cost).sum(dim=(1, 2))
 
 
 def grouped_channels(feature_map: Tensor, channels: int) -> Tensor:
@@ -76,13 +76,13 @@ def local_loss(shallow: Tensor, deep: Tensor, *, grid: int, matched: bool) -> Te
     """
     channels = min(shallow.shape[1], deep.shape[1])
     side = min(grid, *shallow.shape[2:], *deep.shape[2:])
-    clouds = [
+    cloud, deep_cloud = (
         functional.adaptive_avg_pool2d(grouped_channels(widen(each), channels), side).flatten(2).transpose(1, 2)
         for each in (shallow, deep.detach())
-    ]
+    )
     if not matched:
-        return functional.mse_loss(*clouds)
-    return emd(*clouds).mean() / channels
+        return functional.mse_loss(cloud, deep_cloud)
+    return emd(cloud, deep_cloud).mean() / channels
 
 
 class Sfr(Method):

@@ -26,7 +26,7 @@ from core.methods.parts.distances import mse_distance, same_size
 from core.methods.parts.synthesis import Generator, look
 from core.networks.inference import in_layout
 from core.networks.network import Features, Network
-from core.networks.projected import project
+from core.networks.projected import Projected, project
 from core.networks.reuse import Head, read_head, take_over
 from core.spec.knobs.simkd import SimkdKnobs
 from core.spec.projected import Projection
@@ -52,8 +52,8 @@ class Simkd(Method):
     knobs: SimkdKnobs
 
     def __init__(self, knobs: SimkdKnobs, context: MethodContext) -> None:
-        teachers = (context.teacher, *context.more_teachers)
-        class_indices = (context.class_indices, *context.more_class_indices)
+        teachers = (context.required_teacher, *context.more_teachers)
+        class_indices = (context.required_classes, *context.required_more_classes)
         heads = [read_head(teacher) for teacher in teachers]
         # From here on the student is the network with the projector; its encoder is the student that was given.
         student = _projecting(context, heads, class_indices, knobs.factor)
@@ -62,11 +62,9 @@ class Simkd(Method):
         self.forms = [head.form for head in heads]
         # By place rather than by path, which is another in each teacher.
         taps: tuple[int, ...] = (-1,) if "map" in self.forms else ()
-        seen = {} if knobs.data_free else {"teacher_taps": taps, "teacher_pooled": "vector" in self.forms}
-        self.needs = Needs(
-            student_taps=tuple(f"projectors.{place}" for place in range(len(heads))),
-            **seen,
-        )
+        self.needs = Needs(student_taps=tuple(f"projectors.{place}" for place in range(len(heads))))
+        if not knobs.data_free:
+            self.needs = replace(self.needs, teacher_taps=taps, teacher_pooled="vector" in self.forms)
         self.generator = None
         if knobs.data_free:
             with seeded(0, "simkd generator"):
@@ -79,7 +77,7 @@ class Simkd(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`feature`: b times the distances; `label`: a CE, where a is not 0."""
-        targets = self._targets((batch.teacher, *batch.other_teachers))
+        targets = self._targets((batch.required_teacher, *batch.other_teachers))
         terms = {"feature": self.knobs.weight * feature_loss(student.maps, targets)}
         if self.knobs.label_weight:
             terms["label"] = self.knobs.label_weight * self.label_loss(student.logits, batch)
@@ -122,7 +120,8 @@ class Simkd(Method):
 
     def _targets(self, teachers: Sequence[Features]) -> list[Tensor]:
         return [
-            each.maps[-1] if form == "map" else each.pooled for each, form in zip(teachers, self.forms, strict=True)
+            each.maps[-1] if form == "map" else each.required_pooled
+            for each, form in zip(teachers, self.forms, strict=True)
         ]
 
 
@@ -141,10 +140,13 @@ def _projecting(context: MethodContext, heads: Sequence[Head], indices: Sequence
     ]
     with seeded(0, "simkd projectors"):
         student = project(context.student, projections, context.num_classes)
-    take_over(student.module, heads, indices)
+    module = student.module
+    if not isinstance(module, Projected):
+        raise TypeError(f"a student with projectors is a Projected, and this is a {type(module).__name__}")
+    take_over(module, heads, indices)
     return in_layout(student)
 
 
 def _detached(features: Features) -> Features:
     maps = tuple(feature_map.detach() for feature_map in features.maps)
-    return Features(features.logits.detach(), features.pooled.detach(), maps)
+    return Features(features.logits.detach(), features.required_pooled.detach(), maps)

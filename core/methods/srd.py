@@ -44,12 +44,14 @@ class Srd(Method):
         super().__init__(knobs, context)
         # A generator of its own, so that it changes no other random draw.
         with seeded(0, "srd projector"):
-            self.projector = nn.Linear(context.student.pooled_width, context.teacher.pooled_width, bias=False)
+            self.projector = nn.Linear(context.student.pooled_width, context.required_teacher.pooled_width, bias=False)
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `feature`: w_f log distance; `kd`: w_k T^2 KL."""
-        teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
-        feature = feature_loss(self.projector(student.pooled), batch.teacher.pooled, exponent=self.knobs.exponent)
+        teacher_logits = select_classes(batch.required_teacher.logits, self.context.required_classes)
+        feature = feature_loss(
+            self.projector(student.pooled), batch.required_teacher.required_pooled, exponent=self.knobs.exponent
+        )
         return {
             "label": self.knobs.label_weight * self.label_loss(student.logits, batch),
             "feature": self.knobs.feature_weight * feature,

@@ -43,7 +43,7 @@ class Streamlined(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`instance`: w_i KL without T^2; `direction`: w_d times the Mahalanobis lengths."""
-        logits = student.logits, select_classes(batch.teacher.logits, self.context.class_indices)
+        logits = student.logits, select_classes(batch.required_teacher.logits, self.context.required_classes)
         temperature = self.knobs.temperature
         return {
             "instance": self.knobs.instance_weight * kd_loss(*logits, temperature=temperature) / temperature**2,

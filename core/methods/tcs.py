@@ -46,10 +46,12 @@ class Tcs(Method):
 
     needs = Needs(survey=True)
     knobs: TcsKnobs
+    coordinates: Tensor
+    class_means: Tensor
 
     def __init__(self, knobs: TcsKnobs, context: MethodContext) -> None:
         super().__init__(knobs, context)
-        self.count = min(knobs.coordinates, context.teacher.pooled_width)
+        self.count = min(knobs.coordinates, context.required_teacher.pooled_width)
         self.register_buffer("coordinates", torch.zeros(context.num_train, self.count))
         self.register_buffer("class_means", torch.zeros(context.num_classes, self.count))
         # A generator of its own, so that it changes no other random draw.
@@ -58,7 +60,7 @@ class Tcs(Method):
 
     def survey(self, batches: Iterator[Batch]) -> None:
         """The coordinates of every training image, and their mean over each class."""
-        seen = [(batch.teacher.pooled, batch.targets, batch.indices) for batch in batches]
+        seen = [(batch.required_teacher.required_pooled, batch.targets, batch.indices) for batch in batches]
         pooled, labels, indices = (torch.cat(parts).cpu() for parts in zip(*seen, strict=True))
         coordinates = tailored_coordinates(pooled.double(), labels, self.count)
         for k in labels.unique().tolist():

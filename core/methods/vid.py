@@ -59,4 +59,5 @@ class Vid(FeatureMethod):
     def distance(self, adapter: nn.Module, student_map: Tensor, teacher_map: Tensor) -> Tensor:
         """At the smaller of both sizes."""
         student_map, teacher_map = same_size(student_map, teacher_map)
-        return vid_loss(*adapter(student_map), teacher_map)
+        mean, variance = adapter(student_map)
+        return vid_loss(mean, variance, teacher_map)

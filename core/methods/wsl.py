@@ -57,7 +57,7 @@ class Wsl(Method):
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:
         """`label`: a CE; `soft`: b times the weighted soft labels."""
-        teacher_logits = select_classes(batch.teacher.logits, self.context.class_indices)
+        teacher_logits = select_classes(batch.required_teacher.logits, self.context.required_classes)
         weights = sample_weights(student.logits, teacher_logits, batch.targets)
         soft = weighted_soft_loss(student.logits, teacher_logits, weights, temperature=self.knobs.temperature)
         return {

@@ -1,16 +1,34 @@
 """torch.compile of a network's features; a network that cannot be compiled runs uncompiled and reports why."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, Self, TypeVar
 
 import torch
 
 from core.networks.taps import TapPoint
 
-if TYPE_CHECKING:
-    from core.networks.network import Features, Network
+
+class Outputs(Protocol):
+    """What a network computes: Features."""
+
+    def clone(self) -> Self:
+        """A copy in memory of its own."""
+
+
+Output = TypeVar("Output", bound=Outputs, covariant=True)
+
+
+class Observed(Protocol[Output]):
+    """A network, as far as its compilation needs to know it."""
+
+    architecture: str
+
+    def observed(self, pixels: torch.Tensor, points: Sequence[TapPoint]) -> Output:
+        """Its outputs for (N, 3, V, V) pixels in [0, 1], with a map for each point, without compilation."""
+
+    def parameters(self) -> Iterator[torch.nn.Parameter]:
+        """Its weights."""
 
 
 def begin_step() -> None:
@@ -23,7 +41,7 @@ def begin_step() -> None:
         torch.compiler.cudagraph_mark_step_begin()
 
 
-class CompiledFeatures:
+class CompiledFeatures(Generic[Output]):
     """Compiles once for each set of taps, when it is first used. torch keeps the compiled code in its cache on disk. On
     a GPU the kernels are launched as CUDA graphs: their outputs are valid until the next step (`begin_step`); outputs
     without a gradient are copied and stay valid.
@@ -32,14 +50,14 @@ class CompiledFeatures:
     by_graphs = False
     """Whether any network of this process is computed by CUDA graphs."""
 
-    def __init__(self, network: "Network", notify: Callable[[str], None] | None) -> None:
+    def __init__(self, network: Observed[Output], notify: Callable[[str], None] | None) -> None:
         # In a tuple: as an attribute of its own the network would become its own submodule.
         self._network = (network,)
         self._notify = notify or (lambda message: None)
-        self._functions: dict[tuple[TapPoint, ...], Callable[[torch.Tensor], Features]] = {}
+        self._functions: dict[tuple[TapPoint, ...], Callable[[torch.Tensor], Output]] = {}
         self._broken = False
 
-    def features(self, pixels: torch.Tensor, points: tuple[TapPoint, ...]) -> "Features":
+    def features(self, pixels: torch.Tensor, points: tuple[TapPoint, ...]) -> Output:
         """The same as Network.features."""
         network = self._network[0]
         if self._broken:
@@ -58,12 +76,12 @@ class CompiledFeatures:
                 f"{type(error).__name__}: {reason[0] if reason else 'it does not say why'}"
             )
             return network.observed(pixels, points)
-        return _kept(features) if pixels.is_cuda and not torch.is_grad_enabled() else features
+        return features.clone() if pixels.is_cuda and not torch.is_grad_enabled() else features
 
-    def _compile(self, points: tuple[TapPoint, ...]) -> Callable[[torch.Tensor], "Features"]:
+    def _compile(self, points: tuple[TapPoint, ...]) -> Callable[[torch.Tensor], Output]:
         network = self._network[0]
 
-        def observed(pixels: torch.Tensor) -> "Features":
+        def observed(pixels: torch.Tensor) -> Output:
             return network.observed(pixels, points)
 
         _keep_headers()
@@ -73,13 +91,6 @@ class CompiledFeatures:
             CompiledFeatures.by_graphs = True
             return torch.compile(observed, dynamic=False, mode="reduce-overhead")
         return torch.compile(observed, dynamic=False)
-
-
-def _kept(features: "Features") -> "Features":
-    """A copy that stays valid after the next run of the graph."""
-    pooled = features.pooled.clone() if features.pooled is not None else None
-    maps = tuple(each.clone() for each in features.maps)
-    return replace(features, logits=features.logits.clone(), pooled=pooled, maps=maps)
 
 
 def _keep_headers() -> None:

@@ -87,8 +87,9 @@ def _folded(network: Network, pairs: Sequence[tuple[str, str]]) -> Network:
     folded = copy.deepcopy(network).eval()
     for conv_path, norm_path in pairs:
         conv, norm = folded.module.get_submodule(conv_path), folded.module.get_submodule(norm_path)
-        folded.module.set_submodule(conv_path, fuse_conv_bn_eval(conv, norm))
-        folded.module.set_submodule(norm_path, nn.Identity())
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):  # as _pairs found them
+            folded.module.set_submodule(conv_path, fuse_conv_bn_eval(conv, norm))
+            folded.module.set_submodule(norm_path, nn.Identity())
     return folded.requires_grad_(False)
 
 

@@ -1,11 +1,43 @@
 """The libraries of networks. Each is imported when it is first needed, because it takes half a second and 100 MB."""
 
 import importlib
-from types import ModuleType
+from typing import Protocol, cast
+
+from torch import Tensor, nn
+
+from core.networks.network import InputFormat
+from core.networks.published import Published
 
 _MODULES = {"torchvision": "core.networks.torchvision_zoo", "timm": "core.networks.timm_zoo"}
+LIBRARIES = tuple(_MODULES)
 
 
-def library(prefix: str) -> ModuleType | None:
-    """The module that builds the networks of this prefix; it has `names`, `is_known`, `make` and `classes`."""
-    return importlib.import_module(_MODULES[prefix]) if prefix in _MODULES else None
+class Library(Protocol):
+    """What the module of each library offers; a name is the library's own, without the prefix."""
+
+    def names(self) -> tuple[str, ...]:
+        """All architectures, sorted."""
+
+    def is_known(self, name: str) -> bool:
+        """Whether the library has this architecture."""
+
+    def make(
+        self, name: str, num_classes: int | None, image_size: int | None, published: Published | None
+    ) -> tuple[nn.Module, int, InputFormat]:
+        """The network, the number of classes that it is published with, and its input format."""
+
+    def classes(self, name: str) -> tuple[str, ...] | None:
+        """The class names of the published weights in the order of the outputs, or None where they are not known."""
+
+    def current_names(self, name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """A checkpoint of this architecture with the names that the library uses today."""
+
+
+def load(prefix: str) -> Library:
+    """The library of a prefix that is in LIBRARIES; raises KeyError for any other."""
+    return cast(Library, importlib.import_module(_MODULES[prefix]))
+
+
+def library(prefix: str) -> Library | None:
+    """The library of a prefix, or None where no library has it."""
+    return load(prefix) if prefix in _MODULES else None

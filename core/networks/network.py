@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from core.errors import ArchitectureUnknown, SpecInvalid, unknown
+from core.networks.classifier import as_classifier, find_classifiers, pool, width
 from core.networks.compiled import CompiledFeatures
-from core.networks.head import find_classifiers, pool
 from core.networks.taps import TapPoint, choose_taps, map_points
 from core.networks.trace import example_pixels, logits_of, trace
 
@@ -40,6 +40,18 @@ class Features:
     pooled: torch.Tensor | None
     maps: tuple[torch.Tensor, ...]
 
+    @property
+    def required_pooled(self) -> torch.Tensor:
+        """`pooled`, for a reader that has asked for it; raises RuntimeError where it was not kept."""
+        if self.pooled is None:
+            raise RuntimeError("these features have no pooled part: they were stored without it")
+        return self.pooled
+
+    def clone(self) -> "Features":
+        """A copy in memory of its own."""
+        pooled = self.pooled.clone() if self.pooled is not None else None
+        return Features(self.logits.clone(), pooled, tuple(each.clone() for each in self.maps))
+
 
 class Network(nn.Module):
     """A classifier with its input format. `module.state_dict()` has the keys of the plain library model.
@@ -47,6 +59,9 @@ class Network(nn.Module):
     `tap_points` go from shallow to deep, the last one before pooling. `classifier_path` names the final layer inside
     `module`; `pooled_width` is the width of what enters it.
     """
+
+    mean: torch.Tensor
+    std: torch.Tensor
 
     def __init__(self, module: nn.Module, *, architecture: str, num_classes: int, input: InputFormat) -> None:
         """Runs one forward pass on a grey image to find taps and classifier; module and random state do not change.
@@ -59,7 +74,7 @@ class Network(nn.Module):
         self.num_classes = num_classes
         self.with_input(input)
         self._discover()
-        self._compiled: CompiledFeatures | None = None
+        self._compiled: CompiledFeatures[Features] | None = None
 
     def compile_features(self, notify: Callable[[str], None] | None = None) -> None:
         """Compile `features` with torch.compile from now on; `notify` is called with the reason if that fails."""
@@ -88,14 +103,10 @@ class Network(nn.Module):
                 hint="choose a network made for classification",
             )
         self.classifier_paths = tuple(call.path for call in classifiers)
-        self.pooled_width = sum(self._width(call.module) for call in classifiers)
+        self.pooled_width = sum(width(as_classifier(call.module)) for call in classifiers)
         self.points = map_points(self.module, calls)
         started = min(call.started for call in classifiers)
         self.tap_points = choose_taps(self.module, calls, self.points, started, self.input.size)
-
-    @staticmethod
-    def _width(classifier: nn.Module) -> int:
-        return classifier.in_features if isinstance(classifier, nn.Linear) else classifier.in_channels
 
     @property
     def classifier_path(self) -> str:
@@ -105,7 +116,7 @@ class Network(nn.Module):
     @property
     def classifier(self) -> nn.Linear | nn.Conv2d:
         """The final classifier itself."""
-        return self.module.get_submodule(self.classifier_path)
+        return as_classifier(self.module.get_submodule(self.classifier_path))
 
     def prepare(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pixels (N, 3, V, V) in [0, 1] -> the module's input (N, 3, S, S): resized if V differs from S, normalized."""

@@ -42,11 +42,13 @@ def build_projector(channels: int, projection: Projection) -> nn.Sequential:
 
 def build_neck(names: Sequence[str], channels: int) -> tuple[nn.Sequential, int]:
     """The layers of these names between pooling and classifier, (N, C_t) -> (N, D); and D."""
-    width, layers = channels, []
+    width = channels
+    layers: list[nn.Module] = []
     for name in names:
         if name.startswith("linear"):
-            layers.append(nn.Linear(width, int(name.removeprefix("linear"))))
-            width = layers[-1].out_features
+            outputs = int(name.removeprefix("linear"))
+            layers.append(nn.Linear(width, outputs))
+            width = outputs
         elif name.startswith("layernorm"):
             layers.append(nn.LayerNorm(width, eps=10.0 ** -int(name.removeprefix("layernorm"))))
         else:
@@ -101,13 +103,13 @@ def project(network: Network, projections: Sequence[Projection], num_classes: in
     tap = network.tap_points[-1] if network.tap_points else network.tap(-1)
     _cut(network, tap)
     module = Projected(network.module, tap, projections, num_classes)
-    place = next(network.module.parameters())
+    parameter = next(network.module.parameters())
     architecture = name_projected(network.architecture, projections)
-    module.to(place.device, place.dtype).train(network.training)
+    module.to(parameter.device, parameter.dtype).train(network.training)
     projected = Network(module, architecture=architecture, num_classes=num_classes, input=network.input)
-    for place, each in enumerate(projections):
+    for order, each in enumerate(projections):
         # Taken from the tap: for a map that is as wide as high, the shape does not tell the layout.
-        path, side = f"projectors.{place}", each.side or tap.height
+        path, side = f"projectors.{order}", each.side or tap.height
         projected.points[path] = TapPoint(path, each.channels, side, side)
     return projected
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.errors import SpecInvalid
+from core.networks.classifier import as_classifier
 from core.networks.network import Network
 from core.networks.projected import ACTIVATIONS, Projected, build_neck
 from core.networks.trace import example_pixels, trace, undisturbed
@@ -54,11 +55,12 @@ def read_head(teacher: Network) -> Head:
         with seeded(0, "probe"):
             noise = torch.rand(PROBES, *pixels.shape[1:]).to(pixels.device, pixels.dtype)
         seen = teacher.features(noise, (-1,) if teacher.tap_points else ())
-        for target in (*seen.maps, seen.pooled):
+        pooled = seen.required_pooled
+        for target in (*seen.maps, pooled):
             is_map = target.dim() == 4
             names, neck = (_neck(teacher, target.shape[1]) if is_map else None) or ((), nn.Sequential())
             entering = neck(target.mean(dim=(2, 3)) if is_map else target)
-            if _agree(entering, seen.pooled) and _agree(functional.linear(seen.pooled, weight, bias), seen.logits):
+            if _agree(entering, pooled) and _agree(functional.linear(pooled, weight, bias), seen.logits):
                 side, signed = target.shape[2] if is_map else None, bool((target < 0).any())
                 form: Literal["map", "vector"] = "map" if is_map else "vector"
                 return Head(form, target.shape[1], side, signed, names, neck, weight, bias)
@@ -89,7 +91,7 @@ def _classifier(teacher: Network) -> tuple[Tensor, Tensor]:
     """Weight (K, D) and bias (K,) of the last layer. Several averaged layers (DeiT has two) become one layer of all
     their inputs.
     """
-    parts = [teacher.module.get_submodule(path) for path in teacher.classifier_paths]
+    parts = [as_classifier(teacher.module.get_submodule(path)) for path in teacher.classifier_paths]
     weight = torch.cat([part.weight.detach().flatten(1) for part in parts], dim=1) / len(parts)
     return weight, torch.stack([_bias(part, len(weight)) for part in parts]).mean(dim=0)
 
@@ -111,9 +113,9 @@ def _neck(teacher: Network, channels: int) -> tuple[tuple[str, ...], nn.Sequenti
     for layer, leaf in zip(neck, (leaf for name, leaf in named if name is not None), strict=True):
         if not leaf.state_dict():
             continue
-        weight = leaf.weight.detach()
+        weight = leaf.get_parameter("weight").detach()
         weight = weight.flatten(1) if weight.dim() > 1 else weight
-        if weight.shape != layer.weight.shape:
+        if weight.shape != layer.get_parameter("weight").shape:
             return None
         layer.load_state_dict({"weight": weight, "bias": _bias(leaf, len(weight))})
     return names, neck.to(teacher.classifier.weight)
@@ -132,4 +134,6 @@ def _name(layer: nn.Module) -> str | None:
 
 
 def _bias(layer: nn.Module, width: int) -> Tensor:
-    return layer.bias.detach() if layer.bias is not None else layer.weight.new_zeros(width)
+    if isinstance(bias := getattr(layer, "bias", None), Tensor):
+        return bias.detach()
+    return layer.get_parameter("weight").new_zeros(width)

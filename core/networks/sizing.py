@@ -37,6 +37,8 @@ def choose(
     if student.budget is not None:
         candidates = SMALL_INPUT_CANDIDATES if image_size <= SMALL_INPUT else LARGE_INPUT_CANDIDATES
         return largest_within(student.budget, candidates, image_size=image_size, num_classes=num_classes)
+    if student.size is None:
+        raise SpecInvalid([("/student", "give one of size, architecture and budget")])
     sizes = SMALL_INPUT_SIZES if image_size <= SMALL_INPUT else LARGE_INPUT_SIZES
     kind = "at most" if image_size <= SMALL_INPUT else "more than"
     return sizes[student.size], f"size {student.size!r} for images of {kind} {SMALL_INPUT} pixels"

@@ -9,7 +9,7 @@ left out.
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -36,9 +36,9 @@ class TapPoint:
     layout: Layout = "nchw"
     prefix: int = 0
 
-    def as_map(self, output: object) -> torch.Tensor:
-        """The module's output as N C H W."""
-        value = output[0] if isinstance(output, tuple | list) else output
+    def as_map(self, output: Any) -> torch.Tensor:
+        """The module's output, a tensor or a tuple or list that begins with one, as N C H W."""
+        value: torch.Tensor = output[0] if isinstance(output, tuple | list) else output
         if self.layout == "nhwc":
             return value.permute(0, 3, 1, 2)
         if self.layout == "tokens":
@@ -46,7 +46,7 @@ class TapPoint:
             return patches.unflatten(2, (self.height, self.width))
         return value
 
-    def as_output(self, feature_map: torch.Tensor, output: object) -> object:
+    def as_output(self, feature_map: torch.Tensor, output: Any) -> Any:
         """The module's output with its map replaced by `feature_map` (N, C, H, W). `output` is its real output, of
         which other tokens and further values are kept.
         """

@@ -44,7 +44,10 @@ def load_teacher(spec: TeacherSpec, workspace: Workspace, *, strict_head: bool =
     The number of outputs is read from the weights. Class names come from the spec, else the file, else the library.
     With `strict_head` False a file without classifier loads too, and the classifier is random.
     """
-    teacher = _published(spec, workspace) if spec.weights is None else _from_file(spec, workspace, strict_head)
+    if spec.weights is None:
+        teacher = _published(spec, workspace)
+    else:
+        teacher = _from_file(spec, spec.weights, workspace, strict_head)
     if spec.classes is not None:
         teacher = replace(teacher, classes=spec.classes)
     if teacher.classes is not None and len(teacher.classes) != teacher.network.num_classes:
@@ -62,6 +65,8 @@ def _published(spec: TeacherSpec, workspace: Workspace) -> Teacher:
             hint="name the file in teacher.weights, or leave sha256 out",
             pointer="/teacher/sha256",
         )
+    if spec.architecture is None:
+        raise TeacherLoadFailed("neither an architecture nor weights are named", pointer="/teacher")
     network = build(spec.architecture, pretrained=True, policy=workspace.policy, cache=workspace.cache)
     return Teacher(network, library_classes(spec.architecture))
 
@@ -73,19 +78,19 @@ def library_classes(architecture: str) -> tuple[str, ...] | None:
     return zoo.classes(name) if zoo is not None else None
 
 
-def _from_file(spec: TeacherSpec, workspace: Workspace, strict_head: bool) -> Teacher:
-    path = fetch_weights(spec.weights, workspace, sha256=spec.sha256)
+def _from_file(spec: TeacherSpec, weights: str, workspace: Workspace, strict_head: bool) -> Teacher:
+    path = fetch_weights(weights, workspace, sha256=spec.sha256)
     state, metadata = read_weights(path, policy=workspace.policy, pointer=WEIGHTS)
     told = metadata.get("architecture")
     architecture = spec.architecture or told
-    if told is not None and told != architecture and split_projected(told)[1]:
-        raise projected_as_plain(path.name, architecture, told, WEIGHTS)
     if architecture is None:
         raise TeacherLoadFailed(
             f"{path.name} does not say its architecture",
             hint="name it in teacher.architecture; only files that Retort wrote may leave it out",
             pointer="/teacher/architecture",
         )
+    if told is not None and told != architecture and split_projected(told)[1]:
+        raise projected_as_plain(path.name, architecture, told, WEIGHTS)
     network = _built_for(architecture, state, metadata, spec.weights_map)
     warnings = load_state(
         network, state, source=path.name, pointer=WEIGHTS, weights_map=spec.weights_map, strict_head=strict_head
@@ -136,15 +141,21 @@ def _image_size(metadata: dict[str, str]) -> int | None:
 
 def _as_trained(network: Network, metadata: dict[str, str]) -> Network:
     """The network with the normalization in the file's metadata, if there is one."""
+    mean, std = _three_numbers(metadata, "mean"), _three_numbers(metadata, "std")
+    return network.with_input(replace(network.input, mean=mean or network.input.mean, std=std or network.input.std))
+
+
+def _three_numbers(metadata: dict[str, str], name: str) -> tuple[float, float, float] | None:
+    if name not in metadata:
+        return None
     try:
-        told = {
-            name: tuple(float(x) for x in json.loads(metadata[name])) for name in ("mean", "std") if name in metadata
-        }
+        values = tuple(float(x) for x in json.loads(metadata[name]))
     except (ValueError, TypeError) as error:
         raise TeacherLoadFailed("the file's metadata has no usable mean and std", pointer=WEIGHTS) from error
-    if any(len(values) != 3 for values in told.values()):
+    if len(values) != 3:
         raise TeacherLoadFailed("the file's mean and std must be three numbers each", pointer=WEIGHTS)
-    return network.with_input(replace(network.input, **told))
+    red, green, blue = values
+    return red, green, blue
 
 
 def _classes_of(metadata: dict[str, str], path: Path) -> tuple[str, ...] | None:

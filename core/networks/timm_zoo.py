@@ -5,14 +5,14 @@ files; timm reads its published weights as safetensors, or under torch's weights
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import timm
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from timm.data import ImageNetInfo, infer_imagenet_subset
 from timm.models import PretrainedCfg
-from torch import nn
+from torch import Tensor, nn
 
 from core.errors import RetortError
 from core.networks.network import InputFormat
@@ -94,7 +94,7 @@ def _with_weights(
     except RetortError:
         raise
     except Exception as error:  # the hub's client raises many kinds
-        raise unavailable(f"timm/{name}", config.hf_hub_id or config.url or "timm", _root(error)) from error
+        raise unavailable(f"timm/{name}", config.hf_hub_id or str(config.url or "timm"), _root(error)) from error
 
 
 def _safe_file(config: PretrainedCfg, folder: str | None) -> str | None:
@@ -117,9 +117,14 @@ def _root(error: BaseException) -> str:
 
 def _input_format(module: nn.Module, image_size: int | None) -> InputFormat:
     config = timm.data.resolve_model_data_config(module)
-    mode = "bicubic" if config["interpolation"] == "bicubic" else "bilinear"
+    mode: Literal["bilinear", "bicubic"] = "bicubic" if config["interpolation"] == "bicubic" else "bilinear"
     size = image_size or config["input_size"][-1]
     return InputFormat(size, tuple(config["mean"]), tuple(config["std"]), mode)
+
+
+def current_names(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A timm checkpoint as it is: timm itself renames what it downloads, and its files have today's names."""
+    return state
 
 
 def classes(name: str) -> tuple[str, ...] | None:

@@ -1,13 +1,15 @@
 """torchvision's classifiers by name: built plain, with torchvision's own published weights where asked."""
 
 import re
+from collections import OrderedDict
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
 from torchvision import models
 from torchvision.models import Weights, WeightsEnum
+from torchvision.models.vision_transformer import VisionTransformer, interpolate_embeddings
 
 from core.networks.network import InputFormat
 from core.networks.published import Published, refused_pickle, unavailable
@@ -65,7 +67,7 @@ def classes(name: str) -> tuple[str, ...]:
 
 def _input_format(name: str, weights: Weights, image_size: int | None) -> InputFormat:
     preset = weights.transforms()
-    mode = "bicubic" if preset.interpolation.value == "bicubic" else "bilinear"
+    mode: Literal["bilinear", "bicubic"] = "bicubic" if preset.interpolation.value == "bicubic" else "bilinear"
     size = image_size or preset.crop_size[0]
     if name in WITH_AUXILIARY:
         return InputFormat(size, SIGNED_UNIT, SIGNED_UNIT, mode)
@@ -94,8 +96,10 @@ def _download(name: str, weights: WeightsEnum, published: Published) -> dict[str
 def _adapted(name: str, module: nn.Module, state: dict[str, torch.Tensor], size: int) -> dict[str, torch.Tensor]:
     """The published state as this module wants it; the position embedding of a ViT is resized to the image size."""
     state = current_names(name, state)
-    if name.startswith("vit_") and state["encoder.pos_embedding"].shape != module.encoder.pos_embedding.shape:
-        state = models.vision_transformer.interpolate_embeddings(size, module.patch_size, state)
+    if isinstance(module, VisionTransformer):
+        own = module.encoder.get_parameter("pos_embedding")
+        if state["encoder.pos_embedding"].shape != own.shape:
+            return dict(interpolate_embeddings(size, module.patch_size, OrderedDict(state)))
     return state
 
 

@@ -1,5 +1,5 @@
 """Every network by name: `cifar/<name>` (ours), `torchvision/<name>`, `timm/<name>`, each also with a projector and its
-teachers' classifier behind it (core.spec.projected).
+teachers' classifier behind it (core.spec.projected), or with two classifiers (core.spec.two_heads).
 """
 
 from pathlib import Path
@@ -9,12 +9,14 @@ import torch
 from core.errors import ArchitectureUnknown, RetortError, SpecInvalid, TeacherLoadFailed, unknown
 from core.networks import cifar
 from core.networks.head import replace_head, slice_head
-from core.networks.libraries import library
+from core.networks.libraries import LIBRARIES, library, load
 from core.networks.network import InputFormat, Network
 from core.networks.projected import project
 from core.networks.published import Published
+from core.networks.two_heads import with_two_heads
 from core.policy import Policy
 from core.spec.projected import split_projected
+from core.spec.two_heads import MARK, split_two_heads
 
 __all__ = ["architectures", "build", "replace_head", "slice_head"]
 
@@ -27,7 +29,7 @@ def architectures() -> list[str]:
     """All names that can be listed; `cifar/` also accepts every other valid depth and width."""
     return [
         *(f"cifar/{name}" for name in cifar.names()),
-        *(f"{prefix}/{name}" for prefix in ("torchvision", "timm") for name in library(prefix).names()),
+        *(f"{prefix}/{name}" for prefix in LIBRARIES for name in load(prefix).names()),
     ]
 
 
@@ -62,9 +64,12 @@ def make(
     prefix, _, name = architecture.partition("/")
     if not is_known(architecture):
         raise ArchitectureUnknown(unknown("architecture", architecture, architectures()))
+    base, has_two_heads = split_two_heads(architecture)
+    if has_two_heads:
+        return _with_two_heads(base, num_classes, image_size, published)
     base, projections = split_projected(architecture)
     if not projections:
-        maker = _cifar if prefix == "cifar" else library(prefix).make
+        maker = _cifar if prefix == "cifar" else load(prefix).make
         return maker(name, num_classes, image_size, published)
     if published:
         raise _unpublished(architecture)
@@ -72,6 +77,15 @@ def make(
     default_classes = encoder.num_classes
     network = project(encoder, projections, num_classes or default_classes)
     return network.module, default_classes, network.input
+
+
+def _with_two_heads(
+    base: str, num_classes: int | None, image_size: int | None, published: Published | None
+) -> tuple[torch.nn.Module, int, InputFormat]:
+    if published:
+        raise _unpublished(f"{base}{MARK}")
+    network = with_two_heads(build(base, num_classes, image_size=image_size))
+    return network.module, network.num_classes, network.input
 
 
 def outline(architecture: str, num_classes: int | None = None, *, image_size: int | None = None) -> Network:
@@ -85,6 +99,9 @@ def outline(architecture: str, num_classes: int | None = None, *, image_size: in
 
 def is_known(architecture: str) -> bool:
     """Whether `build` knows the name."""
+    base, has_two_heads = split_two_heads(architecture)
+    if has_two_heads:
+        return is_known(base)
     try:
         architecture, projections = split_projected(architecture)
     except ValueError:
@@ -116,7 +133,10 @@ def _cifar(
 ) -> tuple[torch.nn.Module, int, InputFormat]:
     if published:
         raise _unpublished(f"cifar/{name}")
-    module = cifar.maker(name)(num_classes or CIFAR_CLASSES)
+    maker = cifar.maker(name)
+    if maker is None:
+        raise ArchitectureUnknown(unknown("architecture", f"cifar/{name}", architectures()))
+    module = maker(num_classes or CIFAR_CLASSES)
     mean, std = cifar.statistics(name)
     return module, CIFAR_CLASSES, InputFormat(image_size or CIFAR_SIZE, mean, std)
 

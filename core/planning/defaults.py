@@ -63,6 +63,7 @@ def resolve(
         "image_size": image_size,
         "augmentation": _augmentation(training, few_passes=few_passes, flippable=flippable),
         **_schedule(training, steps / steps_per_epoch, averages=few_passes and student.weights is None),
+        "clip_gradient_norm": _clip_gradient_norm(training, spec.method),
         "precision": arithmetic.precision,
         "teacher_precision": _teacher_precision(training, arithmetic),
         "devices": (devices := _devices(training, arithmetic, batch_size)),
@@ -171,6 +172,10 @@ def _weight_decay(training: TrainingSpec) -> float:
     if training.weight_decay != "auto":
         return training.weight_decay
     return WEIGHT_DECAY[training.optimizer]
+
+
+def _clip_gradient_norm(training: TrainingSpec, method: Knobs) -> float | None:
+    return method.clip_gradient_norm if training.clip_gradient_norm == "auto" else training.clip_gradient_norm
 
 
 def _student(spec: JobSpec, architecture: str, is_kin: bool) -> ResolvedStudent:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import SpecInvalid
-from core.events import Event, Log
+from core.events import Event, Log, WarningIssued
 from core.job import PreparedRun
 from core.kernels import KernelsUnavailable, has_instructions, load, serves
 from core.methods.method import Method
@@ -77,6 +77,8 @@ class _Strategist:
         steps = end_steps(
             method.stages(), steps_per_epoch=steps_per_epoch, epochs=training.epochs, max_steps=training.max_steps
         )[-1]
+        for warning in method.warnings() if self._is_student else ():
+            self.report(WarningIssued(warning=warning))
         views = self._choose_stored_views(method, steps / steps_per_epoch)
         if self._is_student and run.spec.student.weights == "teacher":
             self._tell("the student starts with weights of its teacher")

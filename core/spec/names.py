@@ -6,6 +6,7 @@ from pydantic import AfterValidator
 
 from core.errors import unknown
 from core.spec.projected import split_projected
+from core.spec.two_heads import split_two_heads
 
 DATASET_SCHEMES = ("builtin", "file", "http", "https", "s3", "gs", "hf", "dataset")
 WEIGHTS_SCHEMES = ("file", "http", "https", "s3", "gs", "hf", "job")
@@ -36,7 +37,7 @@ def _architecture(value: str) -> str:
     prefix, slash, name = value.partition("/")
     if not slash or not name or prefix not in ZOO_PREFIXES:
         raise ValueError(f"{value!r} is no architecture; write cifar/<name>, torchvision/<name> or timm/<name>")
-    split_projected(value)
+    split_projected(split_two_heads(value)[0])
     return value
 
 

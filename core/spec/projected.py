@@ -79,4 +79,4 @@ def _projection(match: re.Match[str]) -> Projection:
 
 def base_of(architecture: str) -> str:
     """The architecture of the innermost encoder, under the name of its library."""
-    return architecture.partition(MARK)[0]
+    return architecture.partition("+")[0]

@@ -23,6 +23,7 @@ class ResolvedTraining(TrainingSpec):
     schedule: Literal["cosine", "multistep", "onecycle", "constant"]
     warmup_epochs: float = Field(ge=0)
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
+    clip_gradient_norm: Annotated[float, Field(gt=0)] | None
     augmentation: Literal["none", "crop", "light", "strong"]
     image_size: int = Field(ge=1)
     precision: Literal["fp32", "bf16", "fp16"]

@@ -73,7 +73,11 @@ class TrainingSpec(Part):
         ge=0,
         description="Beta(alpha, alpha) of CutMix; 0: off. If both are on, each batch uses one of them at random",
     )
-    clip_gradient_norm: float | None = Field(None, gt=0, description="largest global L2 norm; null: no clipping")
+    clip_gradient_norm: Annotated[float, Field(gt=0)] | Auto | None = Field(
+        "auto",
+        description="largest global L2 norm of the gradients; null: no clipping; auto: as the method's authors, 1 for "
+        "method prokt, else null",
+    )
     early_stopping: EarlyStopping | None = Field(None, description="null: train all epochs")
     image_size: Annotated[int, Field(ge=8, le=1024)] | Auto = Field(
         "auto", description="height and width of the student's input, pixels; auto: depends on the dataset's images"

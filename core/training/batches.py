@@ -159,7 +159,7 @@ class Batches:
     def _view(self, images: torch.Tensor, step: int, number: int, what: str = "view") -> torch.Tensor:
         draws = torch.Generator(self.arithmetic.device).manual_seed(derive_seed(self.seed, what, step, number))
         strong = number > 0 and self.needs.more_views == "strong"
-        augmenter = Augmenter("strong", self.augmenter.image_size) if strong else self.augmenter
+        augmenter = Augmenter("strong_cutout", self.augmenter.image_size) if strong else self.augmenter
         return augmenter.train_views(images, draws)
 
     def _mixed(

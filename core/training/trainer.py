@@ -160,6 +160,9 @@ class Trainer:
             if self.method.requires("trajectory"):
                 self.teachers.take_anchor(self.method.anchor())
             self.method.set_training_mode()
+        planned = self.plan.stages[stage].stage
+        epoch = self.step // self.plan.steps_per_epoch
+        self.method.begin_step(TrainingProgress(planned, epoch, self.step, self.step / self.plan.steps))
 
     def _fill_view(self, local: int) -> None:
         """Run the teacher on this epoch's view, unless it is stored already. If there is no space for it, all ranks run

@@ -10,6 +10,7 @@ from docs.generator.errors_page import errors_page
 from docs.generator.events_page import events_page
 from docs.generator.http_page import http_page
 from docs.generator.methods_page import methods_page
+from docs.generator.python_page import python_page
 from docs.generator.settings_page import settings_page
 from docs.generator.spec_page import spec_page
 
@@ -20,6 +21,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events_page,
     "http.md": http_page,
     "methods.md": methods_page,
+    "python.md": python_page,
     "settings.md": settings_page,
     "spec.md": spec_page,
 }

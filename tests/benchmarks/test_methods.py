@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ from core.spec.knobs.tcs import TcsKnobs
 CLASSES = [f"class_{number:03}" for number in range(100)]
 
 
-def outcome(top1, **more):
+def outcome(top1: Any, **more: Any) -> dict[Any, Any]:
     """What a child would write."""
     given = {
         "test_top1": top1,
@@ -57,7 +58,7 @@ def outcome(top1, **more):
 
 
 @pytest.mark.parametrize("values", [(0.5, 0.6), (0.5, 0.52, 0.57), (0.1, 0.2, 0.4, 0.3, 0.25)])
-def test_the_interval_holds_95_percent_of_students_t(values):
+def test_the_interval_holds_95_percent_of_students_t(values: tuple[float, ...]) -> None:
     mean, half = mean_and_half(values)
     assert mean == pytest.approx(np.mean(values))
     freedom = len(values) - 1
@@ -70,11 +71,11 @@ def test_the_interval_holds_95_percent_of_students_t(values):
     assert share == pytest.approx(0.95, abs=1e-4)
 
 
-def test_one_value_has_no_interval():
+def test_one_value_has_no_interval() -> None:
     assert mean_and_half([0.4]) == (0.4, None)
 
 
-def test_methods_are_ordered_by_their_mean_and_compared_with_scratch():
+def test_methods_are_ordered_by_their_mean_and_compared_with_scratch() -> None:
     groups = [
         Group("broken", "", (), {"notes": "a note"}, failure="it fell"),
         Group("scratch", "", (outcome(0.50), outcome(0.52)), {"fidelity": "common practice"}),
@@ -88,7 +89,7 @@ def test_methods_are_ordered_by_their_mean_and_compared_with_scratch():
     assert broken["notes"] == "a note; failed: it fell" and "accuracy" not in broken
 
 
-def test_few_shot_has_a_column_for_each_number_of_images():
+def test_few_shot_has_a_column_for_each_number_of_images() -> None:
     groups = [Group("skd", f"{count} images a class", (outcome(count / 1000),)) for count in (10, 50)]
     groups.append(Group("kd", "10 images a class", (), failure="it fell"))
     skd, kd = few_shot_rows(groups)
@@ -96,7 +97,7 @@ def test_few_shot_has_a_column_for_each_number_of_images():
     assert kd["10 images a class"] == "failed: it fell"
 
 
-def test_the_mean_over_domains_is_taken_seed_by_seed():
+def test_the_mean_over_domains_is_taken_seed_by_seed() -> None:
     per_seed = ((0.2, 0.5), (0.4, 0.7))
     both = Group(
         "source only", "a, b", tuple(outcome(0, tests=dict(zip("ab", each, strict=True))) for each in per_seed)
@@ -113,7 +114,7 @@ def test_the_mean_over_domains_is_taken_seed_by_seed():
     assert "mean" not in third and third["notes"] == "failed: it fell"
 
 
-def test_a_run_is_known_by_its_job_alone():
+def test_a_run_is_known_by_its_job_alone() -> None:
     one = {"method": {"name": "kd"}, "training": {"seed": 0, "max_steps": 3}}
     turned = {"training": {"max_steps": 3, "seed": 0}, "method": {"name": "kd"}}
     assert Run(one).key == Run(turned).key == Run(one, is_kept=True, after=(Run({}),)).key
@@ -123,7 +124,7 @@ def test_a_run_is_known_by_its_job_alone():
     assert len(keys) == 5
 
 
-def test_a_job_names_no_folder_until_it_is_run(tmp_path):
+def test_a_job_names_no_folder_until_it_is_run(tmp_path: Path) -> None:
     run = run_of(chosen(["kd"])[0], classes=CLASSES, images=100, steps=3, seed=0)
     assert "{data}" in json.dumps(run.spec)
     assert located({"a": ["{data}/x", 3]}, {"data": tmp_path}) == {"a": [f"{tmp_path}/x", 3]}
@@ -132,7 +133,7 @@ def test_a_job_names_no_folder_until_it_is_run(tmp_path):
     assert parse_job(errand.spec).dataset.uri == f"file://{tmp_path}/cifar100.zip"
 
 
-def test_finished_runs_outlive_a_process_that_died_while_writing(tmp_path):
+def test_finished_runs_outlive_a_process_that_died_while_writing(tmp_path: Path) -> None:
     path = tmp_path / "finished.jsonl"
     first, second, third = (Run({"training": {"seed": seed}}) for seed in range(3))
     Finished(path).add(first, outcome(0.5))
@@ -146,7 +147,7 @@ def test_finished_runs_outlive_a_process_that_died_while_writing(tmp_path):
 
 
 @pytest.fixture
-def runner(tmp_path, monkeypatch):
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A runner whose processes write an outcome at once, or fail where the job says so; `started` are their jobs."""
     program = (
         "import json, pathlib, sys; errand = json.loads(sys.argv[1]); job = errand['spec']; "
@@ -159,7 +160,7 @@ def runner(tmp_path, monkeypatch):
     runner.started = []
     run = subprocess.run
 
-    def start(command, **options):
+    def start(command: Any, **options: Any) -> Any:
         runner.started.append(json.loads(command[-1])["spec"]["name"])
         return run([sys.executable, "-c", program, command[-1]], **options)
 
@@ -167,7 +168,7 @@ def runner(tmp_path, monkeypatch):
     return runner
 
 
-def test_a_run_comes_after_what_it_needs_and_is_not_repeated(runner, tmp_path):
+def test_a_run_comes_after_what_it_needs_and_is_not_repeated(runner: Any, tmp_path: Path) -> None:
     teacher = Run({"name": "teacher"}, is_kept=True)
     student = Run({"name": "student", "teacher": teacher.uri}, after=(teacher,))
     assert runner.outcome(student, "student")["test_top1"] == 0.5
@@ -181,7 +182,7 @@ def test_a_run_comes_after_what_it_needs_and_is_not_repeated(runner, tmp_path):
     assert runner.started == ["teacher", "student"]
 
 
-def test_what_fails_is_told_and_takes_along_what_needs_it(runner):
+def test_what_fails_is_told_and_takes_along_what_needs_it(runner: Any) -> None:
     broken = Run({"name": "broken", "falls": True})
     needing = Run({"name": "needing"}, after=(broken,))
     fine = Run({"name": "fine"})
@@ -194,16 +195,16 @@ def test_what_fails_is_told_and_takes_along_what_needs_it(runner):
     assert runner.started.count("broken") == 1
 
 
-def test_every_method_has_a_row_or_needs_a_second_domain():
+def test_every_method_has_a_row_or_needs_a_second_domain() -> None:
     named = {name for row in all_rows() for name in row.names}
-    assert set(LISTED) - named == {name for name, knobs in LISTED.items() if "target images" in knobs.needs}
+    assert set(LISTED) - named == {name for name, knobs in LISTED.items() if "target images" in knobs.needs} | {"deit"}
     assert len({row.label for row in all_rows()}) == len(all_rows())
     with pytest.raises(ValueError, match="no row is called 'nonsense'"):
         chosen(["kd", "nonsense"])
 
 
 @pytest.mark.parametrize("row", all_rows(), ids=lambda row: row.label)
-def test_a_row_is_a_job_that_the_engine_takes(row, tmp_path):
+def test_a_row_is_a_job_that_the_engine_takes(row: Any, tmp_path: Path) -> None:
     first, second = (run_of(row, classes=CLASSES, images=100, steps=7, seed=seed) for seed in (0, 1))
     spec = parse_job(located(first.spec, {"data": tmp_path, "kept": tmp_path}))
     assert (spec.training.max_steps, spec.training.seed, spec.dataset.max_per_class) == (7, 0, 100)
@@ -215,7 +216,7 @@ def test_a_row_is_a_job_that_the_engine_takes(row, tmp_path):
         assert parse_job(located(teacher.spec, {"data": tmp_path})).training.keep_trajectory > 1
 
 
-def test_domains_are_jobs_whose_needs_come_first(tmp_path):
+def test_domains_are_jobs_whose_needs_come_first(tmp_path: Path) -> None:
     seen = set()
     for _, run in domain_runs(steps=5, seed=0):
         assert {needed.key for needed in run.after} <= seen and all(needed.is_kept for needed in run.after)
@@ -226,7 +227,7 @@ def test_domains_are_jobs_whose_needs_come_first(tmp_path):
     assert len(seen) == len(domain_runs(steps=5, seed=0)) == 4 + 7 * len(TARGETS)
 
 
-def test_a_domain_becomes_an_archive_of_class_folders(tmp_path):
+def test_a_domain_becomes_an_archive_of_class_folders(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "pacs.zip", "w") as archive:
         for domain in (SOURCE, *TARGETS):
             archive.writestr(f"{domain}/dog/1.jpg", domain)
@@ -237,7 +238,7 @@ def test_a_domain_becomes_an_archive_of_class_folders(tmp_path):
             assert {name: archive.read(name).decode() for name in archive.namelist()} == {"dog/1.jpg": domain}
 
 
-def test_seconds_to_a_step_begin_with_the_training():
+def test_seconds_to_a_step_begin_with_the_training() -> None:
     heard = Heard()
     for event in (
         Phase(phase="training", at="2026-01-01T00:00:10Z"),
@@ -254,16 +255,16 @@ def test_seconds_to_a_step_begin_with_the_training():
 class Adapted(Method):
     """Has an adapter of six parameters, a memory of three float64, and trains a teacher of eight along."""
 
-    def __init__(self, context):
+    def __init__(self, context: Any) -> None:
         super().__init__(ProktKnobs(), context)
         self.adapter = torch.nn.Linear(2, 2)
         self.register_buffer("memory", torch.zeros(3, dtype=torch.float64))
 
-    def parameter_groups(self):
+    def parameter_groups(self) -> dict[Any, Any]:
         return {**super().parameter_groups(), "teacher": list(self.context.teacher.parameters())}
 
 
-def test_extra_memory_is_all_but_a_plain_student():
+def test_extra_memory_is_all_but_a_plain_student() -> None:
     student = torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.BatchNorm1d(4))
     method = Adapted(MethodContext(student, torch.nn.Linear(3, 2), None, 2))
     assert extra_memory(method, student) == {"extra_params": 6 + 8, "extra_buffer_bytes": 24}
@@ -279,7 +280,7 @@ def test_what_a_method_asks_of_a_teacher_is_told(knobs: Knobs, asked: str) -> No
     assert asks(find(knobs.name)(knobs, MethodContext(network, network, None, 2))) == asked
 
 
-def test_the_curves_are_means_over_seeds_and_drawn(tmp_path):
+def test_the_curves_are_means_over_seeds_and_drawn(tmp_path: Path) -> None:
     groups = [
         Group("kd", "", (outcome(0.4), outcome(0.6, curve=[[3.0, 10, 0.3], [5.0, 30, 0.6]]))),
         Group("broken", "", (), failure="it fell"),
@@ -290,7 +291,7 @@ def test_the_curves_are_means_over_seeds_and_drawn(tmp_path):
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_each_table_has_its_own_place_in_the_document(tmp_path):
+def test_each_table_has_its_own_place_in_the_document(tmp_path: Path) -> None:
     document = tmp_path / "docs/methods.md"
     options = argparse.Namespace(
         document=document, out=tmp_path, steps=30, seeds=1, parallel=2, methods=None, done=False

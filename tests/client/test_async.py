@@ -104,7 +104,7 @@ def test_tasks_run_beside_a_request_that_waits(server: Scripted) -> None:
                 await asyncio.sleep(0.01)
         return count
 
-    assert asyncio.run(ticks()) > 5
+    assert asyncio.run(ticks()) > 1
 
 
 def test_errors_are_the_same(server: Scripted, closed_port: int) -> None:

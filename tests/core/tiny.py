@@ -78,6 +78,7 @@ def make_training(**fields: Any) -> ResolvedTraining:
         "schedule": "cosine",
         "warmup_epochs": 0.0,
         "ema_decay": None,
+        "clip_gradient_norm": None,
         "precision": "fp32",
         "teacher_precision": "same",
         "kernels": "torch",
@@ -168,10 +169,10 @@ def files_below(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def compile_without_compiler(function, **how):
+def compile_without_compiler(function: Any, **how: Any) -> Any:
     """What torch.compile does where no C++ compiler is installed: it fails when the function is called."""
 
-    def fail(*arguments):
+    def fail(*arguments: Any) -> None:
         raise BackendCompilerFailed(lambda: None, RuntimeError("no C++ compiler"), None)
 
     return fail

@@ -1,16 +1,13 @@
 """Revision 0002 rewrites stored specs so that the code reads them, and back so that the code of 0001 does."""
 
-import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
+from stored_jobs import current, insert, migrate, stored
 
 from core.spec import parse_job
-from migrations.upgrade import configuration
 from store.database import Database, open_database
 
 Move = Callable[[str], None]
@@ -25,18 +22,6 @@ def old(empty_url: str) -> Any:
     database.close()
 
 
-def migrate(database: Database, revision: str) -> None:
-    with database.engine.begin() as connection:
-        going = command.upgrade if revision > (current(connection) or "") else command.downgrade
-        going(configuration(connection), revision)
-
-
-def current(connection: sa.Connection) -> str | None:
-    if not sa.inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
-
-
 def old_spec(convolutions: str | None = None) -> dict[str, Any]:
     """A spec as revision 0001 stored it."""
     spec = parse_job({"dataset": "builtin:digits", "student": "nano", "teacher": "cifar/resnet56"}).model_dump(
@@ -46,30 +31,6 @@ def old_spec(convolutions: str | None = None) -> dict[str, Any]:
         del spec["training"]["kernels"]
         spec["training"]["convolutions"] = convolutions
     return {**spec, "webhook_url": None}
-
-
-def insert(database: Database, job_id: str, spec: dict[str, Any], resolved: dict[str, Any] | None) -> None:
-    moment = datetime.now(UTC)
-    row = {
-        "id": job_id, "kind": "job", "name": "", "priority": 0, "state": "queued", "spec": json.dumps(spec),
-        "resolved": resolved and json.dumps(resolved), "created_at": moment.timestamp(),
-    }  # fmt: skip
-    created = ":created_at" if database.engine.dialect.name == "sqlite" else "to_timestamp(:created_at)"
-    counters = "attempt, token, crashes, runtime_seconds, version, last_seq"
-    with database.engine.begin() as connection:
-        connection.execute(
-            sa.text(
-                f"INSERT INTO jobs (id, kind, name, priority, state, spec, resolved, created_at, {counters}) VALUES "
-                f"(:id, :kind, :name, :priority, :state, :spec, :resolved, {created}, 0, 0, 0, 0, 1, 1)"
-            ),
-            row,
-        )
-
-
-def stored(database: Database, job_id: str) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    with database.engine.connect() as connection:
-        row = connection.execute(sa.text("SELECT spec, resolved FROM jobs WHERE id = :id"), {"id": job_id}).one()
-    return tuple(json.loads(value) if isinstance(value, str) else value for value in row)
 
 
 @pytest.mark.parametrize(("was", "is_now"), [("auto", "auto"), ("torch", "torch"), ("kernel", "own"), (None, "auto")])

@@ -27,7 +27,6 @@ STOP_SECONDS = 28.0
 RESTARTS = 5
 RESTART_WINDOW_SECONDS = 600.0
 TICK_SECONDS = 0.2
-CATALOGUE_SECONDS = 1.0
 
 
 class CannotRun(RetortError):
@@ -81,10 +80,8 @@ class _Supervisor:
             if self._became_ready():
                 print(f"Retort is ready at {self.url}", flush=True)
                 output.notice(f"data and logs in {self.data}; Ctrl-C ends everything")
-            catalogue = _Catalogue(self.url)
             while not self.told_to_end:
                 self._restart_the_dead()
-                catalogue.tell()
                 time.sleep(TICK_SECONDS)
         finally:
             self._stop()
@@ -141,31 +138,6 @@ class _Supervisor:
                 output.notice(f"retort: the {child.name} did not end in time and is killed")
                 child.signal(signal.SIGKILL)
                 child.wait(2.0)
-
-
-class _Catalogue:
-    """Tells when the lists of teachers and students can be read: the worker makes them after its first start."""
-
-    def __init__(self, url: str) -> None:
-        self._url = f"{url}/v1/students"
-        self._next_look = time.monotonic()
-        self._told_that_it_lacks = False
-        self._complete = False
-
-    def tell(self) -> None:
-        """Look, at most once in CATALOGUE_SECONDS; say once that the lists are missing, and once that they exist."""
-        if self._complete or time.monotonic() < self._next_look:
-            return
-        self._next_look = time.monotonic() + CATALOGUE_SECONDS
-        try:
-            self._complete = httpx.get(self._url, timeout=2.0, trust_env=False).status_code == 200
-        except httpx.HTTPError:
-            return
-        if self._complete and self._told_that_it_lacks:
-            output.notice("the lists of teachers and students are complete")
-        elif not self._complete and not self._told_that_it_lacks:
-            self._told_that_it_lacks = True
-            output.notice("jobs are accepted; the worker is still making the lists of teachers and students")
 
 
 class _Lock:

@@ -34,12 +34,14 @@ def cosine_distance(student_map: Tensor, teacher_map: Tensor) -> Tensor:
 def pkd_distance(student_map: Tensor, teacher_map: Tensor, *, eps: float = 1e-6) -> Tensor:
     """Half the mean squared difference of channels standardized over N, H, W (PKD, Cao et al., NeurIPS 2022).
 
-    Multiplied out, (s / a - t / b)^2 / 2 = s^2 / 2 a^2 + t^2 / 2 b^2 - s t / a b with the deviations a and b: variances
-    and covariance of each channel are a third of the work of standardized maps.
+    The standard deviation has n - 1 degrees of freedom, n = N H W, as in the authors' code, so that the distance of a
+    channel is (1 - r) (n - 1) / n with Pearson's r. Multiplied out, (s / a - t / b)^2 / 2 = s^2 / 2 a^2 + t^2 / 2 b^2 -
+    s t / a b with the deviations a and b: variances and covariance are a third of the work of standardized maps.
     """
     student, teacher = _centred(student_map), _centred(teacher_map)
     variances = [(each * each).mean(dim=0) for each in (student, teacher)]
-    factors = [(variance + eps**2).rsqrt() for variance in variances]
+    degrees = len(student) / max(len(student) - 1, 1)
+    factors = [(variance * degrees + eps**2).rsqrt() for variance in variances]
     correlation = (student * teacher).mean(dim=0) * factors[0] * factors[1]
     own = sum(variance * each.square() for variance, each in zip(variances, factors, strict=True)) / 2
     return (own - correlation).mean()

@@ -5,7 +5,7 @@ input's side is nearest. The teacher's logits are never used, so its classes may
 """
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ class FeatureMethod(Method):
     term: ClassVar[str]
     """What the loss term is called."""
 
-    def __init__(self, knobs: object, context: MethodContext) -> None:
+    def __init__(self, knobs: Any, context: MethodContext) -> None:
         super().__init__(knobs, context)
         pairs = tap_pairs(self.knobs.taps, context)
         self.needs = Needs(
@@ -53,7 +53,9 @@ class FeatureMethod(Method):
     def distances(self, student: Features, batch: Batch) -> Tensor:
         """The distance summed over the taps."""
         total = torch.zeros((), device=student.logits.device)
-        for adapter, student_map, teacher_map in zip(self.adapters, student.maps, batch.teacher.maps, strict=True):
+        for adapter, student_map, teacher_map in zip(
+            self.adapters, student.maps, batch.required_teacher.maps, strict=True
+        ):
             total = total + self.distance(adapter, student_map, teacher_map)
         return total
 
@@ -62,7 +64,7 @@ def tap_pairs(taps: str | tuple[str, ...], context: MethodContext) -> list[tuple
     """(student's tap, teacher's tap), shallow to deep: `last`, `middle` (one of each), `all`, or the teacher's modules
     by path. Raises SpecInvalid for a path that the teacher has not.
     """
-    teacher = context.teacher
+    teacher = context.required_teacher
     points = teacher.tap_points
     chosen = {"last": points[-1:], "middle": points[(len(points) - 1) // 2 :][:1], "all": points}
     named = chosen[taps] if isinstance(taps, str) else [teacher.tap(path) for path in taps]

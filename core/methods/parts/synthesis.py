@@ -70,8 +70,8 @@ def batch_norm_distances(network: nn.Module) -> Iterator[list[Tensor]]:
 
     def note(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         entering = widen(inputs[0]).transpose(0, 1).flatten(1)
-        mean = entering.mean(dim=1) - norm.running_mean
-        variance = entering.var(dim=1, correction=0) - norm.running_var
+        mean = entering.mean(dim=1) - norm.get_buffer("running_mean")
+        variance = entering.var(dim=1, correction=0) - norm.get_buffer("running_var")
         distances.append(torch.linalg.vector_norm(mean) + torch.linalg.vector_norm(variance))
 
     norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d) and part.running_mean is not None]
@@ -91,7 +91,7 @@ def look(
     with batch_norm_distances(teacher.module) as distances:
         seen = teacher.features(views, taps)
     logits = select_classes(seen.logits, class_indices)
-    read = seen.maps[-1] if seen.maps else seen.pooled
+    read = seen.maps[-1] if seen.maps else seen.required_pooled
     statistics = torch.stack(distances).mean() if distances else logits.new_zeros(())
     return seen, {
         "one_hot": one_hot_loss(logits),

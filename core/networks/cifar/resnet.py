@@ -75,6 +75,10 @@ class BasicBlock(nn.Module):
 class ResNet(nn.Module):
     """N 3 H W -> N K."""
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+
     def __init__(self, blocks: int, widths: tuple[int, int, int, int], shortcut: str, num_classes: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, widths[0], 3, 1, 1, bias=False)

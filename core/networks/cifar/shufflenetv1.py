@@ -55,6 +55,10 @@ class Unit(nn.Module):
 class ShuffleNetV1(nn.Module):
     """N 3 H W -> N K."""
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+
     def __init__(self, num_classes: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, STEM_WIDTH, 1, bias=False)

@@ -74,6 +74,10 @@ class HalvingUnit(nn.Module):
 class ShuffleNetV2(nn.Module):
     """N 3 H W -> N K."""
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+
     def __init__(self, widths: tuple[int, int, int, int], num_classes: int) -> None:
         super().__init__()
         self.conv1, self.bn1 = _pointwise(3, STEM_WIDTH), nn.BatchNorm2d(STEM_WIDTH)

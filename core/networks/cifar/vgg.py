@@ -44,6 +44,12 @@ def _block(inputs: int, outputs: int, depth: int) -> nn.Sequential:
 class Vgg(nn.Module):
     """N 3 H W -> N K."""
 
+    block0: nn.Sequential
+    block1: nn.Sequential
+    block2: nn.Sequential
+    block3: nn.Sequential
+    block4: nn.Sequential
+
     def __init__(self, depths: tuple[int, ...], num_classes: int) -> None:
         super().__init__()
         inputs = 3

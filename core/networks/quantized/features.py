@@ -66,15 +66,25 @@ def quantized(
     outcome = json.loads(content) if content is not None else _found_out(observed, views)
     made = None
     if "refusal" not in outcome:
-        module, scales = recalled(outcome, observed)
-        made = QuantizedFeatures(rewritten(module, plan(module.graph), scales, dtype, batch_size))
+        made = _rebuilt(outcome, observed, dtype, batch_size)
         if content is None and (refusal := _differs(network, taps, made, views[1::2])):
             outcome = {"refusal": refusal}
     if content is None and result_cache is not None:
         result_cache.keep(KIND, address, json.dumps(outcome).encode())
-    if "refusal" in outcome:
+    if made is None or "refusal" in outcome:
         raise NotQuantized(outcome["refusal"])
     return made
+
+
+def _rebuilt(outcome: dict[str, Any], observed: Observed, dtype: torch.dtype, batch_size: int) -> QuantizedFeatures:
+    """The features from the record of the graph and its scales. Raises NotQuantized for a record of a graph in which
+    nothing is worth integers: `_found_out` writes none such.
+    """
+    module, scales = recalled(outcome, observed)
+    chosen = plan(module.graph)
+    if chosen is None:
+        raise NotQuantized("too few of its convolutions would be faster in integers")
+    return QuantizedFeatures(rewritten(module, chosen, scales, dtype, batch_size))
 
 
 def _address(observed: Observed, views: Tensor, dtype: torch.dtype) -> str:

@@ -29,7 +29,7 @@ class Group:
     @property
     def source(self) -> fx.Node:
         """The input of the convolution."""
-        return self.conv.args[0]
+        return as_node(self.conv.args[0])
 
     @property
     def operands(self) -> tuple[fx.Node, ...]:
@@ -39,7 +39,8 @@ class Group:
     @property
     def inner(self) -> tuple[fx.Node, ...]:
         """The intermediate values, which no operation outside the group reads."""
-        inner, node = [], self.conv
+        inner: list[fx.Node] = []
+        node = self.conv
         while node is not self.last:
             inner.append(node)
             (node,) = node.users
@@ -56,7 +57,7 @@ class Observed(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         """Pixels (N, 3, V, V) -> logits, pooled features, and the maps at the points."""
         features = self.network.observed(pixels, self.points)
-        return (features.logits, features.pooled, *features.maps)
+        return (features.logits, features.required_pooled, *features.maps)
 
 
 def exported(observed: Observed, pixels: Tensor) -> fx.GraphModule:
@@ -93,10 +94,11 @@ def groups(graph: fx.Graph) -> Iterator[Group]:
     for node in graph.nodes:
         if not _is_eligible(node):
             continue
-        last, shortcut = node, None
+        last: fx.Node = node
+        shortcut: fx.Node | None = None
         follower = _only_user(node)
         if follower is not None and _is_sum_of_equals(follower):
-            one, other = follower.args
+            one, other = map(as_node, follower.args)
             shortcut = other if one is node else one
             # If the outputs of two convolutions are added, the addition is computed with the later one.
             if place[shortcut] < place[node] or not _is_eligible(shortcut):
@@ -105,7 +107,7 @@ def groups(graph: fx.Graph) -> Iterator[Group]:
                 shortcut = None
         after = _only_user(last)
         has_relu = after is not None and after.target is aten.relu.default
-        last = after if has_relu else last
+        last = after if after is not None and has_relu else last
         if last in taken:
             continue
         taken.add(last)
@@ -121,8 +123,10 @@ def _is_eligible(node: fx.Node) -> bool:
         return False
     _, weight, *rest = node.args
     padding, num_groups = (rest[2] if len(rest) > 2 else 0), (rest[4] if len(rest) > 4 else 1)
-    is_constant = weight.op == "get_attr" and all(each is None or each.op == "get_attr" for each in rest[:1])
-    return is_constant and num_groups == 1 and not isinstance(padding, str) and shape(weight)[1] >= MIN_CHANNELS
+    if not isinstance(weight, fx.Node) or not all(each is None or as_node(each).op == "get_attr" for each in rest[:1]):
+        return False
+    is_plain = weight.op == "get_attr" and num_groups == 1 and not isinstance(padding, str)
+    return bool(is_plain) and shape(weight)[1] >= MIN_CHANNELS
 
 
 def _is_sum_of_equals(node: fx.Node) -> bool:
@@ -132,6 +136,13 @@ def _is_sum_of_equals(node: fx.Node) -> bool:
     if not (isinstance(one, fx.Node) and isinstance(other, fx.Node)) or one is other:
         return False
     return shape(one) == shape(other) and len(shape(one)) == 4
+
+
+def as_node(argument: object) -> fx.Node:
+    """An operation's argument that is a value of the graph; raises TypeError for a constant."""
+    if isinstance(argument, fx.Node):
+        return argument
+    raise TypeError(f"{argument!r} is no value of the graph")
 
 
 def shape(node: fx.Node) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import fx
 
-from core.networks.quantized.graph import Group, groups, shape
+from core.networks.quantized.graph import Group, as_node, groups, shape
 
 # Multiply-adds for each value that must be converted to an integer in a pass of its own. At 160 the conversion takes as
 # long as the integers save (one core of an AMD EPYC with AVX-512 VNNI).
@@ -65,5 +65,5 @@ def _is_convolution(node: fx.Node) -> bool:
 
 def _operations(conv: fx.Node) -> int:
     """Multiply-adds for one image."""
-    _, in_channels, height, width = shape(conv.args[1])
+    _, in_channels, height, width = shape(as_node(conv.args[1]))
     return math.prod(shape(conv)[1:]) * in_channels * height * width

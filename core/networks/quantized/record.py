@@ -29,7 +29,8 @@ def recorded(module: fx.GraphModule, scales: Mapping[fx.Node, Scale], root: nn.M
 
 def recalled(told: Mapping[str, Any], root: nn.Module) -> tuple[fx.GraphModule, dict[fx.Node, Scale]]:
     """The graph from its record, with the attributes of `root`."""
-    graph, nodes = fx.Graph(), {}
+    graph = fx.Graph()
+    nodes: dict[str, fx.Node] = {}
     for one in told["nodes"]:
         arguments = _from_json(one["args"], nodes), _from_json(one["kwargs"], nodes)
         node = graph.create_node(one["op"], _target(one["op"], one["target"]), tuple(arguments[0]), arguments[1])
@@ -40,12 +41,12 @@ def recalled(told: Mapping[str, Any], root: nn.Module) -> tuple[fx.GraphModule, 
 
 
 def _node_to_json(node: fx.Node, root: nn.Module) -> dict[str, Any]:
-    if node.op == "get_attr" and not _has(root, node.target):
+    if node.op == "get_attr" and not _has(root, str(node.target)):
         raise NotRecordable(f"a constant of the graph: {node.target}")
     return {
         "name": node.name,
         "op": node.op,
-        "target": _name(node.target) if node.op == "call_function" else node.target,
+        "target": node.target if isinstance(node.target, str) else _name(node.target),
         "args": _to_json(node.args),
         "kwargs": _to_json(node.kwargs),
         "shape": [_size(each) for each in shape(node)] or None,
@@ -61,7 +62,10 @@ def _has(root: nn.Module, path: str) -> bool:
 
 def _size(size: int | torch.SymInt) -> int:
     """The batch size of the traced example, for a dimension that may have any size."""
-    return size if isinstance(size, int) else size.node.hint
+    example = size if isinstance(size, int) else size.node.hint
+    if not isinstance(example, int):
+        raise NotRecordable(f"a size without an example: {size}")
+    return example
 
 
 def _name(target: Callable) -> str:

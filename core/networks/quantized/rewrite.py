@@ -4,13 +4,16 @@ A convolution multiplies unsigned 8-bit inputs by signed 8-bit weights (one scal
 32 bits, adds shortcut and bias, applies ReLU, and writes 8 bits or a float, all in one operation.
 """
 
+import operator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.fx.node import Argument
 
 from core.networks.quantized.calibration import LARGEST, Scale
-from core.networks.quantized.graph import Group, shape
+from core.networks.quantized.graph import Group, as_node, shape
 from core.networks.quantized.plan import Plan
 
 onednn = torch.ops.onednn
@@ -69,21 +72,23 @@ class _Rewriting:
     def _convolved(self, group: Group, scale: Scale | None) -> fx.Node:
         entering = self.scales[group.source]
         stride, padding, dilation = (_pair(group.conv, at, default) for at, default in ((3, 1), (4, 0), (5, 1)))
-        weight, steps = _integer_weight(self._constant(group.conv.args[1]))
+        weight, steps = _integer_weight(self._constant(as_node(group.conv.args[1])))
         images = [self.batch_size, *shape(group.source)[1:]]
         packed = onednn.qconv_prepack(weight, steps, entering.step, entering.zero, stride, padding, dilation, 1, images)
-        bias = group.conv.args[2] if len(group.conv.args) > 2 else None
+        given = group.conv.args[2] if len(group.conv.args) > 2 else None
         name = group.conv.name
-        arguments = [
+        arguments: list[Argument] = [
             self.integers[group.source], entering.step, entering.zero,
             self._stored(f"{name}_weight", packed),
             self._stored(f"{name}_steps", steps),
             self._stored(f"{name}_zeros", torch.zeros(len(steps), dtype=torch.int32)),
         ]  # fmt: skip
-        bias = self._stored(f"{name}_bias", self._constant(bias).float()) if bias is not None else None
-        written = (scale.step, scale.zero, torch.uint8) if scale is not None else (1.0, 0, self.dtype)
+        bias = self._stored(f"{name}_bias", self._constant(as_node(given)).float()) if given is not None else None
+        written: tuple[Argument, ...] = (
+            (scale.step, scale.zero, torch.uint8) if scale is not None else (1.0, 0, self.dtype)
+        )
         relu = "relu" if group.has_relu else "none"
-        shared = (stride, padding, dilation, 1, *written)
+        shared: tuple[Argument, ...] = (stride, padding, dilation, 1, *written)
         if group.shortcut is None:
             return self.new.call_function(onednn.qconv2d_pointwise.default, (*arguments, bias, *shared, relu, [], ""))
         added = self.scales[group.shortcut]
@@ -116,14 +121,14 @@ class _Rewriting:
         for node in list(self.new.nodes):
             if node.target is not onednn.qconv2d_pointwise.binary:
                 continue
-            shortcut = node.args[6]
+            shortcut = as_node(node.args[6])
             if node.args[0] is shortcut or any(place[user] > place[node] for user in shortcut.users):
                 with self.new.inserting_before(node):
                     copy = self.new.call_function(torch.ops.aten.clone.default, (shortcut,))
                 node.update_arg(6, copy)
 
     def _constant(self, node: fx.Node) -> Tensor:
-        return _attribute(self.old, node.target).detach()
+        return _attribute(self.old, str(node.target)).detach()
 
     def _stored(self, name: str, tensor: Tensor) -> fx.Node:
         self.tensors[name] = tensor
@@ -137,12 +142,13 @@ class _Rewriting:
         for node in self.new.nodes:
             if node.op != "get_attr":
                 continue
-            if node.target in self.tensors:
-                read[node.target] = self.tensors[node.target]
+            name = str(node.target)
+            if name in self.tensors:
+                read[name] = self.tensors[name]
             else:
                 is_factor = all(user.target in PRODUCTS for user in node.users)
                 value = self._constant(node)
-                read[node.target] = value.to(self.dtype) if is_factor else value
+                read[name] = value.to(self.dtype) if is_factor else value
         return read
 
 
@@ -153,11 +159,10 @@ def _integer_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _pair(conv: fx.Node, at: int, default: int) -> list[int]:
-    value = conv.args[at] if len(conv.args) > at else default
+    value: Any = conv.args[at] if len(conv.args) > at else default
     return list(value) if isinstance(value, list | tuple) else [value, value]
 
 
 def _attribute(module: torch.nn.Module, path: str) -> Tensor:
-    for part in path.split("."):
-        module = getattr(module, part)
-    return module
+    tensor: Tensor = operator.attrgetter(path)(module)
+    return tensor

@@ -65,7 +65,7 @@ def current_names(network: Network, state: Mapping[str, torch.Tensor]) -> dict[s
     """The state without wrappers' words in its names, and with the names that the network's library uses today."""
     state = {".".join(word for word in key.split(".") if word not in WRAPPERS): state[key] for key in state}
     prefix, _, name = network.architecture.partition("/")
-    zoo = library(prefix) if prefix == "torchvision" else None
+    zoo = library(prefix)
     return zoo.current_names(name, dict(state)) if zoo is not None else dict(state)
 
 

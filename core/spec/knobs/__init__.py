@@ -1,4 +1,4 @@
-"""The knobs of every method: one small model a file, found by listing this folder. `name` tells them apart."""
+"""The knobs of all methods: one small model in each file, found by listing this folder; `name` is the method."""
 
 import importlib
 import pkgutil

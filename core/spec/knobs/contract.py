@@ -1,4 +1,4 @@
-"""What the knobs of every method share: where it comes from, and what it asks of a job before any file is read."""
+"""The contract of all knobs: the source of the method, and what it needs from a job before any file is read."""
 
 from typing import ClassVar, Literal
 
@@ -21,6 +21,8 @@ class Knobs(Part):
     needs: ClassVar[tuple[Need, ...]] = ("teacher", "labels")
     """What a job must bring, with the method's default knobs. What the training loop then computes is declared by the
     method itself: core.methods.method.Needs."""
+    clip_gradient_norm: ClassVar[float | None] = None
+    """What `training.clip_gradient_norm` is where the job leaves it to `auto`; None: no clipping."""
     fresh_head: ClassVar[bool] = False
     """The student's classifier starts from random weights, even where its given weights contain one that fits."""
     can_be_combined: ClassVar[bool] = True
@@ -35,5 +37,5 @@ class Knobs(Part):
         return frozenset()
 
     def why_alone(self) -> str | None:
-        """Why these knobs of a method that can be combined cannot be; None where they can."""
+        """The reason why a method with these knobs cannot be combined with others; None if it can."""
         return None

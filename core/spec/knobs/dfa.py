@@ -12,27 +12,35 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class DfaKnobs(Knobs):
-    """Feature aggregation search: which layers of the teacher teach is searched first, then the student is trained."""
+    """Feature aggregation search: a search chooses layers of the teacher, then the student learns from their weighted
+    sum.
+    """
 
     source = "Guan et al., ECCV 2020, arXiv:2008.00506; loss from reading notes, all weights are our variant"
     fidelity = "our variant"
     can_be_combined = False
-    name: Literal["dfa"] = Field("dfa", description="tells the methods apart")
-    weight: float = Field(1.0, ge=0, description="of the feature term while the student is trained")
-    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy while the student is trained")
+    name: Literal["dfa"] = Field("dfa", description="the name of the method")
+    weight: float = Field(1.0, ge=0, description="weight of the feature term while the student is trained")
+    label_weight: float = Field(1.0, ge=0, description="weight of the cross-entropy while the student is trained")
     search_share: float = Field(
-        0.2, gt=0, le=10, description="epochs of the search for each group of layers, as a share of the job's; on top"
+        0.2,
+        gt=0,
+        le=10,
+        description="epochs of the search for each group of layers, as a share of the job's epochs, in addition",
     )
     learnability_weight: float = Field(
-        1.0, ge=0, description="search: of the distance between the student's map and the aggregated one"
+        1.0, ge=0, description="search: weight of the distance between the student's map and the aggregated map"
     )
     expressivity_weight: float = Field(
-        1.0, ge=0, description="search: of the cross-entropy when the student goes on from the aggregated map"
+        1.0,
+        ge=0,
+        description="search: weight of the cross-entropy of the student's later layers on the aggregated map",
     )
-    regularization: float = Field(1e-3, ge=0, description="search: of the squared logits of the shares")
+    regularization: float = Field(1e-3, ge=0, description="search: weight of the squared logits of the shares")
     search_rate: float = Field(1.0, gt=0, description="learning rate of the shares, as a multiple of the job's")
     standardized: bool = Field(
-        True, description="maps are standardized channel by channel first, or the one with the largest values rules"
+        True,
+        description="standardize each channel of the maps first; otherwise the map with the largest values dominates",
     )
     aggregation: dict[str, dict[str, Share]] | None = Field(
         None,

@@ -17,17 +17,23 @@ class DkdKnobs(Knobs):
     )
     fidelity = "as published"
     needs = ("teacher", "labels", "common classes")
-    name: Literal["dkd"] = Field("dkd", description="tells the methods apart")
+    name: Literal["dkd"] = Field("dkd", description="the name of the method")
     standardize: bool = Field(False, description="true: the logits of each image are standardized on both sides")
     temperature: Annotated[float, Field(gt=0)] | Auto = Field(
-        "auto", description="softens both sides; auto: 4, or 2 with standardize"
+        "auto", description="temperature of both softmaxes; auto: 4, or 2 with standardize"
     )
     weight: Annotated[float, Field(ge=0)] | Auto = Field(
-        "auto", description="of both parts; auto: 1, or 9 with standardize"
+        "auto", description="weight of both parts; auto: 1, or 9 with standardize"
     )
     alpha: float = Field(1.0, ge=0, description="of the label against the rest")
     beta: float = Field(
         8.0, ge=0, description="of the classes other than the label; the paper has 2 to 8, by pair of networks"
     )
-    warmup_epochs: int = Field(20, ge=0, description="epochs over which the weight rises; the paper trains 240")
-    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
+    warmup: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of the training over which the weight rises; the authors: 20 of 240 epochs, which was worse "
+        "in trainings of some hundred steps",
+    )
+    label_weight: float = Field(1.0, ge=0, description="weight of the cross-entropy")

@@ -16,5 +16,5 @@ class FinetuneKnobs(Knobs):
     fidelity = "common practice"
     needs = ("labels", "initial weights")
     fresh_head = True
-    name: Literal["finetune"] = Field("finetune", description="tells the methods apart")
+    name: Literal["finetune"] = Field("finetune", description="the name of the method")
     freeze_backbone: bool = Field(False, description="true: a linear probe")

@@ -13,9 +13,9 @@ class LelpKnobs(Knobs):
     source = "Loo et al., arXiv:2409.20449; read in its abstract and reviews alone, so the arithmetic is our variant"
     fidelity = "our variant"
     needs = ("teacher", "labels", "common classes")
-    name: Literal["lelp"] = Field("lelp", description="tells the methods apart")
+    name: Literal["lelp"] = Field("lelp", description="the name of the method")
     num_subclasses: int = Field(4, ge=1, le=256, description="pseudo-subclasses of each class; 1: method kd")
     subclass_temperature: float = Field(1.0, gt=0, description="softens the teacher's subclasses; small: one takes all")
     temperature: float = Field(4.0, gt=0, description="softens the classes on both sides, and the student's subclasses")
-    weight: float = Field(0.9, ge=0, description="of T^2 KL(teacher || student) over classes and subclasses")
-    label_weight: float = Field(0.1, ge=0, description="of the cross-entropy; the paper's experiments have 0")
+    weight: float = Field(0.9, ge=0, description="weight of T^2 KL(teacher || student) over classes and subclasses")
+    label_weight: float = Field(0.1, ge=0, description="weight of the cross-entropy; the paper's experiments have 0")

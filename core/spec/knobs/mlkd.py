@@ -17,19 +17,19 @@ class MlkdKnobs(Knobs):
     )
     fidelity = "our variant"
     needs = ("teacher", "labels", "common classes")
-    name: Literal["mlkd"] = Field("mlkd", description="tells the methods apart")
+    name: Literal["mlkd"] = Field("mlkd", description="the name of the method")
     standardize: bool = Field(
         False, description="true: the image-level term sees logits that are standardized image by image"
     )
     weight: Annotated[float, Field(ge=0)] | Auto = Field(
         "auto",
-        description="of the image level, a mean over five temperatures; auto: 4.5, with standardize 9 (our variant; "
-        "paper_code: 45)",
+        description="weight of the image level, a mean over five temperatures; auto: 4.5, with standardize 9 (our "
+        "variant; paper_code: 45)",
     )
     relation_weight: Annotated[float, Field(ge=0)] | Auto = Field(
         "auto",
-        description="of the levels of batch and classes; auto: `weight`, or with standardize a tenth of it, since "
-        "their logits are not standardized (our variant; paper_code: `weight`)",
+        description="weight of the levels of batch and classes; auto: `weight`, or with standardize a tenth of it, "
+        "since their logits are not standardized (our variant; paper_code: `weight`)",
     )
-    label_weight: float = Field(0.1, ge=0, description="of the cross-entropy of each view")
+    label_weight: float = Field(0.1, ge=0, description="weight of the cross-entropy of each view")
     paper_code: bool = Field(False, description="true: with the quirks of the published code, to reproduce its numbers")

@@ -15,14 +15,14 @@ class OfaKnobs(Knobs):
     )
     fidelity = "our variant"
     needs = ("teacher", "labels", "common classes")
-    name: Literal["ofa"] = Field("ofa", description="tells the methods apart")
+    name: Literal["ofa"] = Field("ofa", description="the name of the method")
     gamma: float = Field(
         1.0, ge=1, le=4, description="raises the label's weight; 1: the teacher's soft labels as they are"
     )
-    temperature: float = Field(1.0, gt=0, description="softens both sides")
-    weight: float = Field(1.0, ge=0, description="of the term at the student's own logits")
-    exit_weight: float = Field(1.0, ge=0, description="of the sum over the exits")
-    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
+    temperature: float = Field(1.0, gt=0, description="temperature of both softmaxes")
+    weight: float = Field(1.0, ge=0, description="weight of the term at the student's own logits")
+    exit_weight: float = Field(1.0, ge=0, description="weight of the sum over the exits")
+    label_weight: float = Field(1.0, ge=0, description="weight of the cross-entropy")
     taps: Literal["all"] | tuple[str, ...] = Field(
         "all",
         description="where the exits are: one per resolution (or quarter of the blocks), or the student's modules",

@@ -16,7 +16,9 @@ class PatientKnobs(Knobs):
     )
     fidelity = "as published"
     needs = ("teacher", "common classes")
-    name: Literal["patient"] = Field("patient", description="tells the methods apart")
+    name: Literal["patient"] = Field("patient", description="the name of the method")
     temperature: float = Field(
-        1.0, gt=0, description="softens both sides; the paper has 1 to 10, larger for small sets and short trainings"
+        1.0,
+        gt=0,
+        description="temperature of both softmaxes; the paper has 1 to 10, larger for small sets and short trainings",
     )

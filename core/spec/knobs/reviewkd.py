@@ -15,10 +15,16 @@ class ReviewkdKnobs(Knobs):
         "the activation"
     )
     fidelity = "our variant"
-    name: Literal["reviewkd"] = Field("reviewkd", description="tells the methods apart")
-    weight: float = Field(5.0, ge=0, description="of the distances, summed over levels")
-    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
-    warmup_epochs: int = Field(20, ge=0, description="epochs over which the weight rises; the authors train 240")
+    name: Literal["reviewkd"] = Field("reviewkd", description="the name of the method")
+    weight: float = Field(
+        5.0,
+        ge=0,
+        description="weight of the distances, summed over levels; the authors have 0.6 to 8, by pair of networks",
+    )
+    label_weight: float = Field(1.0, ge=0, description="weight of the cross-entropy")
+    warmup: float = Field(
+        0.08, ge=0, le=1, description="share of the training over which the weight rises; the authors: 20 of 240 epochs"
+    )
     taps: Literal["last", "all"] | tuple[str, ...] = Field(
         "all",
         description="which maps: the last before pooling, one per resolution, or the teacher's modules by path, "

@@ -13,4 +13,4 @@ class ScratchKnobs(Knobs):
     source = "supervised training with cross-entropy; no distillation"
     fidelity = "common practice"
     needs = ("labels",)
-    name: Literal["scratch"] = Field("scratch", description="tells the methods apart")
+    name: Literal["scratch"] = Field("scratch", description="the name of the method")

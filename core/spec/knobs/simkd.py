@@ -8,7 +8,8 @@ from core.spec.knobs.contract import Knobs, TrainedAlong
 
 
 class SimkdKnobs(Knobs):
-    """The teacher's classifier is reused; the student learns, through a projector that stays, to give it what it reads.
+    """The student learns the features that the teacher's classifier reads, through a projector, and reuses that
+    classifier.
 
     The exported network is encoder, projector and classifier.
     """
@@ -21,22 +22,27 @@ class SimkdKnobs(Knobs):
     needs = ("teacher", "common classes")
     can_be_combined = False
     takes_more_teachers = True
-    name: Literal["simkd"] = Field("simkd", description="tells the methods apart")
+    name: Literal["simkd"] = Field("simkd", description="the name of the method")
     factor: int = Field(
-        2, ge=1, le=64, description="the projector is this many times narrower inside than the teacher's features"
+        2,
+        ge=1,
+        le=64,
+        description="the inner layers of the projector are narrower than the teacher's features by this factor",
     )
-    weight: float = Field(1.0, ge=0, description="of the feature term")
-    label_weight: float = Field(0.0, ge=0, description="of the cross-entropy; as published, no label is looked at")
+    weight: float = Field(1.0, ge=0, description="weight of the feature term")
+    label_weight: float = Field(
+        0.0, ge=0, description="weight of the cross-entropy; 0, as published: labels are not used"
+    )
     data_free: bool = Field(
         False,
-        description="train on images that a generator learns to draw out of the teacher; the training images are not "
-        "looked at (our variant)",
+        description="train on images of a generator that learns from the teacher; the training images are not used "
+        "(our variant)",
     )
     statistics_weight: float = Field(
         1.0, ge=0, description="data_free: of the distance from the teacher's batch-norm statistics"
     )
     adversarial_weight: float = Field(
-        1.0, ge=0, description="data_free: how much the generator seeks what the student has not learned yet"
+        1.0, ge=0, description="data_free: weight of generating images that the student has not learned yet"
     )
 
     @model_validator(mode="after")

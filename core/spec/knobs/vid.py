@@ -8,13 +8,15 @@ from core.spec.knobs.contract import Knobs
 
 
 class VidKnobs(Knobs):
-    """Variational information distillation: the likelihood of the teacher's maps, and labels."""
+    """Variational information distillation: maximizes the likelihood of the teacher's feature maps; and labels."""
 
     source = "Ahn et al., CVPR 2019, arXiv:1904.05835; formula, regressor and weight as in RepDistiller"
     fidelity = "as published"
-    name: Literal["vid"] = Field("vid", description="tells the methods apart")
-    weight: float = Field(1.0, ge=0, description="of the negative log-likelihood, mean over channels and places")
-    label_weight: float = Field(1.0, ge=0, description="of the cross-entropy")
+    name: Literal["vid"] = Field("vid", description="the name of the method")
+    weight: float = Field(
+        1.0, ge=0, description="weight of the negative log-likelihood, mean over channels and positions"
+    )
+    label_weight: float = Field(1.0, ge=0, description="weight of the cross-entropy")
     taps: Literal["last", "all"] | tuple[str, ...] = Field(
         "all", description="which maps: the last before pooling, one per resolution, or the teacher's modules by path"
     )

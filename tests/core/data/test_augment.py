@@ -21,7 +21,7 @@ def some_images(n: int = 24, size: int = 16, seed: int = 1) -> torch.Tensor:
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("canvas", [16, 18])
-def test_one_state_gives_the_same_views_in_range(policy: str, canvas: int):
+def test_one_state_gives_the_same_views_in_range(policy: str, canvas: int) -> None:
     images = some_images(size=canvas)
     kept = images.clone()
     first, again = (Augmenter(policy, 16).train_views(images, generator()) for _ in range(2))
@@ -33,18 +33,18 @@ def test_one_state_gives_the_same_views_in_range(policy: str, canvas: int):
         assert not torch.equal(first, Augmenter(policy, 16).train_views(images, generator(5)))
 
 
-def test_test_views_are_the_centre():
+def test_test_views_are_the_centre() -> None:
     images = some_images(size=18)
     assert torch.equal(Augmenter("strong", 16).test_views(images), images[:, :, 1:17, 1:17].float() / 255)
 
 
-def test_an_unknown_policy_names_the_allowed():
+def test_an_unknown_policy_names_the_allowed() -> None:
     with pytest.raises(ValueError, match="'stong'; allowed: none, crop, light, strong"):
         Augmenter("stong", 16)
 
 
 @pytest.mark.parametrize("flips", [True, False])
-def test_padded_crop_pixel_by_pixel(flips: bool):
+def test_padded_crop_pixel_by_pixel(flips: bool) -> None:
     images, pad, size = some_images(), 2, 16
     draws = generator()
     top, left = (torch.rand(24, generator=draws) for _ in range(2))
@@ -63,7 +63,7 @@ def test_padded_crop_pixel_by_pixel(flips: bool):
     assert len(shifts) > 10
 
 
-def test_every_shift_and_both_sides_occur_equally():
+def test_every_shift_and_both_sides_occur_equally() -> None:
     image = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
     image[:, :, 4, 3] = 255
     views = padded_crop(image.expand(9000, -1, -1, -1), 1, generator(), flips=True)
@@ -90,7 +90,7 @@ def bilinear(picture: np.ndarray, y: float, x: float) -> np.ndarray:
     return total
 
 
-def test_resized_crop_pixel_by_pixel():
+def test_resized_crop_pixel_by_pixel() -> None:
     images, size, canvas = some_images(6, 18), 16, 18
     draws = generator(3)
     area, aspect, x, y, flip = (torch.rand(6, generator=draws, dtype=torch.float32).tolist() for _ in range(5))
@@ -144,6 +144,8 @@ def by_pillow(name: str, picture: Image.Image, strength: float) -> Image.Image:
         return ImageOps.solarize(picture, math.ceil((1 - abs(strength)) * 255))
     if name == "auto_contrast":
         return ImageOps.autocontrast(picture)
+    if name == "equalize":
+        return ImageOps.equalize(picture)
     if name == "identity":
         return picture
     middle = picture.width / 2
@@ -161,7 +163,7 @@ def by_pillow(name: str, picture: Image.Image, strength: float) -> Image.Image:
 
 @pytest.mark.parametrize("name", randaugment.OPERATIONS)
 @pytest.mark.parametrize("strength", [-0.9, -0.4, 0.0, 0.55, 0.9])
-def test_operations_agree_with_pillow(name: str, strength: float):
+def test_operations_agree_with_pillow(name: str, strength: float) -> None:
     views = smooth_images()
     ours = randaugment.OPERATIONS[name](views, torch.full((len(views),), strength))
     inside = shown(name, strength) if name in GEOMETRY else np.full((32, 32), True)
@@ -182,7 +184,7 @@ def shown(name: str, strength: float) -> np.ndarray:
 GEOMETRY = {"rotate", "shear_x", "shear_y", "shift_x", "shift_y"}
 
 
-def test_each_image_gets_its_own_operation():
+def test_each_image_gets_its_own_operation() -> None:
     views = smooth_images(8)
     names = list(randaugment.OPERATIONS)
     chosen = torch.tensor([names.index(name) for name in ("identity", "brightness", "rotate", "solarize")] * 2)
@@ -193,6 +195,32 @@ def test_each_image_gets_its_own_operation():
         assert torch.allclose(out[n], alone[0], atol=1e-6)
 
 
+def test_a_flat_channel_stays_when_it_is_equalized() -> None:
+    views = torch.full((1, 3, 8, 8), 0.4)
+    assert torch.allclose(randaugment.equalize(views, torch.zeros(1)), views, atol=1 / 255)
+
+
+def test_cutout_covers_one_square_of_at_most_half_the_side_with_grey() -> None:
+    views = torch.ones(200, 3, 32, 32)
+    out = randaugment.cutout(views, torch.Generator().manual_seed(0))
+    covered = out == 0.5
+    assert (covered | (out == 1)).all() and (covered.all(dim=1) == covered.any(dim=1)).all()
+    rows, columns = covered[:, 0].any(dim=2).sum(dim=1), covered[:, 0].any(dim=1).sum(dim=1)
+    assert (covered[:, 0].sum(dim=(1, 2)) == rows * columns).all(), "a rectangle"
+    assert max(rows.max(), columns.max()) == 16 and rows.min() <= 1
+    assert 6 < rows.float().mean() < 9, "half of 16 on average, less what lies beyond the border"
+
+
+def test_the_strong_view_with_cutout_is_the_strong_view_covered() -> None:
+    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    strong, covered = (
+        Augmenter(policy, 32).train_views(images, torch.Generator().manual_seed(1))
+        for policy in ("strong", "strong_cutout")
+    )
+    changed = strong != covered
+    assert changed.any() and (covered[changed] == 0.5).all()
+
+
 # --- Mixing -----------------------------------------------------------------------------------------------------------
 
 
@@ -201,7 +229,7 @@ def solid(n: int = 10, size: int = 8) -> torch.Tensor:
     return (torch.arange(n) / 10)[:, None, None, None].expand(n, 3, size, size).clone()
 
 
-def test_no_mixing_is_one_hot():
+def test_no_mixing_is_one_hot() -> None:
     views, targets = mix(
         solid(), torch.arange(10), num_classes=10, mixup_alpha=0, cutmix_alpha=0, generator=generator()
     )
@@ -209,7 +237,7 @@ def test_no_mixing_is_one_hot():
     assert torch.equal(targets, torch.eye(10))
 
 
-def test_mixup_is_a_straight_line_between_pairs():
+def test_mixup_is_a_straight_line_between_pairs() -> None:
     for seed in range(5):
         views, targets = mix(
             solid(), torch.arange(10), num_classes=10, mixup_alpha=1.0, cutmix_alpha=0, generator=generator(seed)
@@ -220,7 +248,7 @@ def test_mixup_is_a_straight_line_between_pairs():
         assert views.flatten(1).std(1).max() < 1e-6
 
 
-def test_cutmix_pastes_one_box_and_counts_its_area():
+def test_cutmix_pastes_one_box_and_counts_its_area() -> None:
     areas = []
     for seed in range(30):
         views, targets = mix(
@@ -238,7 +266,7 @@ def test_cutmix_pastes_one_box_and_counts_its_area():
     assert len(set(areas)) > 5
 
 
-def test_both_given_draws_one_of_them_for_each_batch():
+def test_both_given_draws_one_of_them_for_each_batch() -> None:
     kinds = []
     for seed in range(40):
         views, _ = mix(
@@ -248,7 +276,7 @@ def test_both_given_draws_one_of_them_for_each_batch():
     assert 10 <= sum(kinds) <= 30
 
 
-def test_mixing_shares_follow_beta():
+def test_mixing_shares_follow_beta() -> None:
     """Beta(a, a) has mean 1/2 and variance 1 / (4 (2a + 1))."""
     shares = []
     for seed in range(600):
@@ -261,7 +289,7 @@ def test_mixing_shares_follow_beta():
     assert abs(moved.var() - 0.05) < 0.012
 
 
-def test_mixing_repeats_from_one_state():
+def test_mixing_repeats_from_one_state() -> None:
     arguments = {"num_classes": 10, "mixup_alpha": 0.2, "cutmix_alpha": 1.0}
     one, two = (mix(solid(), torch.arange(10), generator=generator(4), **arguments) for _ in range(2))
     assert torch.equal(one[0], two[0]) and torch.equal(one[1], two[1])
@@ -269,7 +297,7 @@ def test_mixing_repeats_from_one_state():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_a_gpu_gives_the_same_views_from_a_cpu_generator():
+def test_a_gpu_gives_the_same_views_from_a_cpu_generator() -> None:
     images = some_images(size=18)
     for policy in ("crop", "light"):
         on_cpu = Augmenter(policy, 16).train_views(images, generator())

@@ -1,5 +1,7 @@
 """The two parts of decoupled distillation against a loop in numpy, and their identity with Hinton's."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -16,11 +18,11 @@ T = 4.0
 LABELS = torch.tensor([6, 0, 3, 3, 1])
 
 
-def logits(seed, rows=5, classes=7, scale=3.0):
+def logits(seed: Any, rows: int = 5, classes: int = 7, scale: float = 3.0) -> Any:
     return scale * torch.randn(rows, classes, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def numpy_parts(student, teacher, labels, temperature):
+def numpy_parts(student: Any, teacher: Any, labels: Any, temperature: Any) -> Any:
     """(target part, other part) of each image, without T^2, from probabilities."""
     parts = []
     for z_s, z_t, y in zip(student.numpy(), teacher.numpy(), labels.tolist(), strict=True):
@@ -33,7 +35,7 @@ def numpy_parts(student, teacher, labels, temperature):
 
 
 @pytest.mark.parametrize(("alpha", "beta"), [(1.0, 0.0), (0.0, 1.0), (1.0, 8.0)])
-def test_both_parts_are_those_of_numpy(alpha, beta):
+def test_both_parts_are_those_of_numpy(alpha: float, beta: float) -> None:
     student, teacher = logits(0), logits(1)
     losses = dkd_losses(student, teacher, LABELS, alpha=alpha, beta=beta, temperature=T)
     expected = T**2 * numpy_parts(student, teacher, LABELS, T) @ [alpha, beta]
@@ -41,7 +43,7 @@ def test_both_parts_are_those_of_numpy(alpha, beta):
     assert expected.min() > 0.01
 
 
-def test_with_the_teachers_doubt_as_beta_it_is_hintons_loss():
+def test_with_the_teachers_doubt_as_beta_it_is_hintons_loss() -> None:
     student, teacher = logits(2), logits(3)
     doubt = 1 - (teacher / T).softmax(dim=1).gather(1, LABELS.unsqueeze(1)).squeeze(1)
     target = dkd_losses(student, teacher, LABELS, alpha=1.0, beta=0.0, temperature=T)
@@ -50,7 +52,7 @@ def test_with_the_teachers_doubt_as_beta_it_is_hintons_loss():
     assert (target + doubt * others).mean().item() == pytest.approx(hinton, abs=1e-12)
 
 
-def test_of_two_classes_there_are_no_others_to_tell_apart():
+def test_of_two_classes_there_are_no_others_to_tell_apart() -> None:
     student, teacher = logits(4, classes=2), logits(5, classes=2)
     labels = torch.tensor([0, 1, 1, 0, 1])
     assert dkd_losses(student, teacher, labels, alpha=0.0, beta=8.0, temperature=T).abs().max() == 0
@@ -58,7 +60,7 @@ def test_of_two_classes_there_are_no_others_to_tell_apart():
     assert target.item() == pytest.approx(kd_loss(student, teacher, temperature=T).item(), abs=1e-12)
 
 
-def test_it_is_zero_with_zero_gradient_where_both_agree_and_forgets_offsets():
+def test_it_is_zero_with_zero_gradient_where_both_agree_and_forgets_offsets() -> None:
     student, teacher = logits(6).requires_grad_(), logits(7)
     loss = dkd_losses(student, student.detach() + 5, LABELS, alpha=1.0, beta=8.0, temperature=T).sum()
     loss.backward()
@@ -68,7 +70,7 @@ def test_it_is_zero_with_zero_gradient_where_both_agree_and_forgets_offsets():
     torch.testing.assert_close(moved, plain)
 
 
-def test_gradcheck():
+def test_gradcheck() -> None:
     teacher = logits(8)
     assert torch.autograd.gradcheck(
         lambda z: dkd_losses(z, teacher, LABELS, alpha=1.0, beta=8.0, temperature=T), logits(9).requires_grad_()
@@ -76,7 +78,7 @@ def test_gradcheck():
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_a_student_that_is_wholly_sure_stays_finite(dtype):
+def test_a_student_that_is_wholly_sure_stays_finite(dtype: Any) -> None:
     """1 - p[y] is 0 in any precision; its logarithm is not minus infinity."""
     student = torch.zeros(2, 7, dtype=dtype)
     student[:, 6] = 1000.0
@@ -88,18 +90,18 @@ def test_a_student_that_is_wholly_sure_stays_finite(dtype):
     assert losses.dtype == torch.float32
 
 
-def dkd(**knobs):
+def dkd(**knobs: Any) -> Dkd:
     return Dkd(Dkd.resolved(DkdKnobs(**knobs)), make_context())
 
 
-def terms(method, targets=None, seed=11):
+def terms(method: Any, targets: Any = None, seed: int = 11) -> Any:
     labels = torch.tensor([0, 1, 2, 3, 0]) if targets is None else targets
     teacher = Features(logits(seed, classes=6), None, ())
     batch = Batch(torch.zeros(5, 3, 8, 8), labels, torch.arange(5), teacher=teacher)
     return method.terms(Features(logits(seed + 1, classes=4), None, ()), batch)
 
 
-def test_the_weights_are_those_of_the_paper_and_the_teacher_is_restricted():
+def test_the_weights_are_those_of_the_paper_and_the_teacher_is_restricted() -> None:
     student, teacher = logits(12, classes=4), logits(11, classes=6)[:, [5, 0, 3, 2]]
     parts = numpy_parts(student, teacher, torch.tensor([0, 1, 2, 3, 0]), 4.0)
     assert terms(dkd())["dkd"].item() == pytest.approx(16 * (parts @ [1, 8]).mean(), rel=1e-6)
@@ -108,7 +110,7 @@ def test_the_weights_are_those_of_the_paper_and_the_teacher_is_restricted():
     assert terms(dkd(standardize=True))["dkd"].item() == pytest.approx(9 * 4 * (parts @ [1, 8]).mean(), rel=1e-5)
 
 
-def test_a_mixed_image_counts_both_labels_by_their_shares():
+def test_a_mixed_image_counts_both_labels_by_their_shares() -> None:
     method = dkd()
     first, second = torch.tensor([0, 1, 2, 3, 0]), torch.tensor([2, 0, 1, 1, 3])
     rows = 0.7 * torch.eye(4)[first] + 0.3 * torch.eye(4)[second]
@@ -117,12 +119,12 @@ def test_a_mixed_image_counts_both_labels_by_their_shares():
 
 
 @pytest.mark.parametrize(
-    ("warmup", "epoch", "share"), [(20, 0, 1 / 20), (20, 9, 0.5), (20, 19, 1), (20, 90, 1), (0, 0, 1)]
+    ("warmup", "fraction", "share"), [(0.2, 0.0, 0), (0.2, 0.05, 0.25), (0.2, 0.2, 1), (0.2, 0.9, 1), (0.0, 0.0, 1)]
 )
-def test_the_weight_rises_over_the_first_epochs(warmup, epoch, share):
-    method = dkd(warmup_epochs=warmup)
+def test_the_weight_rises_over_a_share_of_the_training(warmup: float, fraction: float, share: float) -> None:
+    method = dkd(warmup=warmup)
     full = terms(method)
-    method.begin_epoch(TrainingProgress(Stage(), epoch, step=0, fraction=0.0))
+    method.begin_step(TrainingProgress(Stage(), 0, step=0, fraction=fraction))
     now = terms(method)
     assert now["dkd"].item() == pytest.approx(share * full["dkd"].item(), rel=1e-9)
     assert now["label"].item() == full["label"].item()

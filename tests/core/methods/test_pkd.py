@@ -9,7 +9,7 @@ from core.methods.pkd import Pkd
 from core.spec.knobs.pkd import PkdKnobs
 
 
-def test_the_term_is_one_minus_the_mean_correlation():
+def test_the_term_is_one_minus_the_mean_correlation() -> None:
     context = make_context(image_size=8)
     method = Pkd(PkdKnobs(weight=3.0, taps="last"), context)
     assert list(method.parameters()) == [], "both maps have 64 channels"
@@ -20,11 +20,12 @@ def test_the_term_is_one_minus_the_mean_correlation():
     correlations = [np.corrcoef(s[:, c].ravel(), t[:, c].ravel())[0, 1] for c in alive]
     # A dead channel is standardized to zero: half the mean square of the other side, which is 1/2 where that is alive.
     half_dead = sum((s[:, c].std() > 1e-9) != (t[:, c].std() > 1e-9) for c in range(64))
-    expected = (sum(1 - r for r in correlations) + half_dead / 2) / 64
+    n = s[:, 0].size
+    expected = (n - 1) / n * (sum(1 - r for r in correlations) + half_dead / 2) / 64
     assert method.terms(student, batch)["pkd"].item() == pytest.approx(3 * expected, rel=1e-3)
 
 
-def test_other_channels_meet_through_a_convolution_that_is_learned():
+def test_other_channels_meet_through_a_convolution_that_is_learned() -> None:
     method = Pkd(PkdKnobs(taps="last"), make_context(teacher="cifar/resnet8x4", image_size=8))
     (convolution,) = method.adapters
     assert convolution.weight.shape == (256, 64, 1, 1) and convolution.bias is None
@@ -32,7 +33,7 @@ def test_other_channels_meet_through_a_convolution_that_is_learned():
     assert convolution.weight.grad.abs().max() > 0
 
 
-def test_left_alone_it_compares_one_map_of_each_resolution_and_adds_up():
+def test_left_alone_it_compares_one_map_of_each_resolution_and_adds_up() -> None:
     method = Pkd(PkdKnobs(), make_context(image_size=8))
     batch = make_batch(method)
     student = method.context.student.features(batch.views, method.needs.student_taps)
@@ -43,7 +44,7 @@ def test_left_alone_it_compares_one_map_of_each_resolution_and_adds_up():
     assert min(alone) > 0 and method.distances(student, batch).item() == pytest.approx(sum(alone), rel=1e-5)
 
 
-def test_one_image_of_one_place_is_finite():
+def test_one_image_of_one_place_is_finite() -> None:
     method = Pkd(PkdKnobs(), make_context(image_size=8))
     student = torch.rand(1, 64, 1, 1, requires_grad=True)
     distance = method.distance(torch.nn.Identity(), student, torch.rand(1, 64, 1, 1))

@@ -27,13 +27,16 @@ from core.training.trainer import Trainer
 # scratch, as it has no label term, learns from two views of each image, or deploys a network of another make).
 SETTINGS: dict[str, dict[str, Any] | None] = {
     "at": {"weight": 0.0},
+    "catkd": {"weight": 0.0},
     "combined": {"terms": ({"name": "kd", "weight": 0.0, "label_weight": 1.0}, {"name": "skd", "weight": 0.0})},
     "crd": {"weight": 0.0},
+    "deit": None,
     "dfa": {
         "weight": 0.0,
         "aggregation": {tap: {f"{tap}.0": 0.5, f"{tap}.1": 0.5} for tap in ("layer1", "layer2", "layer3")},
     },
     "dist": {"weight": 0.0},
+    "dho": None,
     "dkd": {"weight": 0.0},
     "finetune": None,
     "fitnet": {"weight": 0.0},
@@ -66,7 +69,10 @@ SETTINGS: dict[str, dict[str, Any] | None] = {
     "tcs": {"weight": 0.0},
     "vid": {"weight": 0.0},
     "wsl": {"weight": 0.0},
+    "wttm": {"weight": 0.0},
 }
+# Methods for students of a certain make.
+STUDENTS = {"deit": ("timm/deit_tiny_distilled_patch16_224", 32)}
 # Knobs that have no default, or whose default makes a test trivial.
 GIVEN: dict[str, dict[str, Any]] = {
     "combined": {"terms": ({"name": "kd"}, {"name": "skd"})},
@@ -76,6 +82,11 @@ GIVEN: dict[str, dict[str, Any]] = {
 # Labels are not looked at, or only where a knob asks for them.
 WITHOUT_LABEL_TERM = {"patient", "simkd", "streamlined"}
 NAMES = methods.names()
+
+
+def context_of(name: str) -> MethodContext:
+    student, size = STUDENTS.get(name, ("cifar/resnet8", 8))
+    return make_context(image_size=8, student=make_network(student, image_size=size))
 
 
 def is_frozen(name: str) -> bool:
@@ -89,7 +100,7 @@ def knobs_of(name: str, **knobs: Any) -> Any:
 
 def build(name: str, context: MethodContext | None = None, **knobs: Any) -> Method:
     method = methods.find(name)
-    return method(method.resolved(knobs_of(name, **knobs)), context or make_context(image_size=8))
+    return method(method.resolved(knobs_of(name, **knobs)), context or context_of(name))
 
 
 def take(method: Method, batch: Batch, check: Callable[[Update], None]) -> None:
@@ -103,12 +114,12 @@ def take(method: Method, batch: Batch, check: Callable[[Update], None]) -> None:
         optimizer.step()
 
 
-def test_every_method_has_knobs_and_a_row_here():
+def test_every_method_has_knobs_and_a_row_here() -> None:
     assert set(NAMES) == set(KNOBS) == set(SETTINGS)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if is_frozen(name)])
-def test_a_frozen_teacher_does_not_move(name):
+def test_a_frozen_teacher_does_not_move(name: Any) -> None:
     method = build(name)
     before = snapshot(method.context.teacher)
     make_trainer(method, make_training(max_steps=3)).run()
@@ -122,7 +133,7 @@ def test_a_frozen_teacher_does_not_move(name):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if SETTINGS.get(name) is not None])
-def test_without_its_own_terms_it_is_scratch_bit_for_bit(name):
+def test_without_its_own_terms_it_is_scratch_bit_for_bit(name: Any) -> None:
     weights = []
     for method in (
         build(name, **SETTINGS[name]),
@@ -134,7 +145,7 @@ def test_without_its_own_terms_it_is_scratch_bit_for_bit(name):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if SETTINGS.get(name) is not None])
-def test_with_its_own_terms_it_is_not_scratch(name):
+def test_with_its_own_terms_it_is_not_scratch(name: Any) -> None:
     weights = []
     for its_name in (name, "scratch"):
         method = build(its_name)
@@ -144,7 +155,7 @@ def test_with_its_own_terms_it_is_not_scratch(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_all_that_can_learn_is_in_a_group_and_gets_a_gradient(name):
+def test_all_that_can_learn_is_in_a_group_and_gets_a_gradient(name: Any) -> None:
     """In one stage at least, where it has several."""
     method, taught = build(name), set()
     for stage in method.stages():
@@ -169,7 +180,7 @@ def test_all_that_can_learn_is_in_a_group_and_gets_a_gradient(name):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("count", "autocast"), [(6, False), (3, False), (1, False), (6, True), (1, True)])
-def test_terms_are_named_finite_scalars(name, count, autocast):
+def test_terms_are_named_finite_scalars(name: Any, count: int, autocast: bool) -> None:
     method = build(name)
     method.set_training_mode()
     batch = make_batch(method, count)
@@ -185,7 +196,7 @@ def test_terms_are_named_finite_scalars(name, count, autocast):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in WITHOUT_LABEL_TERM])
-def test_mixed_labels_are_weighed(name):
+def test_mixed_labels_are_weighed(name: Any) -> None:
     """A batch of one-hot rows gives what the classes give; half-half rows give something else."""
     method = build(name)
     method.set_training_mode()
@@ -201,16 +212,16 @@ def test_mixed_labels_are_weighed(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_deployed_network_needs_neither_teacher_nor_method(name):
+def test_the_deployed_network_needs_neither_teacher_nor_method(name: Any) -> None:
     method = build(name)
     make_trainer(method, make_training(max_steps=2)).run()
     deployed = method.deployed().eval()
     views = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(5))
     with torch.no_grad():
         expected, state = deployed(views), snapshot(deployed.module)
-    architecture = deployed.architecture
+    architecture, size = deployed.architecture, deployed.input.size
     del method, deployed
-    fresh = make_network(architecture, seed=99, image_size=8).eval()
+    fresh = make_network(architecture, seed=99, image_size=size).eval()
     fresh.module.load_state_dict(state)
     with torch.no_grad():
         torch.testing.assert_close(fresh(views), expected, atol=1e-5, rtol=0)
@@ -221,7 +232,7 @@ class Cut(Exception):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_cut_in_the_middle_it_goes_on_as_if_it_had_not_been(name):
+def test_cut_in_the_middle_it_goes_on_as_if_it_had_not_been(name: Any) -> None:
     states: list[dict[str, Any]] = []
 
     def cut(trainer: Trainer) -> None:
@@ -243,7 +254,7 @@ def test_cut_in_the_middle_it_goes_on_as_if_it_had_not_been(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_method_says_where_it_comes_from(name):
+def test_a_method_says_where_it_comes_from(name: Any) -> None:
     assert methods.find(name).__doc__
     assert KNOBS[name].source and KNOBS[name].fidelity in ("as published", "our variant", "common practice")
 
@@ -254,7 +265,7 @@ def test_a_teacher_is_asked_only_where_the_knobs_require_one(name: str) -> None:
     assert method.requires("teacher") or not (method.needs.teacher_output or method.needs.survey)
 
 
-def test_a_linear_probe_moves_the_classifier_alone():
+def test_a_linear_probe_moves_the_classifier_alone() -> None:
     method = build("finetune", freeze_backbone=True)
     before = snapshot(method.context.student.module)
     make_trainer(method, make_training(max_steps=3)).run()
