@@ -111,7 +111,7 @@ def _run(
     variants = {"peak": None, **_variants(work, options)}
     # Who has started shall have time for the fewest rounds.
     last_start = end - FEWEST_ROUNDS * options.seconds * len(variants) if end is not None else None
-    children, starts, missing = start_all(template, variants, patience=PATIENCE, report_metrics=_tell, end=last_start)
+    children, starts, missing = start_all(template, variants, patience=PATIENCE, tell=_tell, end=last_start)
     try:
         blocks, dropped = race(children, rounds=options.rounds, seconds=options.seconds, until=until, end=end)
     finally:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch.nn import functional
 
-from core.methods.method import Batch
+from core.methods.contract import Batch
 from core.training.batches import Batches
 from core.training.inputs import PreparedJob
 from core.training.trainer import Trainer

@@ -8,7 +8,7 @@ import pkgutil
 from core.errors import SpecInvalid, unknown
 from core.methods.method import Method
 
-_CONTRACT = {"method"}
+_CONTRACT = {"contract", "method"}
 
 
 def names() -> list[str]:

@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.errors import SpecInvalid
-from core.methods.method import Batch, Method, MethodContext, Needs, widen
+from core.methods.contract import Batch, MethodContext, Needs
+from core.methods.method import Method, widen
 from core.networks.network import Features, Network
 from core.networks.trace import example_pixels, undisturbed
 from core.spec.knobs.catkd import CatkdKnobs

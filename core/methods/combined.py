@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from core import methods
 from core.events import JobWarning
-from core.methods.method import Batch, Method, MethodContext, Needs, TrainingProgress
+from core.methods.contract import Batch, MethodContext, Needs, TrainingProgress
+from core.methods.method import Method
 from core.networks.network import Features, Network
 from core.spec import CombinedKnobs, Knobs
 

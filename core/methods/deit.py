@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.errors import SpecInvalid
+from core.methods.contract import Batch, MethodContext, Needs
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Method, MethodContext, Needs, select_classes, widen
+from core.methods.method import Method, select_classes, widen
 from core.networks.head import head_outputs
 from core.networks.network import Features, Network
 from core.spec.knobs.deit import DeitKnobs

@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.errors import SpecInvalid
-from core.methods.method import Batch, Method, MethodContext, Needs, Products, Stage, Update, widen
+from core.methods.contract import Batch, MethodContext, Needs, Products, Stage, Update
+from core.methods.method import Method, widen
 from core.methods.parts.distances import mse_distance, same_size
 from core.methods.parts.feature_method import tap_pairs
 from core.networks.blocks import blocks_of

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from core.errors import SpecInvalid
+from core.methods.contract import Batch, MethodContext, Needs
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Method, MethodContext, Needs, select_classes
+from core.methods.method import Method, select_classes
 from core.networks.head import head_outputs
 from core.networks.inference import in_layout
 from core.networks.network import Features, Network

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.events import JobWarning
-from core.methods.method import Batch, Method, MethodContext, Needs, select_classes, widen
+from core.methods.contract import Batch, MethodContext, Needs
+from core.methods.method import Method, select_classes, widen
 from core.methods.parts.idle import idle, refuse
 from core.networks.network import Features
 from core.spec.knobs.dist import DistKnobs

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.events import JobWarning
-from core.methods.method import Batch, Method, MethodContext, Needs, TrainingProgress, select_classes, widen
+from core.methods.contract import Batch, MethodContext, Needs, TrainingProgress
+from core.methods.method import Method, select_classes, widen
 from core.methods.parts.idle import idle, refuse
 from core.methods.parts.logits import filled, mean_over_labels, refuse_standardizing_two_classes, standardized, warmed
 from core.networks.network import Features

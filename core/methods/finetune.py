@@ -2,7 +2,7 @@
 us.
 """
 
-from core.methods.method import MethodContext
+from core.methods.contract import MethodContext
 from core.methods.scratch import Scratch
 from core.spec.knobs.finetune import FinetuneKnobs
 

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import LabelSpaceMismatch
+from core.methods.contract import Batch, MethodContext, Stage
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, MethodContext, Stage, select_classes
+from core.methods.method import select_classes
 from core.methods.parts.distances import mse_distance, same_size
 from core.methods.parts.feature_method import FeatureMethod
 from core.networks.network import Features, Network

@@ -11,7 +11,8 @@ logits.
 from torch import Tensor
 from torch.nn import functional
 
-from core.methods.method import Batch, Method, MethodContext, Needs, select_classes, widen
+from core.methods.contract import Batch, MethodContext, Needs
+from core.methods.method import Method, select_classes, widen
 from core.methods.parts.logits import filled, refuse_standardizing_two_classes, standardized
 from core.networks.network import Features
 from core.spec.knobs.kd import KdKnobs

@@ -26,8 +26,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.evaluation.predict import evaluating
+from core.methods.contract import Batch, MethodContext, Products, TrainingProgress, Update
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Method, MethodContext, Products, TrainingProgress, Update, widen
+from core.methods.method import Method, widen
 from core.methods.parts.geometry import inner_products
 from core.methods.parts.norm import BatchNorm
 from core.networks.head import slice_head

@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.errors import SpecInvalid
+from core.methods.contract import Batch, MethodContext, Needs
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Method, MethodContext, Needs, select_classes, widen
+from core.methods.method import Method, select_classes, widen
 from core.networks.network import Features
 from core.spec.knobs.lelp import LelpKnobs
 from core.system.seeds import generator, seeded

@@ -24,8 +24,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from core.events import JobWarning
+from core.methods.contract import Batch, MethodContext, Needs
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Method, MethodContext, Needs, select_classes, widen
+from core.methods.method import Method, select_classes, widen
 from core.methods.parts.idle import idle
 from core.methods.parts.logits import filled, refuse_standardizing_two_classes, standardized
 from core.networks.network import Features

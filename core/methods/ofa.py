@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.methods.method import Batch, Method, MethodContext, Needs, select_classes, widen
+from core.methods.contract import Batch, MethodContext, Needs
+from core.methods.method import Method, select_classes, widen
 from core.methods.parts.logits import mean_over_labels
 from core.networks.network import Features, Network
 from core.networks.taps import TapPoint

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.methods.method import Batch, Method, MethodContext, TrainingProgress, widen
+from core.methods.contract import Batch, MethodContext, TrainingProgress
+from core.methods.method import Method, widen
 from core.methods.parts.logits import filled
 from core.networks.network import Features
 from core.spec.knobs.oskd import OskdKnobs

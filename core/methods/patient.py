@@ -8,8 +8,9 @@ as in the authors' code.
 
 from torch import Tensor
 
+from core.methods.contract import Batch, Needs
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Method, Needs, select_classes
+from core.methods.method import Method, select_classes
 from core.networks.network import Features
 from core.spec.knobs.patient import PatientKnobs
 

@@ -8,7 +8,8 @@ classes. The mean over N x N, of values near 1 / N, explains the size of the wei
 
 from torch import Tensor
 
-from core.methods.method import Batch, Method, Needs
+from core.methods.contract import Batch, Needs
+from core.methods.method import Method
 from core.methods.parts.geometry import inner_products, unit
 from core.networks.network import Features
 from core.spec.knobs.pkt import PktKnobs

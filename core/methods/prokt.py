@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from core.errors import LabelSpaceMismatch
 from core.evaluation.predict import evaluating
+from core.methods.contract import Batch, MethodContext, Products, Update
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Method, MethodContext, Products, Update
+from core.methods.method import Method
 from core.networks import zoo
 from core.networks.network import Network
 from core.networks.serialized import to_safetensors

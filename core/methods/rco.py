@@ -25,8 +25,9 @@ import torch
 from torch import Tensor
 
 from core.errors import SpecInvalid
+from core.methods.contract import Batch, MethodContext, Needs, Stage, TrainingProgress
 from core.methods.kd import Kd
-from core.methods.method import Batch, Method, MethodContext, Needs, Stage, TrainingProgress
+from core.methods.method import Method
 from core.methods.parts.logits import filled
 from core.methods.skd import Skd
 from core.networks.network import Features, Network

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.methods.method import Batch, MethodContext, TrainingProgress, widen
+from core.methods.contract import Batch, MethodContext, TrainingProgress
+from core.methods.method import widen
 from core.methods.parts.distances import mse_distance, same_size
 from core.methods.parts.feature_method import FeatureMethod
 from core.methods.parts.logits import warmed

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.methods.method import Batch, Method, Needs, widen
+from core.methods.contract import Batch, Needs
+from core.methods.method import Method, widen
 from core.methods.parts.geometry import inner_products, lengths, unit
 from core.networks.network import Features
 from core.spec.knobs.rkd import RkdKnobs

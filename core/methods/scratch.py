@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from core.methods.method import Batch, Method
+from core.methods.contract import Batch
+from core.methods.method import Method
 from core.networks.network import Features
 
 

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.errors import SpecInvalid
-from core.methods.method import Batch, Method, MethodContext, Needs, TrainingProgress, widen
+from core.methods.contract import Batch, MethodContext, Needs, TrainingProgress
+from core.methods.method import Method, widen
 from core.networks.blocks import blocks_of
 from core.networks.network import Features, Network
 from core.networks.taps import TapPoint

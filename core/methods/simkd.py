@@ -21,7 +21,8 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from core.methods.method import Batch, Method, MethodContext, Needs, Update, widen
+from core.methods.contract import Batch, MethodContext, Needs, Update
+from core.methods.method import Method, widen
 from core.methods.parts.distances import mse_distance, same_size
 from core.methods.parts.synthesis import Generator, look
 from core.networks.inference import in_layout

@@ -11,8 +11,9 @@ gradient does not depend on the sum's scale.
 
 from torch import Tensor, nn
 
+from core.methods.contract import Batch, MethodContext, Needs
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Method, MethodContext, Needs, select_classes, widen
+from core.methods.method import Method, select_classes, widen
 from core.networks.network import Features
 from core.spec.knobs.srd import SrdKnobs
 from core.system.seeds import seeded

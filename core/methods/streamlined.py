@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from core.methods.contract import Batch, Needs
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Method, Needs, select_classes, widen
+from core.methods.method import Method, select_classes, widen
 from core.networks.network import Features
 from core.spec.knobs.streamlined import StreamlinedKnobs
 

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.methods.method import Batch, Method, MethodContext, Needs, widen
+from core.methods.contract import Batch, MethodContext, Needs
+from core.methods.method import Method, widen
 from core.networks.network import Features
 from core.spec.knobs.tcs import TcsKnobs
 from core.system.seeds import seeded

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from core.methods.method import Batch, Method, MethodContext, Needs, select_classes, widen
+from core.methods.contract import Batch, MethodContext, Needs
+from core.methods.method import Method, select_classes, widen
 from core.networks.network import Features
 from core.spec.knobs.wsl import WslKnobs
 

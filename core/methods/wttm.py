@@ -12,7 +12,8 @@ classes.
 from torch import Tensor
 from torch.nn import functional
 
-from core.methods.method import Batch, Method, Needs, select_classes, widen
+from core.methods.contract import Batch, Needs
+from core.methods.method import Method, select_classes, widen
 from core.networks.network import Features
 from core.spec.knobs.wttm import WttmKnobs
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from core.files.result_cache import ResultCache
-from core.methods.method import Batch, Needs
+from core.methods.contract import Batch, Needs
 from core.networks.compiled import begin_step
 from core.networks.inference import frozen_copy, in_layout, in_low_precision, says_the_same
 from core.networks.network import Features, Network

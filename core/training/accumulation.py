@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.methods.method import Batch, Update
+from core.methods.contract import Batch, Update
 from core.networks.network import Features
 from core.system.distributed import ALONE, Ranks
 from core.system.memory import is_out_of_memory

@@ -9,7 +9,7 @@ import torch
 from core.data.augment import Augmenter, mix
 from core.data.dataset import Split
 from core.data.image_file import Images
-from core.methods.method import Batch, Needs, Stage
+from core.methods.contract import Batch, Needs, Stage
 from core.spec import ResolvedTraining
 from core.system.device import Arithmetic, images_at_once, uploaded
 from core.system.seeds import derive_seed, generator

@@ -10,7 +10,8 @@ from core.data.image_file import ImageFile, Images
 from core.job import PreparedRun
 from core.kernels import load
 from core.methods import find
-from core.methods.method import Method, MethodContext
+from core.methods.contract import MethodContext
+from core.methods.method import Method
 from core.networks import zoo
 from core.networks.facts import measure_network
 from core.networks.inference import in_layout

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.methods.method import Stage
+from core.methods.contract import Stage
 from core.spec import ResolvedTraining
 from core.system.device import Arithmetic
 from core.training.batches import Batches

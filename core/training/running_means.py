@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from core.methods.method import Update
+from core.methods.contract import Update
 from core.system.distributed import Ranks
 from core.training.accumulation import Part
 

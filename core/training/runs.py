@@ -10,7 +10,8 @@ from torch import Tensor
 from core.errors import SpecInvalid
 from core.events import Checkpoint, Event, Log, Metric
 from core.job import PreparedRun
-from core.methods.method import Method, Products
+from core.methods.contract import Products
+from core.methods.method import Method
 from core.networks.inference import in_plain_layout
 from core.networks.network import Network
 from core.spec import name_of

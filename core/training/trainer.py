@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import LossDiverged
-from core.methods.method import Batch, Method, TrainingProgress, Update
+from core.methods.contract import Batch, TrainingProgress, Update
+from core.methods.method import Method
 from core.networks.compiled import begin_step
 from core.system.distributed import ALONE, Ranks
 from core.system.seeds import derive_seed

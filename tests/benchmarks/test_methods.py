@@ -24,7 +24,8 @@ from benchmarks.comparison.runs import Errand, Finished, Run, located
 from benchmarks.comparison.summary import Group, domain_rows, few_shot_rows, mean_and_half, method_rows
 from core.events import Metric, Phase
 from core.methods import find
-from core.methods.method import Method, MethodContext
+from core.methods.contract import MethodContext
+from core.methods.method import Method
 from core.networks.zoo import build
 from core.spec import Knobs, parse_job
 from core.spec.knobs import LISTED

@@ -12,7 +12,7 @@ from core.data.augment import Augmenter
 from core.data.dataset import open_dataset
 from core.evaluation.metrics import measure
 from core.evaluation.predict import predict
-from core.methods.method import Needs
+from core.methods.contract import Needs
 from core.networks.quantized import NUM_IMAGES
 from core.networks.teacher import load_teacher
 from core.policy import Policy

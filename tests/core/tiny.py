@@ -11,7 +11,8 @@ from torch._dynamo.exc import BackendCompilerFailed
 
 from core.data.augment import Augmenter
 from core.data.dataset import Split
-from core.methods.method import Batch, Method, MethodContext
+from core.methods.contract import Batch, MethodContext
+from core.methods.method import Method
 from core.networks import zoo
 from core.networks.network import Network
 from core.spec import ResolvedTraining

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from core.methods.method import Batch, Method, MethodContext, Needs
+from core.methods.contract import Batch, MethodContext, Needs
+from core.methods.method import Method
 from core.networks.network import Features, Network
 from core.networks.taps import TapPoint
 from core.system.seeds import seeded

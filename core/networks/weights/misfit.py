@@ -11,6 +11,8 @@ from core.networks.weights.by_order import in_order
 from core.networks.weights.subtree import Subtree
 
 LISTED = 5
+# The names of core.networks.projected, below whatever a training program put before them.
+PROJECTORS = re.compile(r"(^|\.)projectors\.\d+\.")
 SHARD = re.compile(r"-(\d{5})-of-(\d{5})\.")
 # Other parametrizations of a layer, by the last word of its names: the way to plain weights.
 PARAMETRIZED = {
@@ -67,7 +69,7 @@ def refuse_projected(
     source: str, architecture: str, found: Collection[str], own: Collection[str], pointer: str
 ) -> None:
     """Raise TeacherLoadFailed for weights of core.networks.projected in a network without projector."""
-    if any(key.startswith("projectors.") for key in found) and not any(key.startswith("projectors.") for key in own):
+    if any(PROJECTORS.search(key) for key in found) and not any(PROJECTORS.search(key) for key in own):
         raise projected_as_plain(source, architecture, "<architecture>+simkd-<projector>", pointer)
 
 

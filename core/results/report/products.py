@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from core.files.atomic import write_atomically
-from core.methods.method import Products
+from core.methods.contract import Products
 from core.results.report.aggregation import aggregation_png
 
 

@@ -20,7 +20,7 @@ class Knobs(Part):
     fidelity: ClassVar[Fidelity]
     needs: ClassVar[tuple[Need, ...]] = ("teacher", "labels")
     """What a job must bring, with the method's default knobs. What the training loop then computes is declared by the
-    method itself: core.methods.method.Needs."""
+    method itself: core.methods.contract.Needs."""
     clip_gradient_norm: ClassVar[float | None] = None
     """What `training.clip_gradient_norm` is where the job leaves it to `auto`; None: no clipping."""
     fresh_head: ClassVar[bool] = False

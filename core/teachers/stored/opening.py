@@ -4,7 +4,7 @@ import torch
 
 from core.data.dataset import Split
 from core.job import PreparedRun
-from core.methods.method import Needs
+from core.methods.contract import Needs
 from core.networks.network import Network
 from core.spec import ResolvedTraining
 from core.system.device import Arithmetic

@@ -12,8 +12,8 @@ from tiny import make_batch, make_context, make_network, make_trainer, make_trai
 from torch.nn import functional
 
 from core.errors import SpecInvalid
+from core.methods.contract import Batch, Stage
 from core.methods.dfa import Dfa, aggregated, standardized
-from core.methods.method import Batch, Stage
 from core.networks.network import Features
 from core.spec.knobs.dfa import DfaKnobs
 

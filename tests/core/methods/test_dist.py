@@ -8,8 +8,8 @@ import torch
 from scipy.special import softmax
 from tiny import make_context
 
+from core.methods.contract import Batch
 from core.methods.dist import Dist, dist_losses
-from core.methods.method import Batch
 from core.networks.network import Features
 from core.spec.knobs.dist import DistKnobs
 

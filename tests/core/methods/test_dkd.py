@@ -8,9 +8,9 @@ import torch
 from scipy.special import log_softmax
 from tiny import make_context
 
+from core.methods.contract import Batch, Stage, TrainingProgress
 from core.methods.dkd import Dkd, dkd_losses
 from core.methods.kd import kd_loss
-from core.methods.method import Batch, Stage, TrainingProgress
 from core.networks.network import Features
 from core.spec.knobs.dkd import DkdKnobs
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from tiny import make_context
 
+from core.methods.contract import Batch
 from core.methods.kd import Kd, kd_loss
-from core.methods.method import Batch, select_classes
+from core.methods.method import select_classes
 from core.methods.parts.logits import mean_over_labels, standardized
 from core.networks.network import Features
 from core.spec.knobs.kd import KdKnobs

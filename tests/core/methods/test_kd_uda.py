@@ -13,9 +13,9 @@ import torch
 from pydantic import ValidationError
 from tiny import make_batch, make_context, make_trainer, make_training, same_weights, snapshot
 
+from core.methods.contract import Stage, TrainingProgress
 from core.methods.kd import kd_loss
 from core.methods.kd_uda import KdUda, discriminator_loss, mmd_loss, ramp, reverse_gradient
-from core.methods.method import Stage, TrainingProgress
 from core.networks.teacher import load_teacher
 from core.policy import Policy
 from core.spec import TeacherSpec

@@ -11,9 +11,9 @@ from sklearn.decomposition import PCA
 from tiny import make_batch, make_context, make_trainer, make_training
 
 from core.errors import UserError
+from core.methods.contract import Batch
 from core.methods.kd import kd_loss
 from core.methods.lelp import Lelp, directions_of, null_space, subclass_loss
-from core.methods.method import Batch
 from core.networks.network import Features
 from core.spec.knobs.lelp import LelpKnobs
 from core.system.seeds import generator

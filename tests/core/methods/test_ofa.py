@@ -9,7 +9,7 @@ from scipy.special import softmax
 from tiny import make_batch, make_context, make_network
 
 from core.errors import UserError
-from core.methods.method import Batch
+from core.methods.contract import Batch
 from core.methods.ofa import Ofa, convolutional_exit, ofa_losses, stage_points, token_exit
 from core.networks.network import Features
 from core.spec.knobs.ofa import OfaKnobs

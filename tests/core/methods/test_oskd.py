@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import make_batch, make_context
 
-from core.methods.method import Stage, TrainingProgress
+from core.methods.contract import Stage, TrainingProgress
 from core.methods.oskd import Oskd, distribution_loss, neighbour_targets, regression_loss
 from core.spec.knobs.oskd import OskdKnobs
 

@@ -8,7 +8,7 @@ import torch
 from scipy.special import softmax
 from tiny import make_context, make_trainer, make_training, same_weights, snapshot
 
-from core.methods.method import Batch
+from core.methods.contract import Batch
 from core.methods.patient import Patient
 from core.networks.network import Features, Network
 from core.spec.knobs.patient import PatientKnobs

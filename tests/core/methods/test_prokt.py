@@ -11,8 +11,8 @@ import torch
 from tiny import make_batch, make_context, make_trainer, make_training, same_weights, snapshot
 
 from core.errors import LabelSpaceMismatch
+from core.methods.contract import Batch
 from core.methods.kd import kd_loss
-from core.methods.method import Batch
 from core.methods.prokt import Prokt
 from core.methods.scratch import Scratch
 from core.networks.teacher import load_teacher

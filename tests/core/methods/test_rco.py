@@ -17,8 +17,8 @@ from tiny import (
 )
 
 from core.errors import SpecInvalid
+from core.methods.contract import Stage, TrainingProgress
 from core.methods.kd import Kd
-from core.methods.method import Stage, TrainingProgress
 from core.methods.rco import Rco, equal_interval, greedy_step, part_of
 from core.methods.skd import Skd
 from core.spec.knobs.kd import KdKnobs

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tiny import make_batch, make_context, make_network
 
-from core.methods.method import Stage, TrainingProgress
+from core.methods.contract import Stage, TrainingProgress
 from core.methods.reviewkd import Fusion, Reviewkd, hierarchical_distance
 from core.spec.knobs.reviewkd import ReviewkdKnobs
 

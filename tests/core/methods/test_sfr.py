@@ -10,7 +10,7 @@ from tiny import make_batch, make_context, make_network
 from torch.nn import functional
 
 from core.errors import SpecInvalid
-from core.methods.method import Batch, Stage, TrainingProgress
+from core.methods.contract import Batch, Stage, TrainingProgress
 from core.methods.sfr import Sfr, emd, grouped_channels, local_loss, own_taps, transport_plan
 from core.networks.zoo import build
 from core.spec.knobs.sfr import SfrKnobs

@@ -19,7 +19,8 @@ from tiny import (
 )
 
 from core import methods
-from core.methods.method import Batch, Method, MethodContext, Update
+from core.methods.contract import Batch, MethodContext, Update
+from core.methods.method import Method
 from core.spec import KNOBS
 from core.training.trainer import Trainer
 

@@ -8,7 +8,7 @@ import torch
 from tiny import CPU, make_context, make_network, make_trainer, make_training, same_weights, snapshot
 
 from core.errors import UserError
-from core.methods.method import Batch
+from core.methods.contract import Batch
 from core.methods.parts.distances import attention_distance, mse_distance, pkd_distance, same_size
 from core.methods.skd import DISTANCES, Skd
 from core.spec.knobs.skd import SkdKnobs

@@ -8,7 +8,7 @@ import torch
 from scipy.special import softmax
 from tiny import make_context
 
-from core.methods.method import Batch
+from core.methods.contract import Batch
 from core.methods.streamlined import Streamlined, direction_loss
 from core.networks.network import Features
 from core.spec.knobs.streamlined import StreamlinedKnobs

@@ -8,7 +8,7 @@ import torch
 from sklearn.decomposition import PCA
 from tiny import make_context, make_network, make_trainer, make_training
 
-from core.methods.method import Batch
+from core.methods.contract import Batch
 from core.methods.tcs import Tcs, tailored_coordinates
 from core.networks.network import Features
 from core.spec.knobs.tcs import TcsKnobs

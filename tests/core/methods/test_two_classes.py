@@ -8,7 +8,8 @@ from tiny import make_batch, make_context, make_network
 
 from core import methods
 from core.errors import SpecInvalid
-from core.methods.method import Batch, Method, MethodContext, TrainingProgress
+from core.methods.contract import Batch, MethodContext, TrainingProgress
+from core.methods.method import Method
 from core.spec import KNOBS
 
 # By method: knobs that every job must give, and knobs whose other values have terms of their own.

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import make_context, make_frozen_teachers
 
-from core.methods.method import Batch
+from core.methods.contract import Batch
 from core.methods.wsl import Wsl, sample_weights, weighted_soft_loss
 from core.networks.network import Features
 from core.spec.knobs.wsl import WslKnobs

@@ -21,6 +21,7 @@ from core.networks.teacher import load_teacher
 from core.policy import Policy
 from core.results.export import export_model
 from core.spec import StudentSpec, TeacherSpec
+from core.spec.knobs.kd import KdKnobs
 from core.spec.projected import Projection, base_of, name_projected, split_projected
 from core.system.workspace import Workspace
 
@@ -196,7 +197,7 @@ class _Job:
     """What build_student reads of a spec."""
 
     def __init__(self, student: StudentSpec, image_size: int) -> None:
-        self.student, self.training, self.method = student, _Named(image_size=image_size), _Named(name="kd")
+        self.student, self.training, self.method = student, _Named(image_size=image_size), KdKnobs()
 
 
 class _Named:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from tiny import compile_without_compiler
 
-from core.methods.method import Needs
+from core.methods.contract import Needs
 from core.networks.zoo import build
 from core.system.device import Arithmetic, computes_in_int8
 from core.teachers.frozen import FrozenTeacher, Quantization

@@ -10,7 +10,7 @@ import torch
 from tiny import CPU, NUM_CLASSES, make_split, make_training
 
 from core.data.augment import Augmenter
-from core.methods.method import Needs, Stage
+from core.methods.contract import Needs, Stage
 from core.policy import Policy
 from core.training.batches import Batches
 from tests.core.conftest import Ran

@@ -19,8 +19,9 @@ from tiny import (
 from torch.nn import functional
 
 from core.errors import LossDiverged
+from core.methods.contract import Needs, Stage, Update
 from core.methods.kd import kd_loss
-from core.methods.method import Method, Needs, Stage, Update
+from core.methods.method import Method
 from core.methods.scratch import Scratch
 from core.methods.skd import Skd
 from core.networks.head import slice_head

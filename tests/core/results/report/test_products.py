@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from core.methods.method import Products
+from core.methods.contract import Products
 from core.results.report.aggregation import aggregation_figure
 from core.results.report.products import write_products
 
