@@ -1,22 +1,31 @@
 """Builds the network that a run starts with."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from core.errors import TeacherLoadFailed
+from core.events import JobWarning
 from core.networks import zoo
 from core.networks.network import Network
-from core.networks.teacher import load_teacher
+from core.networks.teacher import Teacher, load_teacher
 from core.spec import ResolvedJob, ResolvedStudent, TeacherSpec
 from core.system.seeds import seeded
 from core.system.workspace import Workspace
 
 
-def build_student(spec: ResolvedJob, num_classes: int, workspace: Workspace, *, seed: int) -> Network:
+def build_student(
+    spec: ResolvedJob,
+    num_classes: int,
+    workspace: Workspace,
+    *,
+    seed: int,
+    warn: Callable[[JobWarning], None] = lambda warning: None,
+) -> Network:
     """The network of the resolved `spec.student` with `num_classes` outputs; its random values depend on the seed only.
 
     Weights of the teacher are not copied here: core.training.build, which has both networks, does that.
     Given weights bring their own head, which is kept only where it has `num_classes` outputs and the method's knobs
-    do not declare a fresh head.
+    do not declare a fresh head. `warn` receives what a person should know about the file of given weights.
     """
     student, size = spec.student, spec.training.image_size
     with seeded(seed, "student"):
@@ -32,17 +41,19 @@ def build_student(spec: ResolvedJob, num_classes: int, workspace: Workspace, *, 
                 cache=workspace.cache,
             )
         else:
-            network = _given(student, workspace)
-            network = _at_size(network, size)
+            given = _given(student, workspace)
+            for warning in given.warnings:
+                warn(warning)
+            network = _at_size(given.network, size)
         if spec.method.fresh_head or network.num_classes != num_classes:
             network = zoo.replace_head(network, num_classes)
     return network
 
 
-def _given(student: ResolvedStudent, workspace: Workspace) -> Network:
+def _given(student: ResolvedStudent, workspace: Workspace) -> Teacher:
     spec = TeacherSpec(architecture=student.architecture, weights=student.weights, weights_map=student.weights_map)
     try:
-        return load_teacher(spec, workspace, strict_head=False).network
+        return load_teacher(spec, workspace, strict_head=False)
     except TeacherLoadFailed as error:
         raise TeacherLoadFailed(error.message, hint=error.hint, pointer="/student/weights") from error
 

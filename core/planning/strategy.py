@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import SpecInvalid
-from core.events import Event, Log, WarningIssued
+from core.events import Event, JobWarning, Log, WarningIssued
 from core.job import PreparedRun
 from core.kernels import KernelsUnavailable, has_instructions, load, serves
 from core.methods.method import Method
@@ -72,13 +72,13 @@ class _Strategist:
     def choose(self) -> PreparedRun:
         """The run with steps, teacher pass and kernels; the student's with its method."""
         run, training = self.run, self.run.training
-        method = build_method(run, self.teachers, self.arithmetic, self.workspace)
+        method = build_method(run, self.teachers, self.arithmetic, self.workspace, self._warn)
         steps_per_epoch = max(len(run.dataset.train.labels) // training.batch_size, 1)
         steps = end_steps(
             method.stages(), steps_per_epoch=steps_per_epoch, epochs=training.epochs, max_steps=training.max_steps
         )[-1]
-        for warning in method.warnings() if self._is_student else ():
-            self.report(WarningIssued(warning=warning))
+        for warning in method.warnings():
+            self._warn(warning)
         views = self._choose_stored_views(method, steps / steps_per_epoch)
         if self._is_student and run.spec.student.weights == "teacher":
             self._tell("the student starts with weights of its teacher")
@@ -101,6 +101,10 @@ class _Strategist:
     def _tell(self, message: str) -> None:
         if self._is_student:
             self.report(Log(message=message))
+
+    def _warn(self, warning: JobWarning) -> None:
+        if self._is_student:
+            self.report(WarningIssued(warning=warning))
 
     def _choose_stored_views(self, method: Method, epochs: float) -> int:
         """The number of views to store; 0 if the teacher runs live."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 
 from core.data.image_file import ImageFile, Images
+from core.events import JobWarning
 from core.job import PreparedRun
 from core.kernels import load
 from core.methods import find
@@ -35,10 +36,19 @@ from core.training.validation import Validator
 HELD_OUT = 1000  # images: enough to compare checkpoints of a teacher
 
 
-def build_method(run: PreparedRun, teachers: TeacherSet, arithmetic: Arithmetic, workspace: Workspace) -> Method:
-    """The method of a run with its student, on the device; the run's seed decides the student's initial weights."""
+def build_method(
+    run: PreparedRun,
+    teachers: TeacherSet,
+    arithmetic: Arithmetic,
+    workspace: Workspace,
+    warn: Callable[[JobWarning], None] = lambda warning: None,
+) -> Method:
+    """The method of a run with its student, on the device; the run's seed decides the student's initial weights.
+
+    `warn` receives what a person should know about given weights of the student.
+    """
     classes = run.dataset.classes
-    student = _student(run, teachers, workspace)
+    student = _student(run, teachers, workspace, warn)
     device, method = arithmetic.device, find(run.spec.method.name)
     teacher, trained_along = teachers.network, []
     if "teacher" in run.spec.method.trained_along:
@@ -67,12 +77,14 @@ def build_method(run: PreparedRun, teachers: TeacherSet, arithmetic: Arithmetic,
     return built
 
 
-def _student(run: PreparedRun, teachers: TeacherSet, workspace: Workspace) -> Network:
+def _student(
+    run: PreparedRun, teachers: TeacherSet, workspace: Workspace, warn: Callable[[JobWarning], None]
+) -> Network:
     """The student with its initial weights. A method with a fresh head takes a teacher's weights without its
     classifier.
     """
     spec = run.spec
-    student = build_student(spec, len(run.dataset.classes), workspace, seed=run.run.seed)
+    student = build_student(spec, len(run.dataset.classes), workspace, seed=run.run.seed, warn=warn)
     if spec.student.weights == "teacher" and teachers.network is not None:
         classes = teachers.class_indices if not spec.method.fresh_head else None
         select_weights(student, teachers.network, classes)

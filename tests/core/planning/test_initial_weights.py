@@ -102,3 +102,17 @@ def test_the_fine_tuned_student_begins_as_the_student_and_no_teacher_teaches_it(
     assert baseline["architecture"] == "cifar/resnet8"
     assert baseline["test"] == {**student["test"], **baseline["test"]}
     assert baseline["test"]["loss"] == student["test"]["loss"]
+
+
+def test_a_job_is_warned_about_the_file_of_its_students_weights(
+    digits_teacher: Path, run_job: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A further head that the architecture has no place for, once for the student and not for its baselines."""
+    weights = load_file(digits_teacher / "job_digits" / "model.safetensors")
+    path = tmp_path / "two-heads.pth"
+    torch.save({**weights, "head_dist.weight": torch.zeros(10, 64), "head_dist.bias": torch.zeros(10)}, path)
+    document = {**job("cifar/resnet14", method="scratch", weights=path.as_uri()), "teacher": None}
+    ran = run_job({**document, "evaluation": {"baselines": ["finetune"]}}, plan_only=True)
+    assert [event.warning.code for event in ran.of("warning") if event.warning.code.startswith("WEIGHTS")] == [
+        "WEIGHTS_IGNORED"
+    ]
