@@ -36,7 +36,6 @@ lint: $(VENV)/.test node_modules/.package-lock.json ## style, types and the arro
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy $(TYPED)
-	$(VENV)/bin/mypy --explicit-package-bases tests
 	$(VENV)/bin/lint-imports
 	$(NODE)/prettier --check $(PRETTY)
 	$(NODE)/eslint web
