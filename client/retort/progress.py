@@ -144,7 +144,7 @@ def last_values(job: Job) -> dict[str, float]:
 
 def warning_lines(warning: WarningView) -> list[str]:
     """A warning for people: what was found, and on a second line what can be done about it."""
-    count = f", {units.count(warning['count'])} times" if (warning["count"] or 0) > 1 else ""
+    count = f", count {units.count(warning['count'])}" if (warning["count"] or 0) > 1 else ""
     text = f"warning: {warning['message']} [{warning['code']}{count}]"
     return [output.clean(text), *([output.clean(f"hint: {warning['hint']}")] if warning["hint"] else [])]
 
