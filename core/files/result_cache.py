@@ -66,7 +66,7 @@ class ResultCache:
 
     def _evict(self) -> None:
         found = []
-        for path in self._folder.glob("[!.]*"):
+        for path in self._folder.iterdir():  # files that a killed process left half written count too
             with contextlib.suppress(FileNotFoundError):  # another process removes files too
                 found.append((path, path.stat()))
         left = self._max_bytes - sum(about.st_size for _, about in found)

@@ -53,6 +53,17 @@ def test_what_would_take_most_of_the_room_is_not_kept(tmp_path: Path) -> None:
     assert kept(tmp_path) == ["answer-a"]
 
 
+def test_a_file_that_a_killed_process_left_half_written_takes_no_room_for_ever(tmp_path: Path) -> None:
+    cache = ResultCache(tmp_path, max_bytes=400)
+    cache.keep("answer", "a", bytes(50))
+    left = tmp_path / FOLDER / ".0123456789abcdef.part"
+    left.write_bytes(bytes(300))
+    os.utime(left, (0, 0))
+    cache.keep("answer", "b", bytes(90))
+    assert not left.exists()
+    assert kept(tmp_path) == ["answer-a", "answer-b"]
+
+
 def test_a_cache_that_cannot_be_used_fails_no_job(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "cache").write_text("a file where a folder should be")
     cache = ResultCache(tmp_path / "cache")
