@@ -41,7 +41,7 @@ def combine(
 def read_spec(source: str) -> dict[str, Any]:
     """The spec in a JSON file, or on standard input where `source` is `-`. Raises ValueError."""
     try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text()
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
         spec = json.loads(text)
     except OSError as error:
         raise ValueError(f"--spec {source}: {error.strerror}") from None
