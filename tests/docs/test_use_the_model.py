@@ -36,6 +36,7 @@ def downloaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=["onnx", "safetensors"])
 def test_a_downloaded_model_loads_without_retort(downloaded: Path, snippet: Block) -> None:
     command = snippet.text.replace("python -c", f"{sys.executable} -c", 1)

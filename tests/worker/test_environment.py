@@ -11,6 +11,7 @@ from store.settings import Settings
 from worker.environment import engine_environment
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "count"),
     [({}, "20000"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0"), ({"GOMP_SPINCOUNT": "77"}, "77")],
@@ -32,6 +33,7 @@ def test_an_engine_spins_briefly_unless_its_worker_is_told_how(
     assert f"GOMP_SPINCOUNT = '{count}'" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [None, "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"])
 def test_what_an_engine_compiles_outlives_its_attempt_unless_an_operator_says_where(
     named: str | None, tmp_path: Path

@@ -286,6 +286,7 @@ def cwd(pid: int) -> str:
         return ""
 
 
+@pytest.mark.slow
 @on_one_database
 @pytest.mark.timeout(600)
 def test_the_real_engine_runs_the_job_that_it_waited_for(

@@ -232,6 +232,7 @@ class Cut(Exception):
     """The trainer is stopped here."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_cut_in_the_middle_it_goes_on_as_if_it_had_not_been(name: Any) -> None:
     states: list[dict[str, Any]] = []

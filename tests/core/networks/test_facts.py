@@ -62,6 +62,7 @@ def test_counting_changes_nothing_and_follows_the_input_size() -> None:
     assert large - 640 == 4 * (small - 640)  # all but the 64 x 10 of the classifier grows with the area
 
 
+@pytest.mark.slow
 def test_the_catalogue_is_json_with_params_and_macs_and_comes_quickly() -> None:
     start = time.process_time()
     rows = catalogue()

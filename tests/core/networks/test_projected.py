@@ -51,6 +51,7 @@ def some(size: int) -> torch.Tensor:
     return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_says_all_that_building_needs(name: str) -> None:
     network, size = made(name, NAMES[name]), NAMES[name]
@@ -166,6 +167,7 @@ def load(folder: Path, **spec: object) -> Network:
     return load_teacher(TeacherSpec(**spec), Workspace(folder, folder / "cache", folder.parent, Policy())).network
 
 
+@pytest.mark.slow
 def test_onnx_gives_the_same_answers_without_torch(published: tuple[Network, Path]) -> None:
     network, folder = published
     size = network.input.size
