@@ -215,6 +215,7 @@ def without_state(lease: Any) -> list[bool]:
     return [jobs_table.c.id == lease.job_id, jobs_table.c.token == lease.token]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", [without_fence, without_state])
 def test_the_machine_catches_a_store_that_lets_stale_workers_write(
     sqlite_template: Path, monkeypatch: pytest.MonkeyPatch, mutant: Any

@@ -199,6 +199,7 @@ def test_an_engine_sees_no_settings_of_ours(
     assert policy["max_archive_entries"] == context.settings.max_archive_entries
 
 
+@pytest.mark.slow
 @on_one_database
 def test_cancel_ends_an_engine_that_heeds_no_signal_and_its_children(
     database: Database, submit: Any, run_in_background: Any, log_of: Any, look: Look, wait_for: Any, is_alive: Any

@@ -134,6 +134,7 @@ def test_a_waiting_engine_that_falls_over_its_job_is_tried_again(run: Any, submi
     assert "about to fall" in log_of(job_id)
 
 
+@pytest.mark.slow
 @on_one_database
 def test_cancel_ends_a_job_on_a_waiting_engine_and_its_children(
     context: WorkerContext, pool: WarmPool, database: Database, submit: Any, log_of: Any, look: Look, wait_for: Any,

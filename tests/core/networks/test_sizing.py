@@ -38,6 +38,7 @@ def test_same_is_the_teachers_architecture_and_an_architecture_is_itself() -> No
         choose(StudentSpec(size="same"), teacher_architecture=None, image_size=32, num_classes=10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [
     {"max_params": 300_000}, {"max_macs": 50_000_000}, {"max_bytes": 2_000_000},
     {"max_params": 1_000_000, "max_macs": 30_000_000},

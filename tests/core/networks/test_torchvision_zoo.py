@@ -29,6 +29,7 @@ def test_the_families_above_are_all_that_torchvision_has() -> None:
     assert covered == families
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_family_builds_for_any_number_of_classes_and_has_taps(name: str) -> None:
     network = outline(f"torchvision/{name}", 7, image_size=FAMILIES[name])
@@ -129,6 +130,7 @@ def test_weights_that_cannot_be_downloaded_are_named() -> None:
     assert "http://127.0.0.1:9/resnet18-00000000.pth" in caught.value.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["densenet121", "googlenet"])
 def test_a_file_of_torchvision_itself_loads_too(name: str, tmp_path: Path) -> None:
     original = models.get_model(name, num_classes=5, **({"init_weights": True} if name == "googlenet" else {}))

@@ -30,6 +30,7 @@ def test_the_curves_show_every_network_and_the_teachers_level(make_outcome: Call
     assert top1.get_legend_handles_labels()[1] == ["student", "scratch", "finetune", "teacher"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["$\\frac{$", "苹果", "$x$ & y_1^2"])
 def test_class_names_are_no_formulas_and_bring_no_chatter(
     make_outcome: Callable[..., Outcome], tmp_path: Path, name: str
