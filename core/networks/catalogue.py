@@ -59,7 +59,8 @@ def _students(
 
 def teachers() -> list[dict[str, Any]]:
     """Networks with published weights by library, and those that need a weights file: `cifar/` and `tensorflow/`."""
-    return [*_cifar(), *_tensorflow(), *map(_torchvision, torchvision_zoo.names()), *map(_timm, timm_zoo.pretrained_names())]
+    published = [*map(_torchvision, torchvision_zoo.names()), *map(_timm, timm_zoo.pretrained_names())]
+    return [*_cifar(), *_tensorflow(), *published]
 
 
 def _cifar() -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
-"""Every network by name: `cifar/<name>` (ours), `torchvision/<name>`, `timm/<name>`, `tensorflow/<name>`, each also with
-a projector and its teachers' classifier behind it (core.spec.projected), or with two classifiers (core.spec.two_heads).
+"""Every network by name: `cifar/<name>` (ours), `torchvision/<name>`, `timm/<name>`, `tensorflow/<name>`, each also
+with a projector and its teachers' classifier behind it (core.spec.projected), or with two classifiers
+(core.spec.two_heads).
 """
 
 from pathlib import Path

@@ -113,10 +113,7 @@ def _student(text: str) -> dict[str, str]:
     if "/" in text:
         return {"architecture": text}
     if text not in SIZES:
-        raise ValueError(
-            unknown("size", text, SIZES)
-            + f" An architecture is written {HOW_ARCHITECTURES_ARE_WRITTEN}."
-        )
+        raise ValueError(unknown("size", text, SIZES) + f" An architecture is written {HOW_ARCHITECTURES_ARE_WRITTEN}.")
     return {"size": text}
 
 

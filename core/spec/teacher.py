@@ -24,8 +24,7 @@ class TeacherSpec(Part):
 
     architecture: Architecture | None = Field(
         None,
-        description=f"{HOW_ARCHITECTURES_ARE_WRITTEN}; not needed if the weights name it "
-        "(job: and Retort's own files)",
+        description=f"{HOW_ARCHITECTURES_ARE_WRITTEN}; not needed if the weights name it (job: and Retort's own files)",
     )
     weights: Annotated[str, uri_of(WEIGHTS_SCHEMES)] | None = Field(
         None,

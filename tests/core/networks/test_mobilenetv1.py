@@ -1,4 +1,4 @@
-"""MobileNet v1 is TensorFlow's: its padding and epsilon, its parameter counts, and the answers of its published weights."""
+"""MobileNet v1 is TensorFlow's: its padding and epsilon, its counts, and the answers of its published weights."""
 
 import io
 import zipfile
