@@ -46,9 +46,7 @@ class Heartbeat:
         self._beaten_at = claimed_at
         self._lost = False
         self._asked: Asked | None = None
-        self._thread = Periodic(
-            f"heartbeat-{lease.job_id}", self._beat_or_check, min(ASK_SECONDS, beat_seconds)
-        )
+        self._thread = Periodic(f"heartbeat-{lease.job_id}", self._beat_or_check, min(ASK_SECONDS, beat_seconds))
 
     def __enter__(self) -> "Heartbeat":
         self._thread.start()
