@@ -9,6 +9,10 @@ from core.spec import JobSpec
 from core.spec.resolved import ResolvedJob, ResolvedTraining
 
 
+TEACHER = "teacher"
+"""The name of the run that fine-tunes the first teacher for the job's classes."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One training as the job asks for it: `spec` still may hold `auto`. `seed_offset` counts the repetitions."""

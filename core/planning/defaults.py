@@ -184,7 +184,18 @@ def _student(spec: JobSpec, architecture: str, is_kin: bool) -> ResolvedStudent:
     weights_map = spec.student.weights_map
     if spec.teacher is not None and weights == spec.teacher.weights and spec.student.weights in (None, "auto"):
         weights_map = spec.teacher.weights_map
-    return ResolvedStudent(architecture=architecture, weights=weights, weights_map=weights_map)
+    return ResolvedStudent(
+        architecture=architecture,
+        weights=weights,
+        weights_map=weights_map,
+        classifier=_classifier(spec.student.classifier, weights),
+    )
+
+
+def _classifier(asked: str, weights: str | None) -> str:
+    if asked != "auto":
+        return asked
+    return "initial" if weights in (None, "teacher") else "fitted"
 
 
 def _initial_weights(spec: JobSpec, is_kin: bool) -> str | None:

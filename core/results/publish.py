@@ -21,6 +21,7 @@ from core.training.inputs import PreparedJob
 from core.training.runs import Trained
 
 FOLDER = "artifacts"
+ADAPTED_TEACHER = "teacher.safetensors"
 MEDIA_TYPES = {
     ".json": "application/json",
     ".md": "text/markdown; charset=utf-8",
@@ -77,6 +78,8 @@ def publish(
     logits = assessments["student"].test_logits
     paths.append(write_predictions(folder / "predictions.csv", logits, dataset.test, dataset.classes))
     paths += _written(folder, trained["student"], job)
+    if run.spec.teacher is not None and run.spec.teacher.adapt != "none":
+        paths.append(write_safetensors(job.teachers.required, folder / ADAPTED_TEACHER, dataset.classes))
     for path in paths:
         report(_artifact(path, job.workspace.out))
     result = Result(student=outcome.student, metrics=outcome.metrics, baselines=outcome.baselines, teacher=teacher)

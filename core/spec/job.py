@@ -58,6 +58,12 @@ class StudentSpec(Part):
     )
 
     weights_map: WeightsMap = "by_name"
+    classifier: Literal["auto", "initial", "fitted"] = Field(
+        "auto",
+        description="the classifier that the training begins with. initial: that of the initial weights, or a random "
+        "one; fitted: one that is fitted to the features of the training images before all layers are trained; auto: "
+        "fitted with `published` weights or those of a file, else initial",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> "StudentSpec":
