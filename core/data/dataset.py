@@ -18,12 +18,13 @@ from core.data.listing import UNNAMED, Listing, Record
 from core.data.opening import open_tree
 from core.data.readers import builtin
 from core.data.reading import Reading
-from core.data.split_checks import check_splits, overlap_warnings, smallest_difference
+from core.data.split_checks import check_splits, overlap_warnings
 from core.data.splits import SPLITS, Splits, split
 from core.errors import DatasetInvalid
 from core.events import DatasetFacts, JobWarning
 from core.spec import DatasetSpec
 from core.spec.uris.redaction import redacted
+from core.statistics.paired import smallest_difference
 from core.system.workspace import Workspace
 
 MAX_NAMED = 20
@@ -222,7 +223,9 @@ def open_unlabelled(spec: DatasetSpec, workspace: Workspace) -> Source | None:
     """
     if spec.uri.startswith("builtin:"):
         return None
-    tree = open_tree(uri.fetch(spec.uri, workspace, credentials=spec.credentials), policy=workspace.policy, cache=workspace.cache)
+    tree = open_tree(
+        uri.fetch(spec.uri, workspace, credentials=spec.credentials), policy=workspace.policy, cache=workspace.cache
+    )
     listing = readers.read_unlabelled(Reading(tree, spec))
     if listing is None:
         return None
@@ -245,7 +248,9 @@ def _list(spec: DatasetSpec, workspace: Workspace) -> tuple[Listing, str]:
     scheme, _, name = spec.uri.partition(":")
     if scheme == "builtin":
         return builtin.read(name.strip("/")), spec.uri
-    tree = open_tree(uri.fetch(spec.uri, workspace, credentials=spec.credentials), policy=workspace.policy, cache=workspace.cache)
+    tree = open_tree(
+        uri.fetch(spec.uri, workspace, credentials=spec.credentials), policy=workspace.policy, cache=workspace.cache
+    )
     listing = unify(readers.read(Reading(tree, spec)))
     return listing, tree.identity()
 

@@ -12,7 +12,8 @@ from core.spec.uris.credentials import SECRET_URI, check_no_credentials, secret_
 DATASET_SCHEMES = ("builtin", "file", "http", "https", "s3", "gs", "hf", "dataset", "secret")
 WEIGHTS_SCHEMES = ("file", "http", "https", "s3", "gs", "hf", "job", "secret")
 BUILTIN_DATASETS = ("digits",)
-ZOO_PREFIXES = ("cifar", "torchvision", "timm")
+ZOO_PREFIXES = ("cifar", "torchvision", "timm", "tensorflow")
+HOW_ARCHITECTURES_ARE_WRITTEN = "cifar/<name>, torchvision/<name>, timm/<name> or tensorflow/<name>"
 
 
 def uri_of(allowed: tuple[str, ...]) -> AfterValidator:
@@ -47,7 +48,7 @@ Credentials = Annotated[str, StringConstraints(pattern=SECRET_URI)]
 def _architecture(value: str) -> str:
     prefix, slash, name = value.partition("/")
     if not slash or not name or prefix not in ZOO_PREFIXES:
-        raise ValueError(f"{value!r} is no architecture; write cifar/<name>, torchvision/<name> or timm/<name>")
+        raise ValueError(f"{value!r} is no architecture; write {HOW_ARCHITECTURES_ARE_WRITTEN}")
     split_projected(split_two_heads(value)[0])
     return value
 

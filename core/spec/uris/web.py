@@ -84,9 +84,7 @@ def _origin(parts: SplitResult) -> tuple[str, str]:
     return parts.scheme, parts.netloc
 
 
-def _one(
-    method: str, parts: SplitResult, headers: Mapping[str, str], limits: Limits, deadline: Deadline
-) -> Answer:
+def _one(method: str, parts: SplitResult, headers: Mapping[str, str], limits: Limits, deadline: Deadline) -> Answer:
     host, port = _host_and_port(parts)
     limits.check_port(port)
     connection = connect(

@@ -1,5 +1,5 @@
-"""The corpus of hostile URLs: with private addresses refused, a server on loopback is never reached, and no error quotes
-what a server said."""
+"""The corpus of hostile URLs: with private addresses refused, a server on loopback is never reached, and no error
+quotes what a server said."""
 
 import socket
 import threading
@@ -173,7 +173,7 @@ def test_a_server_that_drips_is_left_at_the_deadline(tmp_path: Path, site: Site,
                 break
 
     site.answers["/x"] = drip
-    with pytest.raises(DatasetUnreachable, match="longer than 0.3 seconds"):
+    with pytest.raises(DatasetUnreachable, match=r"longer than 0\.3 seconds"):
         get(f"{site.url}/x", tmp_path, Policy(max_download_seconds=0.3))
     over.set()
     assert not list(tmp_path.rglob("*.part"))

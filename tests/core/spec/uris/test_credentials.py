@@ -59,7 +59,9 @@ def test_other_uris_are_taken(uri: str) -> None:
     assert parse_job({"teacher": "cifar/resnet8", "student": "nano", "dataset": uri}).dataset.uri == uri
 
 
-@pytest.mark.parametrize("uri", ["secret://", "secret:photos", "secret://A", "secret://a/b", "secret://a?b=1", "secret://" + "a" * 64])
+@pytest.mark.parametrize(
+    "uri", ["secret://", "secret:photos", "secret://A", "secret://a/b", "secret://a?b=1", "secret://" + "a" * 64]
+)
 def test_a_secret_is_named_plainly(uri: str) -> None:
     with pytest.raises(SpecInvalid):
         parse_job({"teacher": "cifar/resnet8", "student": "nano", "dataset": uri})
