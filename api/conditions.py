@@ -13,7 +13,7 @@ def matches(header: str | None, etag: str) -> bool:
 
 
 def versions(header: str | None) -> frozenset[int] | None:
-    """The versions of a job that an If-Match allows; None where it allows any, which is also what `*` and no header say.
+    """The versions of a job that an If-Match allows; None where it allows any, as `*` and a missing header do.
 
     A job's ETag begins with its version. What follows covers the place in the queue too, which others change.
     """

@@ -46,7 +46,9 @@ def reason(kind: Kind, devices: str, alive: Sequence[Candidate], run_after: date
     taking = [one for one in alive if _takes(kind, one)]
     if not taking:
         draining = sum(one.draining for one in alive)
-        why = f"{draining} about to stop" if draining == len(alive) else f"{draining} about to stop, others with 0 slots"
+        why = (
+            f"{draining} about to stop" if draining == len(alive) else f"{draining} about to stop, others with 0 slots"
+        )
         return f"no worker alive takes a {kind}: of {len(alive)}, {why}"
     most = max(one.num_gpus for one in taking)
     return f"no worker alive can train on {devices}: of {len(taking)}, the best has {most} GPU{'s' * (most != 1)}"

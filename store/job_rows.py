@@ -74,7 +74,11 @@ def _job(
 ) -> Job:
     resolved = row.resolved
     spec = resolved["spec"] if resolved else row.spec
-    named = {"name": row.name, "labels": labels, "priority": row.priority}  # as they are now, whatever an engine was told
+    named = {
+        "name": row.name,
+        "labels": labels,
+        "priority": row.priority,
+    }  # as they are now, whatever an engine was told
     return Job(
         id=row.id,
         kind=row.kind,

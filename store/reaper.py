@@ -33,14 +33,14 @@ def reap(session: Session, max_silences: int, retry_seconds: float = 0.0) -> lis
     return [row.id for row in rows if _lose(session, row, _silence(row, max_silences), retry_seconds, expired)]
 
 
-def crashed(
-    session: Session, lease: Lease, max_attempts: int, error: RetortError, retry_seconds: float = 0.0
-) -> bool:
+def crashed(session: Session, lease: Lease, max_attempts: int, error: RetortError, retry_seconds: float = 0.0) -> bool:
     """The engine of a held lease died of `error`: the same transitions at once, but counted apart from silences, and
     failed with the code of `error` after `max_attempts`. Whether the lease was held."""
     held = [jobs.c.id == lease.job_id, jobs.c.token == lease.token, jobs.c.state.in_(HELD)]
     row = session.execute(select(jobs).where(*held).with_for_update()).first()
-    return row is not None and _lose(session, row, _Loss("crashes", row.crashes + 1, max_attempts, error), retry_seconds)
+    return row is not None and _lose(
+        session, row, _Loss("crashes", row.crashes + 1, max_attempts, error), retry_seconds
+    )
 
 
 @dataclass(frozen=True)

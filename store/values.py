@@ -225,7 +225,7 @@ class Dispatch:
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker process as it announced itself; `alive` where a sign of life is fresh; `jobs` are those that it holds."""
+    """A worker process as it announced itself; `alive` where a sign of life is fresh; `jobs` are those it holds."""
 
     id: str
     host: str

@@ -113,7 +113,9 @@ def _train(
         recorder.follow(process)
         engine_exit = process.wait()
     stderr = process.output.stderr_tail()
-    conclude(writes, engine_exit, recorder, stderr=stderr, oom_kills=count_oom_kills() - killed, limits=context.settings)
+    conclude(
+        writes, engine_exit, recorder, stderr=stderr, oom_kills=count_oom_kills() - killed, limits=context.settings
+    )
 
 
 def _command(context: WorkerContext, lease: Lease, folder: AttemptFolder) -> EngineCommand:

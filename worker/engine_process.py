@@ -2,8 +2,8 @@
 worker dies.
 
 Three things end an engine that does not end by itself: a stop reason (cancel, pause, shutdown, deadline, lost lease, a
-hang), asked for every POLL_SECONDS on a thread that touches no database; the end of the `with` block in the worker; and the
-end of the worker process, which the engine sees as the end of an inherited pipe.
+hang), asked for every POLL_SECONDS on a thread that touches no database; the end of the `with` block in the worker; and
+the end or the standstill of the worker process, which the engine sees on an inherited pipe.
 """
 
 import os
@@ -94,8 +94,9 @@ class EngineProcess:
         self._engine = self._warm_engine() or self._cold_engine()
         self._process = self._engine.process
         self.output = EngineOutput(cast(BinaryIO, self._process.stdout), cast(BinaryIO, self._process.stderr))
-        seconds = {"hung_seconds": self._command.hung_seconds, "mute_seconds": self._command.mute_seconds}
-        self._watchdog = Watchdog(self.pid, **seconds)
+        self._watchdog = Watchdog(
+            self.pid, hung_seconds=self._command.hung_seconds, mute_seconds=self._command.mute_seconds
+        )
         self._supervisor = threading.Thread(target=self._supervise, name="engine-supervisor", daemon=True)
         self._supervisor.start()
         return self

@@ -31,8 +31,8 @@ def conclude(
     oom_kills: int,
     limits: Settings,
 ) -> None:
-    """Write how the job goes on; raises LeaseLost where it is no longer ours to say. `oom_kills`: how many processes the
-    kernel killed for lack of memory during the attempt."""
+    """Write how the job goes on; raises LeaseLost where it is no longer ours to say. `oom_kills`: how many processes
+    the kernel killed for lack of memory during the attempt."""
     if engine_exit.stop_reason is StopReason.LOST:
         raise LeaseLost
     if engine_exit.status == EXIT_OK and _is_complete(writes, recorder):
@@ -75,7 +75,9 @@ def _is_complete(writes: FencedWrites, recorder: Recorder) -> bool:
 def _death(engine_exit: EngineExit, oom_kills: int, limits: Settings) -> RetortError | None:
     """What ended an engine that did not end by itself; None where it did."""
     if engine_exit.stop_reason is StopReason.HUNG:
-        said = f"the engine hung: it reported nothing and did nothing for {limits.hung_seconds:g} s, or reported nothing"
+        said = (
+            f"the engine hung: it reported nothing and did nothing for {limits.hung_seconds:g} s, or reported nothing"
+        )
         return EngineHung(f"{said} for {limits.mute_seconds:g} s", hint="look at the last lines of the attempt's log")
     if engine_exit.signal_name == "SIGKILL" and oom_kills > 0:
         return OutOfMemory(
@@ -84,7 +86,9 @@ def _death(engine_exit: EngineExit, oom_kills: int, limits: Settings) -> RetortE
         )
     if engine_exit.signal_name or engine_exit.status == EXIT_INTERRUPTED:
         name = engine_exit.signal_name or "SIGTERM"
-        return EngineCrashed(f"the engine was ended by {name}, which its worker did not send", hint=_HINTS.get(name, ""))
+        return EngineCrashed(
+            f"the engine was ended by {name}, which its worker did not send", hint=_HINTS.get(name, "")
+        )
     return None
 
 

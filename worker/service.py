@@ -123,7 +123,11 @@ class Service:
         dispatcher = Dispatcher(self._database, self._slots, workers.count_gpus(registration.devices), self._send)
         reaper = Reaper(self._database, settings)
         return [
-            Periodic("registry", lambda: registration.announce(self._database, self._stopping.is_set()), settings.beat_seconds),
+            Periodic(
+                "registry",
+                lambda: registration.announce(self._database, self._stopping.is_set()),
+                settings.beat_seconds,
+            ),
             Periodic("reaper", reaper.look, settings.reaper_seconds),
             Periodic("dispatcher", lambda: self._stopping.is_set() or dispatcher.dispatch(), settings.dispatch_seconds),
             Periodic("watchdog", self._check_delivery, WATCHDOG_SECONDS),

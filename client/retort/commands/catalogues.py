@@ -159,7 +159,16 @@ def _teacher(entry: dict[str, Any]) -> tuple[Any, ...]:
 def _worker(worker: WorkerView) -> tuple[Any, ...]:
     devices = ", ".join(worker["devices"])
     seen = units.age(worker["last_seen_at"])
-    return worker["id"], worker["host"], devices, worker["slots"], worker["state"], _job_ids(worker), seen, worker["version"]
+    return (
+        worker["id"],
+        worker["host"],
+        devices,
+        worker["slots"],
+        worker["state"],
+        _job_ids(worker),
+        seen,
+        worker["version"],
+    )
 
 
 def _job_ids(worker: WorkerView) -> str | None:
