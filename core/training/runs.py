@@ -215,6 +215,8 @@ class Training:
         control = self.control
         late, interrupted, due = self.job.workspace.ranks.any_of(control.is_late(), control.interrupted.is_set(), due)
         if late:
+            if not ends:
+                self.save(trainer)
             control.give_up()
         if interrupted and not ends:
             self.save(trainer)
@@ -249,7 +251,7 @@ def begin_training(
     if state is not None:
         _check_choices(state["choices"], _choices(job.student))
         training.finished, training.resumed = state["finished"], state
-        control.spent_seconds += state["spent_seconds"]
+        control.resume(state["spent_seconds"])
         done = f"{len(training.finished)} of {len(job.trainings)} trainings are done"
         report(Log(message=f"resuming from a checkpoint; {done}"))
     return training
