@@ -95,9 +95,7 @@ class _Pooled(nn.Module):
         return self.network.features(pixels, ()).required_pooled
 
 
-def _features(
-    network: Network, split: Split, views: Views, device: torch.device, poll: Callable[[], None]
-) -> Tensor:
+def _features(network: Network, split: Split, views: Views, device: torch.device, poll: Callable[[], None]) -> Tensor:
     """(N, D) float32 on the CPU, from the network in eval mode."""
     pooled = _Pooled(in_layout(frozen_copy(network).to(device)))
     at_once = PORTIONS * images_at_once(split.images.shape[-1], device)

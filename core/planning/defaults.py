@@ -199,14 +199,8 @@ def _student(spec: JobSpec, architecture: str, is_kin: bool) -> ResolvedStudent:
         weights=weights,
         credentials=named.credentials,
         weights_map=named.weights_map,
-        classifier=_classifier(spec.student.classifier, weights),
+        classifier="initial" if spec.student.classifier == "auto" else spec.student.classifier,
     )
-
-
-def _classifier(asked: str, weights: str | None) -> str:
-    if asked != "auto":
-        return asked
-    return "initial" if weights in (None, "teacher") else "fitted"
 
 
 def _initial_weights(spec: JobSpec, is_kin: bool) -> str | None:

@@ -101,9 +101,7 @@ def teacher_set(
         class_indices(first, classes, covers=covers),
         others=tuple(others),
         other_class_indices=tuple(class_indices(each, classes, covers=covers) for each in others),
-        checkpoints=load_trajectory(spec.teacher, first, workspace)
-        if "trajectory" in needs_of(spec.method)
-        else (),
+        checkpoints=load_trajectory(spec.teacher, first, workspace) if "trajectory" in needs_of(spec.method) else (),
     )
     if spec.teacher.adapt == "full" or (plan_only and spec.teacher.adapt == "head"):
         return chosen

@@ -78,8 +78,6 @@ def publish(
     logits = assessments["student"].test_logits
     paths.append(write_predictions(folder / "predictions.csv", logits, dataset.test, dataset.classes))
     paths += _written(folder, trained["student"], job)
-    if run.spec.teacher is not None and run.spec.teacher.adapt != "none":
-        paths.append(write_safetensors(job.teachers.required, folder / ADAPTED_TEACHER, dataset.classes))
     for path in paths:
         report(_artifact(path, job.workspace.out))
     result = Result(student=outcome.student, metrics=outcome.metrics, baselines=outcome.baselines, teacher=teacher)
@@ -88,8 +86,11 @@ def publish(
 
 
 def _written(folder: Path, student: Trained, job: PreparedJob) -> list[Path]:
-    """The files of the method's products, and of the checkpoints that the job keeps."""
-    paths = write_products(student.products, folder)
+    """The files of the method's products, of the adapted teacher, and of the checkpoints that the job keeps."""
+    paths, teacher = write_products(student.products, folder), job.student.spec.teacher
+    if teacher is not None and teacher.adapt != "none":
+        path = folder / ADAPTED_TEACHER
+        paths.append(write_safetensors(job.teachers.required, path, job.student.dataset.classes))
     checkpoint = copy.deepcopy(student.network)
     for number, weights in enumerate(student.trajectory, start=1):
         checkpoint.module.load_state_dict(weights)

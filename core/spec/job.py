@@ -70,7 +70,7 @@ class StudentSpec(Part):
         "auto",
         description="the classifier that the training begins with. initial: that of the initial weights, or a random "
         "one; fitted: one that is fitted to the features of the training images before all layers are trained; auto: "
-        "fitted with `published` weights or those of a file, else initial",
+        "initial",
     )
 
     @model_validator(mode="after")

@@ -8,7 +8,6 @@ from core.files.result_cache import ResultCache
 from core.policy import Policy
 from core.system.distributed import ALONE, Ranks
 
-
 ADAPTED_TEACHERS = "adapted-teachers"
 MAX_ADAPTED_BYTES = 4 << 30
 

@@ -61,7 +61,9 @@ class Training:
 
     def __post_init__(self) -> None:
         self.folder = CheckpointFolder(self.job.workspace.out)
-        self.meter = Meter({run.run.name: run_cost(self.job, run) for run in self.job.trainings})
+        self.meter = Meter(
+            {run.run.name: run_cost(self.job, run) for run in self.job.trainings if self._twin(run) is None}
+        )
 
     def train_runs(self) -> dict[str, Trained]:
         """Train the student and the baselines; the results by run name."""
@@ -71,9 +73,8 @@ class Training:
         """Train one network, from the checkpoint if that has it partly trained."""
         state = self.resumed if self.resumed is not None and self.resumed["run"] == run.run.name else None
         method = run.method or self._build(run)
-        if run.run.name not in self.finished and (twin := self._twin(run)) is not None:
+        if (twin := self._twin(run)) is not None:
             self.finished[run.run.name] = self.finished[twin]
-            self.report(Log(message=f"{run.run.name} is the same training as that of the {twin}"))
         if run.run.name in self.finished:
             return self._recall(run, method)
         if state is None:
@@ -96,6 +97,11 @@ class Training:
         )
         with closing(trainer):
             trainer.run()
+        self._finish(run, method, trainer)
+        return self._recall(run, method)
+
+    def _finish(self, run: PreparedRun, method: Method, trainer: Trainer) -> None:
+        """Keep the results of the run, and save them."""
         early = " (stopped early)" if trainer.stopped else ""
         done = f"{trainer.step} steps{early} took {trainer.seconds:.1f} s of training"
         self.report(Log(message=f"{run.run.name}: {done}"))
@@ -109,7 +115,6 @@ class Training:
         }
         self.curves, self.trajectory = {}, []
         self.save(None)
-        return self._recall(run, method)
 
     def train_teacher(self, adaptation: PreparedRun) -> Trained:
         """Fine-tune the teacher for the job's classes, unless an earlier job has done so with the same inputs."""
@@ -124,12 +129,13 @@ class Training:
         return trained
 
     def _twin(self, run: PreparedRun) -> str | None:
-        """The name of a finished training that is the same as that of `run`: the fine-tuned teacher and the baseline
-        `finetune` of its network.
+        """The name of the earlier training of the job that is the same as that of `run`: the baseline `finetune` of
+        the teacher's network is the same as the training of the fine-tuned teacher.
         """
         other = self.job.adaptation
-        is_same = other is not None and run.spec == other.spec and run.run.seed == other.run.seed
-        return other.run.name if other is not None and is_same and other.run.name in self.finished else None
+        if other is None or run is other:
+            return None
+        return other.run.name if run.spec == other.spec and run.run.seed == other.run.seed else None
 
     def _fit_classifier(self, run: PreparedRun, method: Method) -> None:
         """Fit the classifier of the network that the run begins with, where its spec says so."""
@@ -153,7 +159,8 @@ class Training:
 
     def _recall(self, run: PreparedRun, method: Method) -> Trained:
         done = self.finished[run.run.name]
-        self.meter.finished(run.run.name)
+        if self._twin(run) is None:
+            self.meter.finished(run.run.name)
         network = method.deployed().cpu()
         network.load_state_dict(done["weights"])
         keep_statistics(in_plain_layout(network))
@@ -235,9 +242,7 @@ class Training:
             self.trajectory.append({name: value.detach().cpu().clone() for name, value in weights.items()})
 
 
-def begin_training(
-    job: PreparedJob, report: Callable[[Event], None], control: JobControl, *, resume: bool
-) -> Training:
+def begin_training(job: PreparedJob, report: Callable[[Event], None], control: JobControl, *, resume: bool) -> Training:
     """The state of the job's training: with `resume`, that of the newest checkpoint.
 
     Raises SpecInvalid if the checkpoint belongs to a different job.

@@ -21,9 +21,7 @@ CPU = torch.device("cpu")
 
 def fit_to_noise(network: Network, cache: Path, fingerprint: str = "these images") -> None:
     split = make_split(40)
-    fit_classifier(
-        network, split, fingerprint=fingerprint, views=VIEWS, device=CPU, result_cache=ResultCache(cache)
-    )
+    fit_classifier(network, split, fingerprint=fingerprint, views=VIEWS, device=CPU, result_cache=ResultCache(cache))
 
 
 def test_it_finds_the_minimum_that_another_solver_finds() -> None:
