@@ -72,6 +72,7 @@ def publish(
         preprocessing=preprocessing,
         versions=versions(),
         warnings=warnings,
+        beginning=run.beginning,
     )
     paths += write_report(outcome, folder)
     logits = assessments["student"].test_logits
