@@ -5,7 +5,7 @@ from pathlib import Path
 
 from core.errors import ArchitectureUnknown, TeacherLoadFailed, unknown
 from core.events import JobWarning
-from core.networks import zoo
+from core.networks import timm_zoo, zoo
 from core.networks.network import Network
 from core.networks.serialized import to_safetensors
 from core.networks.teacher import library_classes
@@ -38,6 +38,7 @@ def shelve(
     content = to_safetensors(network, library_classes(architecture) or ())
     entry = Entry(
         architecture=architecture,
+        names=_names(architecture),
         sha256=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
         num_params=sum(parameter.numel() for parameter in network.module.parameters()),
@@ -56,6 +57,13 @@ def canonical(architecture: str) -> str:
     if is_derived or not zoo.is_known(architecture):
         raise ArchitectureUnknown(unknown("architecture", architecture, zoo.architectures()))
     return zoo.canonical(architecture)
+
+
+def _names(architecture: str) -> tuple[str, ...]:
+    """The architecture, and its name with the tag of timm's default weights."""
+    prefix, _, name = architecture.partition("/")
+    tagged = [one for one in timm_zoo.pretrained_names() if timm_zoo.canonical(one) == name] if prefix == "timm" else []
+    return tuple(dict.fromkeys([architecture, *(f"timm/{one}" for one in tagged)]))
 
 
 def _check_outputs(network: Network, num_classes: int | None, path: Path) -> None:

@@ -123,12 +123,10 @@ class _RunResolver:
             teacher_architecture=teacher.network.architecture if teacher is not None else None,
             image_size=min(source.native_size),
             num_classes=len(source.classes),
+            has_weights=lambda each: run.spec.student.weights != "auto" or self._published(run, each).usable,
         )
         outline = zoo.outline(architecture)
-        asked = run.spec.student.weights
-        if (architecture, asked) not in self.published:
-            self.published[architecture, asked] = find_published(run.spec, architecture, self.workspace)
-        published = self.published[architecture, asked]
+        published = self._published(run, architecture)
         spec = resolve(
             run.spec,
             native_size=source.native_size,
@@ -150,6 +148,12 @@ class _RunResolver:
             fallback_warning(spec.student, published),
             steps=0,
         )
+
+    def _published(self, run: Run, architecture: str) -> PublishedWeights:
+        asked = run.spec.student.weights
+        if (architecture, asked) not in self.published:
+            self.published[architecture, asked] = find_published(run.spec, architecture, self.workspace)
+        return self.published[architecture, asked]
 
     def _decode(self, image_size: int) -> Dataset:
         if image_size not in self.decoded:

@@ -32,6 +32,7 @@ class Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     architecture: str
+    names: tuple[str, ...] = Field(description="all names of this architecture that mean these weights")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the file on the shelf")
     size_bytes: int
     num_params: int
