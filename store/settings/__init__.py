@@ -50,7 +50,21 @@ class Settings(BaseSettings):
     warm_seconds: float = Field(
         900.0, gt=0, description="an engine that waited so long ends; the next job starts cold and brings a new one"
     )
-    max_attempts: int = Field(3, ge=1, description="workers that may die on a job without a new checkpoint between")
+    max_attempts: int = Field(
+        3, ge=1, description="engines that may die on a job without a new checkpoint between; then it fails"
+    )
+    max_silences: int = Field(
+        10, ge=1, description="workers that may go silent with a job without a new checkpoint between; then it fails"
+    )
+    retry_seconds: float = Field(
+        10.0, ge=0, description="pause of a job after two such losses in a row; doubles with each, up to 300 s"
+    )
+    hung_seconds: float = Field(
+        600.0, gt=0, description="an engine that neither reports nor computes nor reads for so long is ended"
+    )
+    mute_seconds: float = Field(
+        14_400.0, gt=0, description="an engine that reports nothing for so long is ended, however much it computes"
+    )
     grace_seconds: float = Field(5.0, ge=0, description="between asking an engine to stop and killing it")
     drain_seconds: float = Field(
         20.0, ge=0, description="that an engine has for a last checkpoint when its worker stops or its job is paused"

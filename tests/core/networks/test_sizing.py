@@ -7,7 +7,13 @@ import pytest
 
 from core.errors import BudgetInfeasible, SpecInvalid
 from core.networks.budget import LARGE_INPUT_CANDIDATES, SMALL_INPUT_CANDIDATES, facts_of
-from core.networks.sizing import LARGE_INPUT_CANDIDATES_BY_SIZE, LARGE_INPUT_SIZES, SMALL_INPUT, SMALL_INPUT_SIZES, choose
+from core.networks.sizing import (
+    LARGE_INPUT_CANDIDATES_BY_SIZE,
+    LARGE_INPUT_SIZES,
+    SMALL_INPUT,
+    SMALL_INPUT_SIZES,
+    choose,
+)
 from core.spec import StudentSpec
 
 SIZES = ["nano", "tiny", "small", "medium"]
