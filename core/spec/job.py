@@ -15,7 +15,14 @@ from core.spec.dataset import DatasetSpec
 from core.spec.fit import misfits
 from core.spec.knobs.pkd import PkdKnobs
 from core.spec.methods import MethodKnobs, TermKnobs, spelled_out
-from core.spec.names import HOW_ARCHITECTURES_ARE_WRITTEN, WEIGHTS_SCHEMES, Architecture, uri_of
+from core.spec.names import (
+    CREDENTIALS,
+    HOW_ARCHITECTURES_ARE_WRITTEN,
+    WEIGHTS_SCHEMES,
+    Architecture,
+    Credentials,
+    uri_of,
+)
 from core.spec.part import Part
 from core.spec.teacher import TeacherSpec, WeightsMap
 from core.spec.training import TrainingSpec
@@ -57,6 +64,7 @@ class StudentSpec(Part):
         "student of the teacher's family, else random. A head of another size is replaced",
     )
 
+    credentials: Credentials | None = Field(None, description=CREDENTIALS)
     weights_map: WeightsMap = "by_name"
 
     @model_validator(mode="after")

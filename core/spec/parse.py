@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from core.errors import SpecInvalid, unknown
 from core.spec.job import JobSpec
+from core.spec.uris.credentials import credentials_in
 
 MOST_EXPLAINED = 100  # a body of 70,000 unknown fields needs no 70,000 explanations
 EMPTIED = "after validation, not 0"
@@ -56,7 +57,9 @@ def _explain_one(item: Any, of: type[BaseModel]) -> tuple[str, str]:
 
 
 def _shown(value: Any) -> str:
-    """A value as the client wrote it: JSON's null, true and false, else Python's notation."""
+    """A value as the client wrote it: JSON's null, true and false, else Python's notation; no URI with credentials."""
+    if isinstance(value, str) and credentials_in(value) is not None:
+        return "a URI with credentials"
     return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
 
 
