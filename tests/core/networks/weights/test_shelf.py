@@ -156,7 +156,8 @@ def test_an_addition_that_is_interrupted_before_its_record_adds_nothing(
     # What the interruption left is removed by a later addition.
     left = [one for one in (tmp_path / "shelf/files").iterdir() if one.stem != before.sha256]
     assert len(left) == 1
-    monkeypatch.setattr(time, "time", lambda: left[0].stat().st_mtime + 2 * shelves.ABANDONED_SECONDS)
+    later = time.time() + 2 * shelves.ABANDONED_SECONDS
+    monkeypatch.setattr(time, "time", lambda: later)
     put(shelf, policy, tmp_path)
     assert [one.stem for one in (tmp_path / "shelf/files").iterdir()] == [before.sha256]
 
