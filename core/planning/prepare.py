@@ -1,7 +1,7 @@
 """Prepares a job: reads the dataset, loads the teachers, resolves the runs, and checks that they fit together."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.data.dataset import Dataset, Source, open_dataset, open_unlabelled
 from core.errors import RetortError
@@ -10,6 +10,7 @@ from core.job import TEACHER, PreparedRun, Run
 from core.networks import sizing, zoo
 from core.networks.selection import is_kin
 from core.networks.teacher import Teacher
+from core.planning.beginning import PublishedWeights, describe_beginning, fallback_warning, find_published
 from core.planning.defaults import resolve
 from core.planning.runs import plan_runs, with_students_weights
 from core.planning.strategy import choose_strategies
@@ -32,7 +33,7 @@ def prepare(spec: JobSpec, workspace: Workspace, report: Report, *, plan_only: b
     with workspace.ranks.first_goes_first():  # the others find the images decoded
         source = _open(spec, workspace, spec.dataset)
         spec, loaded = load_teachers(spec, source.classes, workspace, arithmetic)
-        runs = _resolve_runs(spec, source, loaded[0] if loaded else None, arithmetic)
+        runs = _resolve_runs(spec, source, loaded[0] if loaded else None, arithmetic, workspace)
         for warning in (*runs[0].dataset.warnings, *(issued for teacher in loaded for issued in teacher.warnings)):
             report(WarningIssued(warning=warning))
         target = _open_target(spec, workspace, source, report)
@@ -83,7 +84,9 @@ class _RunResolver:
     source: Source
     teacher: Teacher | None
     arithmetic: Arithmetic
-    decoded: dict[int, Dataset]
+    workspace: Workspace
+    decoded: dict[int, Dataset] = field(default_factory=dict)
+    published: dict[tuple[str, str | None], PublishedWeights] = field(default_factory=dict)
 
     def resolve(self, run: Run) -> PreparedRun:
         """The run with its architecture, its settings and its images; its steps are counted by the strategy."""
@@ -93,8 +96,10 @@ class _RunResolver:
             teacher_architecture=teacher.network.architecture if teacher is not None else None,
             image_size=min(source.native_size),
             num_classes=len(source.classes),
+            has_weights=lambda each: run.spec.student.weights != "auto" or self._published(run, each).usable,
         )
         outline = zoo.outline(architecture)
+        published = self._published(run, architecture)
         spec = resolve(
             run.spec,
             native_size=source.native_size,
@@ -103,10 +108,25 @@ class _RunResolver:
             default_size=outline.input.size,
             flippable=source.flippable,
             is_kin=teacher is not None and is_kin(outline, teacher.network),
+            has_published=published.usable,
             is_convolutional=is_convolutional(outline.module),
             arithmetic=self.arithmetic,
         )
-        return PreparedRun(run, spec, self._decode(spec.training.image_size), reason, steps=0)
+        return PreparedRun(
+            run,
+            spec,
+            self._decode(spec.training.image_size),
+            reason,
+            describe_beginning(spec.student, published),
+            fallback_warning(spec.student, published),
+            steps=0,
+        )
+
+    def _published(self, run: Run, architecture: str) -> PublishedWeights:
+        asked = run.spec.student.weights
+        if (architecture, asked) not in self.published:
+            self.published[architecture, asked] = find_published(run.spec, architecture, self.workspace)
+        return self.published[architecture, asked]
 
     def _decode(self, image_size: int) -> Dataset:
         if image_size not in self.decoded:
@@ -115,10 +135,10 @@ class _RunResolver:
 
 
 def _resolve_runs(
-    spec: JobSpec, source: Source, teacher: Teacher | None, arithmetic: Arithmetic
+    spec: JobSpec, source: Source, teacher: Teacher | None, arithmetic: Arithmetic, workspace: Workspace
 ) -> tuple[PreparedRun, ...]:
     """The student and the baselines; then the teacher's own training, where it is fine-tuned."""
-    resolver = _RunResolver(source, teacher, arithmetic, {})
+    resolver = _RunResolver(source, teacher, arithmetic, workspace)
     first, *others = plan_runs(spec)
     tuned = teacher_run(spec)
     student = resolver.resolve(first)
