@@ -8,7 +8,8 @@ from core.events import Event, Log, WarningIssued
 from core.job import TEACHER, PreparedRun, Run
 from core.networks.network import Network
 from core.networks.teacher import Teacher, load_teacher
-from core.spec import JobSpec, StudentSpec, TeacherSpec, needs_of
+from core.planning.runs import TUNED_TEACHER
+from core.spec import JobSpec, TeacherSpec, needs_of
 from core.spec.knobs.finetune import FinetuneKnobs
 from core.system.device import Arithmetic
 from core.system.workspace import Workspace
@@ -72,7 +73,7 @@ def teacher_run(spec: JobSpec) -> Run | None:
     """
     if spec.teacher is None or spec.teacher.adapt != "full":
         return None
-    return Run(TEACHER, spec.model_copy(update={"method": FinetuneKnobs(), "student": StudentSpec(size="same")}))
+    return Run(TEACHER, spec.model_copy(update={"method": FinetuneKnobs(), "student": TUNED_TEACHER}))
 
 
 def teacher_set(
