@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from core.spec.devices import fits
-from store import warnings
-from store.tables import attempts, job_labels, jobs
+from store import queue_order, warnings
+from store.states import Kind
+from store.tables import attempts, job_labels
 from store.transitions import as_attempt
 from store.values import Attempt, Job, JobWarning, Queue
 from store.workers import gpus_alive
@@ -20,8 +21,7 @@ def load(session: Session, rows: Sequence[Row[Any]]) -> list[Job]:
     ids = [row.id for row in rows]
     labels = _labels(session, ids)
     tries = _attempts(session, ids)
-    asked = {row.id: row.spec["training"]["devices"] for row in rows if row.state == "queued"}
-    queues = _queues(session, asked)
+    queues = _queues(session, [row for row in rows if row.state == "queued"])
     found = warnings.of_jobs(session, ids)
     return [_job(row, labels[row.id], found[row.id], tuple(tries[row.id]), queues.get(row.id)) for row in rows]
 
@@ -40,27 +40,18 @@ def _attempts(session: Session, ids: list[str]) -> dict[str, list[Attempt]]:
     return found
 
 
-def _positions() -> Select[tuple[str, int]]:
-    """The positions of the jobs `ids` in the order of dispatch: by priority, then the oldest first."""
-    ahead = jobs.alias("ahead")
-    same_priority = and_(ahead.c.priority == jobs.c.priority, ahead.c.id < jobs.c.id)
-    sooner = or_(ahead.c.priority > jobs.c.priority, same_priority)
-    before = (ahead.c.kind == jobs.c.kind, ahead.c.state == "queued", sooner)
-    position = select(func.count()).select_from(ahead).where(*before).scalar_subquery() + 1
-    return select(jobs.c.id, position.label("position")).where(jobs.c.id.in_(bindparam("ids", expanding=True)))
-
-
-POSITIONS = _positions()  # built once: every submit asks it
-
-
-def _queues(session: Session, asked: dict[str, str]) -> dict[str, Queue]:
-    """`asked`: the devices that each queued job asks for."""
-    if not asked:
+def _queues(session: Session, queued: Sequence[Row[Any]]) -> dict[str, Queue]:
+    """The places of queued jobs, and how many workers have the devices that each asks for."""
+    if not queued:
         return {}
     workers = gpus_alive(session)
+    asked: dict[tuple[Kind, str], dict[str, str]] = defaultdict(dict)
+    for row in queued:
+        asked[row.kind, row.tenant][row.id] = row.spec["training"]["devices"]
     return {
-        row.id: Queue(row.position, sum(fits(asked[row.id], num_gpus) for num_gpus in workers))
-        for row in session.execute(POSITIONS, {"ids": list(asked)})
+        job_id: Queue(position, sum(fits(devices[job_id], num_gpus) for num_gpus in workers))
+        for (kind, tenant), devices in asked.items()
+        for job_id, position in queue_order.positions(session, kind, tenant, list(devices)).items()
     }
 
 
@@ -95,4 +86,5 @@ def _job(
         cancel_requested_at=row.cancel_requested_at,
         finished_at=row.finished_at,
         version=row.version,
+        tenant=row.tenant,
     )

@@ -47,6 +47,7 @@ def claim(session: Session, job_id: str, *, owner: str, lease_seconds: float) ->
         checkpoint=CheckpointRef(*reached) if row.checkpoint_sha256 else None,
         runtime_seconds=row.runtime_seconds,
         max_runtime_seconds=row.spec["training"]["max_runtime_seconds"],
+        tenant=row.tenant,
     )
 
 

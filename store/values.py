@@ -64,6 +64,7 @@ class Job:
     cancel_requested_at: datetime | None
     finished_at: datetime | None
     version: int
+    tenant: str
 
     @property
     def done(self) -> bool:
@@ -118,6 +119,7 @@ class Lease:
     checkpoint: CheckpointRef | None
     runtime_seconds: float  # spent before this attempt
     max_runtime_seconds: float | None  # of the spec
+    tenant: str = "default"
 
 
 @dataclass(frozen=True)

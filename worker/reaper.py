@@ -3,7 +3,7 @@
 import logging
 import time
 
-from store import blobs, reaper, workers
+from store import audit, blobs, reaper, sessions, workers
 from store.database import Database
 
 logger = logging.getLogger(__name__)
@@ -17,9 +17,10 @@ GARBAGE_SECONDS = 600.0
 class Reaper:
     """Call `look` every settings.reaper_seconds; any number of workers may do so at once."""
 
-    def __init__(self, database: Database, max_attempts: int) -> None:
+    def __init__(self, database: Database, max_attempts: int, audit_seconds: float) -> None:
         self._database = database
         self._max_attempts = max_attempts
+        self._audit_seconds = audit_seconds
         self._tidied_at = time.monotonic()
 
     def look(self) -> list[str]:
@@ -37,4 +38,6 @@ class Reaper:
         with self._database.begin() as session:
             reaper.sweep_plans(session)
             workers.forget(session)
+            sessions.forget_expired(session)
+            audit.forget(session, self._audit_seconds)
         blobs.collect_garbage(self._database, GARBAGE_SECONDS)

@@ -120,8 +120,9 @@ class Service:
 
     def _threads(self, registration: Registration) -> list[Periodic]:
         settings = self._settings
-        dispatcher = Dispatcher(self._database, self._slots, workers.count_gpus(registration.devices), self._send)
-        reaper = Reaper(self._database, settings.max_attempts)
+        num_gpus = workers.count_gpus(registration.devices)
+        dispatcher = Dispatcher(self._database, self._slots, num_gpus, self._send, settings.max_running_jobs)
+        reaper = Reaper(self._database, settings.max_attempts, settings.audit_seconds)
         return [
             Periodic("registry", lambda: registration.announce(self._database), settings.beat_seconds),
             Periodic("reaper", reaper.look, settings.reaper_seconds),

@@ -20,8 +20,10 @@ def commands_page() -> str:
     """A section for each command of `retort`, then one for the engine."""
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
-    commands = {name: one for name, one in group.commands.items() if isinstance(one, TyperCommand)}
-    overview = [[f"[{name}](#retort-{name})", cell(_help(command))] for name, command in commands.items()]
+    commands = _commands(group)
+    overview = [
+        [f"[{name}](#retort-{name.replace(' ', '-')})", cell(_help(command))] for name, command in commands.items()
+    ]
     sections = [_section(name, command) for name, command in commands.items()]
     engine = table(["option", "meaning"], [_flag(flag, options) for flag, options in FLAGS.items()])
     return page(
@@ -31,6 +33,13 @@ def commands_page() -> str:
         *sections,
         ["## python -m core", "", ENGINE, "", *engine],
     )
+
+
+def _commands(group: TyperGroup) -> dict[str, TyperCommand]:
+    """The commands by name; those of a group within it as `group command`."""
+    found = {name: one for name, one in group.commands.items() if isinstance(one, TyperCommand)}
+    groups = {name: one for name, one in group.commands.items() if isinstance(one, TyperGroup)}
+    return found | {f"{name} {sub}": one for name, inner in groups.items() for sub, one in _commands(inner).items()}
 
 
 def _help(command: TyperCommand) -> str:
