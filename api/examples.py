@@ -119,6 +119,7 @@ RUNNING_JOB: dict[str, Any] = {
     "version": 57,
 }
 CANCELLING_JOB = {**RUNNING_JOB, "state": "cancelling", "cancel_requested_at": "2026-11-21T12:02:01Z", "version": 58}
+PAUSING_JOB = {**RUNNING_JOB, "state": "pausing", "version": 58}
 JOB_PAGE = {"data": [RUNNING_JOB], "has_more": True, "next_cursor": JOB_ID}
 PLAN: dict[str, Any] = {
     "spec": FULLER_JOB,

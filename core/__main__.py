@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 FLAGS: dict[str, dict[str, Any]] = {
     "--spec": {"type": Path, "help": "the job as a JSON file; the flags below add to it"},
-    "--teacher": {"help": "cifar/<name>, torchvision/<name>, timm/<name>, or a weights URI"},
+    "--teacher": {"help": "cifar/<name>, torchvision/<name>, timm/<name>, tensorflow/<name>, or a weights URI"},
     "--dataset": {"help": "a dataset URI, or a path on this machine"},
     "--student": {"help": "nano, tiny, small, medium, same, or an architecture"},
     "--method": {"help": "skd, kd, simkd, ...: how the student learns"},

@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 from store import outbox
 from store import warnings as job_warnings
 from store.clock import from_now, seconds_since
-from store.states import HELD
+from store.states import HELD, Asked, State
 from store.tables import artifacts, attempts, jobs, metrics
 from store.transitions import Condition, close_attempt, entered, transition
 from store.upsert import insert_or_replace
 from store.values import Beat, CheckpointRef, JobWarning, Lease, LogLine, MetricPoint, NewEvent
 
+GOING: tuple[State, ...] = ("running", "pausing")  # what is finished while a pause is asked for counts as finished
+_ASKED: dict[str, Asked] = {"cancelling": "cancel", "pausing": "pause"}
 LET_GO: dict[str, Any] = {"owner": None, "lease_until": None, "beat_at": None, "phase": None}
 
 
@@ -57,12 +59,13 @@ def beat(session: Session, lease: Lease, lease_seconds: float) -> Beat:
     state = session.execute(
         update(jobs).where(*_held(lease)).values(fresh | {"runtime_seconds": _runtime()}).returning(jobs.c.state)
     ).scalar_one_or_none()
-    return Beat(held=state is not None, cancel_requested=state == "cancelling")
+    return Beat(held=state is not None, asked=_ASKED.get(state or ""))
 
 
-def cancel_requested(session: Session, lease: Lease) -> bool:
-    """Whether to stop, for a look between two beats: reads only, and says nothing about a lease that is lost."""
-    return session.execute(select(jobs.c.state).where(*_held(lease))).scalar_one_or_none() == "cancelling"
+def asked(session: Session, lease: Lease) -> Asked | None:
+    """What a client asks, for a look between two beats: reads only, and says nothing about a lease that is lost."""
+    state = session.execute(select(jobs.c.state).where(*_held(lease))).scalar_one_or_none()
+    return _ASKED.get(state or "")
 
 
 def record(
@@ -131,25 +134,36 @@ def add_artifact(session: Session, lease: Lease, name: str, media_type: str, sha
 
 def succeed(session: Session, lease: Lease, result: Mapping[str, Any]) -> bool:
     """End the job with its result; a job whose cancel was asked for ends cancelled. Whether the lease was held."""
-    ended = _end(session, lease, "running", "succeeded", result=dict(result))
+    ended = _end(session, lease, GOING, "succeeded", result=dict(result))
     return ended or finish_cancelled(session, lease)
 
 
 def fail(session: Session, lease: Lease, error: Mapping[str, Any]) -> bool:
     """End the job with {code, category, message, hint}; or cancelled, as succeed. Whether the lease was held."""
-    ended = _end(session, lease, "running", "failed", error=dict(error))
+    ended = _end(session, lease, GOING, "failed", error=dict(error))
     return ended or finish_cancelled(session, lease)
 
 
 def finish_cancelled(session: Session, lease: Lease) -> bool:
     """End a job whose cancel was asked for; whether the lease was held."""
-    return _end(session, lease, "cancelling", "cancelled")
+    return _end(session, lease, ("cancelling",), "cancelled")
+
+
+def finish_paused(session: Session, lease: Lease) -> bool:
+    """Let go of a job whose pause was asked for, until it is resumed; or cancelled, as succeed. Whether the lease was
+    held."""
+    values = LET_GO | {"state": "paused", "token": jobs.c.token + 1, "runtime_seconds": _runtime()}
+    row = transition(session, [*_held(lease), jobs.c.state == "pausing"], values, [entered("paused")])
+    if row is None:
+        return finish_cancelled(session, lease)
+    close_attempt(session, row, "paused")
+    return True
 
 
 def _end(
     session: Session,
     lease: Lease,
-    before: str,
+    before: Sequence[State],
     after: str,
     *,
     result: dict[str, Any] | None = None,
@@ -158,7 +172,7 @@ def _end(
     outcome = {"result": result, "error": error, "finished_at": from_now()}
     values = LET_GO | outcome | {"state": after, "runtime_seconds": _runtime()}
     new_events = [entered(after, error=error) if error else entered(after)]
-    row = transition(session, [*_held(lease), jobs.c.state == before], values, new_events)
+    row = transition(session, [*_held(lease), jobs.c.state.in_(before)], values, new_events)
     if row is None:
         return False
     close_attempt(session, row, after, error)
@@ -166,12 +180,13 @@ def _end(
 
 
 def release(session: Session, lease: Lease) -> bool:
-    """Give the job back to the queue because the worker stops; no crash is counted. Whether the lease was held."""
+    """Give the job back to the queue because the worker stops; no crash is counted. A job whose pause or cancel was
+    asked for ends so. Whether the lease was held."""
     values = LET_GO | {"state": "queued", "token": jobs.c.token + 1, "runtime_seconds": _runtime()}
     new_events = [entered("queued", reason="the worker stopped")]
     row = transition(session, [*_held(lease), jobs.c.state == "running"], values, new_events)
     if row is None:
-        return finish_cancelled(session, lease)
+        return finish_paused(session, lease)
     close_attempt(session, row, "released")
     outbox.put(session, lease.job_id)
     return True

@@ -20,8 +20,8 @@ PLAN_SECONDS = 3600.0  # a plan is read within seconds of its end
 def reap(session: Session, max_attempts: int) -> list[str]:
     """Move every job whose lease ran out by the database's clock; returns their ids.
 
-    It is queued again with its checkpoint; or cancelled where that was asked for; or failed (WORKER_LOST) where
-    `max_attempts` workers in a row died on it with no new checkpoint between.
+    It is queued again with its checkpoint; or paused or cancelled where that was asked for; or failed (WORKER_LOST)
+    where `max_attempts` workers in a row died on it with no new checkpoint between.
     """
     silent = select(jobs).where(jobs.c.state.in_(HELD), jobs.c.lease_until < from_now())
     rows = session.execute(silent.order_by(jobs.c.id).with_for_update(skip_locked=True)).all()
@@ -48,7 +48,7 @@ def _lose(session: Session, row: Row[Any], max_attempts: int, how: str, *also: C
         error["hint"] = "look at the logs of the attempts: the job may need more memory than its workers have"
         after, values = "failed", values | {"finished_at": from_now(), "error": error}
     else:
-        after = "queued"
+        after = "paused" if row.state == "pausing" else "queued"
     same = [jobs.c.id == row.id, jobs.c.token == row.token, jobs.c.state == row.state, *also]
     moved = transition(session, same, values | {"state": after}, [entered(after, reason=error["message"])])
     if moved is None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from store.states import TERMINAL, Kind, Outcome, State
+from store.states import TERMINAL, Asked, Kind, Outcome, State
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class Beat:
     """The answer of a heartbeat."""
 
     held: bool
-    cancel_requested: bool
+    asked: Asked | None  # what a client asked of the job while it ran
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,7 @@ def _command(context: WorkerContext, lease: Lease, folder: AttemptFolder) -> Eng
         grace_seconds={
             StopReason.CANCEL: grace,
             StopReason.DEADLINE: grace,
+            StopReason.PAUSE: context.settings.drain_seconds,
             StopReason.SHUTDOWN: context.settings.drain_seconds,
         },
     )

@@ -1,9 +1,9 @@
 """One engine process at work: taken from the warm pool or started now; stopped by a signal, then killed; ended when the
 worker dies.
 
-Three things end an engine that does not end by itself: a stop reason (cancel, shutdown, deadline, lost lease), asked
-for every POLL_SECONDS on a thread that touches no database; the end of the `with` block in the worker; and the end of
-the worker process, which the engine sees as the end of an inherited pipe.
+Three things end an engine that does not end by itself: a stop reason (cancel, pause, shutdown, deadline, lost lease),
+asked for every POLL_SECONDS on a thread that touches no database; the end of the `with` block in the worker; and the
+end of the worker process, which the engine sees as the end of an inherited pipe.
 """
 
 import os
@@ -27,6 +27,7 @@ class StopReason(Enum):
     """Why the worker ends an engine. All but `LOST` give it time to write a checkpoint."""
 
     CANCEL = "cancel"
+    PAUSE = "pause"
     SHUTDOWN = "shutdown"
     DEADLINE = "deadline"
     LOST = "lost"
@@ -70,8 +71,8 @@ class EngineProcess:
     def __init__(
         self, command: EngineCommand, stop_reason: Callable[[], StopReason | None], warm_pool: WarmPool | None = None
     ) -> None:
-        """`stop_reason` is called often and must not block; its first answer is final, except that LOST overrules. An
-        engine of `warm_pool` is taken where one is ready."""
+        """`stop_reason` is called often and must not block; its first answer is final, except that LOST overrules
+        all, and CANCEL a PAUSE. An engine of `warm_pool` is taken where one is ready."""
         self._command = command
         self._ask = stop_reason
         self._warm_pool = warm_pool
@@ -138,6 +139,9 @@ class EngineProcess:
         elif stop_reason is not None and self._stop_reason is None:
             self._stop_reason, self._kill_at = stop_reason, time.monotonic() + self._command.grace_seconds[stop_reason]
             os.kill(self.pid, signal.SIGTERM)
+        elif stop_reason is StopReason.CANCEL and self._stop_reason is StopReason.PAUSE:
+            sooner = time.monotonic() + self._command.grace_seconds[stop_reason]
+            self._stop_reason, self._kill_at = stop_reason, min(self._kill_at or sooner, sooner)
 
     def _has_exited(self) -> bool:
         """Whether the engine has ended, without reaping it: until then no other process can get its group's id."""

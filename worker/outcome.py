@@ -29,6 +29,8 @@ def conclude(
         if recorder.failure.category == "internal":  # its stderr has the traceback
             recorder.log("error", stderr)
         writes.write(leases.fail, recorder.failure.model_dump(include={"code", "category", "message", "hint"}))
+    elif engine_exit.stop_reason is StopReason.PAUSE:
+        writes.write(leases.finish_paused)
     elif engine_exit.stop_reason is StopReason.SHUTDOWN:
         writes.write(leases.release)
     elif engine_exit.stop_reason is StopReason.DEADLINE:

@@ -42,6 +42,8 @@ for command in (
     files.artifacts,
     files.download,
     jobs.cancel,
+    jobs.pause,
+    jobs.resume,
     jobs.retry,
     jobs.delete,
     catalogues.methods,

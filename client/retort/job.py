@@ -91,6 +91,14 @@ class AsyncJob:
         """Ask for the end of the job. Raises Refused where it has ended already."""
         return await self._act("cancel")
 
+    async def pause(self) -> "AsyncJob":
+        """Ask for a checkpoint and a pause. Raises Refused where the job has ended or is being cancelled."""
+        return await self._act("pause")
+
+    async def resume(self) -> "AsyncJob":
+        """Queue a paused job again, to go on from its checkpoint. Raises Refused where it is not paused."""
+        return await self._act("resume")
+
     async def retry(self) -> "AsyncJob":
         """Queue a failed or cancelled job once more. Raises Refused where it is neither."""
         return await self._act("retry")

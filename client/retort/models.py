@@ -6,7 +6,7 @@ At runtime they are plain dictionaries: a newer service may send further fields.
 
 from typing import Any, Literal, TypedDict
 
-State = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+State = Literal["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"]
 Phase = Literal["preparing", "training", "evaluating", "exporting"]
 
 
@@ -31,7 +31,7 @@ class AttemptView(TypedDict):
     worker: str
     started_at: str
     ended_at: str | None
-    outcome: Literal["succeeded", "failed", "cancelled", "released", "lost"] | None
+    outcome: Literal["succeeded", "failed", "cancelled", "released", "paused", "lost"] | None
     error: dict[str, Any] | None
 
 

@@ -51,6 +51,8 @@ class Job(Facade):
     changes = blocking(AsyncJob.changes)
     wait = blocking(AsyncJob.wait)
     cancel = returning_job(AsyncJob.cancel)
+    pause = returning_job(AsyncJob.pause)
+    resume = returning_job(AsyncJob.resume)
     retry = returning_job(AsyncJob.retry)
     delete = blocking(AsyncJob.delete)
     metrics = blocking(AsyncJob.metrics)

@@ -8,7 +8,7 @@ from typing import Any
 
 import fsspec
 
-from core.data.archives import check_name, check_storable
+from core.data.archives.checks import check_name, check_storable
 from core.data.tree import READ_BYTES
 from core.errors import DatasetInvalid, DiskFull
 from core.files.atomic import atomic_path

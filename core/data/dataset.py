@@ -18,12 +18,13 @@ from core.data.listing import UNNAMED, Listing, Record
 from core.data.opening import open_tree
 from core.data.readers import builtin
 from core.data.reading import Reading
-from core.data.split_checks import check_splits, overlap_warnings, smallest_difference
+from core.data.split_checks import check_splits, overlap_warnings
 from core.data.splits import SPLITS, Splits, split
 from core.errors import DatasetInvalid
 from core.events import DatasetFacts, JobWarning
 from core.spec import DatasetSpec
 from core.spec.uris.redaction import redacted
+from core.statistics.paired import smallest_difference
 from core.system.workspace import Workspace
 
 MAX_NAMED = 20

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from core.data.archives import TarTree, ZipTree, inflate
+from core.data.archives.inflating import inflate
+from core.data.archives.tars import TarTree
+from core.data.archives.zips import ZipTree
 from core.data.tables.table import FORMS
 from core.data.tree import Folder, Tree
 from core.errors import DatasetInvalid

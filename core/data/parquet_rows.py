@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.data.archives import check_sizes
+from core.data.archives.checks import check_sizes
 from core.data.file_kinds import extension
 from core.data.labels import column_texts, is_missing, label_text
 from core.data.listing import Listing, Record, SplitName

@@ -1,28 +1,17 @@
 """Warnings about the splits before training: missing classes, imbalance, equal images, few images."""
 
-import math
 from collections import Counter
 
 from core.data import warning_codes
 from core.data.listing import SplitName
 from core.data.splits import SPLITS, Splits
 from core.events import JobWarning
+from core.statistics.paired import smallest_difference
 
-Z_95 = 1.959963984540054  # the 97.5% quantile of the normal distribution: two-sided 95%
 SMALL_DIFFERENCE = 0.10  # a test split that cannot prove ten points is small
 HIGH_TOP1 = 0.9
 IMBALANCE = 10  # times more training images in the largest class than in the smallest
 MOST_LISTED = 5
-
-
-def smallest_difference(num_images: int, top1: float = 0.5) -> float:
-    """The difference of two accuracies near `top1`, as fractions, from which their 95% intervals lie apart.
-
-    Each interval reaches z sqrt(p (1 - p) / n) to both sides (the normal approximation of a proportion's interval;
-    Agresti and Coull, The American Statistician 1998), so the accuracies must differ by twice that; never above 1.
-    It is widest at p = 0.5, where it holds whatever the accuracies are. Without images it is 1.
-    """
-    return min(1.0, 2 * Z_95 * math.sqrt(top1 * (1 - top1) / num_images)) if num_images else 1.0
 
 
 def check_splits(splits: Splits, classes: tuple[str, ...]) -> tuple[JobWarning, ...]:

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-Z_95 = 1.959963984540054  # the 97.5% quantile of the normal distribution: two-sided 95%
+from core.statistics.paired import PairedCounts
+from core.statistics.proportions import wilson
+
 NUM_BINS = 15  # of the calibration error, as in Guo et al., ICML 2017
 TOP_K = 5
 
@@ -45,18 +47,15 @@ def measure(
     }
 
 
-def wilson(successes: int, trials: int, z: float = Z_95) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (E. B. Wilson, JASA 1927); (0, 1) without any trial."""
-    if trials == 0:
-        return 0.0, 1.0
-    share = successes / trials
-    scale = 1 + z * z / trials
-    middle = (share + z * z / (2 * trials)) / scale
-    half = z / scale * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    # With no successes, or only successes, the bound is exact; rounding must not push it past the proportion.
-    low = 0.0 if successes == 0 else middle - half
-    high = 1.0 if successes == trials else middle + half
-    return low, high
+def compare(first: Tensor, second: Tensor, labels: Tensor) -> PairedCounts | None:
+    """On how many images only one of two networks is right, from their logits N K and labels N; None without images.
+
+    As in `measure`, an image with a NaN or infinite logit counts as wrong.
+    """
+    if not len(labels):
+        return None
+    ours, theirs = ((_rank(logits)[:, 0] == labels) & logits.isfinite().all(dim=1) for logits in (first, second))
+    return PairedCounts(len(labels), int((ours & ~theirs).sum()), int((theirs & ~ours).sum()))
 
 
 def confusion(predictions: Tensor, labels: Tensor, num_classes: int) -> Tensor:

@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 from typing import Any
 
-from core.networks import cifar, timm_zoo, torchvision_zoo
+from core.networks import cifar, tensorflow_zoo, timm_zoo, torchvision_zoo
 from core.networks.budget import LARGE_INPUT_CANDIDATES, SMALL_INPUT_CANDIDATES, facts_of
 from core.networks.sizing import LARGE_INPUT_SIZES, SMALL_INPUT_SIZES
 from core.networks.zoo import CIFAR_CLASSES, CIFAR_SIZE, architectures
@@ -50,7 +50,7 @@ def _students(
         {
             "size": size_of.get(name),
             "inputs": inputs,
-            "published_weights": not name.startswith("cifar/"),
+            "published_weights": not name.startswith(("cifar/", "tensorflow/")),
             **facts_of(name, num_classes, image_size).model_dump(),
         }
         for name in names
@@ -58,18 +58,22 @@ def _students(
 
 
 def teachers() -> list[dict[str, Any]]:
-    """Networks with published weights by library, and the `cifar/` networks, which need a weights file."""
-    return [*_cifar(), *map(_torchvision, torchvision_zoo.names()), *map(_timm, timm_zoo.pretrained_names())]
+    """Networks with published weights by library, and those that need a weights file: `cifar/` and `tensorflow/`."""
+    published = [*map(_torchvision, torchvision_zoo.names()), *map(_timm, timm_zoo.pretrained_names())]
+    return [*_cifar(), *_tensorflow(), *published]
 
 
 def _cifar() -> list[dict[str, Any]]:
-    rows = []
-    for name in cifar.names():
-        facts = facts_of(f"cifar/{name}", CIFAR_CLASSES, CIFAR_SIZE)
-        rows.append(
-            _teacher(facts.architecture, facts.num_params, facts.macs, facts.input_size, facts.num_classes, None)
-        )
-    return rows
+    return [_measured(f"cifar/{name}", CIFAR_CLASSES, CIFAR_SIZE) for name in cifar.names()]
+
+
+def _tensorflow() -> list[dict[str, Any]]:
+    return [_measured(f"tensorflow/{name}", LARGE_CLASSES, LARGE_SIZE) for name in tensorflow_zoo.names()]
+
+
+def _measured(architecture: str, num_classes: int, image_size: int) -> dict[str, Any]:
+    facts = facts_of(architecture, num_classes, image_size)
+    return _teacher(facts.architecture, facts.num_params, facts.macs, facts.input_size, facts.num_classes, None)
 
 
 def _torchvision(name: str) -> dict[str, Any]:

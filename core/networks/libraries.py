@@ -8,7 +8,11 @@ from torch import Tensor, nn
 from core.networks.network import InputFormat
 from core.networks.published import Published
 
-_MODULES = {"torchvision": "core.networks.torchvision_zoo", "timm": "core.networks.timm_zoo"}
+_MODULES = {
+    "torchvision": "core.networks.torchvision_zoo",
+    "timm": "core.networks.timm_zoo",
+    "tensorflow": "core.networks.tensorflow_zoo",
+}
 LIBRARIES = tuple(_MODULES)
 
 

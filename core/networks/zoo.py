@@ -1,5 +1,6 @@
-"""Every network by name: `cifar/<name>` (ours), `torchvision/<name>`, `timm/<name>`, each also with a projector and its
-teachers' classifier behind it (core.spec.projected), or with two classifiers (core.spec.two_heads).
+"""Every network by name: `cifar/<name>` (ours), `torchvision/<name>`, `timm/<name>`, `tensorflow/<name>`, each also
+with a projector and its teachers' classifier behind it (core.spec.projected), or with two classifiers
+(core.spec.two_heads).
 """
 
 from pathlib import Path
@@ -21,7 +22,7 @@ from core.spec.two_heads import MARK, split_two_heads
 __all__ = ["architectures", "build", "replace_head", "slice_head"]
 
 CIFAR_SIZE = 32
-# The default number of classes of `cifar/` networks; torchvision and timm have their own.
+# The default number of classes of `cifar/` networks; the libraries have their own.
 CIFAR_CLASSES = 100
 
 

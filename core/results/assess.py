@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from core.data.dataset import Split
-from core.evaluation.metrics import measure
+from core.evaluation.metrics import compare, measure
 from core.evaluation.predict import predict
 from core.events import NetworkFacts
 from core.job import PreparedRun
 from core.networks.facts import measure_network
 from core.results.latencies import Latencies
 from core.spec import name_of
+from core.statistics.paired import PairedCounts
 from core.training.inputs import PreparedJob
 from core.training.runs import Trained
 
@@ -87,10 +88,16 @@ def with_latencies(
     return timed, teacher and teacher | latency(teacher)
 
 
-def add_seeds(assessments: dict[str, Assessment], runs: tuple[PreparedRun, ...]) -> dict[str, dict[str, Any]]:
-    """The figures of each network's first run, with `seeds`: the test top-1 of all its repetitions."""
+def summarize(assessments: dict[str, Assessment], runs: tuple[PreparedRun, ...]) -> dict[str, dict[str, Any]]:
+    """The figures of each network's first run, with `seeds`: the test top-1 of all its repetitions; those of a
+    baseline also have `against_student`.
+    """
     firsts = {
-        run.run.name: {**assessments[run.run.name].figures, "seeds": []}
+        run.run.name: {
+            **assessments[run.run.name].figures,
+            **_against_student(assessments, run),
+            "seeds": [],
+        }
         for run in runs
         if run.run.name == run.run.repeats
     }
@@ -98,6 +105,28 @@ def add_seeds(assessments: dict[str, Assessment], runs: tuple[PreparedRun, ...])
         top1 = assessments[run.run.name].figures["test"]["top1"]
         firsts[run.run.repeats]["seeds"].append({"seed": run.run.seed, "test_top1": top1})
     return firsts
+
+
+def _against_student(assessments: dict[str, Assessment], run: PreparedRun) -> dict[str, Any]:
+    """How a baseline compares with the student on the same test images; nothing for the student, or without images."""
+    if run.run.name == "student":
+        return {}
+    logits, test = assessments[run.run.name].test_logits, run.dataset.test
+    counts = compare(assessments["student"].test_logits, logits, test.labels)
+    if counts is None:
+        return {}
+    return {"against_student": paired_facts(counts)}
+
+
+def paired_facts(counts: PairedCounts) -> dict[str, Any]:
+    """The comparison of a student (first) and a baseline (second) as it stands in metrics.json."""
+    return {
+        "student_only": counts.first_only,
+        "baseline_only": counts.second_only,
+        "student_gain": counts.difference,
+        "interval": list(counts.interval),
+        "is_significant": counts.is_significant,
+    }
 
 
 def _all_splits(job: PreparedJob, run: PreparedRun) -> dict[str, Split]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.events import Artifact, Event, JobWarning, Result
 from core.networks.facts import measure_network
-from core.results.assess import Assessment, add_seeds, versions
+from core.results.assess import Assessment, summarize, versions
 from core.results.export import export_model, write_safetensors
 from core.results.latencies import Latencies
 from core.results.onnx import read_facts
@@ -59,7 +59,7 @@ def publish(
         exports=run.spec.exports,
         written=latencies.onnx_of(network),
     )
-    networks = add_seeds(assessments, job.runs)
+    networks = summarize(assessments, job.runs)
     outcome = Outcome(
         spec=run.spec.model_dump(mode="json"),
         dataset=dataset.facts,

@@ -15,7 +15,7 @@ from core.spec.dataset import DatasetSpec
 from core.spec.fit import misfits
 from core.spec.knobs.pkd import PkdKnobs
 from core.spec.methods import MethodKnobs, TermKnobs, spelled_out
-from core.spec.names import WEIGHTS_SCHEMES, Architecture, uri_of
+from core.spec.names import HOW_ARCHITECTURES_ARE_WRITTEN, WEIGHTS_SCHEMES, Architecture, uri_of
 from core.spec.part import Part
 from core.spec.teacher import TeacherSpec, WeightsMap
 from core.spec.training import TrainingSpec
@@ -48,7 +48,7 @@ class StudentSpec(Part):
         None,
         description="nano, tiny, small or medium (GET /v1/students lists them), or same: the teacher's architecture",
     )
-    architecture: Architecture | None = Field(None, description="cifar/<name>, torchvision/<name> or timm/<name>")
+    architecture: Architecture | None = Field(None, description=HOW_ARCHITECTURES_ARE_WRITTEN)
     budget: Budget | None = Field(None, description="limits; the engine chooses the largest architecture within them")
     weights: Annotated[str, uri_of(WEIGHTS_SCHEMES)] | Literal["auto", "published", "teacher"] | None = Field(
         "auto",
@@ -113,10 +113,7 @@ def _student(text: str) -> dict[str, str]:
     if "/" in text:
         return {"architecture": text}
     if text not in SIZES:
-        raise ValueError(
-            unknown("size", text, SIZES)
-            + " An architecture is written cifar/<name>, torchvision/<name> or timm/<name>."
-        )
+        raise ValueError(unknown("size", text, SIZES) + f" An architecture is written {HOW_ARCHITECTURES_ARE_WRITTEN}.")
     return {"size": text}
 
 

@@ -11,7 +11,8 @@ from core.spec.two_heads import split_two_heads
 DATASET_SCHEMES = ("builtin", "file", "http", "https", "s3", "gs", "hf", "dataset")
 WEIGHTS_SCHEMES = ("file", "http", "https", "s3", "gs", "hf", "job")
 BUILTIN_DATASETS = ("digits",)
-ZOO_PREFIXES = ("cifar", "torchvision", "timm")
+ZOO_PREFIXES = ("cifar", "torchvision", "timm", "tensorflow")
+HOW_ARCHITECTURES_ARE_WRITTEN = "cifar/<name>, torchvision/<name>, timm/<name> or tensorflow/<name>"
 
 
 def uri_of(allowed: tuple[str, ...]) -> AfterValidator:
@@ -36,7 +37,7 @@ def uri_of(allowed: tuple[str, ...]) -> AfterValidator:
 def _architecture(value: str) -> str:
     prefix, slash, name = value.partition("/")
     if not slash or not name or prefix not in ZOO_PREFIXES:
-        raise ValueError(f"{value!r} is no architecture; write cifar/<name>, torchvision/<name> or timm/<name>")
+        raise ValueError(f"{value!r} is no architecture; write {HOW_ARCHITECTURES_ARE_WRITTEN}")
     split_projected(split_two_heads(value)[0])
     return value
 

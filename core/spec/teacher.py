@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from core.spec.names import WEIGHTS_SCHEMES, Architecture, uri_of
+from core.spec.names import HOW_ARCHITECTURES_ARE_WRITTEN, WEIGHTS_SCHEMES, Architecture, uri_of
 from core.spec.part import Part
 
 WeightsMap = Annotated[
@@ -24,8 +24,7 @@ class TeacherSpec(Part):
 
     architecture: Architecture | None = Field(
         None,
-        description="cifar/<name>, torchvision/<name> or timm/<name>; not needed if the weights name it "
-        "(job: and Retort's own files)",
+        description=f"{HOW_ARCHITECTURES_ARE_WRITTEN}; not needed if the weights name it (job: and Retort's own files)",
     )
     weights: Annotated[str, uri_of(WEIGHTS_SCHEMES)] | None = Field(
         None,

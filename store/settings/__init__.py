@@ -53,7 +53,9 @@ class Settings(BaseSettings):
     )
     max_attempts: int = Field(3, ge=1, description="workers that may die on a job without a new checkpoint between")
     grace_seconds: float = Field(5.0, ge=0, description="between asking an engine to stop and killing it")
-    drain_seconds: float = Field(25.0, ge=0, description="that a stopping worker gives engines for a last checkpoint")
+    drain_seconds: float = Field(
+        20.0, ge=0, description="that an engine has for a last checkpoint when its worker stops or its job is paused"
+    )
 
     max_body_bytes: int = Field(1 << 20, gt=0, description="largest request body")
     max_wait_seconds: float = Field(60.0, ge=0, description="longest wait of a long poll")

@@ -130,6 +130,26 @@ def test_cancel_a_running_job_twice(api: TestClient, put: Callable[..., Job], wo
     assert [api.post(f"/v1/jobs/{job.id}/cancel").json()["state"] for _ in range(2)] == ["cancelling"] * 2
 
 
+def test_pause_and_resume_a_queued_job(
+    api: TestClient, problem: Callable[..., dict[str, Any]], put: Callable[..., Job]
+) -> None:
+    job = put()
+    assert "queued" in problem(api.post(f"/v1/jobs/{job.id}/resume"), 409, "ILLEGAL_MOVE")["detail"]
+    answer = api.post(f"/v1/jobs/{job.id}/pause")
+    assert (answer.status_code, answer.json()["state"], answer.json()["done"]) == (202, "paused", False)
+    assert api.get("/v1/jobs", params={"state": "paused"}).json()["data"][0]["id"] == job.id
+    answer = api.post(f"/v1/jobs/{job.id}/resume")
+    assert (answer.status_code, answer.json()["state"], answer.json()["queue"]["position"]) == (202, "queued", 1)
+    api.post(f"/v1/jobs/{job.id}/cancel")
+    assert "cancelled" in problem(api.post(f"/v1/jobs/{job.id}/pause"), 409, "ILLEGAL_MOVE")["detail"]
+
+
+def test_pause_a_running_job_twice(api: TestClient, put: Callable[..., Job], work: Callable[[Job], Lease]) -> None:
+    job = put()
+    work(job)
+    assert [api.post(f"/v1/jobs/{job.id}/pause").json()["state"] for _ in range(2)] == ["pausing"] * 2
+
+
 def test_retry(api: TestClient, problem: Callable[..., dict[str, Any]], put: Callable[..., Job]) -> None:
     job = put()
     problem(api.post(f"/v1/jobs/{job.id}/retry"), 409, "ILLEGAL_MOVE")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from store import blobs, jobs, leases, outbox, queries, workers
+from store import blobs, jobs, leases, outbox, queries, reaper, workers
 from store.errors import BlobNotFound, IdempotencyConflict, IllegalTransition, JobNotFound
 from store.tables import jobs as jobs_table
 from store.tables import metadata
@@ -89,7 +89,7 @@ def test_cancel_of_a_running_job_asks_its_worker(bench: Bench) -> None:
     assert (asked.state, asked.done) == ("cancelling", False)
     again = bench.do(jobs.request_cancel, lease.job_id)
     assert again == asked
-    assert bench.do(leases.beat, lease, 60).cancel_requested
+    assert bench.do(leases.beat, lease, 60).asked == "cancel"
     assert bench.do(leases.finish_cancelled, lease)
     assert bench.get(lease.job_id).state == "cancelled"
     assert states_of(bench, lease.job_id) == ["queued", "running", "cancelling", "cancelled"]
@@ -279,3 +279,63 @@ def test_ids_rise_with_time(bench: Bench) -> None:
     with bench.database.read() as session:
         by_time = session.execute(select(jobs_table.c.id).order_by(jobs_table.c.created_at, jobs_table.c.id))
         assert by_time.scalars().all() == ids
+
+
+def test_a_paused_queued_job_is_held_until_it_is_resumed(bench: Bench) -> None:
+    job = bench.submit()
+    assert bench.do(jobs.request_pause, job.id).state == "paused"
+    assert bench.do(jobs.request_pause, job.id).state == "paused"
+    assert bench.read(outbox.dispatchable, limit=9, resend_seconds=-1) == []
+    assert bench.do(leases.claim, job.id, owner="w", lease_seconds=60) is None
+    assert not bench.get(job.id).done and bench.get(job.id).queue is None
+    assert bench.do(jobs.request_resume, job.id).state == "queued"
+    assert bench.claim(job.id).attempt == 1
+
+
+def test_a_running_job_is_paused_by_its_worker_and_goes_on_from_its_checkpoint(bench: Bench) -> None:
+    lease = bench.running()
+    assert bench.do(jobs.request_pause, lease.job_id).state == "pausing"
+    assert bench.do(leases.beat, lease, 60).asked == bench.read(leases.asked, lease) == "pause"
+    with pytest.raises(IllegalTransition, match="pausing"):
+        bench.do(jobs.request_resume, lease.job_id)
+    bench.do(leases.save_checkpoint, lease, bench.blob(), "checkpoint", 7)
+    assert bench.do(leases.finish_paused, lease)
+    assert not bench.do(leases.beat, lease, 60).held
+    job = bench.get(lease.job_id)
+    assert (job.state, job.attempts[0].outcome) == ("paused", "paused")
+    bench.do(jobs.request_resume, job.id)
+    newer = bench.claim(job.id)
+    assert newer.checkpoint is not None and newer.checkpoint.step == 7 and newer.token > lease.token
+
+
+def test_a_paused_job_is_cancelled_at_once_and_a_pausing_one_by_its_worker(bench: Bench) -> None:
+    paused = bench.submit()
+    bench.do(jobs.request_pause, paused.id)
+    assert bench.do(jobs.request_cancel, paused.id).state == "cancelled"
+    lease = bench.running()
+    bench.do(jobs.request_pause, lease.job_id)
+    assert bench.do(jobs.request_cancel, lease.job_id).state == "cancelling"
+    assert bench.read(leases.asked, lease) == "cancel"
+    assert bench.do(leases.finish_paused, lease)
+    assert bench.get(lease.job_id).state == "cancelled"
+
+
+@pytest.mark.parametrize("ended", ["succeed", "fail"])
+def test_what_ends_while_it_is_pausing_has_ended(bench: Bench, ended: str) -> None:
+    lease = bench.running()
+    bench.do(jobs.request_pause, lease.job_id)
+    assert bench.do(getattr(leases, ended), lease, {"code": "INTERNAL"})
+    assert bench.get(lease.job_id).state == {"succeed": "succeeded", "fail": "failed"}[ended]
+    for action in (jobs.request_pause, jobs.request_resume):
+        with pytest.raises(IllegalTransition):
+            bench.do(action, lease.job_id)
+
+
+def test_a_worker_that_stops_or_dies_while_pausing_leaves_a_paused_job(bench: Bench) -> None:
+    stopped, dead = bench.running(), bench.running()
+    for lease in (stopped, dead):
+        bench.do(jobs.request_pause, lease.job_id)
+    assert bench.do(leases.release, stopped)
+    bench.expire(dead.job_id)
+    assert bench.do(reaper.reap, 3) == [dead.job_id]
+    assert [bench.get(lease.job_id).state for lease in (stopped, dead)] == ["paused", "paused"]

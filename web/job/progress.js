@@ -11,7 +11,8 @@ export function progressPanel(job) {
   if (job.state === "queued") return queuePanel(job);
   if (job.done || !job.progress) return null;
   const bar = meter(job.progress.fraction, "progress");
-  return h("section", { class: "panel now", "aria-label": "Progress" }, bar, factList(facts(job.progress)));
+  const known = job.state === "paused" ? { ...job.progress, eta_seconds: null, images_per_second: null } : job.progress;
+  return h("section", { class: "panel now", "aria-label": "Progress" }, bar, factList(facts(known)));
 }
 
 /** @param {Job} job */

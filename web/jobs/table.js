@@ -49,7 +49,8 @@ function progress(job) {
   if (job.state === "failed") return h("small", { class: "bad" }, job.error?.code || "failed");
   if (job.done) return h("small", {}, seconds(job.runtime_seconds));
   const { fraction = 0, eta_seconds: left } = job.progress ?? {};
-  const words = `${percent(fraction, 0)} · ${left == null ? "…" : `${seconds(left)} left`}`;
+  const rest = job.state === "paused" ? "paused" : left == null ? "…" : `${seconds(left)} left`;
+  const words = `${percent(fraction, 0)} · ${rest}`;
   return h("span", { class: "progress" }, meter(fraction, `progress of ${jobTitle(job)}`), h("small", {}, words));
 }
 

@@ -1,4 +1,4 @@
-"""`retort jobs | watch | cancel | retry | delete`: jobs that exist."""
+"""`retort jobs | watch | cancel | pause | resume | retry | delete`: jobs that exist."""
 
 from typing import Annotated
 
@@ -46,6 +46,18 @@ def cancel(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
     """Ask a job to end."""
     with connect(url) as retort:
         _show_state(retort.job(job_id).cancel().view, as_json)
+
+
+def pause(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
+    """Pause a job: a running one writes a checkpoint first."""
+    with connect(url) as retort:
+        _show_state(retort.job(job_id).pause().view, as_json)
+
+
+def resume(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
+    """Queue a paused job again; it goes on from its checkpoint."""
+    with connect(url) as retort:
+        _show_state(retort.job(job_id).resume().view, as_json)
 
 
 def retry(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:

@@ -6,7 +6,7 @@ A reader is a module of this folder with READERS; its name in a spec is also one
 import importlib
 import pkgutil
 
-from core.data.archives import TarTree
+from core.data.archives.tars import TarTree
 from core.data.layout.siblings import Unclear
 from core.data.listing import Listing
 from core.data.readers import class_folders

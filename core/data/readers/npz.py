@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from core.data import warning_codes
-from core.data.archives import ZipTree, check_sizes, check_zip_kind
+from core.data.archives.checks import check_sizes
+from core.data.archives.zips import ZipTree, check_zip_kind
 from core.data.labels import column_texts, label_text
 from core.data.layout.siblings import Unclear
 from core.data.listing import Listing, Record, SplitName

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from core.data.archives import TarTree
+from core.data.archives.tars import TarTree
 from core.data.file_kinds import IMAGE_EXTENSIONS, extension
 from core.data.images import encoded_reader
 from core.data.labels import column_texts, label_text

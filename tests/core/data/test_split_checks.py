@@ -1,14 +1,9 @@
 """What is told of splits before training: imbalance, missing classes, and the differences that a test can prove."""
 
-import math
-
-import pytest
-
 from core.data import warning_codes
 from core.data.listing import Record
-from core.data.split_checks import check_splits, overlap_warnings, smallest_difference
+from core.data.split_checks import check_splits, overlap_warnings
 from core.data.splits import Splits
-from core.evaluation.metrics import wilson
 
 
 def splits(train: dict[str, int], test: dict[str, int], validation: dict[str, int] | None = None) -> Splits:
@@ -20,25 +15,6 @@ def splits(train: dict[str, int], test: dict[str, int], validation: dict[str, in
 
 def codes(found: Splits) -> dict[str, int | None]:
     return {warning.code: warning.count for warning in check_splits(found, ("a", "b"))}
-
-
-@pytest.mark.parametrize("count", [24, 100, 397, 1000, 10_000])
-def test_accuracies_that_far_apart_have_separate_intervals(count: int) -> None:
-    """Against Wilson's intervals, which the report compares, around any middle."""
-    difference = smallest_difference(count)
-    worst = 0.0
-    for middle in range(count + 1):
-        low, high = middle - math.ceil(difference * count / 2), middle + math.ceil(difference * count / 2)
-        if low >= 0 and high <= count:
-            worst = max(worst, wilson(low, count)[1] - wilson(high, count)[0])
-    assert worst <= 0.005  # the normal approximation is wider than Wilson's interval, but for rounding
-
-
-def test_known_values() -> None:
-    assert smallest_difference(0) == 1.0
-    assert smallest_difference(1) == 1.0
-    assert smallest_difference(384) == pytest.approx(0.1, abs=1e-3)
-    assert smallest_difference(400, 0.9) == pytest.approx(0.0588, abs=1e-4)
 
 
 def test_a_small_test_split_is_told() -> None:

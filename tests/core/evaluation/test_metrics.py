@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 import torch
-from scipy.stats import binomtest
 from torch import nn
 
-from core.evaluation.metrics import TOP_K, confusion, measure, wilson
+from core.evaluation.metrics import TOP_K, compare, confusion, measure
 from core.evaluation.predict import evaluating, predict
+from core.statistics.paired import PairedCounts
+from core.statistics.proportions import wilson
 from core.system.device import images_at_once
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu")
@@ -21,16 +22,6 @@ def random_case(num_images: int = 300, seed: int = 0, classes: Any = CLASSES) ->
         labels, len(classes)
     )
     return logits, labels
-
-
-@pytest.mark.parametrize(("successes", "trials"), [(0, 1), (1, 1), (0, 40), (40, 40), (7, 9), (7263, 10_000), (1, 3)])
-def test_wilson_equals_scipys_interval(successes: int, trials: int) -> None:
-    expected = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
-    assert wilson(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-12)
-
-
-def test_wilson_of_nothing_says_nothing() -> None:
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_accuracies_equal_a_count_image_by_image() -> None:
@@ -217,3 +208,13 @@ def test_large_images_go_through_in_smaller_batches() -> None:
     sizes = (8, 32, 128, 224, 1024)
     assert [images_at_once(size, torch.device("cpu")) for size in sizes] == [64, 64, 64, 20, 8]
     assert [images_at_once(size, torch.device("cuda")) for size in sizes] == [1024, 1024, 196, 64, 64]
+
+
+def test_two_networks_are_compared_image_by_image() -> None:
+    labels = torch.tensor([0, 1, 0, 1, 0])
+    right = nn.functional.one_hot(labels, 2).float()
+    wrong = 1 - right
+    first = torch.stack([right[0], wrong[1], right[2], wrong[3], right[4]])
+    second = torch.stack([right[0], right[1], wrong[2], wrong[3], torch.full((2,), float("nan"))])
+    assert compare(first, second, labels) == PairedCounts(5, first_only=2, second_only=1)
+    assert compare(first[:0], second[:0], labels[:0]) is None

@@ -27,6 +27,7 @@ NETWORKS = {
     "torchvision/mobilenet_v3_small": 48,
     "timm/mobilenetv3_small_050": 48,
     "timm/test_vit": 64,
+    "tensorflow/mobilenet_v1_025": 64,
 }
 
 

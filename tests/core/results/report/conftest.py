@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from core.evaluation.metrics import measure
+from core.evaluation.metrics import compare, measure
 from core.events import DatasetFacts, NetworkFacts
 from core.networks.network import InputFormat
+from core.results.assess import paired_facts
 from core.results.report import Outcome, describe_preprocessing
 from core.spec import parse_job
 
@@ -21,12 +22,27 @@ NAMES = ("apple", "mushroom", "orange", "pear", "sweet pepper")
 
 def measured(classes: tuple[str, ...], skill: float, num_images: int, seed: int, with_teacher: bool = True) -> dict:
     """The measures of a network that adds `skill` to the true class's logit among noise."""
-    generator = torch.Generator().manual_seed(seed)
+    logits, labels = drawn(classes, skill, num_images, seed)
+    teacher_logits, _ = drawn(classes, 3, num_images, seed + 1000)
+    return measure(logits, labels, classes, teacher_logits if with_teacher else None)
+
+
+def drawn(classes: tuple[str, ...], skill: float, num_images: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits that are noise and `skill` at the true class, and the labels."""
     labels = torch.arange(num_images) % len(classes)
-    noise = torch.randn(num_images, len(classes), generator=generator)
-    teacher_noise = torch.randn(num_images, len(classes), generator=generator)
-    truth = torch.nn.functional.one_hot(labels, len(classes))
-    return measure(noise + skill * truth, labels, classes, teacher_noise + 3 * truth if with_teacher else None)
+    noise = torch.randn(num_images, len(classes), generator=torch.Generator().manual_seed(seed))
+    return noise + skill * torch.nn.functional.one_hot(labels, len(classes)), labels
+
+
+def against(
+    classes: tuple[str, ...], num_test: int, student: tuple[float, int], baseline: tuple[float, int]
+) -> dict[str, Any]:
+    """The comparison of two networks, each of a skill and a seed, on the same test images."""
+    ours, labels = drawn(classes, student[0], num_test, student[1])
+    theirs, _ = drawn(classes, baseline[0], num_test, baseline[1])
+    counts = compare(ours, theirs, labels)
+    assert counts is not None
+    return paired_facts(counts)
 
 
 def curve(start: float, end: float, seed: int, num_points: int = 60, every: int = 20) -> list[list[float]]:
@@ -124,7 +140,14 @@ def build_outcome(
         if teacher
         else None,
         metrics=network(skill, 11, latency=latency, parity=parity),
-        baselines={item: network(skill - 0.9 + 0.6 * index, 21 + 5 * index) for index, item in enumerate(baselines)},
+        baselines={
+            item: network(
+                skill - 0.9 + 0.6 * index,
+                21 + 5 * index,
+                against_student=against(classes, num_test, (skill, 12), (skill - 0.9 + 0.6 * index, 22 + 5 * index)),
+            )
+            for index, item in enumerate(baselines)
+        },
         curves=curves,
         classes=classes,
         preprocessing=describe_preprocessing(

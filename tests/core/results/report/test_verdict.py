@@ -4,23 +4,33 @@ from typing import Any
 
 import pytest
 
-from core.evaluation.metrics import wilson
+from core.results.assess import paired_facts
 from core.results.report import Outcome
 from core.results.report.verdict import verdict
+from core.statistics.paired import PairedCounts
+from core.statistics.proportions import wilson
 
 
 def with_top1(
     outcome: Any,
-    student: Any,
-    scratch: Any,
+    student: float,
+    scratch: float,
     *,
     num_images: int = 1000,
+    shared_errors: float = 0.0,
     student_seeds: Any = (),
     scratch_seeds: Any = (),
 ) -> Any:
-    """The outcome with these shares of right answers, and their real intervals."""
+    """The outcome with these shares of right answers; `shared_errors` of those that the better one makes are the
+    other's too, and the rest of its errors are the other's right answers.
+    """
+    rights = round(student * num_images), round(scratch * num_images)
+    only_worse = round((1 - shared_errors) * (num_images - max(rights)))
+    only_better = only_worse + abs(rights[0] - rights[1])
+    ours, theirs = (only_better, only_worse) if student >= scratch else (only_worse, only_better)
+    counts = PairedCounts(num_images, ours, theirs)
 
-    def network(share: Any, seeds: Any) -> dict[str, Any]:
+    def network(share: float, seeds: Any) -> dict[str, Any]:
         test = {
             "top1": share,
             "top1_interval": list(wilson(round(share * num_images), num_images)),
@@ -28,9 +38,8 @@ def with_top1(
         }
         return {"test": test, "seeds": [{"seed": index, "test_top1": top1} for index, top1 in enumerate(seeds)]}
 
-    return replace(
-        outcome, metrics=network(student, student_seeds), baselines={"scratch": network(scratch, scratch_seeds)}
-    )
+    baseline = network(scratch, scratch_seeds) | {"against_student": paired_facts(counts)}
+    return replace(outcome, metrics=network(student, student_seeds), baselines={"scratch": baseline})
 
 
 @pytest.mark.parametrize(
@@ -42,7 +51,7 @@ def with_top1(
         (0.90, 0.90, "open", "Inconclusive against training from scratch."),
     ],
 )
-def test_only_intervals_that_do_not_overlap_decide(
+def test_only_differences_beyond_chance_decide(
     make_outcome: Callable[..., Outcome], student: float, scratch: float, tone: str, says: str
 ) -> None:
     told = verdict(with_top1(make_outcome(), student, scratch))
@@ -55,6 +64,12 @@ def test_the_same_gain_decides_with_enough_images_only(make_outcome: Callable[..
     assert verdict(with_top1(make_outcome(), 0.85, 0.80, num_images=10_000)).tone == "good"
 
 
+def test_the_same_gain_decides_where_the_errors_are_shared(make_outcome: Callable[..., Outcome]) -> None:
+    """The two intervals overlap either way; what counts is on how many images only one of the two is right."""
+    assert verdict(with_top1(make_outcome(), 0.92, 0.90, shared_errors=0.1)).tone == "open"
+    assert verdict(with_top1(make_outcome(), 0.92, 0.90, shared_errors=0.9)).tone == "good"
+
+
 def test_seeds_that_overlap_make_a_gain_inconclusive(make_outcome: Callable[..., Outcome]) -> None:
     lucky = with_top1(make_outcome(), 0.9, 0.8, student_seeds=(0.9, 0.79), scratch_seeds=(0.8, 0.81))
     assert verdict(lucky).tone == "open" and "79.0–90.0% against 80.0–81.0%" in verdict(lucky).detail
@@ -64,7 +79,7 @@ def test_seeds_that_overlap_make_a_gain_inconclusive(make_outcome: Callable[...,
 
 def test_the_best_baseline_of_the_students_size_is_what_it_has_to_beat(make_outcome: Callable[..., Outcome]) -> None:
     both = with_top1(make_outcome(), 0.85, 0.70)
-    tuned = {"test": {"top1": 0.95, "top1_interval": [0.94, 0.96], "num_images": 1000}}
+    tuned = {"test": {"top1": 0.95, "num_images": 1000}, "against_student": paired_facts(PairedCounts(1000, 20, 120))}
     beaten = replace(both, baselines=both.baselines | {"finetune_student": tuned})
     told = verdict(beaten)
     assert (told.tone, told.headline) == ("bad", "The student is worse than fine-tuning the student's initial weights.")
@@ -76,7 +91,8 @@ def test_a_fine_tuned_teacher_counts_only_where_it_is_no_larger(
     make_outcome: Callable[..., Outcome], architecture: str, tone: str
 ) -> None:
     outcome = with_top1(make_outcome(), 0.85, 0.70)
-    tuned = {"test": {"top1": 0.95, "top1_interval": [0.94, 0.96], "num_images": 1000}, "architecture": architecture}
+    against = paired_facts(PairedCounts(1000, 20, 120))
+    tuned = {"test": {"top1": 0.95, "num_images": 1000}, "architecture": architecture, "against_student": against}
     assert verdict(replace(outcome, baselines=outcome.baselines | {"finetune": tuned})).tone == tone
 
 

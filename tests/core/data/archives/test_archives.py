@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from core.data.archives import TarTree, ZipTree, inflate
+from core.data.archives.inflating import inflate
+from core.data.archives.tars import TarTree
+from core.data.archives.zips import ZipTree
 from core.data.opening import open_tree
 from core.errors import DatasetInvalid
 from core.policy import Policy
