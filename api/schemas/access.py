@@ -61,10 +61,12 @@ class KeyView(BaseModel):
     scope: Scope
     limits: LimitsView
     created_at: datetime
-    expires_at: datetime | None
-    last_used_at: datetime | None = Field(description="exact to a minute")
-    revoked_at: datetime | None
-    previous_until: datetime | None = Field(description="until then the secret before the last rotation is accepted")
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = Field(None, description="exact to a minute")
+    revoked_at: datetime | None = None
+    previous_until: datetime | None = Field(
+        None, description="until then the secret before the last rotation is accepted"
+    )
 
 
 class KeyWithSecretView(KeyView):
@@ -83,7 +85,7 @@ class KeyPage(BaseModel):
 
     data: list[KeyView]
     has_more: bool
-    next_cursor: str | None
+    next_cursor: str | None = None
 
 
 class AuditEntryView(BaseModel):
@@ -107,7 +109,7 @@ class AuditPage(BaseModel):
 
     data: list[AuditEntryView]
     has_more: bool
-    next_cursor: int | None = Field(description="goes into `before` for the next page")
+    next_cursor: int | None = Field(None, description="goes into `before` for the next page")
 
 
 class Credentials(BaseModel):
@@ -126,7 +128,7 @@ class SessionView(BaseModel):
     tenant: str
     scope: Scope
     authentication: Literal["keys", "open"] = Field(description="open: nobody needs to sign in here")
-    expires_at: datetime | None = Field(description="of the browser's session; null where an API key was sent")
+    expires_at: datetime | None = Field(None, description="of the browser's session; null where an API key was sent")
 
 
 class SignInLinkView(BaseModel):

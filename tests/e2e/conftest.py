@@ -84,7 +84,7 @@ class Running:
         return self.api
 
     def _key(self) -> str:
-        """The key of this machine's user where the service is embedded, else the first key, made as an operator does."""
+        """The key of this machine's user where the service is embedded; else a first key, as an operator makes it."""
         if self.embedded:
             return (self._folder / "data" / "token").read_text().strip()
         command = [sys.executable, "-m", "api.create_key", "--name", "tests"]

@@ -82,7 +82,13 @@ function explanation() {
       h("code", {}, "retort dashboard"),
       ": it prints a link that signs you in.",
     ),
-    h("p", {}, "Otherwise ask who runs this service. An administrator makes keys with ", h("code", {}, "retort keys create"), "."),
+    h(
+      "p",
+      {},
+      "Otherwise ask who runs this service. An administrator makes keys with ",
+      h("code", {}, "retort keys create"),
+      ".",
+    ),
   );
 }
 
