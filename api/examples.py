@@ -56,6 +56,8 @@ JOB_BODIES = {
     "several_teachers": {"summary": "Several teachers at once", "value": SEVERAL_TEACHERS_JOB},
 }
 
+CHANGE: dict[str, Any] = {"priority": 10, "labels": {"team": "retail", "draft": None}}
+
 QUEUED_JOB: dict[str, Any] = {
     "id": JOB_ID,
     "kind": "job",
@@ -73,7 +75,7 @@ QUEUED_JOB: dict[str, Any] = {
     "error": None,
     "warnings": [],
     "attempts": [],
-    "queue": {"position": 1, "eligible_workers": 1},
+    "queue": {"position": 1, "eligible_workers": 1, "reason": None},
     "runtime_seconds": 0.0,
     "created_at": "2026-11-21T12:00:00.125000Z",
     "started_at": None,
@@ -199,6 +201,8 @@ WORKER_LIST: dict[str, Any] = {
             "started_at": "2026-11-21T09:00:00Z",
             "last_seen_at": "2026-11-21T12:02:00Z",
             "alive": True,
+            "state": "busy",
+            "jobs": [JOB_ID],
         }
     ]
 }

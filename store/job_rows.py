@@ -7,13 +7,12 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from core.spec.devices import fits
 from store import queue_order, warnings
+from store.eligibility import Candidate, candidates, count_eligible, reason
 from store.states import Kind
 from store.tables import attempts, job_labels
 from store.transitions import as_attempt
 from store.values import Attempt, Job, JobWarning, Queue
-from store.workers import gpus_alive
 
 
 def load(session: Session, rows: Sequence[Row[Any]]) -> list[Job]:
@@ -41,18 +40,22 @@ def _attempts(session: Session, ids: list[str]) -> dict[str, list[Attempt]]:
 
 
 def _queues(session: Session, queued: Sequence[Row[Any]]) -> dict[str, Queue]:
-    """The places of queued jobs, and how many workers have the devices that each asks for."""
+    """The places of queued jobs, how many workers can run each, and the reason where none can."""
     if not queued:
         return {}
-    workers = gpus_alive(session)
-    asked: dict[tuple[Kind, str], dict[str, str]] = defaultdict(dict)
+    alive = candidates(session)
+    ids: dict[tuple[Kind, str], list[str]] = defaultdict(list)
     for row in queued:
-        asked[row.kind, row.tenant][row.id] = row.spec["training"]["devices"]
-    return {
-        job_id: Queue(position, sum(fits(devices[job_id], num_gpus) for num_gpus in workers))
-        for (kind, tenant), devices in asked.items()
-        for job_id, position in queue_order.positions(session, kind, tenant, list(devices)).items()
-    }
+        ids[row.kind, row.tenant].append(row.id)
+    positions: dict[str, int] = {}
+    for (kind, tenant), its in ids.items():
+        positions |= queue_order.positions(session, kind, tenant, its)
+    return {row.id: _queue(row, positions[row.id], alive) for row in queued}
+
+
+def _queue(row: Row[Any], position: int, alive: Sequence[Candidate]) -> Queue:
+    asked = (row.kind, row.spec["training"]["devices"], alive)
+    return Queue(position, count_eligible(*asked), reason(*asked, row.run_after))
 
 
 def _job(
@@ -63,6 +66,12 @@ def _job(
     queue: Queue | None,
 ) -> Job:
     resolved = row.resolved
+    spec = resolved["spec"] if resolved else row.spec
+    named = {
+        "name": row.name,
+        "labels": labels,
+        "priority": row.priority,
+    }  # as they are now, whatever an engine was told
     return Job(
         id=row.id,
         kind=row.kind,
@@ -72,7 +81,7 @@ def _job(
         state=row.state,
         phase=row.phase,
         progress=row.progress,
-        spec=resolved["spec"] if resolved else row.spec,
+        spec=spec | {name: value for name, value in named.items() if name in spec},
         resolved=resolved,
         student=resolved["student"] if resolved else None,
         result=row.result,

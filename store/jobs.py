@@ -180,7 +180,7 @@ def request_resume(session: Session, job_id: str) -> Job:
         reason = "wait until it is paused" if state == "pausing" else "only a paused job can be resumed"
         raise IllegalTransition(job_id, state, "resume", reason)
     here = [jobs.c.id == job_id, jobs.c.state == state]
-    transition(session, here, {"state": "queued"}, [entered("queued", reason="resumed")])
+    transition(session, here, {"state": "queued", "run_after": None}, [entered("queued", reason="resumed")])
     outbox.put(session, job_id)
     return get(session, job_id)
 
@@ -191,7 +191,7 @@ def retry(session: Session, job_id: str) -> Job:
     if state not in ("failed", "cancelled"):
         raise IllegalTransition(job_id, state, "retry", "only a failed or cancelled job can be retried")
     fresh = {"error": None, "result": None, "progress": None, "finished_at": None, "cancel_requested_at": None}
-    values = {"state": "queued", "crashes": 0, "runtime_seconds": 0.0, **fresh}
+    values = {"state": "queued", "crashes": 0, "silences": 0, "run_after": None, "runtime_seconds": 0.0, **fresh}
     transition(session, [jobs.c.id == job_id, jobs.c.state == state], values, [entered("queued")])
     session.execute(delete_rows(artifacts).where(artifacts.c.job_id == job_id))
     warnings.forget(session, job_id)

@@ -49,10 +49,10 @@ def dispatchable(
     those that a worker with so many can run, the others wait for another worker. `max_running`: of each tenant."""
     unsent = or_(outbox.c.sent_at.is_(None), outbox.c.sent_at < from_now(-resend_seconds))
     turn = turns(kind)
-    wanted = (
-        select(jobs.c.id, jobs.c.kind).join(outbox, outbox.c.job_id == jobs.c.id).join(turn, turn.c.id == jobs.c.id)
-    )
-    wanted = wanted.where(jobs.c.state == "queued", unsent, within_limits(turn, max_running))
+    wanted = select(jobs.c.id, jobs.c.kind).join(outbox, outbox.c.job_id == jobs.c.id)
+    wanted = wanted.join(turn, turn.c.id == jobs.c.id)
+    due = or_(jobs.c.run_after.is_(None), jobs.c.run_after <= from_now())
+    wanted = wanted.where(jobs.c.state == "queued", unsent, due, within_limits(turn, max_running))
     if num_gpus is not None:
         too_much = [devices for devices in EVERY if not fits(devices, num_gpus)]
         wanted = wanted.where(jobs.c.spec["training"]["devices"].as_string().not_in(too_much))

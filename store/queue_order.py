@@ -7,9 +7,10 @@ jobs running is served next; equal turns go by priority, then by age. With one t
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Subquery, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from store.clock import from_now
 from store.states import HELD, Kind
 from store.tables import api_keys, jobs
 
@@ -17,7 +18,9 @@ from store.tables import api_keys, jobs
 def turns(kind: Kind | None) -> Subquery:
     """For each queued job, of one kind or of all: its `turn` in its tenant, its `key_turn` among those of its key."""
     by_tenant, by_key = _running(jobs.c.tenant), _running(jobs.c.key_id)
-    order = (jobs.c.priority.desc(), jobs.c.id)
+    # One that may not run yet, after a loss, holds back none of the others.
+    waits = case((jobs.c.run_after > from_now(), 1), else_=0)
+    order = (waits, jobs.c.priority.desc(), jobs.c.id)
     place = func.row_number().over(partition_by=(jobs.c.kind, jobs.c.tenant), order_by=order)
     key_place = func.row_number().over(partition_by=(jobs.c.kind, jobs.c.key_id), order_by=order)
     of_kind = () if kind is None else (jobs.c.kind == kind,)

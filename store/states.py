@@ -19,6 +19,7 @@ from typing import Literal, get_args
 State = Literal["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"]
 Kind = Literal["job", "plan"]
 Outcome = Literal["succeeded", "failed", "cancelled", "released", "paused", "lost"]
+WorkerState = Literal["idle", "busy", "draining", "silent"]
 Asked = Literal["cancel", "pause"]  # of a job that a worker holds
 
 STATES: tuple[State, ...] = get_args(State)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from store.states import TERMINAL, Asked, Kind, Outcome, State
+from store.states import TERMINAL, Asked, Kind, Outcome, State, WorkerState
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,11 @@ class JobWarning:
 @dataclass(frozen=True)
 class Queue:
     """Where a queued job stands: position 1 is next; workers of whom a sign of life is fresh, with the devices that the
-    job asks for."""
+    job asks for; `reason` says why it is not run where it does more than wait for its turn."""
 
     position: int
     eligible_workers: int
+    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ class Lease:
     checkpoint: CheckpointRef | None
     runtime_seconds: float  # spent before this attempt
     max_runtime_seconds: float | None  # of the spec
+    lease_seconds: float
     tenant: str = "default"
 
 
@@ -225,7 +227,7 @@ class Dispatch:
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker process as it announced itself; `alive` where a sign of life is fresh."""
+    """A worker process as it announced itself; `alive` where a sign of life is fresh; `jobs` are those it holds."""
 
     id: str
     host: str
@@ -236,6 +238,15 @@ class Worker:
     started_at: datetime
     last_seen_at: datetime
     alive: bool
+    draining: bool
+    jobs: tuple[str, ...]
+
+    @property
+    def state(self) -> WorkerState:
+        """What it does, in one word."""
+        if not self.alive:
+            return "silent"
+        return "draining" if self.draining else "busy" if self.jobs else "idle"
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ class QueueView(_View):
     eligible_workers: int = Field(
         description="workers alive that could take it; 0: nothing will happen until one starts"
     )
+    reason: str | None = Field(None, description="why it is not run, where it does more than wait for its turn")
 
 
 class ErrorView(_View):

@@ -45,6 +45,7 @@ for command in (
     jobs.pause,
     jobs.resume,
     jobs.retry,
+    jobs.change,
     jobs.delete,
     catalogues.methods,
     catalogues.students,

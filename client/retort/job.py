@@ -103,6 +103,19 @@ class AsyncJob:
         """Queue a failed or cancelled job once more. Raises Refused where it is neither."""
         return await self._act("retry")
 
+    async def change(
+        self, *, name: str | None = None, labels: dict[str, str | None] | None = None, priority: int | None = None
+    ) -> "AsyncJob":
+        """Change what is given: the name, the labels (None removes one), the priority of a job that waits.
+
+        Raises Refused where a priority is given and the job is neither queued nor paused.
+        """
+        given = {"name": name, "labels": labels, "priority": priority}
+        body = {key: value for key, value in given.items() if value is not None}
+        answer = await self._connection.send("PATCH", self._path, json=body, repeatable=True)
+        self.view, self._etag = answer.json(), answer.headers.get("etag")
+        return self
+
     async def delete(self) -> None:
         """Remove an ended job with its metrics and files. Raises Refused where it has not ended."""
         await self._connection.send("DELETE", self._path)

@@ -36,10 +36,11 @@ class AttemptView(TypedDict):
 
 
 class QueueView(TypedDict):
-    """Where a queued job stands; position 1 is next."""
+    """Where a queued job stands; position 1 is next; `reason` says why it is not run, if not for its turn."""
 
     position: int
     eligible_workers: int
+    reason: str | None
 
 
 class ErrorView(TypedDict):
@@ -161,6 +162,8 @@ class WorkerView(TypedDict):
     started_at: str
     last_seen_at: str
     alive: bool
+    state: Literal["idle", "busy", "draining", "silent"]
+    jobs: list[str]
 
 
 class MethodView(TypedDict):

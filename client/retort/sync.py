@@ -54,6 +54,7 @@ class Job(Facade):
     pause = returning_job(AsyncJob.pause)
     resume = returning_job(AsyncJob.resume)
     retry = returning_job(AsyncJob.retry)
+    change = returning_job(AsyncJob.change)
     delete = blocking(AsyncJob.delete)
     metrics = blocking(AsyncJob.metrics)
     events = blocking(AsyncJob.events)

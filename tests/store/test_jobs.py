@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from core.errors import EngineCrashed
 from store import blobs, jobs, leases, outbox, queries, reaper, workers
 from store.errors import BlobNotFound, IdempotencyConflict, IllegalTransition, JobNotFound
 from store.tables import jobs as jobs_table
@@ -26,7 +27,7 @@ def test_a_submitted_job_is_queued_and_shows_its_spec(bench: Bench) -> None:
     assert (job.name, job.labels, job.priority) == ("shelf-v3", {"team": "retail", "tier": "gold"}, 7)
     assert job.spec["teacher"]["architecture"] == "cifar/resnet56"
     assert job.id.startswith("job_") and len(job.id) == 30
-    assert job.queue == Queue(position=1, eligible_workers=0)
+    assert job.queue == Queue(position=1, eligible_workers=0, reason="no worker is alive")
 
 
 def test_times_are_the_databases_in_utc(bench: Bench) -> None:
@@ -233,7 +234,7 @@ def test_queue_positions_go_by_priority_then_age(bench: Bench) -> None:
     positions = {job.id: job.queue.position for job in bench.read(jobs.list_jobs).jobs}
     assert positions == {urgent.id: 1, first.id: 2, second.id: 3, low.id: 4}
     bench.claim(urgent.id)
-    assert bench.get(first.id).queue == Queue(position=1, eligible_workers=1)
+    assert bench.get(first.id).queue == Queue(position=1, eligible_workers=1, reason=None)
     assert bench.get(urgent.id).queue is None
 
 
@@ -339,3 +340,26 @@ def test_a_worker_that_stops_or_dies_while_pausing_leaves_a_paused_job(bench: Be
     bench.expire(dead.job_id)
     assert bench.do(reaper.reap, 3) == [dead.job_id]
     assert [bench.get(lease.job_id).state for lease in (stopped, dead)] == ["paused", "paused"]
+
+
+def test_a_queued_job_says_why_nobody_runs_it(bench: Bench) -> None:
+    cpu, gpus = bench.submit().id, bench.submit(training={"devices": "cuda:4"}).id
+    plan = bench.submit(kind="plan").id
+
+    def reasons() -> list[Any]:
+        return [bench.get(job_id).queue.reason for job_id in (cpu, gpus, plan)]
+
+    assert len(set(reasons())) == 1 and "alive" in reasons()[0]
+    worker = {"host": "h", "pid": 1, "version": "1"}
+    bench.do(workers.announce, "plans", **worker, devices=["cpu"], slots=0)
+    assert reasons()[0] and reasons()[1] and reasons()[2] is None
+    bench.do(workers.announce, "small", **worker, devices=["L4", "cpu"], slots=1)
+    assert reasons()[0] is None and "cuda:4" in reasons()[1] and "1 GPU" in reasons()[1]
+    for name in ("plans", "small"):
+        bench.do(workers.announce, name, **worker, devices=["L4", "cpu"], slots=1, draining=True)
+    assert all("about to stop" in reason for reason in reasons())
+    assert [bench.get(job_id).queue.eligible_workers for job_id in (cpu, gpus, plan)] == [0, 0, 0]
+    bench.do(workers.announce, "small", **worker, devices=["L4", "cpu"], slots=1)
+    for _ in range(2):
+        bench.do(reaper.crashed, bench.claim(cpu), 9, EngineCrashed("SIGSEGV"), 60.0)
+    assert bench.get(cpu).queue.eligible_workers == 1 and "next may begin at" in reasons()[0]

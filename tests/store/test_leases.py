@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from core.errors import EngineCrashed
 from store import jobs, leases, outbox, queries, reaper
 from store.tables import metadata, metrics
 from store.values import Beat, CheckpointRef, Lease, LogLine, MetricPoint, NewEvent
@@ -39,7 +40,7 @@ WRITERS = {
     "finish_cancelled": lambda bench, lease: bench.do(leases.finish_cancelled, lease),
     "finish_paused": lambda bench, lease: bench.do(leases.finish_paused, lease),
     "release": lambda bench, lease: bench.do(leases.release, lease),
-    "crashed": lambda bench, lease: bench.do(reaper.crashed, lease, 3, "stale"),
+    "crashed": lambda bench, lease: bench.do(reaper.crashed, lease, 3, EngineCrashed("stale")),
 }
 READERS = {"asked"}
 

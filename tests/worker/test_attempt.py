@@ -103,7 +103,7 @@ def test_an_engine_that_dies_by_signal_is_tried_again_and_then_named(submit: Any
     assert run(job_id).state == "queued"
     job = run(job_id)
     assert job.state == "failed"
-    assert job.error["code"] == "WORKER_LOST" and job.error["category"] == "infrastructure"
+    assert job.error["code"] == "ENGINE_CRASHED" and job.error["category"] == "infrastructure"
     assert "SIGSEGV" in job.error["message"] and "3 attempts" in job.error["message"]
     assert "about to fall" in log_of(job_id)
 

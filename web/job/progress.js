@@ -2,7 +2,6 @@
 
 /** @import { Job } from "../api/types.js" */
 
-import { missingWorker } from "../jobs/describe.js";
 import { factList, h, meter } from "../view/dom.js";
 import { age, count, dash, number, percent, plural, seconds } from "../view/format.js";
 
@@ -18,11 +17,12 @@ export function progressPanel(job) {
 /** @param {Job} job */
 function queuePanel(job) {
   const workers = job.queue?.eligible_workers;
+  const why = job.queue?.reason;
   const outlook = workers
-    ? `${plural(workers, "worker")} alive can run it.`
-    : `But ${missingWorker(job)}: nothing happens until one starts.`;
+    ? `${plural(workers, "worker")} alive can run it.${why ? ` But ${why}.` : ""}`
+    : `But ${why}: nothing happens until one starts.`;
   const text = `Number ${job.queue?.position ?? dash} in the queue. ${outlook}`;
-  return h("p", { class: `panel now ${workers ? "" : "warn"}` }, text);
+  return h("p", { class: `panel now ${why ? "warn" : ""}` }, text);
 }
 
 /**

@@ -5,7 +5,7 @@
 import { methodName } from "../methods/terms.js";
 import { h, meter, tableHead } from "../view/dom.js";
 import { age, clock, dash, percent, seconds } from "../view/format.js";
-import { jobTitle, missingWorker, stateChip, studentName, teacherName } from "./describe.js";
+import { jobTitle, stateChip, studentName, teacherName } from "./describe.js";
 
 const COLUMNS = ["State", "Job", "Teacher → student", "Progress", "Test top-1", "Created"];
 
@@ -57,8 +57,8 @@ function progress(job) {
 /** @param {Job} job */
 function queuePosition(job) {
   const waiting = `number ${job.queue?.position ?? dash} in the queue`;
-  if (job.queue?.eligible_workers) return h("small", {}, waiting);
-  return h("small", { class: "warn" }, `${waiting}, but ${missingWorker(job)}`);
+  if (!job.queue?.reason) return h("small", {}, waiting);
+  return h("small", { class: "warn" }, `${waiting}: ${job.queue.reason}`);
 }
 
 /** @param {Job} job */
