@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from store.clock import Instant
 
-SCHEMA = "0005"  # the newest revision in migrations/versions; a test holds the two equal
+SCHEMA = "0010"  # the newest revision in migrations/versions; a test holds the two equal
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -238,7 +238,7 @@ api_keys = Table(
     Column("revoked_at", Instant),
 )
 
-# Sessions of browsers, links that sign in once, and sign-ins that an OpenID provider has yet to confirm.
+# Sessions of browsers, and links that sign in once.
 sessions = Table(
     "sessions",
     metadata,
@@ -248,7 +248,6 @@ sessions = Table(
     Column("name", String(255), nullable=False),
     Column("scope", String(16), nullable=False),
     Column("key_id", String(40), ForeignKey("api_keys.id", ondelete="CASCADE"), index=True),
-    Column("data", Json),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
 )
