@@ -121,6 +121,16 @@ attempts = Table(
     Column("error", Json),
 )
 
+# The checkpoint before a job's last one, to go on from where the last one is damaged.
+previous_checkpoints = Table(
+    "previous_checkpoints",
+    metadata,
+    _of_job(),
+    Column("sha256", String(64), ForeignKey("blobs.sha256"), nullable=False, index=True),
+    Column("path", Text, nullable=False),
+    Column("step", BigInteger, nullable=False),
+)
+
 # What a job shows under `warnings`; `seq` is that of the event which reported it. Attempt 0 is the submission.
 job_warnings = Table(
     "job_warnings",

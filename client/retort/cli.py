@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from retort import output
-from retort.commands import catalogues, files, jobs, keys, local, results, submit
+from retort.commands import catalogues, files, jobs, keys, local, results, submit, weights
 from retort.errors import RetortError
 
 EXIT_USAGE = 2
@@ -57,6 +57,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(keys.keys)
+app.add_typer(weights.app, name="weights")
 
 
 def show_version(wanted: bool) -> None:

@@ -1,6 +1,7 @@
 """The page of the command lines: `retort`, and the modules that an operator starts."""
 
 import argparse
+from collections.abc import Iterator
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
@@ -20,7 +21,7 @@ def commands_page() -> str:
     """A section for each command of `retort`, then one for the engine."""
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
-    commands = _commands(group)
+    commands = dict(_commands(group))
     overview = [
         [f"[{name}](#retort-{name.replace(' ', '-')})", cell(_help(command))] for name, command in commands.items()
     ]
@@ -35,11 +36,13 @@ def commands_page() -> str:
     )
 
 
-def _commands(group: TyperGroup) -> dict[str, TyperCommand]:
-    """The commands by name; those of a group within it as `group command`."""
-    found = {name: one for name, one in group.commands.items() if isinstance(one, TyperCommand)}
-    groups = {name: one for name, one in group.commands.items() if isinstance(one, TyperGroup)}
-    return found | {f"{name} {sub}": one for name, inner in groups.items() for sub, one in _commands(inner).items()}
+def _commands(group: TyperGroup, prefix: str = "") -> Iterator[tuple[str, TyperCommand]]:
+    """Every command by its words: `jobs`, `weights add`."""
+    for name, one in group.commands.items():
+        if isinstance(one, TyperCommand):
+            yield prefix + name, one
+        elif isinstance(one, TyperGroup):
+            yield from _commands(one, f"{prefix}{name} ")
 
 
 def _help(command: TyperCommand) -> str:
