@@ -2,8 +2,10 @@
 
 from functools import partial
 
+from core.data.file_kinds import extension
 from core.data.images import encoded_reader
 from core.data.listing import Listing, Record
+from core.data.members.merging import Membership
 from core.data.passed_over import IGNORED_IMAGES, files_counts, files_warning, with_litter
 from core.data.reading import Reader, Reading
 from core.data.tables import notices
@@ -32,6 +34,10 @@ def read(reading: Reading) -> Listing:
             warnings.append(notices.unlabelled_warning(candidate, rows.num_unlabelled))
         if rows.num_ignored:
             passed[IGNORED_IMAGES] += rows.num_ignored
+    membership = Membership() if any(record.split is not None for record in records) else reading.membership
+    warnings += membership.warnings(records)
+    records = membership.applied(records)
+    counts.subtract(extension(path) for path in membership.paths)
     if not records:
         raise DatasetInvalid(f"{used[0].table.path!r} gives no image a label", pointer="/dataset/label_column")
     named = {record.key for record in records}
@@ -53,8 +59,8 @@ def read(reading: Reading) -> Listing:
                 if candidate.columns is not None and candidate.columns.guessed
             ),
             *warnings,
-            *notices.unused_tables(reading.choice.unused),
-            *files_warning(counts),
+            *notices.unused_tables([one for one in reading.choice.unused if one.table.path not in membership.paths]),
+            *files_warning(+counts),
         ),
     )
 

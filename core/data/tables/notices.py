@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from core.data import warning_codes
 from core.data.tables.candidates import Candidate
+from core.data.tables.flat_splits import FlatSplit
 from core.events import JobWarning, TableFacts
 
 
@@ -31,6 +32,19 @@ def guess_warning(facts: TableFacts) -> JobWarning:
         message=f"the classes come from {facts.path!r} ({header}; {facts.num_rows} rows): images by the column "
         f"{facts.image_column!r}, classes by {facts.label_column!r}",
         hint="name other columns in dataset.image_column and dataset.label_column, or set dataset.format to folder",
+    )
+
+
+def flat_split_warning(flat: FlatSplit) -> JobWarning:
+    """That a table gives the classes of a split folder without class folders."""
+    columns = flat.candidate.columns
+    assert columns is not None
+    return JobWarning(
+        code=warning_codes.TABLE_GUESSED,
+        message=f"the classes of the {flat.split} split {flat.folder!r} come from {flat.candidate.table.path!r} "
+        f"({len(flat.labels)} images): images by the column {columns.image!r}, classes by {columns.label!r}",
+        hint=f'to leave these images out, say so in dataset.splits, as in {{"{flat.folder}": "ignore"}}',
+        count=len(flat.labels),
     )
 
 
