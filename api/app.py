@@ -13,7 +13,19 @@ from api.access import Access
 from api.change_feed import ChangeFeed
 from api.guard import Guard
 from api.head import Head
-from api.routes import actions, artifacts, catalogues, dashboard, events, jobs, logs, metrics, operations, plans
+from api.routes import (
+    actions,
+    artifacts,
+    catalogues,
+    changes,
+    dashboard,
+    events,
+    jobs,
+    logs,
+    metrics,
+    operations,
+    plans,
+)
 from api.telemetry import Telemetry
 from store.database import Database, open_database
 from store.settings import Settings
@@ -25,6 +37,7 @@ ROUTERS = (
     plans.router,
     jobs.router,
     actions.router,
+    changes.router,
     metrics.router,
     events.router,
     logs.router,

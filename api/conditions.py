@@ -12,6 +12,18 @@ def matches(header: str | None, etag: str) -> bool:
     return "*" in tags or etag in (tag.removeprefix("W/") for tag in tags)
 
 
+def versions(header: str | None) -> frozenset[int] | None:
+    """The versions of a job that an If-Match allows; None where it allows any, as `*` and a missing header do.
+
+    A job's ETag begins with its version. What follows covers the place in the queue too, which others change.
+    """
+    tags = _TAG.findall(header or "")
+    if header is None or "*" in tags:
+        return None
+    numbers = (tag.strip('"').partition("-")[0] for tag in tags if tag.startswith('"'))  # never a weak one
+    return frozenset(int(number) for number in numbers if number.isdecimal() and len(number) < 19)
+
+
 def wait_seconds(header: str | None, most: float) -> float | None:
     """What `Prefer: wait=N` asks for, at most `most` seconds; None where it does not ask."""
     match = _WAIT.search(header or "")

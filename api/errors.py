@@ -16,7 +16,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from core.errors import RetortError, SpecInvalid, UserError
-from store.errors import IllegalTransition, JobNotFound
+from store.errors import IllegalTransition, JobNotFound, VersionConflict
 
 log = logging.getLogger("retort.api")
 MEDIA_TYPE = "application/problem+json"
@@ -89,6 +89,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(404, error.code, error.message)
         case IllegalTransition():
             return Problem(409, error.code, error.message)
+        case VersionConflict():
+            return Problem(412, error.code, f"{error.message}; {error.hint}")
         case UserError():
             return _of_user(error)
         case RetortError():

@@ -56,6 +56,8 @@ JOB_BODIES = {
     "several_teachers": {"summary": "Several teachers at once", "value": SEVERAL_TEACHERS_JOB},
 }
 
+CHANGE: dict[str, Any] = {"priority": 10, "labels": {"team": "retail", "draft": None}}
+
 QUEUED_JOB: dict[str, Any] = {
     "id": JOB_ID,
     "kind": "job",
@@ -73,7 +75,7 @@ QUEUED_JOB: dict[str, Any] = {
     "error": None,
     "warnings": [],
     "attempts": [],
-    "queue": {"position": 1, "eligible_workers": 1},
+    "queue": {"position": 1, "eligible_workers": 1, "reason": None},
     "runtime_seconds": 0.0,
     "created_at": "2026-11-21T12:00:00.125000Z",
     "started_at": None,
@@ -119,6 +121,7 @@ RUNNING_JOB: dict[str, Any] = {
     "version": 57,
 }
 CANCELLING_JOB = {**RUNNING_JOB, "state": "cancelling", "cancel_requested_at": "2026-11-21T12:02:01Z", "version": 58}
+PAUSING_JOB = {**RUNNING_JOB, "state": "pausing", "version": 58}
 JOB_PAGE = {"data": [RUNNING_JOB], "has_more": True, "next_cursor": JOB_ID}
 PLAN: dict[str, Any] = {
     "spec": FULLER_JOB,
@@ -198,6 +201,8 @@ WORKER_LIST: dict[str, Any] = {
             "started_at": "2026-11-21T09:00:00Z",
             "last_seen_at": "2026-11-21T12:02:00Z",
             "alive": True,
+            "state": "busy",
+            "jobs": [JOB_ID],
         }
     ]
 }

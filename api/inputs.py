@@ -12,9 +12,11 @@ from api.warning_codes import INPUT_UNREACHABLE
 from core.errors import SpecInvalid
 from core.spec import JobSpec
 from core.spec.uris import files
+from core.spec.uris.deadline import Deadline
+from core.spec.uris.limits import Limits
 from core.spec.uris.reason import Unreachable
 from core.spec.uris.redaction import redacted
-from core.spec.uris.web import request
+from core.spec.uris.web import phrase, request
 from store.settings import Settings
 from store.values import JobWarning
 
@@ -86,7 +88,8 @@ def check_urls(spec: JobSpec, settings: Settings) -> list[JobWarning]:
     Never a refusal, as workers may have another network. No text of the server's is shown, and no address is dialled
     that the operator keeps from engines.
     """
-    urls = list(islice(_of_scheme(spec, "http", "https"), MOST_URLS))
+    # A URL that credentials open is not asked: they belong to the engine alone.
+    urls = list(islice((one for one in _of_scheme(spec, "http", "https") if not _is_opened(one, spec)), MOST_URLS))
     found: dict[Located, JobWarning | None] = {}
     threads = [thread for url in urls if (thread := _start(url, found, settings))]
     until = time.monotonic() + URL_SECONDS
@@ -100,6 +103,15 @@ def check_urls(spec: JobSpec, settings: Settings) -> list[JobWarning]:
 
 def _of_scheme(spec: JobSpec, *schemes: str) -> Iterator[Located]:
     return (one for one in located(spec) if one[1].partition(":")[0] in schemes)
+
+
+def _is_opened(url: Located, spec: JobSpec) -> bool:
+    """Whether credentials are named for it."""
+    part = spec.dataset if url[0].startswith("/dataset") else spec.student if url[0].startswith("/student") else None
+    if part is not None:
+        return part.credentials is not None
+    teachers = [one for one in (spec.teacher, *spec.more_teachers) if one is not None]
+    return any(one.credentials for one in teachers if url[1] in (one.weights, *(one.trajectory or ())))
 
 
 def _start(url: Located, found: dict[Located, JobWarning | None], settings: Settings) -> threading.Thread | None:
@@ -120,23 +132,24 @@ def _start(url: Located, found: dict[Located, JobWarning | None], settings: Sett
 
 
 def _head(url: Located, settings: Settings) -> JobWarning | None:
+    limits = Limits(
+        private=settings.private_addresses,
+        ports=settings.download_ports,
+        total_seconds=URL_SECONDS,
+        read_seconds=URL_SECONDS,
+    )
     try:
-        private = settings.private_addresses
-        connection, response = request("HEAD", url[1], {}, private=private, timeout_seconds=URL_SECONDS)
+        with Deadline(limits.total_seconds) as deadline:
+            connection, response = request("HEAD", url[1], {}, limits, deadline)
     except (Unreachable, ValueError) as error:
         return _warning(url, str(error))
     with closing(connection):
         size = response.getheader("Content-Length") or ""
     if response.status >= 400 and response.status not in _NO_HEAD:
-        return _warning(url, f"the server answers {response.status} {_phrase(response.status)}".rstrip())
+        return _warning(url, f"the server answers {phrase(response.status)}")
     if size.isascii() and size.isdecimal() and int(size[:20]) > settings.max_download_bytes:
         return _warning(url, f"has {size[:20]} bytes; allowed are {settings.max_download_bytes}")
     return None
-
-
-def _phrase(status: int) -> str:
-    """The standard's words; the server's own might be anything."""
-    return HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
 
 
 def _warning(url: Located, reason: str) -> JobWarning:

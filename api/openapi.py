@@ -6,9 +6,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.errors import MEDIA_TYPE, Problem
-from api.examples import JOB_BODIES, JOB_ID
+from api.examples import CHANGE, JOB_BODIES, JOB_ID
 from api.schemas.service import ProblemView
-from core.spec import JobSpec
+from core.spec import JobChange, JobSpec
 
 DESCRIPTION = """
 Retort turns a big teacher network into a small network specialized to your classes.
@@ -46,6 +46,7 @@ _PROBLEMS = {
     "JOB_NOT_FOUND": (404, f"no job has the id '{JOB_ID}'"),
     "ARTIFACT_NOT_FOUND": (404, "the job has no artifact 'model.pt'"),
     "ILLEGAL_MOVE": (409, f"cannot delete job {JOB_ID}: it is running; cancel it first"),
+    "PRECONDITION_FAILED": (412, f"job {JOB_ID} has version 3, which If-Match does not name; read the job again"),
     "RANGE_NOT_SATISFIABLE": (416, "the artifact has 4851234 bytes"),
     "ORIGIN_FORBIDDEN": (403, "pages of 'https://elsewhere.example' may not change anything here"),
     "HOST_UNTRUSTED": (421, "this server is not 'elsewhere.example'"),
@@ -95,6 +96,13 @@ def job_body() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
+def change_body() -> dict[str, Any]:
+    """What a change of a job says about its body."""
+    schema = {"schema": {"$ref": _REF.format(model=JobChange.__name__)}, "example": CHANGE}
+    content = {media_type: schema for media_type in ("application/json", "application/merge-patch+json")}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def job_schema() -> dict[str, Any]:
     """The JSON Schema of a job's body."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **JobSpec.model_json_schema()}
@@ -105,7 +113,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         made = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, tags=TAGS, routes=app.routes)
         schemas = made["components"]["schemas"]
-        for model in (ProblemView, JobSpec):
+        for model in (ProblemView, JobSpec, JobChange):
             schema = model.model_json_schema(ref_template=_REF)
             schemas.update(schema.pop("$defs", {}))
             schemas[model.__name__] = schema

@@ -65,6 +65,11 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--hosts": {"type": int, "default": 1, "help": "hosts that train together, each with the same command"},
     "--rendezvous": {"help": "HOST:PORT where they meet, on one of them (needed with --hosts)"},
     "--parent-pipe": {"type": int, "help": "file descriptor whose end of file says that the parent died"},
+    "--parent-seconds": {"type": float, "help": "without a byte from that pipe for so long, the parent counts as dead"},
+    "--spent-seconds": {
+        "type": float,
+        "help": "runtime of earlier attempts (default: as the checkpoint of --resume says)",
+    },
 }
 
 

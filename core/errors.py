@@ -15,6 +15,8 @@ RetortError
 ├── InfrastructureError        the machine or a service failed; the same job may succeed elsewhere
 │   ├── OutOfMemory            OUT_OF_MEMORY
 │   ├── DiskFull               DISK_FULL
+│   ├── EngineCrashed          ENGINE_CRASHED
+│   ├── EngineHung             ENGINE_HUNG
 │   └── WorkerLost             WORKER_LOST
 └── InternalError              INTERNAL; a defect of ours
     └── ExportParityFailed     EXPORT_PARITY_FAILED
@@ -137,8 +139,20 @@ class DiskFull(InfrastructureError):
     code = "DISK_FULL"
 
 
+class EngineCrashed(InfrastructureError):
+    """A signal such as SIGSEGV or SIGKILL ended the engine, several times in a row without a new checkpoint."""
+
+    code = "ENGINE_CRASHED"
+
+
+class EngineHung(InfrastructureError):
+    """The engine reported nothing for too long and was ended, several times in a row without a new checkpoint."""
+
+    code = "ENGINE_HUNG"
+
+
 class WorkerLost(InfrastructureError):
-    """The workers that ran the job died several times without a new checkpoint."""
+    """The workers that ran the job went silent many times without a new checkpoint."""
 
     code = "WORKER_LOST"
 

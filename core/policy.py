@@ -20,6 +20,12 @@ class Policy(BaseModel):
         (Path("/"),), description="folders below which file: URIs may read; empty: no file: URIs"
     )
     private_addresses: bool = Field(True, description="whether http(s) may reach loopback and private addresses")
+    download_ports: tuple[int, ...] = Field(
+        (80, 443), description="ports that http(s) may reach where private addresses are refused"
+    )
+    max_download_seconds: float = Field(
+        6 * 3600.0, description="for one http(s) transfer with its redirects, and for one from s3, gs or hf"
+    )
     pickled_weights: bool = Field(
         True, description="whether teachers may be pickled state dicts (read with weights_only)"
     )

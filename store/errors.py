@@ -39,6 +39,17 @@ class IdempotencyConflict(UserError):
         self.job_id = job_id
 
 
+class VersionConflict(UserError):
+    """The job was changed since the version that the client knows."""
+
+    code = "PRECONDITION_FAILED"
+
+    def __init__(self, job_id: str, version: int) -> None:
+        super().__init__(
+            f"job {job_id} has version {version}, which If-Match does not name", hint="read the job again, then decide"
+        )
+
+
 class BlobNotFound(UserError):
     """No whole blob has this sha256."""
 

@@ -7,12 +7,11 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from core.spec.devices import fits
 from store import warnings
+from store.eligibility import Candidate, candidates, count_eligible, reason
 from store.tables import attempts, job_labels, jobs
 from store.transitions import as_attempt
 from store.values import Attempt, Job, JobWarning, Queue
-from store.workers import gpus_alive
 
 
 def load(session: Session, rows: Sequence[Row[Any]]) -> list[Job]:
@@ -20,8 +19,7 @@ def load(session: Session, rows: Sequence[Row[Any]]) -> list[Job]:
     ids = [row.id for row in rows]
     labels = _labels(session, ids)
     tries = _attempts(session, ids)
-    asked = {row.id: row.spec["training"]["devices"] for row in rows if row.state == "queued"}
-    queues = _queues(session, asked)
+    queues = _queues(session, [row for row in rows if row.state == "queued"])
     found = warnings.of_jobs(session, ids)
     return [_job(row, labels[row.id], found[row.id], tuple(tries[row.id]), queues.get(row.id)) for row in rows]
 
@@ -53,15 +51,18 @@ def _positions() -> Select[tuple[str, int]]:
 POSITIONS = _positions()  # built once: every submit asks it
 
 
-def _queues(session: Session, asked: dict[str, str]) -> dict[str, Queue]:
-    """`asked`: the devices that each queued job asks for."""
-    if not asked:
+def _queues(session: Session, queued: Sequence[Row[Any]]) -> dict[str, Queue]:
+    if not queued:
         return {}
-    workers = gpus_alive(session)
-    return {
-        row.id: Queue(row.position, sum(fits(asked[row.id], num_gpus) for num_gpus in workers))
-        for row in session.execute(POSITIONS, {"ids": list(asked)})
-    }
+    alive = candidates(session)
+    found = session.execute(POSITIONS, {"ids": [row.id for row in queued]})
+    positions = {row.id: row.position for row in found}
+    return {row.id: _queue(row, positions[row.id], alive) for row in queued}
+
+
+def _queue(row: Row[Any], position: int, alive: Sequence[Candidate]) -> Queue:
+    asked = (row.kind, row.spec["training"]["devices"], alive)
+    return Queue(position, count_eligible(*asked), reason(*asked, row.run_after))
 
 
 def _job(
@@ -72,6 +73,12 @@ def _job(
     queue: Queue | None,
 ) -> Job:
     resolved = row.resolved
+    spec = resolved["spec"] if resolved else row.spec
+    named = {
+        "name": row.name,
+        "labels": labels,
+        "priority": row.priority,
+    }  # as they are now, whatever an engine was told
     return Job(
         id=row.id,
         kind=row.kind,
@@ -81,7 +88,7 @@ def _job(
         state=row.state,
         phase=row.phase,
         progress=row.progress,
-        spec=resolved["spec"] if resolved else row.spec,
+        spec=spec | {name: value for name, value in named.items() if name in spec},
         resolved=resolved,
         student=resolved["student"] if resolved else None,
         result=row.result,

@@ -1,4 +1,4 @@
-"""A client's side of a job: submit, look, cancel, retry, delete. The worker's side is store.leases."""
+"""A client's side of a job: submit, look, cancel, pause, resume, retry, delete. The worker's side is store.leases."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -121,7 +121,8 @@ def list_jobs(
 
 
 def request_cancel(session: Session, job_id: str) -> Job:
-    """Cancel a queued job at once, ask the worker of a running one; twice is once. Raises IllegalTransition."""
+    """Cancel a queued or paused job at once, ask the worker of a running one; twice is once. Raises
+    IllegalTransition."""
     state = _lock(session, job_id)
     if state in TERMINAL:
         raise IllegalTransition(job_id, state, "cancel", "only a job that has not ended can be cancelled")
@@ -129,11 +130,37 @@ def request_cancel(session: Session, job_id: str) -> Job:
     # Read once: a clock that is asked twice in a statement gives two answers.
     now = session.execute(select(from_now())).scalar_one()
     asked = {"cancel_requested_at": now}
-    if state == "queued":
+    if state in ("queued", "paused"):
         transition(session, here, {**asked, "state": "cancelled", "finished_at": now}, [entered("cancelled")])
         outbox.take(session, job_id)
-    elif state == "running":
+    elif state in ("running", "pausing"):
         transition(session, here, {**asked, "state": "cancelling"}, [entered("cancelling")])
+    return get(session, job_id)
+
+
+def request_pause(session: Session, job_id: str) -> Job:
+    """Hold a queued job, ask the worker of a running one for a checkpoint; twice is once. Raises IllegalTransition."""
+    state = _lock(session, job_id)
+    if state in (*TERMINAL, "cancelling"):
+        raise IllegalTransition(job_id, state, "pause", "only a queued or running job can be paused")
+    here = [jobs.c.id == job_id, jobs.c.state == state]
+    if state == "queued":
+        transition(session, here, {"state": "paused"}, [entered("paused")])
+        outbox.take(session, job_id)
+    elif state == "running":
+        transition(session, here, {"state": "pausing"}, [entered("pausing")])
+    return get(session, job_id)
+
+
+def request_resume(session: Session, job_id: str) -> Job:
+    """Queue a paused job again; it goes on from its checkpoint. Raises IllegalTransition."""
+    state = _lock(session, job_id)
+    if state != "paused":
+        reason = "wait until it is paused" if state == "pausing" else "only a paused job can be resumed"
+        raise IllegalTransition(job_id, state, "resume", reason)
+    here = [jobs.c.id == job_id, jobs.c.state == state]
+    transition(session, here, {"state": "queued", "run_after": None}, [entered("queued", reason="resumed")])
+    outbox.put(session, job_id)
     return get(session, job_id)
 
 
@@ -143,7 +170,7 @@ def retry(session: Session, job_id: str) -> Job:
     if state not in ("failed", "cancelled"):
         raise IllegalTransition(job_id, state, "retry", "only a failed or cancelled job can be retried")
     fresh = {"error": None, "result": None, "progress": None, "finished_at": None, "cancel_requested_at": None}
-    values = {"state": "queued", "crashes": 0, "runtime_seconds": 0.0, **fresh}
+    values = {"state": "queued", "crashes": 0, "silences": 0, "run_after": None, "runtime_seconds": 0.0, **fresh}
     transition(session, [jobs.c.id == job_id, jobs.c.state == state], values, [entered("queued")])
     session.execute(delete_rows(artifacts).where(artifacts.c.job_id == job_id))
     warnings.forget(session, job_id)

@@ -8,29 +8,32 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from store import outbox
 from store import warnings as job_warnings
 from store.clock import from_now, seconds_since
-from store.states import HELD
+from store.states import HELD, Asked, State
 from store.tables import artifacts, attempts, jobs, metrics
 from store.transitions import Condition, close_attempt, entered, transition
 from store.upsert import insert_or_replace
 from store.values import Beat, CheckpointRef, JobWarning, Lease, LogLine, MetricPoint, NewEvent
 
+GOING: tuple[State, ...] = ("running", "pausing")  # what is finished while a pause is asked for counts as finished
+_ASKED: dict[str, Asked] = {"cancelling": "cancel", "pausing": "pause"}
 LET_GO: dict[str, Any] = {"owner": None, "lease_until": None, "beat_at": None, "phase": None}
 
 
 def claim(session: Session, job_id: str, *, owner: str, lease_seconds: float) -> Lease | None:
-    """Take a queued job for `owner` (a worker's id); None where another was faster or the job is not queued."""
+    """Take a queued job for `owner` (a worker's id); None where another was faster, or the job is not queued, or has to
+    wait after a crash."""
     taken = {"state": "running", "owner": owner, "lease_until": from_now(lease_seconds), "beat_at": from_now()}
-    counted = {"token": jobs.c.token + 1, "attempt": jobs.c.attempt + 1}
+    counted = {"token": jobs.c.token + 1, "attempt": jobs.c.attempt + 1, "run_after": None}
     values = taken | counted | {"started_at": func.coalesce(jobs.c.started_at, from_now()), "phase": "preparing"}
-    row = transition(
-        session, [jobs.c.id == job_id, jobs.c.state == "queued"], values, [entered("running", worker=owner)]
-    )
+    due = or_(jobs.c.run_after.is_(None), jobs.c.run_after <= from_now())
+    waiting = [jobs.c.id == job_id, jobs.c.state == "queued", due]
+    row = transition(session, waiting, values, [entered("running", worker=owner)])
     if row is None:
         return None
     session.execute(
@@ -47,6 +50,7 @@ def claim(session: Session, job_id: str, *, owner: str, lease_seconds: float) ->
         checkpoint=CheckpointRef(*reached) if row.checkpoint_sha256 else None,
         runtime_seconds=row.runtime_seconds,
         max_runtime_seconds=row.spec["training"]["max_runtime_seconds"],
+        lease_seconds=lease_seconds,
     )
 
 
@@ -54,14 +58,15 @@ def beat(session: Session, lease: Lease, lease_seconds: float) -> Beat:
     """Prolong the lease and count the runtime; tells whether it is still held and whether to stop."""
     fresh = {"lease_until": from_now(lease_seconds), "beat_at": from_now()}
     state = session.execute(
-        update(jobs).where(*_held(lease)).values(fresh | {"runtime_seconds": _runtime()}).returning(jobs.c.state)
+        update(jobs).where(*_held(lease)).values(fresh | {"runtime_seconds": _runtime(lease)}).returning(jobs.c.state)
     ).scalar_one_or_none()
-    return Beat(held=state is not None, cancel_requested=state == "cancelling")
+    return Beat(held=state is not None, asked=_ASKED.get(state or ""))
 
 
-def cancel_requested(session: Session, lease: Lease) -> bool:
-    """Whether to stop, for a look between two beats: reads only, and says nothing about a lease that is lost."""
-    return session.execute(select(jobs.c.state).where(*_held(lease))).scalar_one_or_none() == "cancelling"
+def asked(session: Session, lease: Lease) -> Asked | None:
+    """What a client asks, for a look between two beats: reads only, and says nothing about a lease that is lost."""
+    state = session.execute(select(jobs.c.state).where(*_held(lease))).scalar_one_or_none()
+    return _ASKED.get(state or "")
 
 
 def record(
@@ -113,8 +118,11 @@ def _write_metrics(session: Session, job_id: str, points: Sequence[MetricPoint])
 
 
 def save_checkpoint(session: Session, lease: Lease, sha256: str, path: str, step: int) -> bool:
-    """Let the job go on from this blob if the worker dies; whether the lease is held. Clears the count of crashes."""
-    values = {"checkpoint_sha256": sha256, "checkpoint_path": path, "checkpoint_step": step, "crashes": 0}
+    """Let the job go on from this blob if the worker dies; whether the lease is held. A step beyond the checkpoint
+    before is progress, which clears the counts of crashes and silences."""
+    is_further = func.coalesce(jobs.c.checkpoint_step, -1) < step
+    counts = {column.name: case((is_further, 0), else_=column) for column in (jobs.c.crashes, jobs.c.silences)}
+    values = {"checkpoint_sha256": sha256, "checkpoint_path": path, "checkpoint_step": step, **counts}
     new_events = [NewEvent("checkpoint", {"step": step, "sha256": sha256})]
     return transition(session, _held(lease), values, new_events) is not None
 
@@ -130,34 +138,45 @@ def add_artifact(session: Session, lease: Lease, name: str, media_type: str, sha
 
 def succeed(session: Session, lease: Lease, result: Mapping[str, Any]) -> bool:
     """End the job with its result; a job whose cancel was asked for ends cancelled. Whether the lease was held."""
-    ended = _end(session, lease, "running", "succeeded", result=dict(result))
+    ended = _end(session, lease, GOING, "succeeded", result=dict(result))
     return ended or finish_cancelled(session, lease)
 
 
 def fail(session: Session, lease: Lease, error: Mapping[str, Any]) -> bool:
     """End the job with {code, category, message, hint}; or cancelled, as succeed. Whether the lease was held."""
-    ended = _end(session, lease, "running", "failed", error=dict(error))
+    ended = _end(session, lease, GOING, "failed", error=dict(error))
     return ended or finish_cancelled(session, lease)
 
 
 def finish_cancelled(session: Session, lease: Lease) -> bool:
     """End a job whose cancel was asked for; whether the lease was held."""
-    return _end(session, lease, "cancelling", "cancelled")
+    return _end(session, lease, ("cancelling",), "cancelled")
+
+
+def finish_paused(session: Session, lease: Lease) -> bool:
+    """Let go of a job whose pause was asked for, until it is resumed; or cancelled, as succeed. Whether the lease was
+    held."""
+    values = LET_GO | {"state": "paused", "token": jobs.c.token + 1, "runtime_seconds": _runtime(lease)}
+    row = transition(session, [*_held(lease), jobs.c.state == "pausing"], values, [entered("paused")])
+    if row is None:
+        return finish_cancelled(session, lease)
+    close_attempt(session, row, "paused")
+    return True
 
 
 def _end(
     session: Session,
     lease: Lease,
-    before: str,
+    before: Sequence[State],
     after: str,
     *,
     result: dict[str, Any] | None = None,
     error: dict[str, Any] | None = None,
 ) -> bool:
     outcome = {"result": result, "error": error, "finished_at": from_now()}
-    values = LET_GO | outcome | {"state": after, "runtime_seconds": _runtime()}
+    values = LET_GO | outcome | {"state": after, "runtime_seconds": _runtime(lease)}
     new_events = [entered(after, error=error) if error else entered(after)]
-    row = transition(session, [*_held(lease), jobs.c.state == before], values, new_events)
+    row = transition(session, [*_held(lease), jobs.c.state.in_(before)], values, new_events)
     if row is None:
         return False
     close_attempt(session, row, after, error)
@@ -165,12 +184,13 @@ def _end(
 
 
 def release(session: Session, lease: Lease) -> bool:
-    """Give the job back to the queue because the worker stops; no crash is counted. Whether the lease was held."""
-    values = LET_GO | {"state": "queued", "token": jobs.c.token + 1, "runtime_seconds": _runtime()}
+    """Give the job back to the queue because the worker stops; no crash is counted. A job whose pause or cancel was
+    asked for ends so. Whether the lease was held."""
+    values = LET_GO | {"state": "queued", "token": jobs.c.token + 1, "runtime_seconds": _runtime(lease)}
     new_events = [entered("queued", reason="the worker stopped")]
     row = transition(session, [*_held(lease), jobs.c.state == "running"], values, new_events)
     if row is None:
-        return finish_cancelled(session, lease)
+        return finish_paused(session, lease)
     close_attempt(session, row, "released")
     outbox.put(session, lease.job_id)
     return True
@@ -180,5 +200,9 @@ def _held(lease: Lease) -> list[Condition]:
     return [jobs.c.id == lease.job_id, jobs.c.token == lease.token, jobs.c.state.in_(HELD)]
 
 
-def _runtime() -> Any:
-    return jobs.c.runtime_seconds + seconds_since(jobs.c.beat_at)
+def _runtime(lease: Lease) -> Any:
+    """The job's runtime up to now. Between two signs of life the holder of a lease has run no longer than the lease:
+    more is a jump of the clock, as after a suspended machine wakes."""
+    since = seconds_since(jobs.c.beat_at)
+    most = lease.lease_seconds
+    return jobs.c.runtime_seconds + case((since < 0, 0.0), (since > most, most), else_=since)

@@ -47,7 +47,8 @@ def dispatchable(
     worker with so many can run, the others wait for another worker."""
     unsent = or_(outbox.c.sent_at.is_(None), outbox.c.sent_at < from_now(-resend_seconds))
     wanted = select(jobs.c.id, jobs.c.kind).join(outbox, outbox.c.job_id == jobs.c.id)
-    wanted = wanted.where(jobs.c.state == "queued", unsent)
+    due = or_(jobs.c.run_after.is_(None), jobs.c.run_after <= from_now())
+    wanted = wanted.where(jobs.c.state == "queued", unsent, due)
     if kind is not None:
         wanted = wanted.where(jobs.c.kind == kind)
     if num_gpus is not None:

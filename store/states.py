@@ -3,20 +3,25 @@
 submit            -> queued
 claim             queued -> running
 release, reap     running -> queued (reap: -> failed after too many crashes without a new checkpoint)
-succeed           running -> succeeded
-fail              running -> failed
-request_cancel    queued -> cancelled; running -> cancelling
-finish_cancelled, succeed, fail, release, reap    cancelling -> cancelled
+succeed           running, pausing -> succeeded
+fail              running, pausing -> failed
+request_cancel    queued, paused -> cancelled; running, pausing -> cancelling
+finish_cancelled, succeed, fail, finish_paused, release, reap    cancelling -> cancelled
+request_pause     queued -> paused; running -> pausing
+finish_paused, release, reap    pausing -> paused (reap: -> failed, as above)
+request_resume    paused -> queued
 retry             failed, cancelled -> queued
 delete            succeeded, failed, cancelled -> gone
 """
 
 from typing import Literal, get_args
 
-State = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+State = Literal["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"]
 Kind = Literal["job", "plan"]
-Outcome = Literal["succeeded", "failed", "cancelled", "released", "lost"]
+Outcome = Literal["succeeded", "failed", "cancelled", "released", "paused", "lost"]
+WorkerState = Literal["idle", "busy", "draining", "silent"]
+Asked = Literal["cancel", "pause"]  # of a job that a worker holds
 
 STATES: tuple[State, ...] = get_args(State)
 TERMINAL: tuple[State, ...] = ("succeeded", "failed", "cancelled")
-HELD: tuple[State, ...] = ("running", "cancelling")  # a worker has the lease
+HELD: tuple[State, ...] = ("running", "pausing", "cancelling")  # a worker has the lease

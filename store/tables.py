@@ -14,11 +14,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 from store.clock import Instant
 
-SCHEMA = "0004"  # the newest revision in migrations/versions; a test holds the two equal
+SCHEMA = "0006"  # the newest revision in migrations/versions; a test holds the two equal
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -58,7 +59,10 @@ jobs = Table(
     Column("owner", String(120)),
     Column("lease_until", Instant),
     Column("beat_at", Instant),
-    Column("crashes", Integer, nullable=False, default=0),  # since the last new checkpoint
+    # Since the last new checkpoint: engines that died, and workers that went silent.
+    Column("crashes", Integer, nullable=False, default=0),
+    Column("silences", Integer, nullable=False, default=0, server_default="0"),
+    Column("run_after", Instant),  # a queued job is not tried before
     Column("runtime_seconds", Float(53), nullable=False, default=0.0),
     Column("checkpoint_sha256", String(64), ForeignKey("blobs.sha256")),
     Column("checkpoint_path", Text),
@@ -196,6 +200,7 @@ workers = Table(
     Column("devices", Json, nullable=False),
     Column("version", String(40), nullable=False),
     Column("slots", Integer, nullable=False),
+    Column("draining", Boolean, nullable=False, default=False, server_default=false()),
     Column("started_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
 )

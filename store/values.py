@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from store.states import TERMINAL, Kind, Outcome, State
+from store.states import TERMINAL, Asked, Kind, Outcome, State, WorkerState
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,11 @@ class JobWarning:
 @dataclass(frozen=True)
 class Queue:
     """Where a queued job stands: position 1 is next; workers of whom a sign of life is fresh, with the devices that the
-    job asks for."""
+    job asks for; `reason` says why it is not run where it does more than wait for its turn."""
 
     position: int
     eligible_workers: int
+    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ class Lease:
     checkpoint: CheckpointRef | None
     runtime_seconds: float  # spent before this attempt
     max_runtime_seconds: float | None  # of the spec
+    lease_seconds: float
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ class Beat:
     """The answer of a heartbeat."""
 
     held: bool
-    cancel_requested: bool
+    asked: Asked | None  # what a client asked of the job while it ran
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,7 @@ class Dispatch:
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker process as it announced itself; `alive` where a sign of life is fresh."""
+    """A worker process as it announced itself; `alive` where a sign of life is fresh; `jobs` are those it holds."""
 
     id: str
     host: str
@@ -234,6 +236,15 @@ class Worker:
     started_at: datetime
     last_seen_at: datetime
     alive: bool
+    draining: bool
+    jobs: tuple[str, ...]
+
+    @property
+    def state(self) -> WorkerState:
+        """What it does, in one word."""
+        if not self.alive:
+            return "silent"
+        return "draining" if self.draining else "busy" if self.jobs else "idle"
 
 
 @dataclass(frozen=True)

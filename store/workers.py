@@ -6,7 +6,8 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from store.clock import from_now, seconds_since
-from store.tables import workers
+from store.states import HELD
+from store.tables import jobs, workers
 from store.values import Worker
 
 FRESH_SECONDS = 60.0  # four beats of 15 s: a worker that missed them all is taken for gone
@@ -14,10 +15,19 @@ FORGOTTEN_SECONDS = 24 * 3600.0
 
 
 def announce(
-    session: Session, worker_id: str, *, host: str, pid: int, devices: Sequence[str], version: str, slots: int
+    session: Session,
+    worker_id: str,
+    *,
+    host: str,
+    pid: int,
+    devices: Sequence[str],
+    version: str,
+    slots: int,
+    draining: bool = False,
 ) -> None:
-    """Say that a worker is there, or still there (call it at every beat)."""
+    """Say that a worker is there, or still there (call it at every beat); `draining`: that it takes no more jobs."""
     facts = {"host": host, "pid": pid, "devices": list(devices), "version": version, "slots": slots}
+    facts["draining"] = draining
     seen = update(workers).where(workers.c.id == worker_id).values(last_seen_at=from_now(), **facts)
     if session.execute(seen).rowcount == 0:
         now = {"started_at": from_now(), "last_seen_at": from_now()}
@@ -31,6 +41,9 @@ def withdraw(session: Session, worker_id: str) -> None:
 
 def list_workers(session: Session, fresh_seconds: float = FRESH_SECONDS) -> list[Worker]:
     """All workers that have not withdrawn, the oldest first."""
+    held: dict[str, list[str]] = {}
+    for job in session.execute(select(jobs.c.id, jobs.c.owner).where(jobs.c.state.in_(HELD)).order_by(jobs.c.id)):
+        held.setdefault(job.owner, []).append(job.id)
     age = seconds_since(workers.c.last_seen_at).label("age")
     rows = session.execute(select(*workers.c, age).order_by(workers.c.started_at, workers.c.id))
     return [
@@ -44,15 +57,11 @@ def list_workers(session: Session, fresh_seconds: float = FRESH_SECONDS) -> list
             started_at=row.started_at,
             last_seen_at=row.last_seen_at,
             alive=row.age < fresh_seconds,
+            draining=row.draining,
+            jobs=tuple(held.get(row.id, ())),
         )
         for row in rows
     ]
-
-
-def gpus_alive(session: Session, fresh_seconds: float = FRESH_SECONDS) -> list[int]:
-    """How many GPUs each worker has that gave a sign of life within so many seconds."""
-    fresh = select(workers.c.devices).where(workers.c.last_seen_at > from_now(-fresh_seconds))
-    return [count_gpus(devices) for devices in session.execute(fresh).scalars()]
 
 
 def count_gpus(devices: Sequence[str]) -> int:

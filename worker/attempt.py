@@ -20,6 +20,7 @@ from worker.fenced_writes import FencedWrites, LeaseLost
 from worker.folder import AttemptFolder, attempts_below, cache_below
 from worker.heartbeat import Heartbeat
 from worker.inputs import stage_checkpoint, stage_jobs
+from worker.oom import count_oom_kills
 from worker.outcome import conclude, fail
 from worker.recorder import Recorder
 from worker.uploads import Uploads
@@ -106,12 +107,15 @@ def _train(
 ) -> None:
     uploads = Uploads(writes, folder.out, lease.spec["training"]["checkpoint_seconds"])
     recorder = Recorder(writes, uploads, context.settings.record_seconds)
+    killed = count_oom_kills()
     with EngineProcess(_command(context, lease, folder), heartbeat.stop_reason, context.warm_pool) as process:
         logger.info("%s: engine is process %d", lease.job_id, process.pid)
         recorder.follow(process)
         engine_exit = process.wait()
     stderr = process.output.stderr_tail()
-    conclude(writes, engine_exit, recorder, stderr=stderr, max_attempts=context.settings.max_attempts)
+    conclude(
+        writes, engine_exit, recorder, stderr=stderr, oom_kills=count_oom_kills() - killed, limits=context.settings
+    )
 
 
 def _command(context: WorkerContext, lease: Lease, folder: AttemptFolder) -> EngineCommand:
@@ -127,7 +131,13 @@ def _command(context: WorkerContext, lease: Lease, folder: AttemptFolder) -> Eng
         plan=lease.kind == "plan",
         grace_seconds={
             StopReason.CANCEL: grace,
-            StopReason.DEADLINE: grace,
+            StopReason.DEADLINE: context.settings.drain_seconds,
+            StopReason.HUNG: grace,
+            StopReason.PAUSE: context.settings.drain_seconds,
             StopReason.SHUTDOWN: context.settings.drain_seconds,
         },
+        spent_seconds=lease.runtime_seconds,
+        parent_seconds=context.settings.lease_seconds,
+        hung_seconds=context.settings.hung_seconds,
+        mute_seconds=context.settings.mute_seconds,
     )

@@ -1,5 +1,6 @@
 """Starting an engine process: a group of its own, pipes to hear it by, and a leash that ends it with this process."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,11 +12,18 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Engine:
-    """A started engine. `parent_pipe` is the descriptor, in the engine, whose end of file says that we died."""
+    """A started engine. `parent_pipe` is the descriptor, in the engine, whose end of file says that we died; `leash` is
+    its other end."""
 
     process: subprocess.Popen[bytes]
     parent_pipe: int
+    leash: int
     belongings: ExitStack
+
+    def renew(self) -> None:
+        """Tell the engine that its worker lives; nothing where it does not listen or is gone."""
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self.leash, b".")
 
     def release(self) -> None:
         """Let go of what was held for the engine; its processes must be gone."""
@@ -36,6 +44,7 @@ def start(
             belongings.enter_context(held)
         read_end, write_end = os.pipe()  # the engine reads; the end of this process closes our end
         belongings.callback(os.close, write_end)
+        os.set_blocking(write_end, False)
         try:
             process = subprocess.Popen(
                 command(read_end),
@@ -49,7 +58,7 @@ def start(
             )
         finally:
             os.close(read_end)
-        return Engine(process, read_end, belongings.pop_all())
+        return Engine(process, read_end, write_end, belongings.pop_all())
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

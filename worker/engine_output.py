@@ -28,6 +28,7 @@ class EngineOutput:
 
     def __init__(self, stdout: BinaryIO, stderr: BinaryIO) -> None:
         self.num_malformed = 0
+        self._heard_at = time.monotonic()
         self._unread: queue.Queue[Event | None] = queue.Queue(MAX_UNREAD)
         self._tail: deque[str] = deque(maxlen=STDERR_LINES)
         self._deaf = threading.Event()
@@ -51,6 +52,10 @@ class EngineOutput:
         except queue.Empty:
             pass
         return events, True
+
+    def mute_seconds(self) -> float:
+        """Since when the engine has said nothing; one whose events wait to be taken is not mute."""
+        return time.monotonic() - self._heard_at
 
     def stderr_tail(self, lines: int = STDERR_LINES) -> list[str]:
         """The last lines of the engine's stderr."""
@@ -86,6 +91,7 @@ class EngineOutput:
 
     def _hand_over(self, event: Event | None) -> bool:
         while not self._deaf.is_set():
+            self._heard_at = time.monotonic()
             try:
                 self._unread.put(event, timeout=0.5)
                 return True

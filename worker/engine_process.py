@@ -1,9 +1,9 @@
 """One engine process at work: taken from the warm pool or started now; stopped by a signal, then killed; ended when the
 worker dies.
 
-Three things end an engine that does not end by itself: a stop reason (cancel, shutdown, deadline, lost lease), asked
-for every POLL_SECONDS on a thread that touches no database; the end of the `with` block in the worker; and the end of
-the worker process, which the engine sees as the end of an inherited pipe.
+Three things end an engine that does not end by itself: a stop reason (cancel, pause, shutdown, deadline, lost lease, a
+hang), asked for every POLL_SECONDS on a thread that touches no database; the end of the `with` block in the worker; and
+the end or the standstill of the worker process, which the engine sees on an inherited pipe.
 """
 
 import os
@@ -19,16 +19,20 @@ from typing import BinaryIO, cast
 from worker.engine import Engine, kill_group, start
 from worker.engine_output import EngineOutput
 from worker.warm_pool import WarmPool
+from worker.watchdog import Watchdog
 
 POLL_SECONDS = 0.2
+RENEW_SECONDS = 1.0  # between two signs of life for the engine
 
 
 class StopReason(Enum):
     """Why the worker ends an engine. All but `LOST` give it time to write a checkpoint."""
 
     CANCEL = "cancel"
+    PAUSE = "pause"
     SHUTDOWN = "shutdown"
     DEADLINE = "deadline"
+    HUNG = "hung"
     LOST = "lost"
 
 
@@ -43,6 +47,10 @@ class EngineCommand:
     resume: bool
     plan: bool
     grace_seconds: Mapping[StopReason, float]
+    spent_seconds: float  # by earlier attempts
+    parent_seconds: float  # the engine ends when its worker gives no sign of life for so long
+    hung_seconds: float  # see worker.watchdog
+    mute_seconds: float
 
     def arguments(self, parent_pipe: int) -> list[str]:
         """What the engine's command line says after the command."""
@@ -51,6 +59,7 @@ class EngineCommand:
             *("--spec", str(self.folder / "spec.json"), "--out", str(self.folder / "out")),
             *("--policy", str(self.folder / "policy.json"), "--inputs", str(self.folder / "inputs")),
             *("--cache", str(self.cache), "--events", "json", "--parent-pipe", str(parent_pipe)),
+            *("--parent-seconds", f"{self.parent_seconds:g}", "--spent-seconds", f"{self.spent_seconds:.3f}"),
             *flags,
         ]
 
@@ -70,8 +79,8 @@ class EngineProcess:
     def __init__(
         self, command: EngineCommand, stop_reason: Callable[[], StopReason | None], warm_pool: WarmPool | None = None
     ) -> None:
-        """`stop_reason` is called often and must not block; its first answer is final, except that LOST overrules. An
-        engine of `warm_pool` is taken where one is ready."""
+        """`stop_reason` is called often and must not block; its first answer is final, except that LOST overrules
+        all, and CANCEL a PAUSE. An engine of `warm_pool` is taken where one is ready."""
         self._command = command
         self._ask = stop_reason
         self._warm_pool = warm_pool
@@ -79,11 +88,15 @@ class EngineProcess:
         self._kill_at: float | None = None  # by the monotonic clock
         self._reaping = threading.Lock()  # held while the group is signalled or its leader reaped
         self._ended = threading.Event()
+        self._renewed_at = -float("inf")
 
     def __enter__(self) -> "EngineProcess":
         self._engine = self._warm_engine() or self._cold_engine()
         self._process = self._engine.process
         self.output = EngineOutput(cast(BinaryIO, self._process.stdout), cast(BinaryIO, self._process.stderr))
+        self._watchdog = Watchdog(
+            self.pid, hung_seconds=self._command.hung_seconds, mute_seconds=self._command.mute_seconds
+        )
         self._supervisor = threading.Thread(target=self._supervise, name="engine-supervisor", daemon=True)
         self._supervisor.start()
         return self
@@ -124,6 +137,7 @@ class EngineProcess:
     def _supervise(self) -> None:
         while not self._has_exited():
             self._apply(self._ask())
+            self._watch()
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
                 self._kill_group()
             time.sleep(POLL_SECONDS)
@@ -132,12 +146,23 @@ class EngineProcess:
             self._process.wait()
             self._ended.set()
 
+    def _watch(self) -> None:
+        """Tell the engine that we are there, and end it where it hangs."""
+        if self._stop_reason is None and self._watchdog.is_hung(self.output.mute_seconds()):
+            self._apply(StopReason.HUNG)
+        if self._stop_reason is not StopReason.LOST and time.monotonic() >= self._renewed_at + RENEW_SECONDS:
+            self._renewed_at = time.monotonic()
+            self._engine.renew()
+
     def _apply(self, stop_reason: StopReason | None) -> None:
         if stop_reason is StopReason.LOST:
             self._stop_reason, self._kill_at = stop_reason, time.monotonic()
         elif stop_reason is not None and self._stop_reason is None:
             self._stop_reason, self._kill_at = stop_reason, time.monotonic() + self._command.grace_seconds[stop_reason]
             os.kill(self.pid, signal.SIGTERM)
+        elif stop_reason is StopReason.CANCEL and self._stop_reason is StopReason.PAUSE:
+            sooner = time.monotonic() + self._command.grace_seconds[stop_reason]
+            self._stop_reason, self._kill_at = stop_reason, min(self._kill_at or sooner, sooner)
 
     def _has_exited(self) -> bool:
         """Whether the engine has ended, without reaping it: until then no other process can get its group's id."""

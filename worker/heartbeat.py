@@ -10,15 +10,17 @@ import time
 
 from store import leases
 from store.database import Database
+from store.states import Asked
 from store.values import Lease
 from worker.engine_process import StopReason
 from worker.periodic import Periodic
 
 logger = logging.getLogger(__name__)
 
-CANCEL_CHECK_SECONDS = 1.0
+ASK_SECONDS = 1.0  # between two looks for what a client asks
 MARGIN_SHARE = 0.1  # of the lease, at most MARGIN_SECONDS: the time that killing takes, with room
 MARGIN_SECONDS = 2.0
+_STOP: dict[Asked, StopReason] = {"cancel": StopReason.CANCEL, "pause": StopReason.PAUSE}
 
 
 class Heartbeat:
@@ -43,10 +45,8 @@ class Heartbeat:
         self._started_at = claimed_at
         self._beaten_at = claimed_at
         self._lost = False
-        self._cancelled = False
-        self._thread = Periodic(
-            f"heartbeat-{lease.job_id}", self._beat_or_check, min(CANCEL_CHECK_SECONDS, beat_seconds)
-        )
+        self._asked: Asked | None = None
+        self._thread = Periodic(f"heartbeat-{lease.job_id}", self._beat_or_check, min(ASK_SECONDS, beat_seconds))
 
     def __enter__(self) -> "Heartbeat":
         self._thread.start()
@@ -61,8 +61,8 @@ class Heartbeat:
         margin = min(MARGIN_SECONDS, MARGIN_SHARE * self._lease_seconds)
         if self._lost or now >= self._beaten_at + self._lease_seconds - margin:
             return StopReason.LOST
-        if self._cancelled:
-            return StopReason.CANCEL
+        if self._asked is not None:
+            return _STOP[self._asked]
         if self._stopping.is_set():
             return StopReason.SHUTDOWN
         allowed = self._lease.max_runtime_seconds
@@ -78,7 +78,7 @@ class Heartbeat:
         asked_at = time.monotonic()  # before the question: the database's lease can only end later than ours
         if asked_at < self._beaten_at + self._beat_seconds:
             with self._database.read() as session:
-                self._cancelled = self._cancelled or leases.cancel_requested(session, self._lease)
+                self._asked = leases.asked(session, self._lease) or self._asked
             return
         with self._database.begin() as session:
             beat = leases.beat(session, self._lease, self._lease_seconds)
@@ -86,4 +86,4 @@ class Heartbeat:
             logger.warning("%s: the lease was lost", self._lease.job_id)
             self._lost = True
         self._beaten_at = asked_at
-        self._cancelled = self._cancelled or beat.cancel_requested
+        self._asked = beat.asked or self._asked

@@ -3,9 +3,10 @@
 import logging
 from typing import Any
 
-from core.errors import DeadlineExceeded, InternalError, RetortError
+from core.errors import DeadlineExceeded, EngineCrashed, EngineHung, InternalError, OutOfMemory, RetortError
 from core.events import EXIT_INTERRUPTED, EXIT_OK
 from store import leases, reaper
+from store.settings import Settings
 from worker.engine_process import EngineExit, StopReason
 from worker.fenced_writes import FencedWrites, LeaseLost
 from worker.recorder import Recorder
@@ -13,12 +14,25 @@ from worker.recorder import Recorder
 logger = logging.getLogger(__name__)
 
 SHOWN_STDERR_LINES = 20
+_CODE_FAILED = "native code failed: look at the attempt's log, and report it with the job's spec"
+_HINTS = {
+    "SIGKILL": "an operator or the system ended it; the host may have run out of memory",
+    **dict.fromkeys(("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"), _CODE_FAILED),
+    "SIGXCPU": "it used more CPU time than its limit allows",
+}
 
 
 def conclude(
-    writes: FencedWrites, engine_exit: EngineExit, recorder: Recorder, *, stderr: list[str], max_attempts: int
+    writes: FencedWrites,
+    engine_exit: EngineExit,
+    recorder: Recorder,
+    *,
+    stderr: list[str],
+    oom_kills: int,
+    limits: Settings,
 ) -> None:
-    """Write how the job goes on; raises LeaseLost where it is no longer ours to say."""
+    """Write how the job goes on; raises LeaseLost where it is no longer ours to say. `oom_kills`: how many processes
+    the kernel killed for lack of memory during the attempt."""
     if engine_exit.stop_reason is StopReason.LOST:
         raise LeaseLost
     if engine_exit.status == EXIT_OK and _is_complete(writes, recorder):
@@ -29,15 +43,16 @@ def conclude(
         if recorder.failure.category == "internal":  # its stderr has the traceback
             recorder.log("error", stderr)
         writes.write(leases.fail, recorder.failure.model_dump(include={"code", "category", "message", "hint"}))
+    elif engine_exit.stop_reason is StopReason.PAUSE:
+        writes.write(leases.finish_paused)
     elif engine_exit.stop_reason is StopReason.SHUTDOWN:
         writes.write(leases.release)
     elif engine_exit.stop_reason is StopReason.DEADLINE:
         allowed = writes.lease.max_runtime_seconds
         fail(writes, DeadlineExceeded(f"the job ran longer than training.max_runtime_seconds, {allowed:g} s"))
-    elif engine_exit.signal_name or engine_exit.status == EXIT_INTERRUPTED:
+    elif death := _death(engine_exit, oom_kills, limits):
         recorder.log("error", stderr)
-        how = f"the engine was ended by {engine_exit.signal_name or 'SIGTERM'}, which its worker did not send"
-        writes.write(reaper.crashed, max_attempts, how)
+        writes.write(reaper.crashed, limits.max_attempts, death, limits.retry_seconds)
     else:
         recorder.log("error", stderr)
         fail(writes, _unexplained(engine_exit, stderr))
@@ -55,6 +70,26 @@ def as_json(error: RetortError) -> dict[str, Any]:
 
 def _is_complete(writes: FencedWrites, recorder: Recorder) -> bool:
     return recorder.resolved if writes.lease.kind == "plan" else recorder.result is not None
+
+
+def _death(engine_exit: EngineExit, oom_kills: int, limits: Settings) -> RetortError | None:
+    """What ended an engine that did not end by itself; None where it did."""
+    if engine_exit.stop_reason is StopReason.HUNG:
+        said = (
+            f"the engine hung: it reported nothing and did nothing for {limits.hung_seconds:g} s, or reported nothing"
+        )
+        return EngineHung(f"{said} for {limits.mute_seconds:g} s", hint="look at the last lines of the attempt's log")
+    if engine_exit.signal_name == "SIGKILL" and oom_kills > 0:
+        return OutOfMemory(
+            "the kernel killed the engine because the host or its cgroup ran out of memory",
+            hint="lower training.batch_size or training.image_size, or run workers with more memory",
+        )
+    if engine_exit.signal_name or engine_exit.status == EXIT_INTERRUPTED:
+        name = engine_exit.signal_name or "SIGTERM"
+        return EngineCrashed(
+            f"the engine was ended by {name}, which its worker did not send", hint=_HINTS.get(name, "")
+        )
+    return None
 
 
 def _unexplained(engine_exit: EngineExit, stderr: list[str]) -> InternalError:

@@ -5,6 +5,8 @@ import time
 
 from store import blobs, reaper, workers
 from store.database import Database
+from store.settings import Settings
+from worker.clock_watch import ClockWatch
 
 logger = logging.getLogger(__name__)
 
@@ -17,15 +19,18 @@ GARBAGE_SECONDS = 600.0
 class Reaper:
     """Call `look` every settings.reaper_seconds; any number of workers may do so at once."""
 
-    def __init__(self, database: Database, max_attempts: int) -> None:
+    def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
-        self._max_attempts = max_attempts
+        self._settings = settings
+        self._clock = ClockWatch(database, settings.lease_seconds)
         self._tidied_at = time.monotonic()
 
     def look(self) -> list[str]:
-        """Move the jobs of silent workers; their ids."""
+        """Move the jobs of silent workers; their ids. None are moved while the database's clock may have jumped."""
+        if not self._clock.is_steady():
+            return []
         with self._database.begin() as session:
-            moved = reaper.reap(session, self._max_attempts)
+            moved = reaper.reap(session, self._settings.max_silences, self._settings.retry_seconds)
         for job_id in moved:
             logger.warning("%s: its worker went silent", job_id)
         if time.monotonic() >= self._tidied_at + TIDY_SECONDS:

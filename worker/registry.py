@@ -26,8 +26,8 @@ class Registration:
     slots: int
     version: str
 
-    def announce(self, database: Database) -> None:
-        """Say that this worker is there, or still there."""
+    def announce(self, database: Database, draining: bool) -> None:
+        """Say that this worker is there, or still there; `draining`: that it takes no more jobs."""
         with database.begin() as session:
             workers.announce(
                 session,
@@ -37,6 +37,7 @@ class Registration:
                 devices=self.devices,
                 version=self.version,
                 slots=self.slots,
+                draining=draining,
             )
 
     def withdraw(self, database: Database) -> None:

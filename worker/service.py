@@ -81,12 +81,12 @@ class Service:
         """Work until SIGTERM or SIGINT; the exit status. Call it on the main thread."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
-        threading.Thread(target=self._leave_in_time, name="leave-in-time", daemon=True).start()
         swept = sweep(self._context.attempts)
         if swept:
             logger.info("removed the folders of %d dead attempts", swept)
         registration = Registration(self.worker_id, devices(os.environ), self._settings.slots, version())
-        registration.announce(self._database)
+        registration.announce(self._database, draining=False)
+        threading.Thread(target=self._leave_in_time, args=(registration,), name="leave-in-time", daemon=True).start()
         with self._database.begin() as session:
             outbox.forget_sends(session)
         with ExitStack() as threads:
@@ -121,9 +121,13 @@ class Service:
     def _threads(self, registration: Registration) -> list[Periodic]:
         settings = self._settings
         dispatcher = Dispatcher(self._database, self._slots, workers.count_gpus(registration.devices), self._send)
-        reaper = Reaper(self._database, settings.max_attempts)
+        reaper = Reaper(self._database, settings)
         return [
-            Periodic("registry", lambda: registration.announce(self._database), settings.beat_seconds),
+            Periodic(
+                "registry",
+                lambda: registration.announce(self._database, self._stopping.is_set()),
+                settings.beat_seconds,
+            ),
             Periodic("reaper", reaper.look, settings.reaper_seconds),
             Periodic("dispatcher", lambda: self._stopping.is_set() or dispatcher.dispatch(), settings.dispatch_seconds),
             Periodic("watchdog", self._check_delivery, WATCHDOG_SECONDS),
@@ -176,8 +180,9 @@ class Service:
             logger.critical("messages are sent and none arrives; this worker ends so that a new one can start")
             self.stop(exit_status=1)
 
-    def _leave_in_time(self) -> None:
+    def _leave_in_time(self, registration: Registration) -> None:
         self._stopping.wait()
+        threading.Thread(target=registration.announce, args=(self._database, True), daemon=True).start()
         time.sleep(self._settings.drain_seconds + LEAVE_SECONDS)
         logger.critical("the worker did not stop in time; its leases will run out")
         os._exit(self._exit_status or 1)

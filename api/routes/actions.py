@@ -1,9 +1,9 @@
-"""/v1/jobs/{id}/cancel, /retry and DELETE: what a client may do to a job."""
+"""/v1/jobs/{id}/cancel, /pause, /resume, /retry and DELETE: what a client may do to a job."""
 
 from fastapi import APIRouter, Response
 
 from api.dependencies import DatabaseDep
-from api.examples import CANCELLING_JOB, QUEUED_JOB
+from api.examples import CANCELLING_JOB, PAUSING_JOB, QUEUED_JOB
 from api.openapi import CHANGING, problems, success
 from api.responses import job_response
 from api.schemas.job import JobView
@@ -18,7 +18,7 @@ _REFUSALS = problems(*CHANGING, "JOB_NOT_FOUND", "ILLEGAL_MOVE")
     status_code=202,
     response_model=JobView,
     responses={
-        202: success("The job: cancelled if it was queued, cancelling if it ran", CANCELLING_JOB),
+        202: success("The job: cancelled if it was queued or paused, cancelling if it ran", CANCELLING_JOB),
         **_REFUSALS,
     },
 )
@@ -26,6 +26,32 @@ def cancel_job(job_id: str, database: DatabaseDep) -> Response:
     """Cancel a job. A running one ends within seconds; asking twice changes nothing."""
     with database.begin() as session:
         job = jobs.request_cancel(session, job_id)
+    return job_response(job, 202)
+
+
+@router.post(
+    "/v1/jobs/{job_id}/pause",
+    status_code=202,
+    response_model=JobView,
+    responses={202: success("The job: paused if it was queued, pausing if it ran", PAUSING_JOB), **_REFUSALS},
+)
+def pause_job(job_id: str, database: DatabaseDep) -> Response:
+    """Pause a job until it is resumed. A running one writes a checkpoint and gives its worker free within seconds."""
+    with database.begin() as session:
+        job = jobs.request_pause(session, job_id)
+    return job_response(job, 202)
+
+
+@router.post(
+    "/v1/jobs/{job_id}/resume",
+    status_code=202,
+    response_model=JobView,
+    responses={202: success("The job, queued again", QUEUED_JOB), **_REFUSALS},
+)
+def resume_job(job_id: str, database: DatabaseDep) -> Response:
+    """Queue a paused job again. It goes on from its checkpoint as if it had not been paused."""
+    with database.begin() as session:
+        job = jobs.request_resume(session, job_id)
     return job_response(job, 202)
 
 

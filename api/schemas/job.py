@@ -40,7 +40,7 @@ class AttemptView(_View):
     worker: str
     started_at: datetime
     ended_at: datetime | None = None
-    outcome: Literal["succeeded", "failed", "cancelled", "released", "lost"] | None = Field(
+    outcome: Literal["succeeded", "failed", "cancelled", "released", "paused", "lost"] | None = Field(
         None, description="null while it lasts; released: the worker stopped in good order; lost: it died"
     )
     error: dict[str, Any] | None = None
@@ -53,6 +53,7 @@ class QueueView(_View):
     eligible_workers: int = Field(
         description="workers alive that could take it; 0: nothing will happen until one starts"
     )
+    reason: str | None = Field(None, description="why it is not run, where it does more than wait for its turn")
 
 
 class ErrorView(_View):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.spec.knobs import Fidelity, Need
+from store.states import WorkerState
 
 
 class ProblemPlace(BaseModel):
@@ -41,6 +42,8 @@ class WorkerView(BaseModel):
     started_at: datetime
     last_seen_at: datetime
     alive: bool = Field(description="whether a sign of life is fresh")
+    state: WorkerState = Field(description="draining: it is about to stop and takes no more jobs")
+    jobs: list[str] = Field(description="ids of the jobs that it holds")
 
 
 class WorkerList(BaseModel):

@@ -98,6 +98,8 @@ VARIANTS = (
     _of("kd", "kd standardize", standardize=True),
     _of("dkd", "dkd standardize", standardize=True),
     _of("dkd", "dkd, warm-up 0.08", note="the authors' share: 20 of 240 epochs", warmup=0.08),
+    _of("dkd", "dkd, warm-up 1", warmup=1.0),
+    _of("reviewkd", "reviewkd, warm-up 0.5", warmup=0.5),
     _of("mlkd", "mlkd standardize", standardize=True),
     _of("skd", "skd all taps", taps="all"),
     _of("skd", "skd attention", form="attention"),

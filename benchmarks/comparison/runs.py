@@ -72,9 +72,8 @@ class Errand:
 
 
 def training_of(seed: int, steps: int, **more: Any) -> dict[str, Any]:
-    """What all jobs have in common, the protocols' optimizer and schedule too; all else is left to the engine."""
-    common = {"seed": seed, "max_steps": steps, "epochs": EPOCHS, "keep_trajectory": NUM_POINTS}
-    return {**common, "optimizer": "sgd", "schedule": "cosine", **more}
+    """What all jobs have in common; all else, the optimizer too, is left to the engine, as in a customer's job."""
+    return {"seed": seed, "max_steps": steps, "epochs": EPOCHS, "keep_trajectory": NUM_POINTS, **more}
 
 
 def located(value: Any, folders: dict[str, Path]) -> Any:

@@ -70,11 +70,11 @@ def stage_of(job: JobView) -> str:
 
 
 def queue_of(job: JobView) -> str | None:
-    """The position of a queued job, and the reason where no worker would take it."""
-    queue, devices = job["queue"], job["spec"]["training"]["devices"]
+    """The position of a queued job, and the reason where it does more than wait for its turn."""
+    queue = job["queue"]
     if queue is None:
         return None
-    return f"{queue['position']}" + ("" if queue["eligible_workers"] else f"; no worker alive runs {devices}")
+    return f"{queue['position']}" + (f"; {queue['reason']}" if queue["reason"] else "")
 
 
 def student_of(job: JobView) -> str:

@@ -91,9 +91,30 @@ class AsyncJob:
         """Ask for the end of the job. Raises Refused where it has ended already."""
         return await self._act("cancel")
 
+    async def pause(self) -> "AsyncJob":
+        """Ask for a checkpoint and a pause. Raises Refused where the job has ended or is being cancelled."""
+        return await self._act("pause")
+
+    async def resume(self) -> "AsyncJob":
+        """Queue a paused job again, to go on from its checkpoint. Raises Refused where it is not paused."""
+        return await self._act("resume")
+
     async def retry(self) -> "AsyncJob":
         """Queue a failed or cancelled job once more. Raises Refused where it is neither."""
         return await self._act("retry")
+
+    async def change(
+        self, *, name: str | None = None, labels: dict[str, str | None] | None = None, priority: int | None = None
+    ) -> "AsyncJob":
+        """Change what is given: the name, the labels (None removes one), the priority of a job that waits.
+
+        Raises Refused where a priority is given and the job is neither queued nor paused.
+        """
+        given = {"name": name, "labels": labels, "priority": priority}
+        body = {key: value for key, value in given.items() if value is not None}
+        answer = await self._connection.send("PATCH", self._path, json=body, repeatable=True)
+        self.view, self._etag = answer.json(), answer.headers.get("etag")
+        return self
 
     async def delete(self) -> None:
         """Remove an ended job with its metrics and files. Raises Refused where it has not ended."""

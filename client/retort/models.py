@@ -6,7 +6,7 @@ At runtime they are plain dictionaries: a newer service may send further fields.
 
 from typing import Any, Literal, TypedDict
 
-State = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+State = Literal["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"]
 Phase = Literal["preparing", "training", "evaluating", "exporting"]
 
 
@@ -31,15 +31,16 @@ class AttemptView(TypedDict):
     worker: str
     started_at: str
     ended_at: str | None
-    outcome: Literal["succeeded", "failed", "cancelled", "released", "lost"] | None
+    outcome: Literal["succeeded", "failed", "cancelled", "released", "paused", "lost"] | None
     error: dict[str, Any] | None
 
 
 class QueueView(TypedDict):
-    """Where a queued job stands; position 1 is next."""
+    """Where a queued job stands; position 1 is next; `reason` says why it is not run, if not for its turn."""
 
     position: int
     eligible_workers: int
+    reason: str | None
 
 
 class ErrorView(TypedDict):
@@ -161,6 +162,8 @@ class WorkerView(TypedDict):
     started_at: str
     last_seen_at: str
     alive: bool
+    state: Literal["idle", "busy", "draining", "silent"]
+    jobs: list[str]
 
 
 class MethodView(TypedDict):

@@ -165,7 +165,7 @@ def _run(job: JobView) -> str:
 
 
 def _time_left(job: JobView) -> str:
-    seconds = job["progress"].get("eta_seconds") if job["progress"] and not job["done"] else None
+    seconds = job["progress"].get("eta_seconds") if job["progress"] and job["state"] == "running" else None
     if seconds is None or seconds < 1:
         return ""
     return f"{units.duration(seconds)} left" if seconds >= 60 else f"{seconds:.0f} s left"

@@ -1,7 +1,11 @@
-"""s3:, gs: and hf: by fsspec: one object, or all below a prefix as a folder. Credentials are the libraries' own."""
+"""s3:, gs: and hf: by fsspec: one object, or all below a prefix as a folder. Credentials are those of the job, else the
+libraries' own."""
 
 import hashlib
 import json
+import re
+import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -26,11 +30,16 @@ fsspec.register_implementation("gs", "gcsfs.core.GCSFileSystem", clobber=True)
 Objects = list[tuple[str, str, int]]  # full path, path below the prefix, bytes
 
 
-def download(uri: str, cache: Path, *, policy: Policy) -> Path:
-    """The file or folder behind `uri`, in the cache, named by its objects' versions. Raises Unreachable, DiskFull."""
+def download(uri: str, cache: Path, *, policy: Policy, options: Mapping[str, Any] | None = None) -> Path:
+    """The file or folder behind `uri`, in the cache, named by its objects' versions; `options` are credentials for
+    fsspec. Raises Unreachable, DiskFull.
+    """
     scheme, _, rest = uri.partition(":")
+    _check(rest)
     try:
-        filesystem, path = fsspec.core.url_to_fs(f"{scheme}://{rest.lstrip('/')}", skip_instance_cache=True)
+        filesystem, path = fsspec.core.url_to_fs(
+            f"{scheme}://{rest.lstrip('/')}", skip_instance_cache=True, **(options or {})
+        )
         details = _details(filesystem, path, policy)
         return _download(filesystem, path, details, cache, policy)
     except (Unreachable, DiskFull):
@@ -40,7 +49,7 @@ def download(uri: str, cache: Path, *, policy: Policy) -> Path:
     except FileNotFoundError:
         raise Unreachable("no such object (404), or no permission to see it") from None
     except Exception as error:  # botocore, aiohttp, gcsfs and huggingface_hub each have their own trees of errors
-        raise Unreachable(f"{_first_line(error)}", hint="check the address and the engine's credentials") from None
+        raise Unreachable(_kind(error), hint="check the address and the engine's credentials") from None
 
 
 def _details(filesystem: Any, path: str, policy: Policy) -> dict[str, dict[str, Any]]:
@@ -71,7 +80,7 @@ def _download(filesystem: Any, path: str, details: dict[str, dict[str, Any]], ca
     folder = cache / "downloads" / _version(filesystem, details)
     if not folder.exists():
         with atomic_path(folder) as temporary:
-            _copy_all(filesystem, objects, temporary)
+            _copy_all(filesystem, objects, temporary, time.monotonic() + policy.max_download_seconds)
     return folder / objects[0][1] if is_file else folder
 
 
@@ -83,14 +92,14 @@ def _version(filesystem: Any, details: dict[str, dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps([str(filesystem.protocol), facts]).encode()).hexdigest()
 
 
-def _copy_all(filesystem: Any, objects: Objects, folder: Path) -> None:
+def _copy_all(filesystem: Any, objects: Objects, folder: Path, until: float) -> None:
     folder.mkdir()
     with ThreadPoolExecutor(NUM_TRANSFERS) as pool:
-        for transfer in [pool.submit(_copy, filesystem, *one, folder) for one in objects]:
+        for transfer in [pool.submit(_copy, filesystem, *one, folder, until) for one in objects]:
             transfer.result()
 
 
-def _copy(filesystem: Any, full: str, below: str, size: int, folder: Path) -> None:
+def _copy(filesystem: Any, full: str, below: str, size: int, folder: Path, until: float) -> None:
     target = folder / below
     target.parent.mkdir(parents=True, exist_ok=True)
     received = 0
@@ -98,9 +107,25 @@ def _copy(filesystem: Any, full: str, below: str, size: int, folder: Path) -> No
         while received <= size and (block := source.read(READ_BYTES)):
             received += len(block)
             out.write(block)
+            if time.monotonic() > until:
+                raise Unreachable("the transfer took longer than is allowed (max_download_seconds)")
     if received != size:
         raise Unreachable(f"the transfer of {below!r} gave {received} of {size} bytes")
 
 
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}"
+def _kind(error: Exception) -> str:
+    """What failed, in the library's name for it and the code of the answer; the rest of an answer is not quoted."""
+    answer = getattr(error, "response", None)
+    told = answer.get("Error", {}).get("Code") if isinstance(answer, dict) else None
+    status = told or getattr(answer, "status_code", None) or getattr(error, "status", None)
+    code = f" ({status})" if re.fullmatch(r"[A-Za-z0-9]{1,40}", str(status)) and status is not None else ""
+    return f"{type(error).__name__}{code}"
+
+
+def _check(rest: str) -> None:
+    """Raise Unreachable for what fsspec would take for more than a bucket and a path in it."""
+    if "::" in rest:
+        raise Unreachable("holds '::', which chains file systems")
+    bucket = rest.lstrip("/").partition("/")[0]
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", bucket):
+        raise Unreachable(f"{bucket[:80]!r} is no name of a bucket: letters, digits, '.', '-' and '_'")

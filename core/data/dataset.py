@@ -223,7 +223,9 @@ def open_unlabelled(spec: DatasetSpec, workspace: Workspace) -> Source | None:
     """
     if spec.uri.startswith("builtin:"):
         return None
-    tree = open_tree(uri.fetch(spec.uri, workspace), policy=workspace.policy, cache=workspace.cache)
+    tree = open_tree(
+        uri.fetch(spec.uri, workspace, credentials=spec.credentials), policy=workspace.policy, cache=workspace.cache
+    )
     listing = readers.read_unlabelled(Reading(tree, spec))
     if listing is None:
         return None
@@ -246,7 +248,9 @@ def _list(spec: DatasetSpec, workspace: Workspace) -> tuple[Listing, str]:
     scheme, _, name = spec.uri.partition(":")
     if scheme == "builtin":
         return builtin.read(name.strip("/")), spec.uri
-    tree = open_tree(uri.fetch(spec.uri, workspace), policy=workspace.policy, cache=workspace.cache)
+    tree = open_tree(
+        uri.fetch(spec.uri, workspace, credentials=spec.credentials), policy=workspace.policy, cache=workspace.cache
+    )
     listing = unify(readers.read(Reading(tree, spec)))
     return listing, tree.identity()
 

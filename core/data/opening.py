@@ -7,6 +7,7 @@ from core.data.archives.tars import TarTree
 from core.data.archives.zips import ZipTree
 from core.data.tables.table import FORMS
 from core.data.tree import Folder, Tree
+from core.data.web import downloads_below
 from core.errors import DatasetInvalid
 from core.policy import Policy
 
@@ -35,6 +36,7 @@ def open_tree(path: Path, *, policy: Policy, cache: Path) -> Tree:
     with path.open("rb") as file:
         head = file.read(512)
     if path.suffix.lower() in _SINGLE_FILES or head.startswith(_PARQUET):
+        _check_has_images(path, cache)
         return Folder(path.parent, policy=policy, only=path.name)
     if head.startswith(_ZIP):
         return ZipTree(path, policy=policy)
@@ -44,8 +46,21 @@ def open_tree(path: Path, *, policy: Policy, cache: Path) -> Tree:
         return TarTree(path, policy=policy)
     told = next((f"; it is {what}" for magic, what in _OTHERS.items() if head.lower().startswith(magic)), "")
     raise DatasetInvalid(
-        f"{path.name!r} is no folder, zip, tar, tar.gz, {', '.join(_SINGLE_FILES)} file; it starts with {head[:8]!r}"
-        + told,
+        f"{path.name!r} is no folder, zip, tar, tar.gz, {', '.join(_SINGLE_FILES)} file{told}",
         hint="pack the images as zip or tar.gz, or give the folder",
         pointer="/dataset/uri",
     )
+
+
+def _check_has_images(path: Path, cache: Path) -> None:
+    """Raise DatasetInvalid for a table that was downloaded alone: it has no images beside it.
+
+    Its content is not quoted. A server that only this machine reaches answers with such text, and a job whose errors
+    show its columns or classes would read it for whoever submitted the job.
+    """
+    if path.suffix.lower() in FORMS and path.is_relative_to(downloads_below(cache)):
+        raise DatasetInvalid(
+            f"{path.name!r} is a text file, downloaded alone: a table has its images beside it",
+            hint="pack the table and its images as zip or tar.gz",
+            pointer="/dataset/uri",
+        )

@@ -5,9 +5,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from core.data import buckets, web
+from core.data.authorization import bucket_options, http_authorization, without_user
 from core.data.tree import file_sha256
 from core.errors import DatasetUnreachable, unknown
 from core.spec.uris import files
+from core.spec.uris.credentials import secret_name
 from core.spec.uris.reason import Unreachable
 from core.spec.uris.redaction import redacted
 from core.system.workspace import Workspace
@@ -20,17 +22,19 @@ def fetch(
     uri: str,
     workspace: Workspace,
     *,
+    credentials: str | None = None,
     sha256: str | None = None,
     pointer: str = "/dataset/uri",
 ) -> Path:
     """The local file or folder that `uri` names. What is not local is downloaded into the workspace's cache, whole or
-    not at all; `dataset:<id>` and `job:<id>` are folders of `workspace.inputs`.
+    not at all; `dataset:<id>` and `job:<id>` are folders of `workspace.inputs`; `secret://name` is a secret that is a
+    URI. `credentials` name the secret that opens `uri`.
 
     `sha256` is checked against a file's content. Raises DatasetUnreachable, which names the URI without its secrets and
     the reason; DiskFull.
     """
     try:
-        path = _fetch(uri, workspace)
+        path = _fetch(_revealed(uri, workspace) or uri, _revealed(credentials, workspace), workspace)
         if sha256 is not None:
             _check(path, sha256)
     except Unreachable as error:
@@ -38,20 +42,35 @@ def fetch(
     return path
 
 
-def _fetch(uri: str, workspace: Workspace) -> Path:
+def _revealed(name: str | None, workspace: Workspace) -> str | None:
+    """The value of the secret that `name` names; None where it names none."""
+    secret = secret_name(name)
+    if secret is None:
+        return None
+    value = workspace.secrets.get(secret)
+    if value is None:
+        hint = "store it with `retort secrets set`, or give it to `python -m core` in the file of --secrets"
+        raise Unreachable(f"there is no secret {secret!r}", hint=hint)
+    return value
+
+
+def _fetch(uri: str, credentials: str | None, workspace: Workspace) -> Path:
     scheme, _, rest = uri.partition(":")
     if scheme != "file":
         try:
             urlsplit(uri)
-        except ValueError as error:
-            raise Unreachable(f"is no URI ({error})") from None
+        except ValueError:
+            raise Unreachable("is no URI: its brackets, host or port are malformed") from None
     match scheme:
         case "file":
             return files.find(uri, workspace.policy.file_roots)
         case "http" | "https":
-            return web.download(uri, workspace.cache, policy=workspace.policy)
+            url, user = without_user(uri)
+            authorization = http_authorization(credentials or user)
+            return web.download(url, workspace.cache, policy=workspace.policy, authorization=authorization)
         case "s3" | "gs" | "hf":
-            return buckets.download(uri, workspace.cache, policy=workspace.policy)
+            options = bucket_options(scheme, credentials)
+            return buckets.download(uri, workspace.cache, policy=workspace.policy, options=options)
         case "dataset" | "job":
             return _input(scheme, rest, workspace.inputs)
     raise Unreachable(unknown("scheme", f"{scheme}:", [f"{name}:" for name in SCHEMES]))

@@ -4,8 +4,10 @@ import hashlib
 import http.client
 import json
 import logging
+import os
 import time
-from contextlib import closing
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,8 +15,10 @@ from urllib.parse import unquote, urlsplit
 from core.data.tree import READ_BYTES, file_sha256
 from core.files.atomic import atomic_path
 from core.policy import Policy
+from core.spec.uris.deadline import Deadline
+from core.spec.uris.limits import Limits
 from core.spec.uris.reason import Unreachable
-from core.spec.uris.web import Interrupted, request
+from core.spec.uris.web import Interrupted, phrase, reason, request
 
 ATTEMPTS = 3  # for what may pass: a broken transfer, 5xx
 PAUSE_SECONDS = 0.5  # doubled after each attempt
@@ -30,30 +34,50 @@ class Receipt:
     sha256: str
 
 
-def download(url: str, cache: Path, *, policy: Policy) -> Path:
-    """The file behind `url`, in the cache. Raises Unreachable with the reason; DiskFull."""
-    folder = cache / "downloads" / hashlib.sha256(url.encode()).hexdigest()
+def download(url: str, cache: Path, *, policy: Policy, authorization: Mapping[str, str] | None = None) -> Path:
+    """The file behind `url`, in the cache; `authorization` are headers for its host alone.
+
+    Raises Unreachable with the reason; DiskFull.
+    """
+    limits = Limits(
+        private=policy.private_addresses,
+        ports=policy.download_ports,
+        total_seconds=policy.max_download_seconds,
+        authorization=authorization or {},
+    )
+    # What one pair of URL and credentials opened is not handed to another.
+    asked = "\n".join([url, *(f"{name}: {value}" for name, value in limits.authorization.items())])
+    folder = downloads_below(cache) / hashlib.sha256(asked.encode()).hexdigest()
     target = folder / _file_name(url)
     for attempt in range(1, ATTEMPTS):
         try:
-            return _download(url, target, policy)
+            return _download(url, target, policy, limits)
         except Interrupted as error:
             _log.warning("download interrupted (%s); trying again", error)
             time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
-    return _download(url, target, policy)
+    return _download(url, target, policy, limits)
 
 
-def _download(url: str, target: Path, policy: Policy) -> Path:
+def downloads_below(cache: Path) -> Path:
+    """Where downloaded files are."""
+    return cache / "downloads"
+
+
+def _download(url: str, target: Path, policy: Policy, limits: Limits) -> Path:
     known = _receipt(target)
-    connection, response = request("GET", url, _conditions(known), private=policy.private_addresses)
-    with closing(connection):
+    with ExitStack() as transfer:
+        deadline = transfer.enter_context(Deadline(limits.total_seconds))
+        connection, response = request("GET", url, _conditions(known), limits, deadline)
+        transfer.enter_context(closing(connection))
         if response.status == 304 and known is not None:
+            os.utime(target)  # used: the cache removes the least recently used first
             return target
         if response.status != 200:
             kind = Interrupted if response.status >= 500 or response.status == 429 else Unreachable
-            raise kind(f"the server answers {response.status} {response.reason}")
+            raise kind(f"the server answers {phrase(response.status)}")
         with atomic_path(target) as temporary:
             sha256 = _receive(response, temporary, policy.max_download_bytes)
+            deadline.left()  # a body without a length ends where the deadline cut it off
         receipt = Receipt(response.getheader("ETag"), response.getheader("Last-Modified"), sha256)
     with atomic_path(_receipt_path(target)) as temporary:
         temporary.write_text(json.dumps(asdict(receipt)))
@@ -69,7 +93,8 @@ def _conditions(known: Receipt | None) -> dict[str, str]:
 
 def _receive(response: http.client.HTTPResponse, path: Path, most: int) -> str:
     """Write the body; its sha256. Refuses more than `most` bytes, and notices where fewer come than were promised."""
-    promised = int(response.headers["Content-Length"]) if (response.headers["Content-Length"] or "").isdigit() else None
+    length = response.headers["Content-Length"] or ""
+    promised = int(length[:20]) if length.isascii() and length.isdecimal() else None
     if promised is not None and promised > most:
         raise Unreachable(f"has {promised} bytes; allowed are {most}")
     digest, received = hashlib.sha256(), 0
@@ -84,8 +109,8 @@ def _receive(response: http.client.HTTPResponse, path: Path, most: int) -> str:
         except http.client.IncompleteRead as error:
             received += len(error.partial)
             raise Interrupted(f"the transfer broke off after {received} bytes") from None
-        except (ConnectionError, TimeoutError) as error:
-            raise Interrupted(f"the transfer broke off after {received} bytes ({error})") from None
+        except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
+            raise Interrupted(f"the transfer broke off after {received} bytes ({reason(error)})") from None
     if promised is not None and received != promised:
         raise Interrupted(f"the transfer broke off after {received} of {promised} bytes")
     return digest.hexdigest()

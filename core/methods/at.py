@@ -22,6 +22,7 @@ class At(FeatureMethod):
     """Labels, and where the teacher looks."""
 
     term = "at"
+    compares_positions = True
     knobs: AtKnobs
 
     def distance(self, adapter: nn.Module, student_map: Tensor, teacher_map: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from torch.nn import functional
 from core.errors import SpecInvalid
 from core.methods.contract import Batch, MethodContext, Needs
 from core.methods.method import Method, widen
+from core.methods.parts.idle import refuse
 from core.networks.network import Features, Network
 from core.networks.trace import example_pixels, undisturbed
 from core.spec.knobs.catkd import CatkdKnobs
@@ -59,6 +60,13 @@ class Catkd(Method):
             _refuse_without_class_maps(network, pointer)
         sides = [network.tap(-1).height for network in (context.student, context.required_teacher)]
         self.resolution = min(knobs.resolution, *sides)
+        if knobs.normalize and self.resolution == 1:
+            refuse(
+                "normalize",
+                f"maps of a single position are 1 or -1 when they are scaled to length 1, so nothing is learned (last "
+                f"feature maps: {sides[0]} and {sides[1]} positions a side, resolution: {knobs.resolution}); allowed "
+                "there: false",
+            )
         self.needs = Needs(teacher_taps=(-1,), student_taps=(-1,))
 
     def terms(self, student: Features, batch: Batch) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ attention (no adapter).
 
 from torch import Tensor, nn
 
+from core.methods.contract import MethodContext
 from core.methods.parts.distances import (
     attention_distance,
     cosine_distance,
@@ -33,6 +34,10 @@ class Skd(FeatureMethod):
 
     term = "feature"
     knobs: SkdKnobs
+
+    def __init__(self, knobs: SkdKnobs, context: MethodContext) -> None:
+        self.compares_positions = knobs.form == "attention"
+        super().__init__(knobs, context)
 
     @classmethod
     def resolved(cls, knobs: SkdKnobs) -> SkdKnobs:

@@ -51,7 +51,12 @@ def build_student(
 
 
 def _given(student: ResolvedStudent, workspace: Workspace) -> Teacher:
-    spec = TeacherSpec(architecture=student.architecture, weights=student.weights, weights_map=student.weights_map)
+    spec = TeacherSpec(
+        architecture=student.architecture,
+        weights=student.weights,
+        credentials=student.credentials,
+        weights_map=student.weights_map,
+    )
     try:
         return load_teacher(spec, workspace, strict_head=False)
     except TeacherLoadFailed as error:

@@ -79,7 +79,7 @@ def library_classes(architecture: str) -> tuple[str, ...] | None:
 
 
 def _from_file(spec: TeacherSpec, weights: str, workspace: Workspace, strict_head: bool) -> Teacher:
-    path = fetch_weights(weights, workspace, sha256=spec.sha256)
+    path = fetch_weights(weights, workspace, credentials=spec.credentials, sha256=spec.sha256)
     state, metadata = read_weights(path, policy=workspace.policy, pointer=WEIGHTS)
     told = metadata.get("architecture")
     architecture = spec.architecture or told
@@ -98,10 +98,17 @@ def _from_file(spec: TeacherSpec, weights: str, workspace: Workspace, strict_hea
     return Teacher(network, _classes_of(metadata, path), warnings)
 
 
-def fetch_weights(uri: str, workspace: Workspace, *, sha256: str | None = None, pointer: str = WEIGHTS) -> Path:
+def fetch_weights(
+    uri: str,
+    workspace: Workspace,
+    *,
+    credentials: str | None = None,
+    sha256: str | None = None,
+    pointer: str = WEIGHTS,
+) -> Path:
     """A local copy of the weights file at the URI; raises TeacherLoadFailed."""
     try:
-        path = fetch(uri, workspace, sha256=sha256, pointer=pointer)
+        path = fetch(uri, workspace, credentials=credentials, sha256=sha256, pointer=pointer)
     except DatasetUnreachable as error:
         raise TeacherLoadFailed(error.message, hint=error.hint, pointer=pointer) from error
     if path.is_dir():

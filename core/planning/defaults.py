@@ -5,7 +5,17 @@ from typing import Any
 
 from core.errors import SpecInvalid
 from core.methods import find
-from core.spec import JobSpec, Knobs, ResolvedJob, ResolvedStudent, ResolvedTraining, TrainingSpec, needs_of
+from core.spec import (
+    JobSpec,
+    Knobs,
+    ResolvedJob,
+    ResolvedStudent,
+    ResolvedTraining,
+    TeacherSpec,
+    TrainingSpec,
+    needs_of,
+)
+from core.spec.job import StudentSpec
 from core.system.device import Arithmetic, computes_in_int8
 
 SMALL_NATIVE = 48  # pixels: up to this size the CIFAR networks get 32 x 32, above it 64 x 64
@@ -181,10 +191,12 @@ def _clip_gradient_norm(training: TrainingSpec, method: Knobs) -> float | None:
 def _student(spec: JobSpec, architecture: str, is_kin: bool) -> ResolvedStudent:
     """The student with its architecture and its initial weights, and how these find their layers."""
     weights = _initial_weights(spec, is_kin)
-    weights_map = spec.student.weights_map
+    named: StudentSpec | TeacherSpec = spec.student
     if spec.teacher is not None and weights == spec.teacher.weights and spec.student.weights in (None, "auto"):
-        weights_map = spec.teacher.weights_map
-    return ResolvedStudent(architecture=architecture, weights=weights, weights_map=weights_map)
+        named = spec.teacher
+    return ResolvedStudent(
+        architecture=architecture, weights=weights, credentials=named.credentials, weights_map=named.weights_map
+    )
 
 
 def _initial_weights(spec: JobSpec, is_kin: bool) -> str | None:

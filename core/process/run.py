@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import select
 import signal
 import sys
 import threading
@@ -41,7 +42,7 @@ _STATUS: dict[Category, int] = {
 def run(spec: JobSpec, options: argparse.Namespace) -> int:
     """Run the job of the command line, in as many processes as it requests; returns the exit status."""
     if options.parent_pipe is not None:
-        _end_with_parent(options.parent_pipe)
+        _end_with_parent(options.parent_pipe, options.parent_seconds)
     if options.plan or (num_processes(spec.training.devices) == 1 and options.hosts == 1):
         return run_rank(spec, options, ALONE)
     try:
@@ -54,6 +55,7 @@ def run(spec: JobSpec, options: argparse.Namespace) -> int:
 def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
     """Run the job, or the part of one process; returns the exit status."""
     control = JobControl(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
+    control.begin_with(options.spent_seconds)
     try:
         workspace = _workspace(options, ranks)
     except SpecInvalid as error:
@@ -109,11 +111,13 @@ def as_retort_error(error: Exception) -> RetortError:
     return from_exception(error)
 
 
-def _end_with_parent(descriptor: int) -> None:
-    """Exit at once when the other end of the pipe closes: then the worker has died, and nothing reads the events."""
+def _end_with_parent(descriptor: int, seconds: float | None) -> None:
+    """Exit at once when the other end of the pipe closes, or brings no byte for `seconds`: then the worker has died or
+    stands still, nothing reads the events, and another worker may have the job.
+    """
 
     def wait() -> None:
-        while os.read(descriptor, 1):
+        while select.select([descriptor], [], [], seconds)[0] and os.read(descriptor, 4096):
             pass
         os._exit(EXIT_INTERRUPTED)
 

@@ -1,5 +1,6 @@
 """The vocabulary of a job, torch-free. `parse_job` is the door: it names every wrong value and its near misses."""
 
+from core.spec.change import JobChange, parse_change
 from core.spec.dataset import FORMATS, SPLIT_TARGETS, DatasetSpec, SplitTarget
 from core.spec.fit import methods_of, name_of, needs_of
 from core.spec.job import SIZES, Budget, EvaluationSpec, JobSpec, StudentSpec
@@ -21,6 +22,7 @@ __all__ = [
     "DatasetSpec",
     "EarlyStopping",
     "EvaluationSpec",
+    "JobChange",
     "JobSpec",
     "Knobs",
     "MethodKnobs",
@@ -34,5 +36,6 @@ __all__ = [
     "methods_of",
     "name_of",
     "needs_of",
+    "parse_change",
     "parse_job",
 ]

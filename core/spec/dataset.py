@@ -4,7 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, StringConstraints
 
-from core.spec.names import DATASET_SCHEMES, uri_of
+from core.spec.names import CREDENTIALS, DATASET_SCHEMES, Credentials, uri_of
 from core.spec.part import Part
 
 DatasetFormat = Literal[
@@ -21,8 +21,10 @@ class DatasetSpec(Part):
     """The customer's labelled images."""
 
     uri: Annotated[str, uri_of(DATASET_SCHEMES)] = Field(
-        description="builtin:, file:, http(s):, s3:, gs:, hf: or dataset:<id>"
+        description="builtin:, file:, http(s):, s3:, gs:, hf:, dataset:<id>, or secret://name: a stored secret that is "
+        "itself a URI, such as a signed one"
     )
+    credentials: Credentials | None = Field(None, description=CREDENTIALS)
     format: DatasetFormat = Field(
         "auto", description="auto: told from the content; csv is any delimited table (commas, semicolons, tabs, pipes)"
     )

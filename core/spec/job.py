@@ -15,7 +15,14 @@ from core.spec.dataset import DatasetSpec
 from core.spec.fit import misfits
 from core.spec.knobs.pkd import PkdKnobs
 from core.spec.methods import MethodKnobs, TermKnobs, spelled_out
-from core.spec.names import HOW_ARCHITECTURES_ARE_WRITTEN, WEIGHTS_SCHEMES, Architecture, uri_of
+from core.spec.names import (
+    CREDENTIALS,
+    HOW_ARCHITECTURES_ARE_WRITTEN,
+    WEIGHTS_SCHEMES,
+    Architecture,
+    Credentials,
+    uri_of,
+)
 from core.spec.part import Part
 from core.spec.teacher import TeacherSpec, WeightsMap
 from core.spec.training import TrainingSpec
@@ -57,6 +64,7 @@ class StudentSpec(Part):
         "student of the teacher's family, else random. A head of another size is replaced",
     )
 
+    credentials: Credentials | None = Field(None, description=CREDENTIALS)
     weights_map: WeightsMap = "by_name"
 
     @model_validator(mode="after")
@@ -135,12 +143,19 @@ SHORTHANDS: dict[str, Callable[[str], dict[str, str]]] = {
 }
 
 
+MOST_LABELS = 64
+Name = Annotated[str, Field(max_length=200)]
+LabelKey = Annotated[str, Field(max_length=63)]
+LabelValue = Annotated[str, Field(max_length=255)]
+Priority = Annotated[int, Field(ge=-100, le=100)]
+
+
 class JobSpec(Part):
     """One specialization job. The smallest is three strings: teacher, dataset, student."""
 
-    name: str = Field("", max_length=200, description="for people; not unique")
-    labels: dict[Annotated[str, Field(max_length=63)], Annotated[str, Field(max_length=255)]] = Field(
-        {}, max_length=64, description="for filtering: GET /v1/jobs?label=team=retail"
+    name: Name = Field("", description="for people; not unique")
+    labels: dict[LabelKey, LabelValue] = Field(
+        {}, max_length=MOST_LABELS, description="for filtering: GET /v1/jobs?label=team=retail"
     )
     teacher: Annotated[TeacherSpec, _shorthand(_teacher, TeacherSpec)] | None = Field(
         None, description="the big network; null only for methods without a teacher"
@@ -163,7 +178,7 @@ class JobSpec(Part):
     exports: tuple[Literal["safetensors", "onnx"], ...] = Field(
         ("safetensors", "onnx"), min_length=1, description="model files to publish"
     )
-    priority: int = Field(0, ge=-100, le=100, description="higher runs first")
+    priority: Priority = Field(0, description="higher runs first")
 
     @model_validator(mode="before")
     @classmethod

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from core.errors import SpecInvalid, unknown
 from core.spec.job import JobSpec
+from core.spec.uris.credentials import credentials_in
 
 MOST_EXPLAINED = 100  # a body of 70,000 unknown fields needs no 70,000 explanations
 EMPTIED = "after validation, not 0"
@@ -22,6 +23,12 @@ def parse_job(data: Any) -> JobSpec:
         raise SpecInvalid(_merge(found)) from None
 
 
+def explain(error: ValidationError, model: type[BaseModel]) -> list[tuple[str, str]]:
+    """What is wrong with a document of `model`, as (JSON pointer, sentence)."""
+    items = error.errors()[:MOST_EXPLAINED]
+    return _merge(entry for item in items for entry in _explain(item, model))
+
+
 def _as_written(data: Any, item: tuple[str, str]) -> tuple[str, str]:
     """The pointer into the list that the client wrote, instead of the combination that it is short for."""
     pointer, detail = item
@@ -30,14 +37,14 @@ def _as_written(data: Any, item: tuple[str, str]) -> tuple[str, str]:
     return pointer, detail
 
 
-def _explain(item: Any) -> list[tuple[str, str]]:
+def _explain(item: Any, model: type[BaseModel] = JobSpec) -> list[tuple[str, str]]:
     if item["type"] == "misfit":  # parts that do not fit each other: the validator of the whole names the wrong ones
         return list(item["ctx"]["misfits"])
-    return [_explain_one(item)]
+    return [_explain_one(item, model)]
 
 
-def _explain_one(item: Any) -> tuple[str, str]:
-    path, model = _walk(item["loc"])
+def _explain_one(item: Any, of: type[BaseModel]) -> tuple[str, str]:
+    path, model = _walk(item["loc"], of)
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
     if item["type"] == "extra_forbidden" and model is not None:
         return pointer, unknown("field", str(path[-1]), model.model_fields, most_listed=24)
@@ -50,15 +57,17 @@ def _explain_one(item: Any) -> tuple[str, str]:
 
 
 def _shown(value: Any) -> str:
-    """A value as the client wrote it: JSON's null, true and false, else Python's notation."""
+    """A value as the client wrote it: JSON's null, true and false, else Python's notation; no URI with credentials."""
+    if isinstance(value, str) and credentials_in(value) is not None:
+        return "a URI with credentials"
     return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
 
 
-def _walk(loc: tuple[int | str, ...]) -> tuple[list[int | str], type[BaseModel] | None]:
+def _walk(loc: tuple[int | str, ...], of: type[BaseModel]) -> tuple[list[int | str], type[BaseModel] | None]:
     """Drop from a pydantic location what is no key of the document (union tags); the model that holds the last key."""
     path: list[int | str] = []
     holder: type[BaseModel] | None = None
-    models: list[type[BaseModel]] = [JobSpec]
+    models: list[type[BaseModel]] = [of]
     is_key = False
     for part in loc:
         if isinstance(part, int) and models:  # an item of a list

@@ -4,7 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from core.spec.names import HOW_ARCHITECTURES_ARE_WRITTEN, WEIGHTS_SCHEMES, Architecture, uri_of
+from core.spec.names import (
+    CREDENTIALS,
+    HOW_ARCHITECTURES_ARE_WRITTEN,
+    WEIGHTS_SCHEMES,
+    Architecture,
+    Credentials,
+    uri_of,
+)
 from core.spec.part import Part
 
 WeightsMap = Annotated[
@@ -31,6 +38,7 @@ class TeacherSpec(Part):
         description="URI of a safetensors file or a state dict; null: the library's published weights; job:<id>: "
         "that job's student",
     )
+    credentials: Credentials | None = Field(None, description=CREDENTIALS)
     weights_map: WeightsMap = "by_name"
     classes: tuple[str, ...] | None = Field(
         None,

@@ -24,12 +24,23 @@ class JobControl:
     checkpoint_seconds: float
     max_runtime_seconds: float | None = None
     spent_seconds: float = 0.0
+    knows_spent: bool = False
     now: Callable[[], float] = time.monotonic
     interrupted: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._started = self._saved = self.now()
         self._deferring = False
+
+    def begin_with(self, spent_seconds: float | None) -> None:
+        """Count from the time of earlier attempts that the caller knows; None: what a checkpoint says counts."""
+        if spent_seconds is not None:
+            self.spent_seconds, self.knows_spent = spent_seconds, True
+
+    def resume(self, spent_seconds: float) -> None:
+        """Add the time of earlier attempts that a checkpoint says, unless the caller knows it."""
+        if not self.knows_spent:
+            self.spent_seconds += spent_seconds
 
     def interrupt(self) -> None:
         """Ask the job to end: called by a signal handler on the main thread. Raises Interrupted, unless deferred."""

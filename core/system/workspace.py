@@ -1,6 +1,7 @@
 """The folders and limits of one engine process."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.files.result_cache import ResultCache
@@ -20,6 +21,8 @@ class Workspace:
     """A folder for each input that a job: or dataset: URI names; None where a job may name none."""
     policy: Policy
     ranks: Ranks = ALONE
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The values of the secrets that the spec names, by name."""
 
     @property
     def result_cache(self) -> ResultCache:

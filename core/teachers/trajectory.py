@@ -42,7 +42,8 @@ def load_trajectory(
 
 def _listed(spec: TeacherSpec, workspace: Workspace) -> list[Path]:
     return [
-        fetch_weights(uri, workspace, pointer=f"{POINTER}/{number}") for number, uri in enumerate(spec.trajectory or ())
+        fetch_weights(uri, workspace, credentials=spec.credentials, pointer=f"{POINTER}/{number}")
+        for number, uri in enumerate(spec.trajectory or ())
     ]
 
 

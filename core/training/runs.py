@@ -164,6 +164,8 @@ class Training:
         control = self.control
         late, interrupted, due = self.job.workspace.ranks.any_of(control.is_late(), control.interrupted.is_set(), due)
         if late:
+            if not ends:
+                self.save(trainer)
             control.give_up()
         if interrupted and not ends:
             self.save(trainer)
@@ -198,7 +200,7 @@ def train_all(
     if state is not None:
         _check_choices(state["choices"], _choices(job.student))
         training.finished = state["finished"]
-        control.spent_seconds += state["spent_seconds"]
+        control.resume(state["spent_seconds"])
         done = f"{len(training.finished)} of {len(job.runs)} trainings are done"
         report(Log(message=f"resuming from a checkpoint; {done}"))
     trained = {}

@@ -19,7 +19,7 @@ def settings_page() -> str:
     rows = []
     for name, field in Settings.model_fields.items():
         default = json.loads(json.dumps(field.default, default=_as_text))
-        shown = ",".join(default) if isinstance(default, list) else default
+        shown = ",".join(map(str, default)) if isinstance(default, list) else default
         kind = type_words(schema["properties"][name])
         rows.append([code(PREFIX + name.upper()), kind, value(shown), cell(field.description or "")])
     return page("Settings", INTRODUCTION, table(["variable", "type", "default", "meaning"], rows))

@@ -21,6 +21,7 @@ log = logging.getLogger("retort.settings")
 
 GiB = 1024**3
 Words = Annotated[tuple[str, ...], NoDecode]  # written a,b,c rather than as JSON
+Numbers = Annotated[tuple[int, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -50,9 +51,25 @@ class Settings(BaseSettings):
     warm_seconds: float = Field(
         900.0, gt=0, description="an engine that waited so long ends; the next job starts cold and brings a new one"
     )
-    max_attempts: int = Field(3, ge=1, description="workers that may die on a job without a new checkpoint between")
+    max_attempts: int = Field(
+        3, ge=1, description="engines that may die on a job without a new checkpoint between; then it fails"
+    )
+    max_silences: int = Field(
+        10, ge=1, description="workers that may go silent with a job without a new checkpoint between; then it fails"
+    )
+    retry_seconds: float = Field(
+        10.0, ge=0, description="pause of a job after two such losses in a row; doubles with each, up to 300 s"
+    )
+    hung_seconds: float = Field(
+        600.0, gt=0, description="an engine that neither reports nor computes nor reads for so long is ended"
+    )
+    mute_seconds: float = Field(
+        14_400.0, gt=0, description="an engine that reports nothing for so long is ended, however much it computes"
+    )
     grace_seconds: float = Field(5.0, ge=0, description="between asking an engine to stop and killing it")
-    drain_seconds: float = Field(25.0, ge=0, description="that a stopping worker gives engines for a last checkpoint")
+    drain_seconds: float = Field(
+        20.0, ge=0, description="that an engine has for a last checkpoint when its worker stops or its job is paused"
+    )
 
     max_body_bytes: int = Field(1 << 20, gt=0, description="largest request body")
     max_wait_seconds: float = Field(60.0, ge=0, description="longest wait of a long poll")
@@ -63,6 +80,10 @@ class Settings(BaseSettings):
 
     file_roots: Words = Field(("/",), description="folders that file: URIs may read below; empty: no file: at all")
     private_addresses: bool = Field(True, description="whether datasets and teachers may come from private addresses")
+    download_ports: Numbers = Field(
+        (80, 443), description="ports that http(s) may reach where private addresses are refused"
+    )
+    max_download_seconds: float = Field(6 * 3600.0, gt=0, description="longest download of one URI")
     pickled_weights: bool = Field(True, description="whether teachers may be pickled state dicts (under weights_only)")
     max_download_bytes: int = Field(200 * GiB, gt=0, description="largest download, per URI")
     max_extracted_bytes: int = Field(200 * GiB, gt=0, description="most bytes unpacked from one archive")
@@ -80,7 +101,7 @@ class Settings(BaseSettings):
         description="environment variables that an engine gets to see, * for any ending",
     )  # fmt: skip
 
-    @field_validator("allowed_hosts", "file_roots", "engine_env", mode="before")
+    @field_validator("allowed_hosts", "file_roots", "download_ports", "engine_env", mode="before")
     @classmethod
     def _by_commas(cls, value: Any) -> Any:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
@@ -110,7 +131,8 @@ class Settings(BaseSettings):
     def policy(self) -> dict[str, Any]:
         """What an engine process may do: the fields of core.policy.Policy, as JSON."""
         names = {
-            "file_roots", "private_addresses", "pickled_weights", "max_download_bytes", "max_extracted_bytes",
+            "file_roots", "private_addresses", "download_ports", "max_download_seconds", "pickled_weights",
+            "max_download_bytes", "max_extracted_bytes",
             "max_archive_entries", "max_compression_ratio", "max_image_pixels", "max_resident_bytes",
             "max_teacher_pass_bytes", "num_threads",
         }  # fmt: skip

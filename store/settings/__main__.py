@@ -40,7 +40,7 @@ def _text(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return masked(", ".join(value) if isinstance(value, tuple) else str(value))
+    return masked(", ".join(map(str, value)) if isinstance(value, tuple) else str(value))
 
 
 def _wrapped(*cells: str) -> list[str]:

@@ -130,6 +130,26 @@ def test_cancel_a_running_job_twice(api: TestClient, put: Callable[..., Job], wo
     assert [api.post(f"/v1/jobs/{job.id}/cancel").json()["state"] for _ in range(2)] == ["cancelling"] * 2
 
 
+def test_pause_and_resume_a_queued_job(
+    api: TestClient, problem: Callable[..., dict[str, Any]], put: Callable[..., Job]
+) -> None:
+    job = put()
+    assert "queued" in problem(api.post(f"/v1/jobs/{job.id}/resume"), 409, "ILLEGAL_MOVE")["detail"]
+    answer = api.post(f"/v1/jobs/{job.id}/pause")
+    assert (answer.status_code, answer.json()["state"], answer.json()["done"]) == (202, "paused", False)
+    assert api.get("/v1/jobs", params={"state": "paused"}).json()["data"][0]["id"] == job.id
+    answer = api.post(f"/v1/jobs/{job.id}/resume")
+    assert (answer.status_code, answer.json()["state"], answer.json()["queue"]["position"]) == (202, "queued", 1)
+    api.post(f"/v1/jobs/{job.id}/cancel")
+    assert "cancelled" in problem(api.post(f"/v1/jobs/{job.id}/pause"), 409, "ILLEGAL_MOVE")["detail"]
+
+
+def test_pause_a_running_job_twice(api: TestClient, put: Callable[..., Job], work: Callable[[Job], Lease]) -> None:
+    job = put()
+    work(job)
+    assert [api.post(f"/v1/jobs/{job.id}/pause").json()["state"] for _ in range(2)] == ["pausing"] * 2
+
+
 def test_retry(api: TestClient, problem: Callable[..., dict[str, Any]], put: Callable[..., Job]) -> None:
     job = put()
     problem(api.post(f"/v1/jobs/{job.id}/retry"), 409, "ILLEGAL_MOVE")
@@ -174,3 +194,31 @@ def test_more_labels_than_a_query_takes_are_refused(api: TestClient, problem: Ca
     labels = [("label", f"k{number}=v") for number in range(160)]
     problem(api.get("/v1/jobs", params=labels), 422, "PARAMETER_INVALID")
     assert api.get("/v1/jobs", params=labels[:16]).status_code == 200
+
+
+def test_change_a_job(api: TestClient, problem: Callable[..., dict[str, Any]], put: Callable[..., Job]) -> None:
+    path = f"/v1/jobs/{put(labels={'draft': 'yes'}).id}"
+    merge_patch = {"Content-Type": "application/merge-patch+json"}
+    answer = api.patch(path, content=b'{"priority": 7, "labels": {"draft": null}}', headers=merge_patch)
+    assert (answer.status_code, answer.json()["priority"], answer.json()["labels"]) == (200, 7, {})
+    assert api.get(path).json() == answer.json() and api.get(path).headers["etag"] == answer.headers["etag"]
+    wrong = problem(api.patch(path, json={"prioritty": 1}), 422, "SPEC_INVALID")
+    assert wrong["errors"][0]["pointer"] == "/prioritty" and "priority" in wrong["errors"][0]["detail"]
+    problem(api.patch("/v1/jobs/job_nope", json={"name": "x"}), 404, "JOB_NOT_FOUND")
+    api.post(f"{path}/cancel")
+    problem(api.patch(path, json={"priority": 1}), 409, "ILLEGAL_MOVE")
+
+
+def test_change_only_what_the_client_has_seen(
+    api: TestClient, problem: Callable[..., dict[str, Any]], put: Callable[..., Job]
+) -> None:
+    other, path = put(), f"/v1/jobs/{put().id}"
+    seen = api.get(path).headers["etag"]
+    api.post(f"/v1/jobs/{other.id}/cancel")  # the job's place in the queue is another now, the job is not
+    assert api.get(path).headers["etag"] != seen
+    assert api.patch(path, json={"name": "b"}, headers={"If-Match": seen}).status_code == 200
+    for header in (seen, f"W/{seen}", '"nonsense"', "", '"999999999999999999999999-x"'):
+        problem(api.patch(path, json={"name": "c"}, headers={"If-Match": header}), 412, "PRECONDITION_FAILED")
+    now = api.get(path).headers["etag"]
+    assert api.patch(path, json={"name": "d"}, headers={"If-Match": f"{seen}, {now}"}).status_code == 200
+    assert api.patch(path, json={"name": "e"}, headers={"If-Match": "*"}).status_code == 200

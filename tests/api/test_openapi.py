@@ -71,7 +71,7 @@ def test_every_json_content_has_an_example_that_fits(document: Any) -> None:
             for example in shown:
                 jsonschema.Draft202012Validator(schema).validate(example)
                 checked += 1
-                if status is None:
+                if status is None and content["schema"].get("$ref", "").endswith("/JobSpec"):
                     parse_job(example)
             if status and status[0] in "45":
                 assert media_type == "application/problem+json", call

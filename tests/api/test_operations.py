@@ -62,7 +62,7 @@ def test_a_queued_job_knows_whether_anyone_would_run_it(
 ) -> None:
     job = put()
     announce(write)
-    assert api.get(f"/v1/jobs/{job.id}").json()["queue"] == {"position": 1, "eligible_workers": 1}
+    assert api.get(f"/v1/jobs/{job.id}").json()["queue"] == {"position": 1, "eligible_workers": 1, "reason": None}
 
 
 def test_figures(api: TestClient, put: Callable[..., Job], write: Callable[..., Any]) -> None:

@@ -21,7 +21,7 @@ def test_the_smallest_job_is_three_strings(api: TestClient, database: Database, 
     job = response.json()
     assert response.headers["location"] == f"/v1/jobs/{job['id']}"
     assert (job["state"], job["done"], job["version"]) == ("queued", False, 1)
-    assert job["queue"] == {"position": 1, "eligible_workers": 0}
+    assert job["queue"] == {"position": 1, "eligible_workers": 0, "reason": "no worker is alive"}
     assert job["created_at"].endswith("Z")
     assert job["spec"]["student"]["size"] == "small"
     with database.read() as session:

@@ -107,7 +107,7 @@ def test_a_key_makes_one_job(service: str, job: dict[str, Any]) -> None:
 
 def test_a_job_that_waits_for_devices_says_so(service: str) -> None:
     waiting = submit(service, TINY | {"training": TINY["training"] | {"devices": "cuda:99"}})
-    assert "no worker alive runs cuda:99" in retort("show", waiting, url=service).out
+    assert "no worker alive can train on cuda:99" in retort("show", waiting, url=service).out
     assert retort("cancel", waiting, url=service).out == f"{waiting} cancelled\n"
 
 

@@ -136,6 +136,32 @@ def test_cancel_of_a_queued_and_of_a_running_job(service: Any, wait_for: Any, is
     assert service.job(queued)["attempts"] == []
 
 
+def test_a_paused_job_outlives_restarts_and_ends_with_the_same_weights(
+    service: Any, reference: dict[str, Any], wait_for: Any, is_alive: Any
+) -> None:
+    job_id = service.submit(WITHOUT_ONNX)
+    service.wait_for_step(job_id, STEPS_PER_EPOCH)
+    (engine,) = service.engines()
+    assert service.client.post(f"/v1/jobs/{job_id}/pause").status_code == 202
+    job = service.wait(job_id, "paused", seconds=30)
+    assert job["attempts"][0]["outcome"] == "paused"
+    wait_for(lambda: not is_alive(engine), seconds=5)
+    service.worker.send_signal(signal.SIGTERM)
+    assert service.worker.wait(30) == 0
+    service.api.kill()
+    service.api.wait()
+    service.start_api()
+    service.start_worker()
+    other = service.submit(WITHOUT_ONNX)  # the worker is free for others meanwhile
+    service.wait(other, "succeeded")
+    assert service.job(job_id)["state"] == "paused"
+    assert service.client.post(f"/v1/jobs/{job_id}/resume").json()["state"] == "queued"
+    job = service.wait(job_id, "succeeded")
+    assert [attempt["outcome"] for attempt in job["attempts"]] == ["paused", "succeeded"]
+    assert service.weights(job_id) == service.weights(reference["id"])
+    assert resumed(service, job_id)
+
+
 def test_a_killed_worker_costs_nothing_but_time(
     service: Any, reference: dict[str, Any], wait_for: Any, is_alive: Any
 ) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from store import blobs, jobs, leases, outbox, queries, workers
+from core.errors import EngineCrashed
+from store import blobs, jobs, leases, outbox, queries, reaper, workers
 from store.errors import BlobNotFound, IdempotencyConflict, IllegalTransition, JobNotFound
 from store.tables import jobs as jobs_table
 from store.tables import metadata
@@ -26,7 +27,7 @@ def test_a_submitted_job_is_queued_and_shows_its_spec(bench: Bench) -> None:
     assert (job.name, job.labels, job.priority) == ("shelf-v3", {"team": "retail", "tier": "gold"}, 7)
     assert job.spec["teacher"]["architecture"] == "cifar/resnet56"
     assert job.id.startswith("job_") and len(job.id) == 30
-    assert job.queue == Queue(position=1, eligible_workers=0)
+    assert job.queue == Queue(position=1, eligible_workers=0, reason="no worker is alive")
 
 
 def test_times_are_the_databases_in_utc(bench: Bench) -> None:
@@ -89,7 +90,7 @@ def test_cancel_of_a_running_job_asks_its_worker(bench: Bench) -> None:
     assert (asked.state, asked.done) == ("cancelling", False)
     again = bench.do(jobs.request_cancel, lease.job_id)
     assert again == asked
-    assert bench.do(leases.beat, lease, 60).cancel_requested
+    assert bench.do(leases.beat, lease, 60).asked == "cancel"
     assert bench.do(leases.finish_cancelled, lease)
     assert bench.get(lease.job_id).state == "cancelled"
     assert states_of(bench, lease.job_id) == ["queued", "running", "cancelling", "cancelled"]
@@ -233,7 +234,7 @@ def test_queue_positions_go_by_priority_then_age(bench: Bench) -> None:
     positions = {job.id: job.queue.position for job in bench.read(jobs.list_jobs).jobs}
     assert positions == {urgent.id: 1, first.id: 2, second.id: 3, low.id: 4}
     bench.claim(urgent.id)
-    assert bench.get(first.id).queue == Queue(position=1, eligible_workers=1)
+    assert bench.get(first.id).queue == Queue(position=1, eligible_workers=1, reason=None)
     assert bench.get(urgent.id).queue is None
 
 
@@ -279,3 +280,86 @@ def test_ids_rise_with_time(bench: Bench) -> None:
     with bench.database.read() as session:
         by_time = session.execute(select(jobs_table.c.id).order_by(jobs_table.c.created_at, jobs_table.c.id))
         assert by_time.scalars().all() == ids
+
+
+def test_a_paused_queued_job_is_held_until_it_is_resumed(bench: Bench) -> None:
+    job = bench.submit()
+    assert bench.do(jobs.request_pause, job.id).state == "paused"
+    assert bench.do(jobs.request_pause, job.id).state == "paused"
+    assert bench.read(outbox.dispatchable, limit=9, resend_seconds=-1) == []
+    assert bench.do(leases.claim, job.id, owner="w", lease_seconds=60) is None
+    assert not bench.get(job.id).done and bench.get(job.id).queue is None
+    assert bench.do(jobs.request_resume, job.id).state == "queued"
+    assert bench.claim(job.id).attempt == 1
+
+
+def test_a_running_job_is_paused_by_its_worker_and_goes_on_from_its_checkpoint(bench: Bench) -> None:
+    lease = bench.running()
+    assert bench.do(jobs.request_pause, lease.job_id).state == "pausing"
+    assert bench.do(leases.beat, lease, 60).asked == bench.read(leases.asked, lease) == "pause"
+    with pytest.raises(IllegalTransition, match="pausing"):
+        bench.do(jobs.request_resume, lease.job_id)
+    bench.do(leases.save_checkpoint, lease, bench.blob(), "checkpoint", 7)
+    assert bench.do(leases.finish_paused, lease)
+    assert not bench.do(leases.beat, lease, 60).held
+    job = bench.get(lease.job_id)
+    assert (job.state, job.attempts[0].outcome) == ("paused", "paused")
+    bench.do(jobs.request_resume, job.id)
+    newer = bench.claim(job.id)
+    assert newer.checkpoint is not None and newer.checkpoint.step == 7 and newer.token > lease.token
+
+
+def test_a_paused_job_is_cancelled_at_once_and_a_pausing_one_by_its_worker(bench: Bench) -> None:
+    paused = bench.submit()
+    bench.do(jobs.request_pause, paused.id)
+    assert bench.do(jobs.request_cancel, paused.id).state == "cancelled"
+    lease = bench.running()
+    bench.do(jobs.request_pause, lease.job_id)
+    assert bench.do(jobs.request_cancel, lease.job_id).state == "cancelling"
+    assert bench.read(leases.asked, lease) == "cancel"
+    assert bench.do(leases.finish_paused, lease)
+    assert bench.get(lease.job_id).state == "cancelled"
+
+
+@pytest.mark.parametrize("ended", ["succeed", "fail"])
+def test_what_ends_while_it_is_pausing_has_ended(bench: Bench, ended: str) -> None:
+    lease = bench.running()
+    bench.do(jobs.request_pause, lease.job_id)
+    assert bench.do(getattr(leases, ended), lease, {"code": "INTERNAL"})
+    assert bench.get(lease.job_id).state == {"succeed": "succeeded", "fail": "failed"}[ended]
+    for action in (jobs.request_pause, jobs.request_resume):
+        with pytest.raises(IllegalTransition):
+            bench.do(action, lease.job_id)
+
+
+def test_a_worker_that_stops_or_dies_while_pausing_leaves_a_paused_job(bench: Bench) -> None:
+    stopped, dead = bench.running(), bench.running()
+    for lease in (stopped, dead):
+        bench.do(jobs.request_pause, lease.job_id)
+    assert bench.do(leases.release, stopped)
+    bench.expire(dead.job_id)
+    assert bench.do(reaper.reap, 3) == [dead.job_id]
+    assert [bench.get(lease.job_id).state for lease in (stopped, dead)] == ["paused", "paused"]
+
+
+def test_a_queued_job_says_why_nobody_runs_it(bench: Bench) -> None:
+    cpu, gpus = bench.submit().id, bench.submit(training={"devices": "cuda:4"}).id
+    plan = bench.submit(kind="plan").id
+
+    def reasons() -> list[Any]:
+        return [bench.get(job_id).queue.reason for job_id in (cpu, gpus, plan)]
+
+    assert len(set(reasons())) == 1 and "alive" in reasons()[0]
+    worker = {"host": "h", "pid": 1, "version": "1"}
+    bench.do(workers.announce, "plans", **worker, devices=["cpu"], slots=0)
+    assert reasons()[0] and reasons()[1] and reasons()[2] is None
+    bench.do(workers.announce, "small", **worker, devices=["L4", "cpu"], slots=1)
+    assert reasons()[0] is None and "cuda:4" in reasons()[1] and "1 GPU" in reasons()[1]
+    for name in ("plans", "small"):
+        bench.do(workers.announce, name, **worker, devices=["L4", "cpu"], slots=1, draining=True)
+    assert all("about to stop" in reason for reason in reasons())
+    assert [bench.get(job_id).queue.eligible_workers for job_id in (cpu, gpus, plan)] == [0, 0, 0]
+    bench.do(workers.announce, "small", **worker, devices=["L4", "cpu"], slots=1)
+    for _ in range(2):
+        bench.do(reaper.crashed, bench.claim(cpu), 9, EngineCrashed("SIGSEGV"), 60.0)
+    assert bench.get(cpu).queue.eligible_workers == 1 and "next may begin at" in reasons()[0]

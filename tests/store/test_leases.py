@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from core.errors import EngineCrashed
 from store import jobs, leases, outbox, queries, reaper
 from store.tables import metadata, metrics
 from store.values import Beat, CheckpointRef, Lease, LogLine, MetricPoint, NewEvent
@@ -37,10 +38,11 @@ WRITERS = {
     "succeed": lambda bench, lease: bench.do(leases.succeed, lease, {"stale": True}),
     "fail": lambda bench, lease: bench.do(leases.fail, lease, ERROR),
     "finish_cancelled": lambda bench, lease: bench.do(leases.finish_cancelled, lease),
+    "finish_paused": lambda bench, lease: bench.do(leases.finish_paused, lease),
     "release": lambda bench, lease: bench.do(leases.release, lease),
-    "crashed": lambda bench, lease: bench.do(reaper.crashed, lease, 3, "stale"),
+    "crashed": lambda bench, lease: bench.do(reaper.crashed, lease, 3, EngineCrashed("stale")),
 }
-READERS = {"cancel_requested"}
+READERS = {"asked"}
 
 
 def test_every_function_that_takes_a_lease_is_in_the_table() -> None:
@@ -113,7 +115,7 @@ def test_a_lost_lease_writes_nothing(bench: Bench, loss: Any) -> None:
 
 
 def test_a_held_lease_writes(bench: Bench) -> None:
-    for name in set(WRITERS) - {"finish_cancelled"}:
+    for name in set(WRITERS) - {"finish_cancelled", "finish_paused"}:
         lease = bench.running()
         before = everything(bench)
         assert WRITERS[name](bench, lease) is True, name
@@ -123,10 +125,10 @@ def test_a_held_lease_writes(bench: Bench) -> None:
 def test_cancel_requested_looks_without_prolonging(bench: Bench) -> None:
     lease = bench.running()
     before = everything(bench)
-    assert not bench.read(leases.cancel_requested, lease)
+    assert not bench.read(leases.asked, lease)
     assert everything(bench) == before
     bench.do(jobs.request_cancel, lease.job_id)
-    assert bench.read(leases.cancel_requested, lease)
+    assert bench.read(leases.asked, lease)
 
 
 def test_claim_takes_the_job_and_its_message(bench: Bench) -> None:
@@ -251,7 +253,7 @@ def test_release_gives_the_job_back_without_counting_a_crash(bench: Bench) -> No
 
 def test_a_beat_prolongs_the_lease_by_the_databases_clock(bench: Bench) -> None:
     lease = bench.claim(bench.submit().id, seconds=0.1)
-    assert bench.do(leases.beat, lease, 300) == Beat(held=True, cancel_requested=False)
+    assert bench.do(leases.beat, lease, 300) == Beat(held=True, asked=None)
     time.sleep(0.15)  # past the first lease, within the second
     assert bench.do(reaper.reap, 3) == []
     bench.do(leases.beat, lease, 0.1)

@@ -37,7 +37,9 @@ MAX_ATTEMPTS = 2
 LEGAL = {
     (None, "queued"), ("queued", "running"), ("queued", "cancelled"), ("running", "queued"), ("running", "cancelling"),
     ("running", "succeeded"), ("running", "failed"), ("cancelling", "cancelled"), ("failed", "queued"),
-    ("cancelled", "queued"),
+    ("cancelled", "queued"), ("queued", "paused"), ("running", "pausing"), ("pausing", "paused"),
+    ("pausing", "succeeded"), ("pausing", "failed"), ("pausing", "cancelling"), ("paused", "cancelled"),
+    ("paused", "queued"),
 }  # fmt: skip
 
 
@@ -87,7 +89,20 @@ class Life(RuleBasedStateMachine):
     @rule(job_id=ids)
     def cancel(self, job_id: Any) -> None:
         before = None if job_id in self.gone else self.state(job_id)
-        assert self.asked(jobs.request_cancel, job_id) == (before in ("queued", "running", "cancelling"))
+        assert self.asked(jobs.request_cancel, job_id) == (
+            before in ("queued", "running", "cancelling", "pausing", "paused")
+        )
+
+    @rule(job_id=ids)
+    def pause(self, job_id: Any) -> None:
+        before = None if job_id in self.gone else self.state(job_id)
+        taken = self.asked(jobs.request_pause, job_id)
+        assert taken == (before in ("queued", "running", "pausing", "paused"))
+
+    @rule(job_id=ids)
+    def resume(self, job_id: Any) -> None:
+        before = None if job_id in self.gone else self.state(job_id)
+        assert self.asked(jobs.request_resume, job_id) == (before == "paused")
 
     @rule(job_id=ids)
     def retry(self, job_id: Any) -> None:
@@ -133,16 +148,19 @@ class Life(RuleBasedStateMachine):
         sha256 = blobs.put(self.database, io.BytesIO(bytes([step]))).sha256
         assert self.do(leases.save_checkpoint, lease, sha256, "c", step) == self.holds(lease)
 
-    @rule(lease=held, ending=st.sampled_from(["succeed", "fail", "release", "finish_cancelled"]))
+    @rule(lease=held, ending=st.sampled_from(["succeed", "fail", "release", "finish_cancelled", "finish_paused"]))
     def end(self, lease: Any, ending: Any) -> None:
         told = {"succeed": [{"top1": 1.0}], "fail": [{"code": "INTERNAL"}]}.get(ending, [])
-        cancelling = lease.job_id not in self.gone and self.state(lease.job_id) == "cancelling"
+        before = None if lease.job_id in self.gone else self.state(lease.job_id)
         taken = self.do(getattr(leases, ending), lease, *told)
-        assert taken == (self.holds(lease) and (cancelling or ending != "finish_cancelled"))
+        needs = {"finish_cancelled": ("cancelling",), "finish_paused": ("cancelling", "pausing")}.get(ending)
+        assert taken == (self.holds(lease) and (needs is None or before in needs))
         if taken:
             del self.newest[lease.job_id]
-            expected = {"succeed": "succeeded", "fail": "failed", "release": "queued"}.get(ending)
-            assert self.state(lease.job_id) == ("cancelled" if cancelling else expected)
+            back = "paused" if before == "pausing" else "queued"
+            known = {"succeed": "succeeded", "fail": "failed", "release": back, "finish_paused": "paused"}
+            expected = known.get(ending)
+            assert self.state(lease.job_id) == ("cancelled" if before == "cancelling" else expected)
 
     @rule(target=held, lease=held, again=st.booleans())
     def worker_dies(self, lease: Any, again: Any) -> Any:
@@ -181,7 +199,7 @@ class Life(RuleBasedStateMachine):
         assert (job.error is not None) == (job.state == "failed")
         assert (job.result is not None) == (job.state == "succeeded")
         open_attempts = [attempt for attempt in job.attempts if attempt.outcome is None]
-        assert len(open_attempts) == (job.state in ("running", "cancelling")) == (job.id in self.newest)
+        assert len(open_attempts) == (job.state in ("running", "pausing", "cancelling")) == (job.id in self.newest)
 
     def teardown(self) -> None:
         if hasattr(self, "database"):

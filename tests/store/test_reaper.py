@@ -1,16 +1,21 @@
 """Jobs whose worker has gone silent go on elsewhere; jobs that kill their workers do not."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from core.errors import EngineCrashed
 from store import jobs, leases, outbox, reaper
-from store.clock import from_now
+from store.clock import from_now, seconds_since
 from store.errors import JobNotFound
 from store.tables import jobs as jobs_table
 from tests.store.conftest import Bench
+
+KILLED = EngineCrashed("the engine was ended by SIGKILL")
 
 
 def crash(bench: Any, job_id: Any, max_attempts: int = 3) -> Any:
@@ -82,12 +87,106 @@ def test_a_lost_job_whose_cancel_was_asked_for_is_cancelled(bench: Bench) -> Non
 
 def test_an_engine_that_died_under_a_live_worker_counts_as_a_crash_at_once(bench: Bench) -> None:
     lease = bench.running()
-    assert bench.do(reaper.crashed, lease, 2, "the engine was killed by signal 9")
+    assert bench.do(reaper.crashed, lease, 2, KILLED)
     assert bench.get(lease.job_id).state == "queued"
-    assert bench.do(reaper.crashed, bench.claim(lease.job_id), 2, "the engine was killed by signal 9")
+    assert bench.do(reaper.crashed, bench.claim(lease.job_id), 2, KILLED)
     job = bench.get(lease.job_id)
-    assert job.state == "failed"
-    assert "signal 9" in job.error["message"]
+    assert (job.state, job.error["code"]) == ("failed", "ENGINE_CRASHED")
+    assert "SIGKILL" in job.error["message"]
+
+
+def test_deaths_of_engines_and_silences_of_workers_are_counted_apart(bench: Bench) -> None:
+    job_id = bench.submit().id
+    for _ in range(2):
+        assert bench.do(reaper.crashed, bench.claim(job_id), 3, KILLED)
+        assert crash(bench, job_id, max_attempts=3).state == "queued"
+    assert bench.do(reaper.crashed, bench.claim(job_id), 3, KILLED)
+    assert bench.get(job_id).error["code"] == "ENGINE_CRASHED"
+
+
+def test_after_the_second_loss_in_a_row_the_next_attempt_waits_longer_and_longer(bench: Bench) -> None:
+    job_id = bench.submit().id
+    waits = []
+    for _ in range(4):
+        assert bench.do(reaper.crashed, bench.claim(job_id), 9, KILLED, 40.0)
+        with bench.database.read() as session:
+            wait = seconds_since(jobs_table.c.run_after)
+            waits.append(session.execute(select(wait).where(jobs_table.c.id == job_id)).scalar_one())
+        claimed = bench.do(leases.claim, job_id, owner="w", lease_seconds=60)
+        sent = [one.job_id for one in bench.read(outbox.dispatchable, limit=9, resend_seconds=-1)]
+        if waits[-1] is None:
+            assert claimed is not None
+            bench.do(leases.release, claimed)
+            continue
+        assert claimed is None and sent == []
+        with bench.database.begin() as session:
+            session.execute(update(jobs_table).where(jobs_table.c.id == job_id).values(run_after=from_now(-1)))
+    assert waits[0] is None
+    assert [-wait for wait in waits[1:]] == pytest.approx([40, 80, 160], abs=5)
+
+
+def test_a_checkpoint_of_the_same_step_is_no_progress(bench: Bench) -> None:
+    job_id = bench.submit().id
+    for number in range(2):
+        lease = bench.claim(job_id)
+        bench.do(leases.save_checkpoint, lease, bench.blob(b"%d" % number), "c", 5)
+        assert bench.do(reaper.crashed, lease, 2, KILLED)
+    assert bench.get(job_id).state == "failed"
+    bench.do(jobs.retry, job_id)
+    for step in range(6, 10):
+        lease = bench.claim(job_id)
+        bench.do(leases.save_checkpoint, lease, bench.blob(b"%d" % step), "c", step)
+        assert bench.do(reaper.crashed, lease, 2, KILLED)
+    assert bench.get(job_id).state == "queued"
+
+
+def test_a_jump_of_the_clock_is_no_runtime(bench: Bench) -> None:
+    lease = bench.running()
+    with bench.database.begin() as session:
+        session.execute(update(jobs_table).values(beat_at=from_now(-7200), lease_until=from_now(-7100)))
+    assert bench.do(leases.beat, lease, 60).held
+    assert bench.get(lease.job_id).runtime_seconds == lease.lease_seconds
+    with bench.database.begin() as session:
+        session.execute(update(jobs_table).values(beat_at=from_now(7200)))
+    assert bench.do(leases.release, lease)
+    assert bench.get(lease.job_id).runtime_seconds == lease.lease_seconds
+
+
+@pytest.mark.parametrize("replaced", ["released", "reaped", "crashed"])
+def test_a_job_cancelled_while_its_worker_is_replaced_never_runs_again(bench: Bench, replaced: str) -> None:
+    """The cancel, the end of the old worker and the claim of the new one, all at the same moment, many times."""
+    for _ in range(20):
+        lease = bench.running()
+        with bench.database.begin() as session:
+            session.execute(update(jobs_table).where(jobs_table.c.id == lease.job_id).values(lease_until=from_now(-1)))
+        moves: dict[str, Any] = {
+            "released": lambda lease=lease: bench.do(leases.release, lease),
+            "reaped": lambda: bench.do(reaper.reap, 9),
+            "crashed": lambda lease=lease: bench.do(reaper.crashed, lease, 9, KILLED),
+        }
+        together = Barrier(3)
+
+        def at_once(move: Any, together: Barrier = together) -> Any:
+            together.wait()
+            return move()
+
+        def claim(lease: Any = lease) -> Any:
+            return bench.do(leases.claim, lease.job_id, owner="worker-2", lease_seconds=60)
+
+        with ThreadPoolExecutor(3) as pool:
+            asked = pool.submit(at_once, lambda lease=lease: bench.do(jobs.request_cancel, lease.job_id))
+            moved = pool.submit(at_once, moves[replaced])
+            claimed = pool.submit(at_once, claim)
+        assert asked.result().state in ("cancelled", "cancelling")
+        moved.result()
+        newer = claimed.result()
+        if newer is not None:  # it was faster than the cancel, which it is told at its first look
+            assert bench.read(leases.asked, newer) == "cancel"
+            assert bench.do(leases.finish_cancelled, newer)
+        bench.do(reaper.reap, 9)
+        assert bench.get(lease.job_id).state == "cancelled"
+        assert claim() is None
+        assert lease.job_id not in {one.job_id for one in bench.read(outbox.dispatchable, limit=99, resend_seconds=-1)}
 
 
 def test_plans_are_swept_after_a_while_and_jobs_never(bench: Bench) -> None:

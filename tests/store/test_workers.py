@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from store import catalogues, queries, workers
+from store import catalogues, jobs, queries, workers
 from store.clock import from_now
 from store.tables import jobs as jobs_table
 from store.tables import workers as workers_table
@@ -79,3 +79,18 @@ def test_the_age_of_the_queue_is_that_of_its_oldest_job(bench: Bench) -> None:
     with bench.database.begin() as session:
         session.execute(update(jobs_table).where(jobs_table.c.id == old).values(created_at=from_now(-90)))
     assert bench.read(queries.oldest_queued_seconds) == pytest.approx(90, abs=5)
+
+
+def test_a_worker_says_what_it_does(bench: Bench) -> None:
+    def states() -> list[Any]:
+        return [(worker.id, worker.state, list(worker.jobs)) for worker in bench.read(workers.list_workers)]
+
+    announced = {"host": "h", "pid": 1, "devices": ["cpu"], "version": "1", "slots": 2}
+    for name in ("a", "b"):
+        bench.do(workers.announce, name, **announced)
+    held = sorted(bench.claim(bench.submit().id, owner="a").job_id for _ in range(2))
+    bench.do(jobs.request_cancel, held[0])
+    assert states() == [("a", "busy", held), ("b", "idle", [])]
+    bench.do(workers.announce, "a", **announced, draining=True)
+    assert states()[0] == ("a", "draining", held)
+    assert [one.state for one in bench.read(workers.list_workers, fresh_seconds=0.0)] == ["silent"] * 2

@@ -24,7 +24,7 @@ ENGINE = (sys.executable, str(HERE / "stand_in.py"))
 # Short, so that tests of time pass in seconds; the relations are those of the defaults.
 SETTINGS: dict[str, Any] = {
     "lease_seconds": 3.0, "beat_seconds": 0.75, "reaper_seconds": 0.5, "dispatch_seconds": 0.1,
-    "record_seconds": 0.1, "grace_seconds": 1.0, "drain_seconds": 5.0,
+    "record_seconds": 0.1, "grace_seconds": 1.0, "drain_seconds": 5.0, "retry_seconds": 0.0,
 }  # fmt: skip
 
 Submit = Callable[..., str]

@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -96,6 +97,19 @@ def segfault(spec: dict, out: Path, resume: bool) -> int:
     return 0
 
 
+def killed(spec: dict, out: Path, resume: bool) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+def spin(spec: dict, out: Path, resume: bool) -> int:
+    """Computes for ever and says nothing."""
+    say("log", message="round and round")
+    while not interrupted.is_set():
+        pass
+    return 75
+
+
 def flood(spec: dict, out: Path, resume: bool) -> int:
     line = json.dumps({"event": "log", "at": "2026-01-01T00:00:00Z", "message": "x" * 20_000})
     for _ in range(1000):
@@ -170,12 +184,13 @@ def tell(spec: dict, out: Path, resume: bool) -> int:
     return train(spec, out, resume)
 
 
-WAYS = (train, segfault, flood, garbage, deaf, runaway, mute, refuse, defect, worry, forge, tell)
+WAYS = (train, segfault, killed, spin, flood, garbage, deaf, runaway, mute, refuse, defect, worry, forge, tell)
 ACTS = {act.__name__: act for act in WAYS}
 
 
-def end_with_parent(descriptor: int) -> None:
-    os.read(descriptor, 1)
+def end_with_parent(descriptor: int, seconds: float) -> None:
+    while select.select([descriptor], [], [], seconds)[0] and os.read(descriptor, 4096):
+        pass
     os._exit(1)
 
 
@@ -204,11 +219,13 @@ def run(arguments: list[str]) -> int:
     for name in ("spec", "out", "policy", "inputs", "cache", "events"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--parent-pipe", type=int, required=True)
+    parser.add_argument("--parent-seconds", type=float, required=True)
+    parser.add_argument("--spent-seconds", type=float, required=True)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--plan", action="store_true")
     flags = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: interrupted.set())
-    threading.Thread(target=end_with_parent, args=(flags.parent_pipe,), daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(flags.parent_pipe, flags.parent_seconds), daemon=True).start()
     spec = json.loads(flags.spec.read_text())
     if flags.plan:
         resolve(spec)

@@ -103,7 +103,7 @@ def test_an_engine_that_dies_by_signal_is_tried_again_and_then_named(submit: Any
     assert run(job_id).state == "queued"
     job = run(job_id)
     assert job.state == "failed"
-    assert job.error["code"] == "WORKER_LOST" and job.error["category"] == "infrastructure"
+    assert job.error["code"] == "ENGINE_CRASHED" and job.error["category"] == "infrastructure"
     assert "SIGSEGV" in job.error["message"] and "3 attempts" in job.error["message"]
     assert "about to fall" in log_of(job_id)
 
@@ -249,6 +249,52 @@ def test_a_stopping_worker_gives_the_job_back_and_the_next_goes_on(
     assert (job.state, job.result["metrics"]) == ("succeeded", {"state": chain(20)})
     second = [line for line in log_of(job_id) if "training from" in line][1]
     assert int(second.split()[3]) >= 3
+
+
+def test_a_paused_job_writes_a_checkpoint_frees_its_worker_and_goes_on_from_there(
+    database: Database,
+    submit: Any,
+    run_in_background: Any,
+    run: Any,
+    look: Look,
+    wait_for: Any,
+    log_of: Any,
+    gate: Path,
+) -> None:
+    thread = run_in_background(
+        job_id := submit(steps=20, seconds=0.01, gate=gate, more={"training": {"checkpoint_seconds": 60}})
+    )
+    wait_for(lambda: (look(job_id).progress or {}).get("step", 0) >= 3)
+    with database.begin() as session:
+        assert jobs.request_pause(session, job_id).state == "pausing"
+    thread.join(10)
+    job = look(job_id)
+    assert (job.state, job.attempts[0].outcome, job.phase) == ("paused", "paused", None)
+    gate.touch()
+    with database.begin() as session:
+        jobs.request_resume(session, job_id)
+    job = run(job_id)
+    assert (job.state, job.result["metrics"]) == ("succeeded", {"state": chain(20)})
+    second = [line for line in log_of(job_id) if "training from" in line][1]
+    assert int(second.split()[3]) >= 3
+
+
+@pytest.mark.slow
+@on_one_database
+def test_cancel_hurries_an_engine_that_is_slow_to_pause(
+    database: Database, submit: Any, run_in_background: Any, log_of: Any, look: Look, wait_for: Any
+) -> None:
+    thread = run_in_background(job_id := submit(act="deaf"))
+    wait_for(lambda: log_of(job_id))
+    with database.begin() as session:
+        jobs.request_pause(session, job_id)
+    time.sleep(1.5)
+    asked = time.monotonic()
+    with database.begin() as session:
+        jobs.request_cancel(session, job_id)
+    thread.join(10)
+    assert look(job_id).state == "cancelled"
+    assert time.monotonic() - asked < 3.4  # the grace of a cancel is 1 s, that of a pause 5 s
 
 
 def test_checkpoints_are_stored_as_often_as_the_spec_says(

@@ -9,7 +9,7 @@ from core.policy import Policy
 from store.values import Lease
 from worker.folder import AttemptFolder, sweep
 
-LEASE = Lease("job_01K00000000000000000000000", "job", 7, 2, {}, None, 0.0, None)
+LEASE = Lease("job_01K00000000000000000000000", "job", 7, 2, {}, None, 0.0, None, 60.0)
 DIES_HOLDING = """
 import os, sys
 from pathlib import Path

@@ -1,11 +1,11 @@
-// What a person can do with a job: cancel it, retry it, delete it.
+// What a person can do with a job: pause it, resume it, cancel it, retry it, delete it.
 
 /** @import { Job } from "../api/types.js" */
 
 import { request } from "../api/request.js";
 import { h } from "../view/dom.js";
 
-/** @typedef {"cancel" | "retry" | "delete"} ActionName */
+/** @typedef {"pause" | "resume" | "cancel" | "retry" | "delete"} ActionName */
 
 /**
  * @typedef {object} Action
@@ -17,9 +17,19 @@ import { h } from "../view/dom.js";
 
 /** @type {Record<ActionName, Action>} */
 const ACTIONS = {
+  pause: {
+    title: "Pause",
+    isPossible: (job) => ["queued", "running"].includes(job.state),
+    send: (id) => request(`/v1/jobs/${id}/pause`, { method: "POST" }),
+  },
+  resume: {
+    title: "Resume",
+    isPossible: (job) => job.state === "paused",
+    send: (id) => request(`/v1/jobs/${id}/resume`, { method: "POST" }),
+  },
   cancel: {
     title: "Cancel",
-    isPossible: (job) => ["queued", "running"].includes(job.state),
+    isPossible: (job) => ["queued", "running", "pausing", "paused"].includes(job.state),
     send: (id) => request(`/v1/jobs/${id}/cancel`, { method: "POST" }),
   },
   retry: {

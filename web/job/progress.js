@@ -2,7 +2,6 @@
 
 /** @import { Job } from "../api/types.js" */
 
-import { missingWorker } from "../jobs/describe.js";
 import { factList, h, meter } from "../view/dom.js";
 import { age, count, dash, number, percent, plural, seconds } from "../view/format.js";
 
@@ -11,17 +10,19 @@ export function progressPanel(job) {
   if (job.state === "queued") return queuePanel(job);
   if (job.done || !job.progress) return null;
   const bar = meter(job.progress.fraction, "progress");
-  return h("section", { class: "panel now", "aria-label": "Progress" }, bar, factList(facts(job.progress)));
+  const known = job.state === "paused" ? { ...job.progress, eta_seconds: null, images_per_second: null } : job.progress;
+  return h("section", { class: "panel now", "aria-label": "Progress" }, bar, factList(facts(known)));
 }
 
 /** @param {Job} job */
 function queuePanel(job) {
   const workers = job.queue?.eligible_workers;
+  const why = job.queue?.reason;
   const outlook = workers
-    ? `${plural(workers, "worker")} alive can run it.`
-    : `But ${missingWorker(job)}: nothing happens until one starts.`;
+    ? `${plural(workers, "worker")} alive can run it.${why ? ` But ${why}.` : ""}`
+    : `But ${why}: nothing happens until one starts.`;
   const text = `Number ${job.queue?.position ?? dash} in the queue. ${outlook}`;
-  return h("p", { class: `panel now ${workers ? "" : "warn"}` }, text);
+  return h("p", { class: `panel now ${why ? "warn" : ""}` }, text);
 }
 
 /**

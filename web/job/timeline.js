@@ -9,6 +9,7 @@ const STAGES = ["queued", "preparing", "training", "evaluating", "exporting"];
 /** @type {Record<string, string>} */
 const OUTCOMES = {
   released: "was returned to the queue",
+  paused: "was paused",
   lost: "was lost",
   succeeded: "succeeded",
   failed: "failed",

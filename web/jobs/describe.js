@@ -1,4 +1,4 @@
-// A job in few words: its title, its state, its networks, and why no worker can run it.
+// A job in few words: its title, its state and its networks.
 
 /** @import { Job, StoredSpec } from "../api/types.js" */
 
@@ -29,13 +29,4 @@ export function teacherName(teacher) {
 /** @param {StoredSpec["student"]} student */
 export function studentName(student) {
   return student.architecture || student.size || (student.budget ? "within a budget" : "student");
-}
-
-/**
- * Why a queued job has no worker that can run it, as the middle of a sentence.
- * @param {{ spec: StoredSpec }} job
- */
-export function missingWorker({ spec }) {
-  const { devices } = spec.training;
-  return /^(cuda|auto:)/.test(devices) ? `no worker alive can train on ${devices}` : "no worker is alive";
 }

@@ -2,7 +2,7 @@
 
 import { h } from "../view/dom.js";
 
-const STATES = ["queued", "running", "cancelling", "succeeded", "failed", "cancelled"];
+const STATES = ["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"];
 
 /** @param {URLSearchParams} parameters of the address */
 export function filterForm(parameters) {

@@ -5,7 +5,7 @@
 import { methodName } from "../methods/terms.js";
 import { h, meter, tableHead } from "../view/dom.js";
 import { age, clock, dash, percent, seconds } from "../view/format.js";
-import { jobTitle, missingWorker, stateChip, studentName, teacherName } from "./describe.js";
+import { jobTitle, stateChip, studentName, teacherName } from "./describe.js";
 
 const COLUMNS = ["State", "Job", "Teacher → student", "Progress", "Test top-1", "Created"];
 
@@ -49,15 +49,16 @@ function progress(job) {
   if (job.state === "failed") return h("small", { class: "bad" }, job.error?.code || "failed");
   if (job.done) return h("small", {}, seconds(job.runtime_seconds));
   const { fraction = 0, eta_seconds: left } = job.progress ?? {};
-  const words = `${percent(fraction, 0)} · ${left == null ? "…" : `${seconds(left)} left`}`;
+  const rest = job.state === "paused" ? "paused" : left == null ? "…" : `${seconds(left)} left`;
+  const words = `${percent(fraction, 0)} · ${rest}`;
   return h("span", { class: "progress" }, meter(fraction, `progress of ${jobTitle(job)}`), h("small", {}, words));
 }
 
 /** @param {Job} job */
 function queuePosition(job) {
   const waiting = `number ${job.queue?.position ?? dash} in the queue`;
-  if (job.queue?.eligible_workers) return h("small", {}, waiting);
-  return h("small", { class: "warn" }, `${waiting}, but ${missingWorker(job)}`);
+  if (!job.queue?.reason) return h("small", {}, waiting);
+  return h("small", { class: "warn" }, `${waiting}: ${job.queue.reason}`);
 }
 
 /** @param {Job} job */

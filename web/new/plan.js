@@ -2,7 +2,6 @@
 
 /** @import { DatasetFacts, Job, PlanAnswer } from "../api/types.js" */
 
-import { missingWorker } from "../jobs/describe.js";
 import { h } from "../view/dom.js";
 import { bytes, count, percent, plural, seconds } from "../view/format.js";
 import { warningPanel } from "../view/warnings.js";
@@ -117,7 +116,7 @@ function costRows({ estimate }) {
 export function unfinishedPlan(job) {
   const cause =
     job.queue?.eligible_workers === 0
-      ? `Nothing can plan it: ${missingWorker(job)}.`
+      ? `Nothing can plan it: ${job.queue.reason}.`
       : "Planning takes longer than a minute.";
   return [
     h("h2", {}, "Not known yet"),

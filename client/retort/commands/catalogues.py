@@ -38,6 +38,7 @@ WORKER_COLUMNS = (
     Column("devices", narrow="fold"),
     Column("slots", right=True),
     Column("state"),
+    Column("jobs", narrow="fold"),
     Column("seen", right=True),
     Column("version"),
 )
@@ -157,6 +158,18 @@ def _teacher(entry: dict[str, Any]) -> tuple[Any, ...]:
 
 def _worker(worker: WorkerView) -> tuple[Any, ...]:
     devices = ", ".join(worker["devices"])
-    state = "alive" if worker["alive"] else "silent"
     seen = units.age(worker["last_seen_at"])
-    return worker["id"], worker["host"], devices, worker["slots"], state, seen, worker["version"]
+    return (
+        worker["id"],
+        worker["host"],
+        devices,
+        worker["slots"],
+        worker["state"],
+        _job_ids(worker),
+        seen,
+        worker["version"],
+    )
+
+
+def _job_ids(worker: WorkerView) -> str | None:
+    return ", ".join(worker["jobs"]) or None

@@ -1,4 +1,4 @@
-"""`retort jobs | watch | cancel | retry | delete`: jobs that exist."""
+"""`retort jobs | watch | cancel | pause | resume | retry | change | delete`: jobs that exist."""
 
 from typing import Annotated
 
@@ -48,10 +48,38 @@ def cancel(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
         _show_state(retort.job(job_id).cancel().view, as_json)
 
 
+def pause(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
+    """Pause a job: a running one writes a checkpoint first."""
+    with connect(url) as retort:
+        _show_state(retort.job(job_id).pause().view, as_json)
+
+
+def resume(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
+    """Queue a paused job again; it goes on from its checkpoint."""
+    with connect(url) as retort:
+        _show_state(retort.job(job_id).resume().view, as_json)
+
+
 def retry(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
     """Queue a failed or cancelled job again."""
     with connect(url) as retort:
         _show_state(retort.job(job_id).retry().view, as_json)
+
+
+def change(
+    job_id: JobId,
+    priority: Annotated[int | None, typer.Option(help="-100 to 100; higher runs first", show_default=False)] = None,
+    name: Annotated[str | None, typer.Option(help="a new name", show_default=False)] = None,
+    label: Annotated[list[str], typer.Option("--label", help="set a label, as key=value; may be repeated")] = [],  # noqa: B006
+    without: Annotated[list[str], typer.Option("--without", help="remove a label by its key; may be repeated")] = [],  # noqa: B006
+    url: Url = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Change the name and labels of a job, or the priority of one that waits."""
+    labels: dict[str, str | None] = {**dict.fromkeys(without), **job_body.pairs(label, "--label")}
+    with connect(url) as retort:
+        changed = retort.job(job_id).change(name=name, labels=labels or None, priority=priority).view
+    output.machine(changed) if as_json else output.line(f"{changed['id']} priority {changed['priority']}")
 
 
 def delete(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:

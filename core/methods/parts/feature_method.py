@@ -1,7 +1,9 @@
 """Methods that compare feature maps pair by pair: L = a CE(z_s, y) + b sum_l D_l(s_l, sg[t_l]) over taps l.
 
 A tap pairs a map of the teacher, t_l (N, D_l, H', W'), with the student's map s_l (N, C_l, H, W) whose share of its
-input's side is nearest. The teacher's logits are never used, so its classes may be any.
+input's side is nearest. The teacher's logits are never used, so its classes may be any. A distance that compares the
+positions of a map with each other cannot teach where the smaller map has a single position: such a tap is left out,
+with a warning, and a job with no other tap is refused.
 """
 
 import math
@@ -10,8 +12,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from core.events import JobWarning
 from core.methods.contract import Batch, MethodContext, Needs
 from core.methods.method import Method
+from core.methods.parts.idle import idle, refuse
 from core.networks.network import Features, Network
 from core.networks.taps import TapPoint
 from core.system.seeds import seeded
@@ -24,10 +28,14 @@ class FeatureMethod(Method):
 
     term: ClassVar[str]
     """What the loss term is called."""
+    compares_positions = False
+    """Whether `distance` is constant for maps of a single position."""
+    idle_taps: tuple[str, ...] = ()
+    """The teacher's modules whose taps are left out, because their distance would be constant."""
 
     def __init__(self, knobs: Any, context: MethodContext) -> None:
         super().__init__(knobs, context)
-        pairs = tap_pairs(self.knobs.taps, context)
+        pairs = self._pairs_that_teach(tap_pairs(self.knobs.taps, context))
         self.needs = Needs(
             teacher_taps=tuple(teacher.path for _, teacher in pairs),
             student_taps=tuple(student.path for student, _ in pairs),
@@ -35,6 +43,27 @@ class FeatureMethod(Method):
         # A generator of their own, so that adapters change no other random draw.
         with seeded(0, f"{self.knobs.name} adapters"):
             self.adapters = nn.ModuleList(self.adapter(student, teacher) for student, teacher in pairs)
+
+    def _pairs_that_teach(self, pairs: list[tuple[TapPoint, TapPoint]]) -> list[tuple[TapPoint, TapPoint]]:
+        if not self.compares_positions:
+            return pairs
+        kept = [pair for pair in pairs if not _is_single_position(*pair)]
+        self.idle_taps = tuple(teacher.path for student, teacher in pairs if _is_single_position(student, teacher))
+        if not kept:
+            paths = ", ".join(map(repr, self.idle_taps))
+            detail = (
+                f"at the teacher's {paths} one of the two feature maps has a single position, so nothing is learned"
+            )
+            refuse("taps", f"{detail}; choose earlier taps, a larger training.image_size, or another method")
+        return kept
+
+    def warnings(self) -> tuple[JobWarning, ...]:
+        """Which taps are left out, because they could not teach."""
+        if not self.idle_taps:
+            return ()
+        paths = ", ".join(map(repr, self.idle_taps))
+        reason = "one of the two feature maps has a single position there; it is left out"
+        return (idle(self.knobs.name, f"the distance at the teacher's {paths}", reason),)
 
     def adapter(self, student: TapPoint, teacher: TapPoint) -> nn.Module:
         """What is learned between the two maps of a tap; it is not deployed."""
@@ -59,6 +88,10 @@ class FeatureMethod(Method):
         ):
             total = total + self.distance(adapter, student_map, teacher_map)
         return total
+
+
+def _is_single_position(student: TapPoint, teacher: TapPoint) -> bool:
+    return min(student.height, teacher.height) == min(student.width, teacher.width) == 1
 
 
 def tap_pairs(taps: str | tuple[str, ...], context: MethodContext) -> list[tuple[TapPoint, TapPoint]]:
