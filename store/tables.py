@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from store.clock import Instant
 
-SCHEMA = "0006"  # the newest revision in migrations/versions; a test holds the two equal
+SCHEMA = "0009"  # the newest revision in migrations/versions; a test holds the two equal
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -115,6 +115,16 @@ attempts = Table(
     Column("ended_at", Instant),
     Column("outcome", String(16)),
     Column("error", Json),
+)
+
+# The checkpoint before a job's last one, to go on from where the last one is damaged.
+previous_checkpoints = Table(
+    "previous_checkpoints",
+    metadata,
+    _of_job(),
+    Column("sha256", String(64), ForeignKey("blobs.sha256"), nullable=False, index=True),
+    Column("path", Text, nullable=False),
+    Column("step", BigInteger, nullable=False),
 )
 
 # What a job shows under `warnings`; `seq` is that of the event which reported it. Attempt 0 is the submission.
