@@ -9,6 +9,7 @@ from core.data.layout.siblings import Unclear
 from core.data.listing import Record, SplitName
 from core.data.members.split_list import SplitList
 from core.data.split_names import WORDS, words_of
+from core.data.tables.candidates import Candidate
 from core.events import JobWarning
 
 MOST_LISTED = 4
@@ -25,6 +26,10 @@ class Membership:
     def paths(self) -> frozenset[str]:
         """The files of the lists."""
         return frozenset(one.path for one in self.lists)
+
+    def others(self, tables: Sequence[Candidate]) -> list[Candidate]:
+        """Those of `tables` that are none of the lists."""
+        return [one for one in tables if one.table.path not in self.paths]
 
     def applied(self, records: Sequence[Record]) -> list[Record]:
         """The records with the splits of the lists. Images in no list are for training, where no list is of it; else

@@ -9,7 +9,6 @@ from core.data.images import encoded_reader
 from core.data.layout.classes import Layout
 from core.data.layout.emptiness import without_images
 from core.data.listing import UNNAMED, Listing, Record
-from core.data.members.merging import Membership
 from core.data.passed_over import IGNORED_IMAGES, files_counts, files_warning, with_litter
 from core.data.reading import Reader, Reading
 from core.data.tables.notices import facts_of, flat_split_warning, unused_tables
@@ -34,16 +33,12 @@ def read(reading: Reading) -> Listing:
         )
     layout, num_ignored = reading.layout
     flat = reading.choice.flat
-    placed = [*layout.placed, *((path, label, one.split) for one in flat for path, label in one.labels.items())]
-    records = [Record(path, label, split, path) for path, label, split in sorted(placed)]
-    is_split = any(record.split is not None for record in records)
-    membership = Membership() if is_split else reading.membership
-    told = membership.warnings(records)
-    records = membership.applied(records)
+    placed = _placed(reading)
+    membership = reading.membership(placed)
+    records = membership.applied(placed)
     unlabelled = _unlabelled(reading)
     explained = [*layout.left_out, *unlabelled]
-    filled = {record.label for record in records}
-    empty, others = without_images(tree, layout.class_parents, filled, explained, reading.rules)
+    empty, others = without_images(tree, layout.class_parents, {r.label for r in placed}, explained, reading.rules)
     used = [*membership.paths, *(one.candidate.table.path for one in flat)]
     counts = files_counts(reading.contents, used)
     passed = counts.copy()
@@ -61,11 +56,17 @@ def read(reading: Reading) -> Listing:
         warnings=(
             *_warnings(layout, unlabelled, others),
             *map(flat_split_warning, flat),
-            *told,
-            *unused_tables([one for one in reading.choice.unused if one.table.path not in membership.paths]),
+            *membership.warnings(placed),
+            *unused_tables(membership.others(reading.choice.unused)),
             *files_warning(counts),
         ),
     )
+
+
+def _placed(reading: Reading) -> list[Record]:
+    """A record for each image whose class a folder gives, or a table of a split without class folders."""
+    flat = ((path, label, one.split) for one in reading.choice.flat for path, label in one.labels.items())
+    return [Record(path, label, split, path) for path, label, split in sorted([*reading.layout[0].placed, *flat])]
 
 
 def _unlabelled(reading: Reading) -> dict[str, int]:

@@ -5,7 +5,6 @@ from functools import partial
 from core.data.file_kinds import extension
 from core.data.images import encoded_reader
 from core.data.listing import Listing, Record
-from core.data.members.merging import Membership
 from core.data.passed_over import IGNORED_IMAGES, files_counts, files_warning, with_litter
 from core.data.reading import Reader, Reading
 from core.data.tables import notices
@@ -34,13 +33,12 @@ def read(reading: Reading) -> Listing:
             warnings.append(notices.unlabelled_warning(candidate, rows.num_unlabelled))
         if rows.num_ignored:
             passed[IGNORED_IMAGES] += rows.num_ignored
-    membership = Membership() if any(record.split is not None for record in records) else reading.membership
-    warnings += membership.warnings(records)
-    records = membership.applied(records)
-    counts.subtract(extension(path) for path in membership.paths)
     if not records:
         raise DatasetInvalid(f"{used[0].table.path!r} gives no image a label", pointer="/dataset/label_column")
     named = {record.key for record in records}
+    membership = reading.membership(records)
+    warnings += membership.warnings(records)
+    counts.subtract(extension(path) for path in membership.paths)
     unnamed = [path for path in reading.contents.images if path not in named and reading.rules.match(path) is None]
     if unnamed:
         passed["images that no table names"] += len(unnamed)
@@ -48,18 +46,14 @@ def read(reading: Reading) -> Listing:
     facts = tuple(map(notices.facts_of, used))
     return Listing(
         used[0].table.form,
-        records,
+        membership.applied(records),
         encoded_reader(reading.tree),
         passed_over=with_litter(passed, reading.tree),
         tables=facts,
         warnings=(
-            *(
-                notices.guess_warning(one)
-                for one, candidate in zip(facts, used, strict=True)
-                if candidate.columns is not None and candidate.columns.guessed
-            ),
+            *notices.guess_warnings(used, facts),
             *warnings,
-            *notices.unused_tables([one for one in reading.choice.unused if one.table.path not in membership.paths]),
+            *notices.unused_tables(membership.others(reading.choice.unused)),
             *files_warning(+counts),
         ),
     )

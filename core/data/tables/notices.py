@@ -24,7 +24,13 @@ def facts_of(candidate: Candidate) -> TableFacts:
     )
 
 
-def guess_warning(facts: TableFacts) -> JobWarning:
+def guess_warnings(used: Sequence[Candidate], facts: Sequence[TableFacts]) -> list[JobWarning]:
+    """A warning for each table whose columns were found by their names or content."""
+    pairs = zip(used, facts, strict=True)
+    return [_guess_warning(told) for one, told in pairs if one.columns is not None and one.columns.guessed]
+
+
+def _guess_warning(facts: TableFacts) -> JobWarning:
     """That the columns or the header of a table were found rather than named."""
     header = "its header" if facts.has_header else "no header"
     return JobWarning(
