@@ -59,6 +59,21 @@ class BlobNotFound(UserError):
         super().__init__(f"no blob has the sha256 {sha256!r}")
 
 
+class KeyNotFound(UserError):
+    """No API key has this id, or the key was revoked."""
+
+    code = "KEY_NOT_FOUND"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"no API key has the id {key_id!r}, or it was revoked")
+
+
+class QuotaExceeded(UserError):
+    """A tenant or a key has used up its share."""
+
+    code = "QUOTA_EXCEEDED"
+
+
 class BlobDamaged(InfrastructureError):
     """The stored bytes of a blob are not those that were stored; `sha256` is its name."""
 

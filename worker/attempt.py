@@ -99,7 +99,7 @@ def _stage(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: 
     """Lay down what the engine reads; whether there is a checkpoint to go on from."""
     folder.write_spec_and_policy(lease.spec, Policy.model_validate(context.settings.policy()))
     context.cache.mkdir(parents=True, exist_ok=True)
-    writes.retry_while_away(lambda: stage_jobs(context.database, lease.spec, folder.inputs))
+    writes.retry_while_away(lambda: stage_jobs(context.database, lease.spec, lease.tenant, folder.inputs))
     return any(_stage_checkpoint(context, checkpoint, folder, writes) for checkpoint in lease.checkpoints)
 
 

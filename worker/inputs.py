@@ -25,12 +25,12 @@ def named_jobs(spec: dict[str, Any]) -> list[tuple[str, str]]:
     return [(pointer, uri.removeprefix(_SCHEME)) for pointer, uri in weights if uri.startswith(_SCHEME)]
 
 
-def stage_jobs(database: Database, spec: dict[str, Any], inputs: Path) -> None:
-    """The named jobs' results as inputs/<job_id>/...; raises TeacherLoadFailed where a job has none, and BlobDamaged
-    where one is not what was stored.
+def stage_jobs(database: Database, spec: dict[str, Any], tenant: str, inputs: Path) -> None:
+    """The results of the tenant's jobs that are named, as inputs/<job_id>/...; raises TeacherLoadFailed where a job has
+    none, and BlobDamaged where one is not what was stored.
     """
     for pointer, job_id in named_jobs(spec):
-        for artifact in _results(database, pointer, job_id):
+        for artifact in _results(database, pointer, job_id, tenant):
             _stage(database, artifact.sha256, inputs / job_id / artifact.name)
 
 
@@ -41,9 +41,10 @@ def stage_checkpoint(database: Database, checkpoint: CheckpointRef, out: Path) -
     _stage(database, checkpoint.sha256, out / checkpoint.path)
 
 
-def _results(database: Database, pointer: str, job_id: str) -> list[Artifact]:
+def _results(database: Database, pointer: str, job_id: str, tenant: str) -> list[Artifact]:
     with database.read() as session:
         try:
+            jobs.check_owner(session, job_id, tenant)
             job = jobs.get(session, job_id)
         except JobNotFound:
             raise TeacherLoadFailed(f"{pointer}: there is no job {job_id!r}", pointer=pointer) from None
