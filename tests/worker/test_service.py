@@ -18,7 +18,7 @@ import redis
 from store import queries, workers
 from store.catalogues import catalogue
 from store.database import Database
-from store.values import Job, Queue
+from store.values import Job
 
 Look = Callable[[str], Job]
 
@@ -79,7 +79,9 @@ def test_a_job_for_gpus_waits_for_a_worker_that_has_them(
     wide = submit(more={"training": {"devices": "cuda:2"}, "priority": 5})
     after = submit()
     wait_for(lambda: look(after).state == "succeeded")
-    assert (look(wide).state, look(wide).attempts, look(wide).queue) == ("queued", (), Queue(1, 0))
+    queue = look(wide).queue
+    assert queue is not None and (queue.position, queue.eligible_workers) == (1, 0) and "cuda:2" in str(queue.reason)
+    assert (look(wide).state, look(wide).attempts) == ("queued", ())
     driver = tmp_path / "nvidia-smi"
     driver.write_text("#!/bin/sh\necho 'NVIDIA L4, 23034 MiB'\necho 'NVIDIA L4, 23034 MiB'\n")
     driver.chmod(0o755)
