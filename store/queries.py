@@ -103,3 +103,9 @@ def oldest_queued_seconds(session: Session) -> float:
     oldest = select(func.min(jobs.c.created_at).label("created_at")).where(jobs.c.state == "queued").subquery()
     age = session.execute(select(seconds_since(oldest.c.created_at))).scalar_one_or_none()
     return max(0.0, age or 0.0)
+
+
+def tenant_of(session: Session, job_id: str) -> str:
+    """The tenant that a job belongs to."""
+    tenant: str = session.execute(select(jobs.c.tenant).where(jobs.c.id == job_id)).scalar_one()
+    return tenant

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.errors import RetortError, from_exception
@@ -19,7 +19,8 @@ from worker.environment import engine_environment
 from worker.fenced_writes import FencedWrites, LeaseLost
 from worker.folder import AttemptFolder, attempts_below, cache_below
 from worker.heartbeat import Heartbeat
-from worker.inputs import stage_checkpoint, stage_jobs
+from worker.hidden import hidden_texts
+from worker.inputs import reveal_secrets, stage_checkpoint, stage_jobs
 from worker.oom import count_oom_kills
 from worker.outcome import conclude, fail
 from worker.recorder import Recorder
@@ -83,8 +84,8 @@ def _heartbeat(context: WorkerContext, lease: Lease, claimed_at: float) -> Heart
 def _run(context: WorkerContext, lease: Lease, heartbeat: Heartbeat, writes: FencedWrites) -> None:
     try:
         with AttemptFolder(context.attempts, lease) as folder:
-            _stage(context, lease, folder, writes)
-            _train(context, lease, folder, heartbeat, writes)
+            secrets = _stage(context, lease, folder, writes)
+            _train(context, lease, folder, heartbeat, writes, secrets)
     except LeaseLost:
         raise
     except Exception as error:
@@ -93,22 +94,35 @@ def _run(context: WorkerContext, lease: Lease, heartbeat: Heartbeat, writes: Fen
         fail(writes, from_exception(error))
 
 
-def _stage(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: FencedWrites) -> None:
+def _stage(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: FencedWrites) -> list[str]:
+    """Put into the folder what the engine needs; the values of the secrets among it."""
     folder.write_spec_and_policy(lease.spec, Policy.model_validate(context.settings.policy()))
     context.cache.mkdir(parents=True, exist_ok=True)
     checkpoint = lease.checkpoint
     writes.retry_while_away(lambda: stage_jobs(context.database, lease.spec, folder.inputs))
     if checkpoint is not None:
         writes.retry_while_away(lambda: stage_checkpoint(context.database, checkpoint, folder.out))
+    secrets = writes.retry_while_away(
+        lambda: reveal_secrets(context.database, lease.job_id, lease.spec, context.settings)
+    )
+    if secrets:
+        folder.write_secrets(secrets)
+    return list(secrets.values())
 
 
 def _train(
-    context: WorkerContext, lease: Lease, folder: AttemptFolder, heartbeat: Heartbeat, writes: FencedWrites
+    context: WorkerContext,
+    lease: Lease,
+    folder: AttemptFolder,
+    heartbeat: Heartbeat,
+    writes: FencedWrites,
+    secrets: list[str],
 ) -> None:
     uploads = Uploads(writes, folder.out, lease.spec["training"]["checkpoint_seconds"])
     recorder = Recorder(writes, uploads, context.settings.record_seconds)
+    command = replace(_command(context, lease, folder), has_secrets=bool(secrets), hidden=hidden_texts(secrets))
     killed = count_oom_kills()
-    with EngineProcess(_command(context, lease, folder), heartbeat.stop_reason, context.warm_pool) as process:
+    with EngineProcess(command, heartbeat.stop_reason, context.warm_pool) as process:
         logger.info("%s: engine is process %d", lease.job_id, process.pid)
         recorder.follow(process)
         engine_exit = process.wait()

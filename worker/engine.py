@@ -1,6 +1,7 @@
 """Starting an engine process: a group of its own, pipes to hear it by, and a leash that ends it with this process."""
 
 import contextlib
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+from worker.engine_limits import bound
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ def start(
             )
         finally:
             os.close(read_end)
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            bound(process.pid)
         return Engine(process, read_end, write_end, belongings.pop_all())
 
 

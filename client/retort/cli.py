@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from retort import output
-from retort.commands import catalogues, files, jobs, local, results, submit
+from retort.commands import catalogues, files, jobs, local, results, secrets, submit
 from retort.errors import RetortError
 
 EXIT_USAGE = 2
@@ -54,6 +54,7 @@ for command in (
     local.settings,
 ):
     app.command()(command)
+app.add_typer(secrets.secrets)
 
 
 def show_version(wanted: bool) -> None:

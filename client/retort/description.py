@@ -81,8 +81,7 @@ def student_of(job: JobView) -> str:
     """The architecture of the student; before it is known, what was asked for."""
     if job["student"]:
         return job["student"]["architecture"]
-    asked = job["spec"]["student"]
-    return (asked.get("architecture") or asked.get("size") or "budget") if isinstance(asked, dict) else asked
+    return job["summary"]["student"]
 
 
 def method_of(spec: dict[str, Any]) -> str:

@@ -105,3 +105,6 @@ class Retort(Facade):
     teachers = blocking(Service.teachers)
     students = blocking(Service.students)
     workers = blocking(Service.workers)
+    set_secret = blocking(Service.set_secret)
+    secrets = blocking(Service.secrets)
+    remove_secret = blocking(Service.remove_secret)

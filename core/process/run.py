@@ -1,6 +1,7 @@
 """Runs one job as a process: signals, end of the parent process, output of events, exit status."""
 
 import argparse
+import json
 import os
 import select
 import signal
@@ -8,6 +9,7 @@ import sys
 import threading
 import traceback
 from contextlib import nullcontext
+from pathlib import Path
 
 from core.errors import Category, OutOfMemory, RetortError, SpecInvalid, from_exception
 from core.events import (
@@ -41,6 +43,11 @@ _STATUS: dict[Category, int] = {
 
 def run(spec: JobSpec, options: argparse.Namespace) -> int:
     """Run the job of the command line, in as many processes as it requests; returns the exit status."""
+    try:
+        options.secrets = _take_secrets(options.secrets)
+    except SpecInvalid as error:
+        tell_failure(error, options.events)
+        return EXIT_USAGE
     if options.parent_pipe is not None:
         _end_with_parent(options.parent_pipe, options.parent_seconds)
     if options.plan or (num_processes(spec.training.devices) == 1 and options.hosts == 1):
@@ -50,6 +57,23 @@ def run(spec: JobSpec, options: argparse.Namespace) -> int:
     except SpecInvalid as error:
         tell_failure(error, options.events)
         return _STATUS[error.category]
+
+
+def _take_secrets(path: Path | None) -> dict[str, str]:
+    """The secrets of the file of --secrets, which is removed: they stay in memory alone. Raises SpecInvalid, which does
+    not quote the file."""
+    if path is None:
+        return {}
+    try:
+        secrets = json.loads(path.read_bytes())
+        path.unlink()
+    except OSError as error:
+        raise SpecInvalid([("", f"--secrets {path}: {error.strerror}")]) from None
+    except ValueError:
+        secrets = None
+    if not isinstance(secrets, dict) or not all(isinstance(value, str) for value in secrets.values()):
+        raise SpecInvalid([("", f"--secrets {path}: a JSON object of texts is needed")])
+    return secrets
 
 
 def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
@@ -98,7 +122,7 @@ def _workspace(options: argparse.Namespace, ranks: Ranks) -> Workspace:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SpecInvalid([("", f"--out {options.out}: {error}")]) from None
-    return Workspace(options.out, options.cache or options.out / "cache", options.inputs, policy, ranks)
+    return Workspace(options.out, options.cache or options.out / "cache", options.inputs, policy, ranks, options.secrets)
 
 
 def as_retort_error(error: Exception) -> RetortError:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import near_misses
@@ -78,12 +78,22 @@ class Settings(BaseSettings):
         ("127.0.0.1", "localhost", "[::1]"), description="names that a request's Host and Origin may give"
     )
 
+    secrets_key: SecretStr = Field(
+        SecretStr(""),
+        description="key that encrypts stored secrets: 32 bytes in base64, the same for API and workers; several by "
+        "commas: the first encrypts; none: secrets.key in the data folder",
+    )
+
     file_roots: Words = Field(("/",), description="folders that file: URIs may read below; empty: no file: at all")
     private_addresses: bool = Field(True, description="whether datasets and teachers may come from private addresses")
     download_ports: Numbers = Field(
         (80, 443), description="ports that http(s) may reach where private addresses are refused"
     )
     max_download_seconds: float = Field(6 * 3600.0, gt=0, description="longest download of one URI")
+    network_after_inputs: bool = Field(
+        False,
+        description="whether an engine keeps the network once its inputs are there; a job of several processes does",
+    )
     pickled_weights: bool = Field(True, description="whether teachers may be pickled state dicts (under weights_only)")
     max_download_bytes: int = Field(200 * GiB, gt=0, description="largest download, per URI")
     max_extracted_bytes: int = Field(200 * GiB, gt=0, description="most bytes unpacked from one archive")
@@ -131,7 +141,7 @@ class Settings(BaseSettings):
     def policy(self) -> dict[str, Any]:
         """What an engine process may do: the fields of core.policy.Policy, as JSON."""
         names = {
-            "file_roots", "private_addresses", "download_ports", "max_download_seconds", "pickled_weights",
+            "file_roots", "private_addresses", "download_ports", "max_download_seconds", "network_after_inputs", "pickled_weights",
             "max_download_bytes", "max_extracted_bytes",
             "max_archive_entries", "max_compression_ratio", "max_image_pixels", "max_resident_bytes",
             "max_teacher_pass_bytes", "num_threads",
