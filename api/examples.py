@@ -222,7 +222,7 @@ METHOD_LIST: dict[str, Any] = {
     ]
 }
 CATALOGUE: dict[str, Any] = {
-    "data": [{"architecture": "cifar/resnet8x4", "num_params": 1_233_540, "macs": 177_000_000}],
+    "data": [{"architecture": "cifar/resnet8x4", "num_params": 1_233_540, "macs": 177_000_000, "weights": "none"}],
     "published_at": "2026-11-21T09:00:05Z",
     "note": None,
 }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from core.data.augment import Augmenter
 from core.data.dataset import Dataset
+from core.events import JobWarning
 from core.methods.method import Method
 from core.spec import JobSpec
 from core.spec.resolved import ResolvedJob, ResolvedTraining
@@ -42,6 +43,10 @@ class PreparedRun:
     dataset: Dataset
     reason: str
     """Why this architecture was chosen."""
+    beginning: str
+    """The student's initial weights and why these, in words that follow "begins with"."""
+    warning: JobWarning | None
+    """Published weights that could not be used."""
     steps: int
     """Optimizer steps, unless the training stops early."""
     method: Method | None = None

@@ -46,4 +46,8 @@ class Policy(BaseModel):
         20 * GiB,
         description="all stored teacher passes in the cache together; the least recently used are removed first",
     )
+    weights_shelf: str | None = Field(
+        None,
+        description="folder, or URI of a bucket, that holds published weights by architecture",
+    )
     num_threads: int | None = Field(None, description="CPU threads of the engine; null: all that the process may use")

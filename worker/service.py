@@ -24,6 +24,7 @@ from worker.folder import attempts_below, cache_below, sweep
 from worker.periodic import Periodic
 from worker.reaper import Reaper
 from worker.registry import Registration, devices, new_worker_id, version
+from worker.shelf import ShelfWatch
 from worker.slots import Slots
 from worker.warm_pool import WarmPool
 
@@ -131,6 +132,7 @@ class Service:
             Periodic("reaper", reaper.look, settings.reaper_seconds),
             Periodic("dispatcher", lambda: self._stopping.is_set() or dispatcher.dispatch(), settings.dispatch_seconds),
             Periodic("watchdog", self._check_delivery, WATCHDOG_SECONDS),
+            Periodic("shelf", ShelfWatch(settings, self._database).look, settings.reaper_seconds),
             Periodic("warm-pool", self._maintain_warm_pool, WARM_POOL_SECONDS),
         ]
 

@@ -1,6 +1,7 @@
 """/v1/methods, /v1/teachers, /v1/students and /v1/schema: what a job may ask for."""
 
 import json
+from typing import Any
 
 from fastapi import APIRouter, Response
 
@@ -12,6 +13,7 @@ from core.spec import KNOBS
 from store.catalogues import catalogue
 from store.database import Database
 
+SHELF = "shelf"  # the kind under which workers publish what is on the operator's shelf
 router = APIRouter(tags=["catalogues"])
 _PUBLISHED = {200: success("The networks", CATALOGUE), **problems(*EVERYWHERE)}
 
@@ -55,9 +57,19 @@ async def get_schema() -> Response:
 def _catalogue(database: Database, kind: str) -> CatalogueView:
     with database.read() as session:
         published = catalogue(session, kind)
+        shelf = catalogue(session, SHELF)
     if published is None:
         raise LookupError(f"no catalogue of {kind} is shipped")
-    return CatalogueView(data=published.data, published_at=published.published_at)
+    shelved = frozenset(shelf.data) if shelf is not None else frozenset()
+    rows = [{**row, "weights": _weights(row, shelved)} for row in published.data]
+    return CatalogueView(data=rows, published_at=published.published_at)
+
+
+def _weights(row: dict[str, Any], shelved: frozenset[str]) -> str:
+    """Where the pretrained weights of a network are: shelf (of the operator), download, or none."""
+    if row["architecture"] in shelved:
+        return "shelf"
+    return "download" if row.get("published_weights") else "none"
 
 
 def _method(name: str) -> MethodView:

@@ -74,7 +74,10 @@ class MethodList(BaseModel):
 class CatalogueView(BaseModel):
     """Networks that workers offer, with their sizes."""
 
-    data: list[dict[str, Any]] = Field(description="architecture, num_params, macs, and more")
+    data: list[dict[str, Any]] = Field(
+        description="architecture, num_params, macs, and more; `weights` says where pretrained weights are: shelf "
+        "(of the operator), download (from the library), or none"
+    )
     published_at: datetime
     note: str | None = None
 

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from retort import output
-from retort.commands import catalogues, files, jobs, local, results, secrets, submit
+from retort.commands import catalogues, files, jobs, local, results, secrets, submit, weights
 from retort.errors import RetortError
 
 EXIT_USAGE = 2
@@ -55,6 +55,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(secrets.secrets)
+app.add_typer(weights.app, name="weights")
 
 
 def show_version(wanted: bool) -> None:

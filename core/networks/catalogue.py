@@ -88,13 +88,7 @@ def _timm(name: str) -> dict[str, Any]:
     config = timm_zoo.config_of(name)
     if config is None:
         raise KeyError(f"timm lists {name} among its published weights and has no record of them")
-    source = f"https://huggingface.co/{config.hf_hub_id}" if config.hf_hub_id else config.url
-    return _teacher(f"timm/{name}", None, None, config.input_size[-1], config.num_classes, _first(source))
-
-
-def _first(address: str | tuple[str, str] | None) -> str | None:
-    """timm writes some addresses with a second part: the file inside what is downloaded."""
-    return address[0] if isinstance(address, tuple) else address
+    return _teacher(f"timm/{name}", None, None, config.input_size[-1], config.num_classes, timm_zoo.source(name))
 
 
 def _teacher(

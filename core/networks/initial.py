@@ -32,14 +32,7 @@ def build_student(
         if student.weights in (None, "teacher"):
             return zoo.build(student.architecture, num_classes, image_size=size)
         if student.weights == "published":
-            network = zoo.build(
-                student.architecture,
-                None,
-                image_size=size,
-                pretrained=True,
-                policy=workspace.policy,
-                cache=workspace.cache,
-            )
+            network = _published(student.architecture, size, workspace)
         else:
             given = _given(student, workspace)
             for warning in given.warnings:
@@ -48,6 +41,13 @@ def build_student(
         if spec.method.fresh_head or network.num_classes != num_classes:
             network = zoo.replace_head(network, num_classes)
     return network
+
+
+def _published(architecture: str, size: int, workspace: Workspace) -> Network:
+    try:
+        return zoo.build(architecture, image_size=size, pretrained=True, policy=workspace.policy, cache=workspace.cache)
+    except TeacherLoadFailed as error:
+        raise TeacherLoadFailed(error.message, hint=error.hint, pointer="/student/weights") from error
 
 
 def _given(student: ResolvedStudent, workspace: Workspace) -> Teacher:

@@ -25,10 +25,19 @@ class Library(Protocol):
     def is_known(self, name: str) -> bool:
         """Whether the library has this architecture."""
 
+    def canonical(self, name: str) -> str:
+        """The name in its shortest form; names with the same canonical name have the same published weights."""
+
     def make(
         self, name: str, num_classes: int | None, image_size: int | None, published: Published | None
     ) -> tuple[nn.Module, int, InputFormat]:
         """The network, the number of classes that it is published with, and its input format."""
+
+    def source(self, name: str) -> str | None:
+        """The address from which the published weights are downloaded, or None where there is none."""
+
+    def is_kept(self, name: str, published: Published) -> bool:
+        """Whether an earlier download of the published weights is on this machine."""
 
     def classes(self, name: str) -> tuple[str, ...] | None:
         """The class names of the published weights in the order of the outputs, or None where they are not known."""

@@ -1,9 +1,10 @@
-"""Rules for published weights of the libraries: the operator's policy and the download folder."""
+"""Rules for published weights: the operator's shelf first, then the library's own address, as the policy allows."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.errors import TeacherLoadFailed
+from core.networks.weights.shelf import shelf_of
 from core.policy import Policy
 
 
@@ -21,13 +22,33 @@ class Published:
         """The folder for the downloads of one library."""
         return None if self.cache is None else str(self.cache / "published" / library)
 
+    def shelved(self, architecture: str) -> Path | None:
+        """The safetensors file of an architecture on the operator's shelf, checked; None where it has none.
+
+        Raises TeacherLoadFailed for a damaged file or record, or a shelf that cannot be read.
+        """
+        shelf = shelf_of(self.policy, self.cache)
+        entry = shelf.entry(architecture) if shelf is not None else None
+        return shelf.file(entry) if shelf is not None and entry is not None else None
+
 
 def unavailable(architecture: str, source: str, why: str) -> TeacherLoadFailed:
     """The error for published weights that could not be downloaded."""
     return TeacherLoadFailed(
         f"the published weights of {architecture} could not be downloaded from {source}: {why}",
-        hint="check the network of the machine that runs the engine, or give the weights as a file",
+        hint="check the network of the machine that runs the engine, or have the operator add the file: "
+        f"retort weights add {architecture} FILE",
         pointer="/teacher/architecture",
+    )
+
+
+def unpublished(architecture: str) -> TeacherLoadFailed:
+    """The error for an architecture whose weights no library publishes, where the shelf has none either."""
+    return TeacherLoadFailed(
+        f"{architecture} has no published weights",
+        hint="name a weights file, as in {'architecture': ..., 'weights': 'file:///...'}, or have the operator add "
+        f"one: retort weights add {architecture} FILE",
+        pointer="/teacher/weights",
     )
 
 

@@ -1,5 +1,7 @@
 """Chooses the student's architecture for a size, an architecture or a budget, and gives the reason."""
 
+from collections.abc import Callable
+
 from core.errors import SpecInvalid
 from core.networks.budget import LARGE_INPUT_CANDIDATES, SMALL_INPUT_CANDIDATES, largest_within
 from core.spec import StudentSpec
@@ -13,18 +15,38 @@ SMALL_INPUT_SIZES = {
     "small": "cifar/wrn_16_2",
     "medium": "cifar/resnet8x4",
 }
-LARGE_INPUT_SIZES = {
-    "nano": "timm/mobilenetv3_small_050",
-    "tiny": "torchvision/mobilenet_v3_small",
-    "small": "torchvision/mobilenet_v3_large",
-    "medium": "torchvision/resnet18",
+# For photographs: networks with published weights, the most accurate for their latency on a CPU
+# (docs/explanation/sizes.md). The first of a size is taken unless only a later one has weights at hand.
+LARGE_INPUT_CANDIDATES_BY_SIZE = {
+    "nano": ("timm/lcnet_050", "timm/mobilenetv3_small_050", "tensorflow/mobilenet_v1_025"),
+    "tiny": (
+        *("timm/lcnet_075", "timm/lcnet_100", "timm/mobilenetv3_small_100", "torchvision/mobilenet_v3_small"),
+        "tensorflow/mobilenet_v1_050",
+    ),
+    "small": (
+        *("timm/mobilenetv4_conv_small", "timm/mobilenetv3_large_100", "torchvision/mobilenet_v3_large"),
+        "tensorflow/mobilenet_v1_075",
+    ),
+    "medium": (
+        *("timm/mobilenetv4_conv_medium.e500_r224_in1k", "timm/efficientnet_lite0", "timm/tf_efficientnet_lite0"),
+        *("torchvision/efficientnet_b0", "tensorflow/mobilenet_v1_100", "torchvision/resnet18"),
+    ),
 }
+LARGE_INPUT_SIZES = {size: candidates[0] for size, candidates in LARGE_INPUT_CANDIDATES_BY_SIZE.items()}
 
 
 def choose(
-    student: StudentSpec, *, teacher_architecture: str | None, image_size: int, num_classes: int
+    student: StudentSpec,
+    *,
+    teacher_architecture: str | None,
+    image_size: int,
+    num_classes: int,
+    has_weights: Callable[[str], bool] = lambda architecture: True,
 ) -> tuple[str, str]:
     """(architecture, one sentence why) for images that the student sees at `image_size` pixels, and this many classes.
+
+    `has_weights` says whether an architecture's published weights are at hand: of a size for photographs, the first
+    network that can begin with them is taken, or the first one if none can.
 
     Raises BudgetInfeasible, which names the smallest figures that exist.
     """
@@ -39,6 +61,17 @@ def choose(
         return largest_within(student.budget, candidates, image_size=image_size, num_classes=num_classes)
     if student.size is None:
         raise SpecInvalid([("/student", "give one of size, architecture and budget")])
-    sizes = SMALL_INPUT_SIZES if image_size <= SMALL_INPUT else LARGE_INPUT_SIZES
-    kind = "at most" if image_size <= SMALL_INPUT else "more than"
-    return sizes[student.size], f"size {student.size!r} for images of {kind} {SMALL_INPUT} pixels"
+    if image_size <= SMALL_INPUT:
+        return SMALL_INPUT_SIZES[student.size], f"size {student.size!r} for images of at most {SMALL_INPUT} pixels"
+    return _of_size(student.size, has_weights)
+
+
+def _of_size(size: str, has_weights: Callable[[str], bool]) -> tuple[str, str]:
+    reason = f"size {size!r} for images of more than {SMALL_INPUT} pixels"
+    first, *others = LARGE_INPUT_CANDIDATES_BY_SIZE[size]
+    if has_weights(first):
+        return first, reason
+    found = next((other for other in others if has_weights(other)), None)
+    if found is None:
+        return first, reason
+    return found, f"{reason}: its published weights are at hand here, those of {first} are not"

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, Literal
 
 import timm
-from huggingface_hub import hf_hub_download
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from timm.data import ImageNetInfo, infer_imagenet_subset
 from timm.models import PretrainedCfg
@@ -42,6 +42,13 @@ def is_known(name: str) -> bool:
 @cache
 def _all_names() -> frozenset[str]:
     return frozenset(names()) | frozenset(pretrained_names())
+
+
+def canonical(name: str) -> str:
+    """The name without its tag, where the tag is the one that timm takes where none is written."""
+    base, dot, tag = name.partition(".")
+    config = config_of(base) if dot else None
+    return base if config is not None and config.tag == tag else name
 
 
 def config_of(name: str) -> PretrainedCfg | None:
@@ -81,12 +88,12 @@ def _create(name: str, image_size: int | None, config: PretrainedCfg | None, arg
 def _with_weights(
     name: str, image_size: int | None, config: PretrainedCfg | None, arguments: dict[str, Any], published: Published
 ) -> nn.Module:
-    if config is None or not config.has_weights:
+    folder, shelved = published.folder("timm"), published.shelved(f"timm/{canonical(name)}")
+    if shelved is None and (config is None or not config.has_weights):
         raise unavailable(f"timm/{name}", "timm", "it publishes none")
-    folder = published.folder("timm")
     arguments = arguments | {"pretrained": True, "cache_dir": folder}
     try:
-        if safe := _safe_file(config, folder):
+        if safe := str(shelved) if shelved is not None else _safe_file(config, folder):
             arguments["pretrained_cfg_overlay"] = {"file": safe, "hf_hub_id": None, "url": "", "custom_load": False}
         elif not published.policy.pickled_weights:
             raise refused_pickle(f"timm/{name}")
@@ -94,12 +101,12 @@ def _with_weights(
     except RetortError:
         raise
     except Exception as error:  # the hub's client raises many kinds
-        raise unavailable(f"timm/{name}", config.hf_hub_id or str(config.url or "timm"), _root(error)) from error
+        raise unavailable(f"timm/{name}", source(name) or "timm", _root(error)) from error
 
 
-def _safe_file(config: PretrainedCfg, folder: str | None) -> str | None:
+def _safe_file(config: PretrainedCfg | None, folder: str | None) -> str | None:
     """The safetensors file of these weights, downloaded, or None where the hub has only a pickle."""
-    if config.hf_hub_id is None or config.hf_hub_filename not in (None, SAFE_FILE):
+    if config is None or config.hf_hub_id is None or config.hf_hub_filename not in (None, SAFE_FILE):
         return None
     try:
         return hf_hub_download(config.hf_hub_id, SAFE_FILE, cache_dir=folder)
@@ -125,6 +132,26 @@ def _input_format(module: nn.Module, image_size: int | None) -> InputFormat:
 def current_names(name: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """A timm checkpoint as it is: timm itself renames what it downloads, and its files have today's names."""
     return state
+
+
+def source(name: str) -> str | None:
+    """The address of the weights that the name means: a repository of the Hugging Face hub, or a file."""
+    config = config_of(name)
+    if config is None or not config.has_weights:
+        return None
+    if config.hf_hub_id:
+        return f"https://huggingface.co/{config.hf_hub_id}"
+    # timm writes some addresses with a second part: the file inside what is downloaded.
+    return config.url[0] if isinstance(config.url, tuple) else config.url
+
+
+def is_kept(name: str, published: Published) -> bool:
+    """Whether the hub's safetensors file was downloaded before."""
+    config = config_of(name)
+    if config is None or config.hf_hub_id is None:
+        return False
+    kept = try_to_load_from_cache(config.hf_hub_id, SAFE_FILE, cache_dir=published.folder("timm"))
+    return isinstance(kept, str)
 
 
 def classes(name: str) -> tuple[str, ...] | None:

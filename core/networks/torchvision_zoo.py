@@ -3,9 +3,11 @@
 import re
 from collections import OrderedDict
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from torchvision import models
 from torchvision.models import Weights, WeightsEnum
@@ -40,6 +42,11 @@ def best_weights(name: str) -> WeightsEnum:
     return models.get_model_weights(name).DEFAULT
 
 
+def canonical(name: str) -> str:
+    """The name itself: there is one for each network."""
+    return name
+
+
 def make(
     name: str, num_classes: int | None, image_size: int | None, published: Published | None
 ) -> tuple[nn.Module, int, InputFormat]:
@@ -55,9 +62,21 @@ def make(
     classes = default_classes if published or num_classes is None else num_classes
     module = models.get_model(name, weights=None, num_classes=classes, **arguments)
     if published:
-        state = _download(name, weights, published)
+        file = published.shelved(f"torchvision/{name}")
+        state = load_file(file) if file is not None else _download(name, weights, published)
         module.load_state_dict(_adapted(name, module, state, input_format.size))
     return module, default_classes, input_format
+
+
+def source(name: str) -> str:
+    """The address of torchvision's best weights."""
+    return best_weights(name).url
+
+
+def is_kept(name: str, published: Published) -> bool:
+    """Whether torchvision's best weights were downloaded before."""
+    folder = published.folder("torchvision") or f"{torch.hub.get_dir()}/checkpoints"
+    return (Path(folder) / source(name).rpartition("/")[2]).is_file()
 
 
 def classes(name: str) -> tuple[str, ...]:

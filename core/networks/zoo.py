@@ -6,14 +6,15 @@ with a projector and its teachers' classifier behind it (core.spec.projected), o
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
-from core.errors import ArchitectureUnknown, RetortError, SpecInvalid, TeacherLoadFailed, unknown
+from core.errors import ArchitectureUnknown, RetortError, SpecInvalid, unknown
 from core.networks import cifar
 from core.networks.head import replace_head, slice_head
 from core.networks.libraries import LIBRARIES, library, load
 from core.networks.network import InputFormat, Network
 from core.networks.projected import project
-from core.networks.published import Published
+from core.networks.published import Published, unpublished
 from core.networks.two_heads import with_two_heads
 from core.policy import Policy
 from core.spec.projected import split_projected
@@ -73,7 +74,7 @@ def make(
         maker = _cifar if prefix == "cifar" else load(prefix).make
         return maker(name, num_classes, image_size, published)
     if published:
-        raise _unpublished(architecture)
+        raise unpublished(architecture)
     encoder = build(base, image_size=image_size)  # with the number of outputs of its library
     default_classes = encoder.num_classes
     network = project(encoder, projections, num_classes or default_classes)
@@ -84,7 +85,7 @@ def _with_two_heads(
     base: str, num_classes: int | None, image_size: int | None, published: Published | None
 ) -> tuple[torch.nn.Module, int, InputFormat]:
     if published:
-        raise _unpublished(f"{base}{MARK}")
+        raise unpublished(f"{base}{MARK}")
     network = with_two_heads(build(base, num_classes, image_size=image_size))
     return network.module, network.num_classes, network.input
 
@@ -96,6 +97,13 @@ def outline(architecture: str, num_classes: int | None = None, *, image_size: in
             return build(architecture, num_classes, image_size=image_size)
     except (NotImplementedError, RuntimeError, SpecInvalid):  # RegNet's constructor reads values, some forwards too
         return build(architecture, num_classes, image_size=image_size)
+
+
+def canonical(architecture: str) -> str:
+    """The shortest name of an architecture: without the tag of timm's default weights."""
+    prefix, _, name = architecture.partition("/")
+    zoo = library(prefix)
+    return f"{prefix}/{zoo.canonical(name)}" if zoo is not None else architecture
 
 
 def is_known(architecture: str) -> bool:
@@ -132,19 +140,14 @@ def _wrap(module: torch.nn.Module, architecture: str, num_classes: int, input_fo
 def _cifar(
     name: str, num_classes: int | None, image_size: int | None, published: Published | None
 ) -> tuple[torch.nn.Module, int, InputFormat]:
-    if published:
-        raise _unpublished(f"cifar/{name}")
     maker = cifar.maker(name)
     if maker is None:
         raise ArchitectureUnknown(unknown("architecture", f"cifar/{name}", architectures()))
-    module = maker(num_classes or CIFAR_CLASSES)
+    module = maker(CIFAR_CLASSES if published else num_classes or CIFAR_CLASSES)
+    if published:
+        file = published.shelved(f"cifar/{name}")
+        if file is None:
+            raise unpublished(f"cifar/{name}")
+        module.load_state_dict(load_file(file))
     mean, std = cifar.statistics(name)
     return module, CIFAR_CLASSES, InputFormat(image_size or CIFAR_SIZE, mean, std)
-
-
-def _unpublished(architecture: str) -> TeacherLoadFailed:
-    return TeacherLoadFailed(
-        f"{architecture} has no published weights",
-        hint="name a weights file, as in {'architecture': ..., 'weights': 'file:///...'}",
-        pointer="/teacher/weights",
-    )

@@ -56,7 +56,7 @@ def summary(event: Resolved) -> str:
 
 
 def _counted(job: PreparedJob, run: PreparedRun) -> Estimate:
-    return Estimate(steps=_all_steps(job), reason=run.reason)
+    return Estimate(steps=_all_steps(job), reason=_reason(run))
 
 
 def _all_steps(job: PreparedJob) -> int:
@@ -72,8 +72,13 @@ def _measured(job: PreparedJob, run: PreparedRun, method: Method) -> Estimate:
         steps=_all_steps(job),
         training_seconds=seconds / cost * work,
         memory_bytes=_peak_memory(job.arithmetic.device),
-        reason=f"{run.reason}; {count} steps were timed at {seconds * 1e3:.1f} ms each on {job.arithmetic.device.type}",
+        reason=f"{_reason(run)}; {count} steps were timed at {seconds * 1e3:.1f} ms each on "
+        f"{job.arithmetic.device.type}",
     )
+
+
+def _reason(run: PreparedRun) -> str:
+    return f"{run.reason}; it begins with {run.beginning}"
 
 
 def _time_steps(job: PreparedJob, run: PreparedRun, method: Method) -> tuple[float, int]:

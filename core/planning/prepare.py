@@ -1,7 +1,7 @@
 """Prepares a job: reads the dataset, loads the teachers, resolves the runs, and checks that they fit together."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.data.dataset import Dataset, Source, open_dataset, open_unlabelled
 from core.errors import RetortError
@@ -10,6 +10,7 @@ from core.job import PreparedRun, Run
 from core.networks import sizing, zoo
 from core.networks.selection import is_kin
 from core.networks.teacher import Teacher, load_teacher
+from core.planning.beginning import PublishedWeights, describe_beginning, fallback_warning, find_published
 from core.planning.defaults import resolve
 from core.planning.runs import plan_runs, with_students_weights
 from core.planning.strategy import choose_strategies
@@ -35,7 +36,7 @@ def prepare(spec: JobSpec, workspace: Workspace, report: Report) -> PreparedJob:
     with workspace.ranks.first_goes_first():  # the others find the images decoded
         source = _open(spec, workspace, spec.dataset)
         first, others = _load_teachers(spec, workspace, arithmetic)
-        runs = _resolve_runs(spec, source, first, arithmetic)
+        runs = _resolve_runs(spec, source, first, arithmetic, workspace)
         for warning in runs[0].dataset.warnings:
             report(WarningIssued(warning=warning))
         for teacher in (*((first,) if first is not None else ()), *others):
@@ -110,7 +111,9 @@ class _RunResolver:
     source: Source
     teacher: Teacher | None
     arithmetic: Arithmetic
-    decoded: dict[int, Dataset]
+    workspace: Workspace
+    decoded: dict[int, Dataset] = field(default_factory=dict)
+    published: dict[tuple[str, str | None], PublishedWeights] = field(default_factory=dict)
 
     def resolve(self, run: Run) -> PreparedRun:
         """The run with its architecture, its settings and its images; its steps are counted by the strategy."""
@@ -120,8 +123,10 @@ class _RunResolver:
             teacher_architecture=teacher.network.architecture if teacher is not None else None,
             image_size=min(source.native_size),
             num_classes=len(source.classes),
+            has_weights=lambda each: run.spec.student.weights != "auto" or self._published(run, each).usable,
         )
         outline = zoo.outline(architecture)
+        published = self._published(run, architecture)
         spec = resolve(
             run.spec,
             native_size=source.native_size,
@@ -130,10 +135,25 @@ class _RunResolver:
             default_size=outline.input.size,
             flippable=source.flippable,
             is_kin=teacher is not None and is_kin(outline, teacher.network),
+            has_published=published.usable,
             is_convolutional=is_convolutional(outline.module),
             arithmetic=self.arithmetic,
         )
-        return PreparedRun(run, spec, self._decode(spec.training.image_size), reason, steps=0)
+        return PreparedRun(
+            run,
+            spec,
+            self._decode(spec.training.image_size),
+            reason,
+            describe_beginning(spec.student, published),
+            fallback_warning(spec.student, published),
+            steps=0,
+        )
+
+    def _published(self, run: Run, architecture: str) -> PublishedWeights:
+        asked = run.spec.student.weights
+        if (architecture, asked) not in self.published:
+            self.published[architecture, asked] = find_published(run.spec, architecture, self.workspace)
+        return self.published[architecture, asked]
 
     def _decode(self, image_size: int) -> Dataset:
         if image_size not in self.decoded:
@@ -142,9 +162,9 @@ class _RunResolver:
 
 
 def _resolve_runs(
-    spec: JobSpec, source: Source, teacher: Teacher | None, arithmetic: Arithmetic
+    spec: JobSpec, source: Source, teacher: Teacher | None, arithmetic: Arithmetic, workspace: Workspace
 ) -> tuple[PreparedRun, ...]:
-    resolver = _RunResolver(source, teacher, arithmetic, {})
+    resolver = _RunResolver(source, teacher, arithmetic, workspace)
     first, *others = plan_runs(spec)
     student = resolver.resolve(first)
     return (student, *(resolver.resolve(with_students_weights(run, student.spec.student)) for run in others))

@@ -80,8 +80,9 @@ class _Strategist:
         for warning in method.warnings():
             self._warn(warning)
         views = self._choose_stored_views(method, steps / steps_per_epoch)
-        if self._is_student and run.spec.student.weights == "teacher":
-            self._tell("the student starts with weights of its teacher")
+        if run.warning is not None:
+            self._warn(run.warning)
+        self._tell(f"the student begins with {run.beginning}")
         filled = {
             "teacher_pass": "stored" if views else "live",
             "stored_views": views or 1,

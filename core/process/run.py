@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from core.specialize import specialize
 from core.system.distributed import ALONE, FirstFailed, Ranks
 from core.system.interruption import Interrupted, JobControl
 from core.system.memory import is_out_of_memory
+from core.system.no_network import forbid_network
 from core.system.process import set_up_process
 from core.system.workspace import Workspace
 
@@ -90,7 +92,15 @@ def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
         try:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: control.interrupt())
-            specialize(spec, workspace, report, control=control, resume=options.resume, plan_only=options.plan)
+            specialize(
+                spec,
+                workspace,
+                report,
+                control=control,
+                resume=options.resume,
+                plan_only=options.plan,
+                on_inputs=_leave_network(workspace),
+            )
         except Interrupted:
             return EXIT_INTERRUPTED
         except FirstFailed as error:
@@ -104,6 +114,19 @@ def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
             report(Failure.of(failure))
             return _STATUS[failure.category]
     return EXIT_OK
+
+
+def _leave_network(workspace: Workspace) -> Callable[[], str | None] | None:
+    """Takes the network from this process; None where the operator leaves it, and for several processes, which talk
+    over it."""
+    if workspace.policy.network_after_inputs or workspace.ranks.size > 1:
+        return None
+
+    def leave() -> str | None:
+        reason = forbid_network()
+        return reason and f"the engine keeps the network after its inputs are there ({reason})"
+
+    return leave
 
 
 def _say_nothing(event: Event) -> None:

@@ -72,14 +72,14 @@ def publish(
         preprocessing=preprocessing,
         versions=versions(),
         warnings=warnings,
+        beginning=run.beginning,
     )
-    paths += write_report(outcome, folder)
+    paths += [*write_report(outcome, folder), *_written(folder, trained["student"], job)]
     logits = assessments["student"].test_logits
     paths.append(write_predictions(folder / "predictions.csv", logits, dataset.test, dataset.classes))
-    paths += _written(folder, trained["student"], job)
     for path in paths:
         report(_artifact(path, job.workspace.out))
-    result = Result(student=outcome.student, metrics=outcome.metrics, baselines=outcome.baselines, teacher=teacher)
+    result = outcome.result()
     report(result)
     return result
 

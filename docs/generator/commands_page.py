@@ -1,6 +1,7 @@
 """The page of the command lines: `retort`, and the modules that an operator starts."""
 
 import argparse
+from collections.abc import Iterator
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
@@ -20,8 +21,10 @@ def commands_page() -> str:
     """A section for each command of `retort`, then one for the engine."""
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
-    commands = {name: one for name, one in group.commands.items() if isinstance(one, TyperCommand)}
-    overview = [[f"[{name}](#retort-{name})", cell(_help(command))] for name, command in commands.items()]
+    commands = dict(_commands(group))
+    overview = [
+        [f"[{name}](#retort-{name.replace(' ', '-')})", cell(_help(command))] for name, command in commands.items()
+    ]
     sections = [_section(name, command) for name, command in commands.items()]
     engine = table(["option", "meaning"], [_flag(flag, options) for flag, options in FLAGS.items()])
     return page(
@@ -31,6 +34,15 @@ def commands_page() -> str:
         *sections,
         ["## python -m core", "", ENGINE, "", *engine],
     )
+
+
+def _commands(group: TyperGroup, prefix: str = "") -> Iterator[tuple[str, TyperCommand]]:
+    """Every command by its words: `jobs`, `weights add`."""
+    for name, one in group.commands.items():
+        if isinstance(one, TyperCommand):
+            yield prefix + name, one
+        elif isinstance(one, TyperGroup):
+            yield from _commands(one, f"{prefix}{name} ")
 
 
 def _help(command: TyperCommand) -> str:

@@ -6,6 +6,7 @@ from api import warning_codes as submit_codes
 from core import errors, events
 from core.data import warning_codes as dataset_codes
 from core.networks.weights import warning_codes as weights_codes
+from core.planning import warning_codes as planning_codes
 from core.spec import warning_codes as method_codes
 from core.teachers import warning_codes as teacher_codes
 from docs.generator.markdown import cell, code, page, table
@@ -21,7 +22,7 @@ CATEGORIES = """\
 *user*: the job as written cannot run, and would fail again. *infrastructure*: a machine or a service failed, and
 the same job may succeed elsewhere. *internal*: a defect of Retort."""
 WARNINGS = "Plan, job and report have `warnings`. A job runs in spite of them; each has a code, a message and a hint."
-CODES = (submit_codes, dataset_codes, method_codes, weights_codes, teacher_codes)
+CODES = (submit_codes, dataset_codes, method_codes, planning_codes, weights_codes, teacher_codes)
 CLIENT_EXITS: dict[int, list[str]] = {
     cli.EXIT_INTERRUPTED: ["interrupted"],
     cli.EXIT_READER_GONE: ["the program that reads the output has ended"],

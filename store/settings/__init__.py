@@ -104,6 +104,11 @@ class Settings(BaseSettings):
     max_teacher_pass_bytes: int = Field(
         20 * GiB, gt=0, description="stored teacher passes of a worker, all together; the longest unused go first"
     )
+    weights_shelf: str | None = Field(
+        None,
+        description="folder or bucket (s3:, gs:, hf:) with published weights for installations without internet "
+        "(`retort weights add`); none: weights in the data folder",
+    )
     num_threads: int | None = Field(None, ge=1, description="CPU threads of an engine; none: all that it may use")
     engine_env: Words = Field(
         ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_*", "NVIDIA_*", "OMP_*", "GOMP_*", "TORCH_HOME",
@@ -116,7 +121,7 @@ class Settings(BaseSettings):
     def _by_commas(cls, value: Any) -> Any:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
-    @field_validator("database_url", "num_threads", mode="before")
+    @field_validator("database_url", "num_threads", "weights_shelf", mode="before")
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
         return None if value == "" else value
@@ -138,6 +143,11 @@ class Settings(BaseSettings):
         """Whether API and workers share one machine: all of them open one SQLite file on its local disk."""
         return self.url.startswith("sqlite")
 
+    @property
+    def shelf(self) -> str:
+        """The shelf of weights in force."""
+        return self.weights_shelf or str(self.data_dir.absolute() / "weights")
+
     def policy(self) -> dict[str, Any]:
         """What an engine process may do: the fields of core.policy.Policy, as JSON."""
         names = {
@@ -146,7 +156,7 @@ class Settings(BaseSettings):
             "max_archive_entries", "max_compression_ratio", "max_image_pixels", "max_resident_bytes",
             "max_teacher_pass_bytes", "num_threads",
         }  # fmt: skip
-        return self.model_dump(mode="json", include=names)
+        return self.model_dump(mode="json", include=names) | {"weights_shelf": self.shelf}
 
 
 def unknown_variables(names: Iterable[str]) -> list[str]:

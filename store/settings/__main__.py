@@ -16,11 +16,12 @@ WIDTHS = (30, 40, 26)  # with two gaps of two: 100 columns
 
 def rows(settings: Settings) -> list[dict[str, Any]]:
     """One {name, meaning, value, default} for each setting, values as text with secrets masked."""
+    in_force = {"database_url": settings.url, "weights_shelf": settings.shelf}
     return [
         {
             "name": PREFIX + name.upper(),
             "meaning": field.description,
-            "value": _text(settings.url if name == "database_url" else getattr(settings, name)),
+            "value": _text(in_force.get(name, getattr(settings, name))),
             "default": _text(field.default),
         }
         for name, field in Settings.model_fields.items()

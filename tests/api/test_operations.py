@@ -36,7 +36,17 @@ def test_the_catalogues_are_there_before_any_worker(api: TestClient) -> None:
 def test_a_workers_catalogue_replaces_the_shipped_one(api: TestClient, write: Callable[..., Any]) -> None:
     for kind in ("teachers", "students"):
         write(publish_catalogue, kind, [{"architecture": "cifar/resnet8", "num_params": 78_000}])
-        assert api.get(f"/v1/{kind}").json()["data"] == [{"architecture": "cifar/resnet8", "num_params": 78_000}]
+        row = {"architecture": "cifar/resnet8", "num_params": 78_000, "weights": "none"}
+        assert api.get(f"/v1/{kind}").json()["data"] == [row]
+
+
+def test_the_catalogues_tell_where_weights_are(api: TestClient, write: Callable[..., Any]) -> None:
+    write(publish_catalogue, "shelf", ["cifar/resnet8", "torchvision/resnet18"])
+    for kind in ("teachers", "students"):
+        weights = {row["architecture"]: row["weights"] for row in api.get(f"/v1/{kind}").json()["data"]}
+        assert weights["cifar/resnet8"] == weights["torchvision/resnet18"] == "shelf"
+        assert weights["cifar/resnet20"] == "none"
+        assert weights["torchvision/resnet50"] == "download"
 
 
 def test_workers(api: TestClient, write: Callable[..., Any]) -> None:

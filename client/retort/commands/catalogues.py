@@ -23,6 +23,7 @@ STUDENT_COLUMNS = (
     Column("MACs", right=True),
     Column("bytes", right=True),
     Column("pixels", right=True),
+    Column("weights"),
 )
 TEACHER_COLUMNS = (
     Column("architecture", narrow="fold"),
@@ -77,6 +78,7 @@ def students(url: Url = DEFAULT, as_json: AsJson = False) -> None:
             units.count(entry.get("macs")),
             units.size(entry.get("bytes")),
             entry.get("input_size"),
+            entry.get("weights"),
         )
         for entry in entries
     ]
@@ -152,7 +154,7 @@ def _teacher(entry: dict[str, Any]) -> tuple[Any, ...]:
         units.count(entry.get("macs")),
         entry.get("input_size"),
         entry.get("num_classes"),
-        "published" if entry.get("published_weights") else "yours",
+        entry.get("weights"),
     )
 
 

@@ -38,6 +38,9 @@ class Outcome:
     warnings: tuple[JobWarning, ...] = ()
     """What was reported as WarningIssued while the job ran, in that order."""
 
+    beginning: str = ""
+    """The student's initial weights and why these, in words that follow "began with"; empty: the spec says it all."""
+
     @property
     def has_given_weights(self) -> bool:
         """Whether weights took part that this job did not train: what their training saw is not known here."""

@@ -34,6 +34,8 @@ def method_name(outcome: Outcome) -> str:
 def initial_weights(outcome: Outcome) -> str:
     """The student's initial weights, in words that follow "began with"."""
     weights = outcome.spec["student"].get("weights")
+    if outcome.beginning:
+        return outcome.beginning
     if weights is None:
         return "random weights"
     if weights == "teacher":

@@ -6,8 +6,14 @@ from itertools import pairwise
 import pytest
 
 from core.errors import BudgetInfeasible, SpecInvalid
-from core.networks.budget import SMALL_INPUT_CANDIDATES, facts_of
-from core.networks.sizing import LARGE_INPUT_SIZES, SMALL_INPUT, SMALL_INPUT_SIZES, choose
+from core.networks.budget import LARGE_INPUT_CANDIDATES, SMALL_INPUT_CANDIDATES, facts_of
+from core.networks.sizing import (
+    LARGE_INPUT_CANDIDATES_BY_SIZE,
+    LARGE_INPUT_SIZES,
+    SMALL_INPUT,
+    SMALL_INPUT_SIZES,
+    choose,
+)
 from core.spec import StudentSpec
 
 SIZES = ["nano", "tiny", "small", "medium"]
@@ -29,6 +35,33 @@ def chosen(image_size: int = 32, **student: object) -> tuple[str, str]:
 def test_a_size_means_another_network_for_small_and_for_large_inputs(size: str) -> None:
     assert chosen(8, size=size)[0] == chosen(SMALL_INPUT, size=size)[0] == SMALL_INPUT_SIZES[size]
     assert chosen(SMALL_INPUT + 1, size=size)[0] == LARGE_INPUT_SIZES[size]
+
+
+def test_a_size_prefers_a_network_that_can_begin_with_published_weights() -> None:
+    def sized(*at_hand: str) -> tuple[str, str]:
+        student = StudentSpec(size="small")
+        return choose(
+            student,
+            teacher_architecture=None,
+            image_size=224,
+            num_classes=10,
+            has_weights=lambda architecture: architecture in at_hand,
+        )
+
+    first, second, *_, last = LARGE_INPUT_CANDIDATES_BY_SIZE["small"]
+    assert sized(first, last)[0] == sized()[0] == first
+    assert sized(last, second)[0] == second
+    architecture, reason = sized(last)
+    assert architecture == last and first in reason
+
+
+def test_the_networks_of_a_size_cost_about_the_same() -> None:
+    """None is larger than the first of the next size, and all are candidates of a budget."""
+    sizes = list(LARGE_INPUT_CANDIDATES_BY_SIZE.items())
+    for (_, candidates), (_, larger) in pairwise(sizes[:3]):
+        most = facts_of(larger[0], 10, 224).num_params
+        assert all(facts_of(name, 10, 224).num_params < 2 * most for name in candidates)
+    assert {name for _, names in sizes for name in names} <= set(LARGE_INPUT_CANDIDATES)
 
 
 def test_same_is_the_teachers_architecture_and_an_architecture_is_itself() -> None:

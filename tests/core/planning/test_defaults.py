@@ -22,6 +22,7 @@ def resolved(
     architecture: str = "cifar/resnet8",
     flippable: bool = True,
     is_kin: bool = False,
+    has_published: bool = False,
     is_convolutional: bool = True,
     arithmetic: Any = CPU,
     **job: Any,
@@ -35,6 +36,7 @@ def resolved(
         default_size=224,
         flippable=flippable,
         is_kin=is_kin,
+        has_published=has_published,
         is_convolutional=is_convolutional,
         arithmetic=arithmetic,
     )
@@ -53,6 +55,7 @@ def test_no_auto_is_left_and_resolving_again_changes_nothing() -> None:
         default_size=224,
         flippable=True,
         is_kin=True,
+        has_published=True,
         is_convolutional=False,
         arithmetic=CPU,
     )
@@ -194,6 +197,10 @@ def test_a_batch_larger_than_the_split_is_refused_at_its_place() -> None:
         ({"method": "kd", "is_kin": True, "student": {"size": "nano", "weights": None}}, None),
         ({"method": "kd", "is_kin": True, "student": {"size": "nano", "weights": "published"}}, "published"),
         ({"method": "scratch", "is_kin": True}, None),
+        ({"method": "skd", "is_kin": True, "has_published": True}, "published"),
+        ({"method": "scratch", "has_published": True}, "published"),
+        ({"method": "kd", "has_published": True, "student": {"size": "nano", "weights": None}}, None),
+        ({"method": "kd", "has_published": True, "student": {"size": "nano", "weights": "teacher"}}, "teacher"),
         ({"method": "finetune", "is_kin": True, "student": "timm/resnet18"}, "published"),
     ],
 )

@@ -1,0 +1,63 @@
+"""What a student begins with where the job leaves it open: published weights, else its teacher's layers, else random
+values.
+"""
+
+from dataclasses import dataclass
+
+from core.errors import RetortError
+from core.events import JobWarning
+from core.networks import zoo
+from core.networks.at_hand import availability
+from core.planning import warning_codes
+from core.spec import JobSpec, ResolvedStudent
+from core.spec.uris.redaction import redacted
+from core.system.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class PublishedWeights:
+    """Whether an architecture's published weights can be used here, and why not."""
+
+    usable: bool
+    told: str = ""
+    """Where they are from, or why they cannot be used; empty where nobody publishes any."""
+
+
+def find_published(spec: JobSpec, architecture: str, workspace: Workspace) -> PublishedWeights:
+    """The published weights of a student whose initial weights the job leaves open; they are downloaded here.
+
+    Never raises for weights that are missing, damaged or out of reach: the student then begins with others.
+    """
+    if spec.student.weights != "auto":
+        return PublishedWeights(usable=False)
+    try:
+        found = availability(architecture, workspace)
+        if not found.is_at_hand:
+            return PublishedWeights(usable=False, told=found.told)
+        zoo.build(architecture, pretrained=True, policy=workspace.policy, cache=workspace.cache)
+    except RetortError as error:
+        return PublishedWeights(usable=False, told=error.message)
+    return PublishedWeights(usable=True, told=found.told)
+
+
+def describe_beginning(student: ResolvedStudent, published: PublishedWeights) -> str:
+    """The student's initial weights with the reason, in words that follow "begins with"."""
+    if student.weights == "published":
+        return f"the published weights of {student.architecture}" + (f" ({published.told})" if published.told else "")
+    because = f", because {published.told}" if published.told else ""
+    if student.weights == "teacher":
+        return f"weights of its teacher, by weight selection (Xu et al., ICLR 2024){because}"
+    if student.weights is None:
+        return f"random weights{because}"
+    return f"the weights of {redacted(student.weights)}"
+
+
+def fallback_warning(student: ResolvedStudent, published: PublishedWeights) -> JobWarning | None:
+    """The warning where weights are published and cannot be used."""
+    if published.usable or not published.told:
+        return None
+    return JobWarning(
+        code=warning_codes.STUDENT_WEIGHTS_UNREACHABLE,
+        message=f"the student begins with {describe_beginning(student, published)}",
+        hint=f"an operator can add them: retort weights add {student.architecture} FILE",
+    )
