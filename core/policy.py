@@ -27,7 +27,7 @@ class Policy(BaseModel):
         6 * 3600.0, description="for one http(s) transfer with its redirects, and for one from s3, gs or hf"
     )
     network_after_inputs: bool = Field(
-        True, description="whether the engine keeps the network once its inputs are there (a job of one process)"
+        False, description="whether an engine of a worker keeps the network once its inputs are there"
     )
     pickled_weights: bool = Field(
         True, description="whether teachers may be pickled state dicts (read with weights_only)"

@@ -1,4 +1,4 @@
-"""What the store refuses, each kind an error with its code."""
+"""What the store refuses, such as JobNotFound and IllegalTransition."""
 
 from core.errors import InfrastructureError, UserError
 
@@ -57,6 +57,21 @@ class BlobNotFound(UserError):
 
     def __init__(self, sha256: str) -> None:
         super().__init__(f"no blob has the sha256 {sha256!r}")
+
+
+class KeyNotFound(UserError):
+    """No API key has this id, or the key was revoked."""
+
+    code = "KEY_NOT_FOUND"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"no API key has the id {key_id!r}, or it was revoked")
+
+
+class QuotaExceeded(UserError):
+    """A tenant or a key has used up its share."""
+
+    code = "QUOTA_EXCEEDED"
 
 
 class DatabaseUnusable(InfrastructureError):

@@ -51,6 +51,7 @@ def claim(session: Session, job_id: str, *, owner: str, lease_seconds: float) ->
         runtime_seconds=row.runtime_seconds,
         max_runtime_seconds=row.spec["training"]["max_runtime_seconds"],
         lease_seconds=lease_seconds,
+        tenant=row.tenant,
     )
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 import os
 import secrets
 from collections.abc import Sequence
@@ -74,10 +75,8 @@ def _of_file(path: Path) -> bytes:
                 file.write(base64.b64encode(os.urandom(KEY_BYTES)))
                 file.flush()
                 os.fsync(file.fileno())
-            try:
-                os.link(mine, path)  # fails where another process was faster: its key is everybody's
-            except FileExistsError:
-                pass
+            with contextlib.suppress(FileExistsError):  # another process was faster: its key is everybody's
+                os.link(mine, path)
         return _decoded(path.read_text(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise SecretsUnusable(f"{path} cannot be used: {error}") from None

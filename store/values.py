@@ -65,6 +65,7 @@ class Job:
     cancel_requested_at: datetime | None
     finished_at: datetime | None
     version: int
+    tenant: str
 
     @property
     def done(self) -> bool:
@@ -120,6 +121,7 @@ class Lease:
     runtime_seconds: float  # spent before this attempt
     max_runtime_seconds: float | None  # of the spec
     lease_seconds: float
+    tenant: str = "default"
 
 
 @dataclass(frozen=True)

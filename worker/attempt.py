@@ -99,7 +99,7 @@ def _stage(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: 
     folder.write_spec_and_policy(lease.spec, Policy.model_validate(context.settings.policy()))
     context.cache.mkdir(parents=True, exist_ok=True)
     checkpoint = lease.checkpoint
-    writes.retry_while_away(lambda: stage_jobs(context.database, lease.spec, folder.inputs))
+    writes.retry_while_away(lambda: stage_jobs(context.database, lease.spec, lease.tenant, folder.inputs))
     if checkpoint is not None:
         writes.retry_while_away(lambda: stage_checkpoint(context.database, checkpoint, folder.out))
     secrets = writes.retry_while_away(

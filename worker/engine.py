@@ -1,7 +1,6 @@
 """Starting an engine process: a group of its own, pipes to hear it by, and a leash that ends it with this process."""
 
 import contextlib
-import contextlib
 import os
 import signal
 import subprocess

@@ -6,6 +6,7 @@ memory limit of the container holds. The number of processes is counted by the k
 engine, so it is left to the container, and the seconds of CPU to the job's own deadline.
 """
 
+import contextlib
 import resource
 from pathlib import Path
 
@@ -37,12 +38,8 @@ def _limits() -> dict[int, int]:
 def memory_bytes() -> int | None:
     """The memory of the container or, without a limit there, of the machine; None where neither tells."""
     found = []
-    try:
+    with contextlib.suppress(OSError, ValueError):  # no cgroup of version 2, or "max"
         found.append(int(CGROUP.read_text()))
-    except (OSError, ValueError):  # no cgroup of version 2, or "max"
-        pass
-    try:
+    with contextlib.suppress(OSError, ValueError, IndexError):
         found.append(int(MEMINFO.read_text().split("MemTotal:")[1].split()[0]) * 1024)
-    except (OSError, ValueError, IndexError):
-        pass
     return min(found, default=None)

@@ -27,10 +27,10 @@ def named_jobs(spec: dict[str, Any]) -> list[tuple[str, str]]:
     return [(pointer, uri.removeprefix(_SCHEME)) for pointer, uri in weights if uri.startswith(_SCHEME)]
 
 
-def stage_jobs(database: Database, spec: dict[str, Any], inputs: Path) -> None:
-    """The named jobs' results as inputs/<job_id>/...; raises TeacherLoadFailed where a job has none."""
+def stage_jobs(database: Database, spec: dict[str, Any], tenant: str, inputs: Path) -> None:
+    """The results of the tenant's jobs that are named, as inputs/<job_id>/...; raises TeacherLoadFailed without any."""
     for pointer, job_id in named_jobs(spec):
-        for artifact in _results(database, pointer, job_id):
+        for artifact in _results(database, pointer, job_id, tenant):
             _stage(database, artifact.sha256, artifact.size_bytes, inputs / job_id / artifact.name)
 
 
@@ -39,7 +39,7 @@ def reveal_secrets(database: Database, job_id: str, spec: dict[str, Any], settin
     names = list(dict.fromkeys(name for _, name in secrets.named_in(spec)))
     if not names:
         return {}
-    sealer = Sealer.of(settings.secrets_key.get_secret_value(), settings.data_dir)
+    sealer = Sealer.of(settings.sealing_keys, settings.data_dir)
     with database.read() as session:
         tenant = queries.tenant_of(session, job_id)
         return secrets.reveal(session, sealer, tenant=tenant, names=names)
@@ -50,9 +50,10 @@ def stage_checkpoint(database: Database, checkpoint: CheckpointRef, out: Path) -
     _stage(database, checkpoint.sha256, None, out / checkpoint.path)
 
 
-def _results(database: Database, pointer: str, job_id: str) -> list[Artifact]:
+def _results(database: Database, pointer: str, job_id: str, tenant: str) -> list[Artifact]:
     with database.read() as session:
         try:
+            jobs.check_owner(session, job_id, tenant)
             job = jobs.get(session, job_id)
         except JobNotFound:
             raise TeacherLoadFailed(f"{pointer}: there is no job {job_id!r}", pointer=pointer) from None

@@ -33,7 +33,7 @@ Name = Annotated[
 def put_secret(name: Name, body: Body, database: DatabaseDep, settings: SettingsDep, caller: CallerDep) -> Response:
     """Store a secret. A job names it as `secret://name`; running jobs keep the value with which they began."""
     value = _value(parse_json(body))
-    sealer = Sealer.of(settings.secrets_key.get_secret_value(), settings.data_dir)
+    sealer = Sealer.of(settings.sealing_keys, settings.data_dir)
     with database.begin() as session:
         secrets.put(session, sealer, tenant=caller.tenant, name=name, value=value)
     return Response(status_code=204)

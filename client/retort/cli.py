@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from retort import output
-from retort.commands import catalogues, files, jobs, local, results, secrets, submit, weights
+from retort.commands import catalogues, files, jobs, keys, local, results, secrets, submit, weights
 from retort.errors import RetortError
 
 EXIT_USAGE = 2
@@ -51,11 +51,14 @@ for command in (
     catalogues.students,
     catalogues.teachers,
     catalogues.workers,
+    keys.audit,
+    local.dashboard,
     local.settings,
 ):
     app.command()(command)
 app.add_typer(secrets.secrets)
 app.add_typer(weights.app, name="weights")
+app.add_typer(keys.keys)
 
 
 def show_version(wanted: bool) -> None:

@@ -99,7 +99,7 @@ def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
                 control=control,
                 resume=options.resume,
                 plan_only=options.plan,
-                on_inputs=_leave_network(workspace),
+                on_inputs=None if options.parent_pipe is None else _leave_network(workspace),
             )
         except Interrupted:
             return EXIT_INTERRUPTED
@@ -145,7 +145,9 @@ def _workspace(options: argparse.Namespace, ranks: Ranks) -> Workspace:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SpecInvalid([("", f"--out {options.out}: {error}")]) from None
-    return Workspace(options.out, options.cache or options.out / "cache", options.inputs, policy, ranks, options.secrets)
+    return Workspace(
+        options.out, options.cache or options.out / "cache", options.inputs, policy, ranks, options.secrets
+    )
 
 
 def as_retort_error(error: Exception) -> RetortError:
