@@ -16,6 +16,7 @@ from api.change_feed import ChangeFeed
 from api.denials import Denials
 from api.guard import Guard
 from api.head import Head
+from api.openid import OpenIdProvider
 from api.ownership import check_owner
 from api.routes import (
     actions,
@@ -87,6 +88,7 @@ def create_app(settings: Settings, database: Database, *, quiet: bool = False) -
     app.state.telemetry = Telemetry()
     app.state.authenticator = Authenticator(database)
     app.state.denials = Denials(database)
+    app.state.openid_provider = OpenIdProvider(settings)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/web", dashboard.files, name="web")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from api.authentication import Authenticator, caller_of
 from api.change_feed import ChangeFeed
 from api.denials import Denials
+from api.openid import OpenIdProvider
 from api.telemetry import Telemetry
 from store import audit
 from store.callers import Caller
@@ -90,8 +91,14 @@ async def _denials(request: Request) -> Denials:
     return denials
 
 
+async def _openid_provider(request: Request) -> OpenIdProvider:
+    provider: OpenIdProvider = request.app.state.openid_provider
+    return provider
+
+
 DatabaseDep = Annotated[RequestDatabase, Depends(_database)]
 CallerDep = Annotated[Caller, Depends(caller_of)]
+OpenIdProviderDep = Annotated[OpenIdProvider, Depends(_openid_provider)]
 DenialsDep = Annotated[Denials, Depends(_denials)]
 AuthenticatorDep = Annotated[Authenticator, Depends(_authenticator)]
 SettingsDep = Annotated[Settings, Depends(_settings)]

@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from store.clock import from_now
 from store.database import Database
-from store.errors import BlobNotFound
-from store.tables import artifacts, blob_chunks, blobs, jobs
+from store.errors import BlobDamaged, BlobNotFound
+from store.tables import artifacts, blob_chunks, blobs, jobs, previous_checkpoints
 from store.values import Blob
 
 CHUNK_BYTES = 1 << 20
@@ -85,7 +85,28 @@ def open_range(database: Database, sha256: str, start: int = 0, stop: int | None
     """
     row_id, size = _find(database, sha256)
     start, stop, _ = slice(start, stop).indices(size)
-    return _pieces(database, row_id, start, stop) if start < stop else iter(())
+    return _pieces(database, sha256, row_id, start, stop) if start < stop else iter(())
+
+
+def read_whole(database: Database, sha256: str) -> Iterator[bytes]:
+    """All bytes of a blob, in pieces of at most 1 MiB. Raises BlobNotFound at once, and BlobDamaged in place of the
+    last piece where the bytes do not have the sha256: a reader that counts bytes never takes them for whole.
+    """
+    pieces = open_range(database, sha256)
+    return _verified(pieces, sha256)
+
+
+def _verified(pieces: Iterator[bytes], sha256: str) -> Iterator[bytes]:
+    digest, held = hashlib.sha256(), b""
+    for piece in pieces:
+        if held:
+            yield held
+        digest.update(piece)
+        held = piece
+    if digest.hexdigest() != sha256:
+        raise BlobDamaged(sha256)
+    if held:
+        yield held
 
 
 def _find(database: Database, sha256: str) -> tuple[int, int]:
@@ -96,13 +117,21 @@ def _find(database: Database, sha256: str) -> tuple[int, int]:
     return row.id, row.size_bytes
 
 
-def _pieces(database: Database, row_id: int, start: int, stop: int) -> Iterator[bytes]:
+def _pieces(database: Database, sha256: str, row_id: int, start: int, stop: int) -> Iterator[bytes]:
     for number in range(start // CHUNK_BYTES, -(-stop // CHUNK_BYTES)):
         wanted = (blob_chunks.c.blob_id == row_id, blob_chunks.c.number == number)
         with database.read() as session:
-            data = session.execute(select(blob_chunks.c.data).where(*wanted)).scalar_one()
+            data = session.execute(select(blob_chunks.c.data).where(*wanted)).scalar_one_or_none()
+        if data is None:
+            raise BlobDamaged(sha256)
         offset = number * CHUNK_BYTES
         yield data[max(start - offset, 0) : stop - offset]
+
+
+def discard(database: Database, sha256: str) -> None:
+    """Remove a damaged blob that nothing refers to any more, so that the same content can be stored again."""
+    with database.begin() as session:
+        session.execute(delete(blobs).where(blobs.c.sha256 == sha256, ~_is_used()))
 
 
 def collect_garbage(database: Database, grace_seconds: float = GRACE_SECONDS) -> int:
@@ -112,7 +141,8 @@ def collect_garbage(database: Database, grace_seconds: float = GRACE_SECONDS) ->
     name first, so that no `put` can refer to one that is partly gone.
     """
     with database.begin() as session:
-        unnamed = update(blobs).where(*unused(grace_seconds), blobs.c.sha256.is_not(None))
+        old = blobs.c.touched_at < from_now(-grace_seconds)
+        unnamed = update(blobs).where(~_is_used(), old, blobs.c.sha256.is_not(None))
         session.execute(unnamed.values(sha256=None))
     removed = 0
     while (row_id := _nameless(database, grace_seconds)) is not None:
@@ -121,15 +151,6 @@ def collect_garbage(database: Database, grace_seconds: float = GRACE_SECONDS) ->
         with database.begin() as session:
             removed += session.execute(delete(blobs).where(blobs.c.id == row_id)).rowcount
     return removed
-
-
-def unused(grace_seconds: float) -> tuple[ColumnElement[bool], ...]:
-    """The conditions of blobs that nothing refers to and nobody touched for so long."""
-    return (
-        ~exists().where(artifacts.c.sha256 == blobs.c.sha256),
-        ~exists().where(jobs.c.checkpoint_sha256 == blobs.c.sha256),
-        blobs.c.touched_at < from_now(-grace_seconds),
-    )
 
 
 def _nameless(database: Database, grace_seconds: float) -> int | None:
@@ -145,3 +166,11 @@ def _remove_chunks(database: Database, row_id: int) -> int:
         removed = delete(blob_chunks).where(blob_chunks.c.blob_id == row_id, blob_chunks.c.number.in_(some))
         count: int = session.execute(removed).rowcount
         return count
+
+
+def _is_used() -> ColumnElement[bool]:
+    return or_(
+        exists().where(artifacts.c.sha256 == blobs.c.sha256),
+        exists().where(jobs.c.checkpoint_sha256 == blobs.c.sha256),
+        exists().where(previous_checkpoints.c.sha256 == blobs.c.sha256),
+    )

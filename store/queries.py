@@ -107,11 +107,5 @@ def oldest_queued_seconds(session: Session, tenant: str | None = None) -> float:
     return max(0.0, age or 0.0)
 
 
-def tenant_of(session: Session, job_id: str) -> str:
-    """The tenant that a job belongs to."""
-    tenant: str = session.execute(select(jobs.c.tenant).where(jobs.c.id == job_id)).scalar_one()
-    return tenant
-
-
 def _of_tenant(tenant: str | None) -> list[ColumnElement[bool]]:
     return [] if tenant is None else [jobs.c.tenant == tenant]

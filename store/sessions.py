@@ -6,7 +6,7 @@ a key opened ends with the key.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import delete, insert, or_, select
 from sqlalchemy.orm import Session
@@ -17,9 +17,8 @@ from store.clock import from_now
 from store.keys import caller_of, is_valid
 from store.tables import api_keys, sessions
 
-# session: of a browser; code: a link that signs in once; oidc: a sign-in that a provider has yet to confirm.
-Kind = Literal["session", "code", "oidc"]
-NOBODY = Caller("", "", "read")
+# session: of a browser; code: a link that signs in once.
+Kind = Literal["session", "code"]
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,12 @@ class SignIn:
     expires_at: datetime
 
 
-def issue(session: Session, kind: Kind, caller: Caller, seconds: float, data: dict[str, Any] | None = None) -> str:
+def issue(session: Session, kind: Kind, caller: Caller, seconds: float) -> str:
     """Store a new secret that is valid for so many seconds; the secret itself, which only its holder has."""
     secret = credentials.new_session()
     who = {"tenant": caller.tenant, "name": caller.name, "scope": caller.scope, "key_id": caller.key_id}
     times = {"created_at": from_now(), "expires_at": from_now(seconds)}
-    row = {"sha256": credentials.digest(secret), "kind": kind, "data": data, **who, **times}
+    row = {"sha256": credentials.digest(secret), "kind": kind, **who, **times}
     session.execute(insert(sessions).values(row))
     return secret
 
@@ -59,14 +58,6 @@ def redeem(session: Session, secret: str) -> Caller | None:
     found = find(session, secret, "code")
     # Of two that use it at once, one deletes the row.
     return found.caller if found and close(session, secret) else None
-
-
-def take_data(session: Session, secret: str) -> dict[str, Any] | None:
-    """Use up what was kept for a sign-in at a provider; None where it is unknown, used or expired."""
-    here = (sessions.c.sha256 == credentials.digest(secret), sessions.c.kind == "oidc")
-    taken = delete(sessions).where(*here, sessions.c.expires_at > from_now()).returning(sessions.c.data)
-    data: dict[str, Any] | None = session.execute(taken).scalar_one_or_none()
-    return data
 
 
 def close(session: Session, secret: str) -> bool:

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from store.clock import Instant
 
-SCHEMA = "0007"  # the newest revision in migrations/versions; a test holds the two equal
+SCHEMA = "0011"  # the newest revision in migrations/versions; a test holds the two equal
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -119,6 +119,16 @@ attempts = Table(
     Column("ended_at", Instant),
     Column("outcome", String(16)),
     Column("error", Json),
+)
+
+# The checkpoint before a job's last one, to go on from where the last one is damaged.
+previous_checkpoints = Table(
+    "previous_checkpoints",
+    metadata,
+    _of_job(),
+    Column("sha256", String(64), ForeignKey("blobs.sha256"), nullable=False, index=True),
+    Column("path", Text, nullable=False),
+    Column("step", BigInteger, nullable=False),
 )
 
 # What a job shows under `warnings`; `seq` is that of the event which reported it. Attempt 0 is the submission.
@@ -250,7 +260,7 @@ api_keys = Table(
     Column("revoked_at", Instant),
 )
 
-# Sessions of browsers, links that sign in once, and sign-ins that an OpenID provider has yet to confirm.
+# Sessions of browsers, and links that sign in once.
 sessions = Table(
     "sessions",
     metadata,
@@ -260,7 +270,6 @@ sessions = Table(
     Column("name", String(255), nullable=False),
     Column("scope", String(16), nullable=False),
     Column("key_id", String(40), ForeignKey("api_keys.id", ondelete="CASCADE"), index=True),
-    Column("data", Json),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
 )

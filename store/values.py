@@ -117,7 +117,7 @@ class Lease:
     token: int
     attempt: int
     spec: dict[str, Any]  # as submitted
-    checkpoint: CheckpointRef | None
+    checkpoints: tuple[CheckpointRef, ...]  # to go on from: the last one, then the one before it
     runtime_seconds: float  # spent before this attempt
     max_runtime_seconds: float | None  # of the spec
     lease_seconds: float

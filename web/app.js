@@ -57,6 +57,7 @@ async function enter() {
  * @returns {Promise<string>} why that failed; empty where it did not
  */
 async function useCode() {
+  if (location.hash === "#/refused") return "Your organization's sign-in was refused. Ask who runs this service.";
   const code = location.hash.match(/^#\/sign-in\/(.+)$/)?.[1];
   if (!code) return "";
   history.replaceState(null, "", "/#/jobs");

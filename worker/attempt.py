@@ -10,10 +10,11 @@ from pathlib import Path
 
 from core.errors import RetortError, from_exception
 from core.policy import Policy
-from store import leases
+from store import blobs, leases
 from store.database import Database
+from store.errors import BlobDamaged, BlobNotFound
 from store.settings import Settings
-from store.values import Lease
+from store.values import CheckpointRef, Lease
 from worker.engine_process import EngineCommand, EngineProcess, StopReason
 from worker.environment import engine_environment
 from worker.fenced_writes import FencedWrites, LeaseLost
@@ -26,6 +27,7 @@ from worker.outcome import conclude, fail
 from worker.recorder import Recorder
 from worker.uploads import Uploads
 from worker.warm_pool import WarmPool
+from worker.warning_codes import checkpoint_damaged
 
 logger = logging.getLogger(__name__)
 
@@ -84,8 +86,9 @@ def _heartbeat(context: WorkerContext, lease: Lease, claimed_at: float) -> Heart
 def _run(context: WorkerContext, lease: Lease, heartbeat: Heartbeat, writes: FencedWrites) -> None:
     try:
         with AttemptFolder(context.attempts, lease) as folder:
-            secrets = _stage(context, lease, folder, writes)
-            _train(context, lease, folder, heartbeat, writes, secrets)
+            secrets = _stage_secrets(context, lease, folder, writes)
+            has_checkpoint = _stage(context, lease, folder, writes)
+            _train(context, lease, folder, heartbeat, writes, resume=has_checkpoint, secrets=secrets)
     except LeaseLost:
         raise
     except Exception as error:
@@ -94,20 +97,38 @@ def _run(context: WorkerContext, lease: Lease, heartbeat: Heartbeat, writes: Fen
         fail(writes, from_exception(error))
 
 
-def _stage(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: FencedWrites) -> list[str]:
-    """Put into the folder what the engine needs; the values of the secrets among it."""
-    folder.write_spec_and_policy(lease.spec, Policy.model_validate(context.settings.policy()))
-    context.cache.mkdir(parents=True, exist_ok=True)
-    checkpoint = lease.checkpoint
-    writes.retry_while_away(lambda: stage_jobs(context.database, lease.spec, lease.tenant, folder.inputs))
-    if checkpoint is not None:
-        writes.retry_while_away(lambda: stage_checkpoint(context.database, checkpoint, folder.out))
+def _stage_secrets(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: FencedWrites) -> list[str]:
+    """Give the engine the secrets that the spec names; their values."""
     secrets = writes.retry_while_away(
-        lambda: reveal_secrets(context.database, lease.job_id, lease.spec, context.settings)
+        lambda: reveal_secrets(context.database, lease.spec, lease.tenant, context.settings)
     )
     if secrets:
         folder.write_secrets(secrets)
     return list(secrets.values())
+
+
+def _stage(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: FencedWrites) -> bool:
+    """Lay down what the engine reads; whether there is a checkpoint to go on from."""
+    folder.write_spec_and_policy(lease.spec, Policy.model_validate(context.settings.policy()))
+    context.cache.mkdir(parents=True, exist_ok=True)
+    writes.retry_while_away(lambda: stage_jobs(context.database, lease.spec, lease.tenant, folder.inputs))
+    return any(_stage_checkpoint(context, checkpoint, folder, writes) for checkpoint in lease.checkpoints)
+
+
+def _stage_checkpoint(
+    context: WorkerContext, checkpoint: CheckpointRef, folder: AttemptFolder, writes: FencedWrites
+) -> bool:
+    """Whether it is there now. One that is damaged is given up, because a training that went on from it would end with
+    other weights and nobody would know.
+    """
+    try:
+        writes.retry_while_away(lambda: stage_checkpoint(context.database, checkpoint, folder.out))
+    except (BlobDamaged, BlobNotFound) as error:
+        logger.warning("%s: checkpoint of step %d: %s", writes.lease.job_id, checkpoint.step, error)
+        writes.write(leases.drop_checkpoint, checkpoint, checkpoint_damaged(checkpoint))
+        writes.retry_while_away(lambda: blobs.discard(context.database, checkpoint.sha256))
+        return False
+    return True
 
 
 def _train(
@@ -116,12 +137,15 @@ def _train(
     folder: AttemptFolder,
     heartbeat: Heartbeat,
     writes: FencedWrites,
+    *,
+    resume: bool,
     secrets: list[str],
 ) -> None:
     uploads = Uploads(writes, folder.out, lease.spec["training"]["checkpoint_seconds"])
     recorder = Recorder(writes, uploads, context.settings.record_seconds)
-    command = replace(_command(context, lease, folder), has_secrets=bool(secrets), hidden=hidden_texts(secrets))
     killed = count_oom_kills()
+    command = _command(context, lease, folder, resume=resume)
+    command = replace(command, has_secrets=bool(secrets), hidden=hidden_texts(secrets))
     with EngineProcess(command, heartbeat.stop_reason, context.warm_pool) as process:
         logger.info("%s: engine is process %d", lease.job_id, process.pid)
         recorder.follow(process)
@@ -132,7 +156,7 @@ def _train(
     )
 
 
-def _command(context: WorkerContext, lease: Lease, folder: AttemptFolder) -> EngineCommand:
+def _command(context: WorkerContext, lease: Lease, folder: AttemptFolder, *, resume: bool) -> EngineCommand:
     grace = context.settings.grace_seconds
     return EngineCommand(
         program=context.engine,
@@ -141,7 +165,7 @@ def _command(context: WorkerContext, lease: Lease, folder: AttemptFolder) -> Eng
         environment=engine_environment(
             os.environ, context.settings.engine_env, temporary=folder.temporary, cache=context.cache
         ),
-        resume=lease.checkpoint is not None,
+        resume=resume,
         plan=lease.kind == "plan",
         grace_seconds={
             StopReason.CANCEL: grace,

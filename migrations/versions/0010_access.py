@@ -8,12 +8,11 @@ from alembic import op
 
 from store.clock import Instant
 
-revision = "0005"
-down_revision = "0006"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-Json = sa.JSON(none_as_null=True)
 RowNumber = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 OLD_INDEXES = (["kind", "state", "id"], ["kind", "state", "priority", "id"])
 NEW_INDEXES = (["tenant", "kind", "id"], ["kind", "state", "tenant", "priority", "id"])
@@ -110,7 +109,6 @@ def _make_sessions() -> None:
         sa.Column("name", sa.String(255), nullable=False),
         sa.Column("scope", sa.String(16), nullable=False),
         sa.Column("key_id", sa.String(40)),
-        sa.Column("data", Json),
         sa.Column("created_at", Instant, nullable=False),
         sa.Column("expires_at", Instant, nullable=False),
         sa.ForeignKeyConstraint(["key_id"], ["api_keys.id"], name="fk_sessions_key_id_api_keys", ondelete="CASCADE"),
