@@ -35,8 +35,11 @@ from api.routes import (
     secrets,
     session,
     sign_in,
+    webhooks,
 )
 from api.telemetry import Telemetry
+from api.webhook_sender import WebhookSender
+from api.webhook_url import limits_of
 from store.database import Database, open_database
 from store.settings import Settings
 
@@ -53,6 +56,7 @@ ROUTERS = (
     logs.router,
     artifacts.router,
     catalogues.router,
+    webhooks.router,
     operations.router,
     secrets.router,
     keys.router,
@@ -69,7 +73,10 @@ def create_app(settings: Settings, database: Database, *, quiet: bool = False) -
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        sender = WebhookSender(database, limits_of(settings.private_addresses, settings.download_ports))
+        sender.start()
         yield
+        await anyio.to_thread.run_sync(sender.close)
         app.state.change_feed.close()
 
     app = FastAPI(

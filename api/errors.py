@@ -17,6 +17,7 @@ from starlette.types import Scope
 
 from core.errors import RetortError, SpecInvalid, UserError
 from store.errors import (
+    DeliveryNotFound,
     IllegalTransition,
     JobNotFound,
     KeyNotFound,
@@ -24,6 +25,7 @@ from store.errors import (
     SecretNotFound,
     TooManySecrets,
     VersionConflict,
+    WebhookNotFound,
 )
 
 log = logging.getLogger("retort.api")
@@ -95,7 +97,7 @@ def problem_of(error: Exception) -> Problem:
             return error
         case SpecInvalid():
             return Problem(422, error.code, error.message, errors=error.errors)
-        case JobNotFound() | KeyNotFound() | SecretNotFound():
+        case JobNotFound() | KeyNotFound() | SecretNotFound() | WebhookNotFound() | DeliveryNotFound():
             return Problem(404, error.code, error.message)
         case QuotaExceeded():
             headers = {"Retry-After": str(QUOTA_RETRY_SECONDS)}

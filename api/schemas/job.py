@@ -124,8 +124,9 @@ class JobView(_View):
     progress: ProgressView | None = None
     summary: SummaryView = Field(description="what the job asks for, in a few words")
     spec: dict[str, Any] | None = Field(
+        None,
         description="a JobSpec (GET /v1/schema); without any auto once `preparing` is over; in lists null, unless "
-        "`include=spec` asks for it"
+        "`include=spec` asks for it",
     )
     student: StudentView | None = Field(None, description="known once `preparing` is over")
     plan: dict[str, Any] | None = Field(

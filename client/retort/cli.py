@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from retort import output
-from retort.commands import catalogues, files, jobs, keys, local, results, secrets, submit, weights
+from retort.commands import catalogues, files, jobs, keys, local, results, secrets, submit, webhooks, weights
 from retort.errors import RetortError
 
 EXIT_USAGE = 2
@@ -57,6 +57,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(secrets.secrets)
+app.add_typer(webhooks.webhooks)
 app.add_typer(weights.app, name="weights")
 app.add_typer(keys.keys)
 

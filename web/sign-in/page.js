@@ -1,4 +1,4 @@
-// The page for those whom the service does not know: a field for an API key, and the provider's button where there is one.
+// The page for those whom the service does not know: a field for an API key, and a button where a provider is set up.
 
 import { ApiError, describeError } from "../api/request.js";
 import { signIn, waysToSignIn } from "../api/session.js";
@@ -62,8 +62,8 @@ function keyForm(onSignedIn, fault) {
 
 /** @param {HTMLElement} place of the button */
 async function offerProvider(place) {
-  const { ways } = await waysToSignIn().catch(() => ({ ways: [] }));
-  if (!ways.includes("oidc")) return;
+  const offer = await waysToSignIn().catch(() => null);
+  if (!offer?.ways.includes("oidc")) return;
   const button = h("a", { class: "button", href: "/v1/sign-in/oidc" }, "Sign in with your organization");
   replace(place, button, h("p", { class: "or" }, "or with an API key"));
 }
