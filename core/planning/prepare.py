@@ -193,7 +193,7 @@ def _teacher_set(
         checked = check_teacher(spec.teacher, first.network, logits, dataset, student.augmenter, arithmetic)
         top1, warning = checked.validation_top1, checked.warning
     else:
-        warning = coverage_warning(first, dataset.classes)
+        warning = coverage_warning(first, dataset.classes, spec.teacher.weights_map)
     if warning is not None:
         report(WarningIssued(warning=warning))
     return TeacherSet(first, indices, logits, top1, others, other_indices, checkpoints)
