@@ -12,7 +12,9 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.guard import LOOPBACK_NAMES
-from store.database import open_database
+from api.local_token import ensure_token
+from store.data_folder import make_private
+from store.database import Database, open_database
 from store.settings import Settings
 
 # A slow client must not hold up a shutdown; what is cut off here can be asked for again.
@@ -40,17 +42,27 @@ def main(arguments: list[str] | None = None) -> int:
     settings = Settings.load()
     bound = socket.socket(fileno=options.fd) if options.fd is not None else None
     host = bound.getsockname()[0] if bound else options.host
-    if not _is_loopback(host) and "allowed_hosts" not in settings.model_fields_set:
+    if not _is_loopback(host) and settings.authentication == "open":
         print(
-            f"refused to serve on {host!r}: Retort has no authentication yet, so it listens on loopback only. "
-            "Set RETORT_ALLOWED_HOSTS to the names that others reach it by to say that the network is yours.",
+            f"refused to serve on {host!r}: RETORT_AUTHENTICATION is open, so everybody who reaches the service may do "
+            "everything, and it listens on loopback only. Set RETORT_AUTHENTICATION=keys.",
             file=sys.stderr,
         )
         return 2
-    database = open_database(settings.url)
+    database = open_service(settings)
     server = Server(configure(create_app(settings, database), options.host, options.port))
     asyncio.run(server.serve(sockets=[bound] if bound else None))
     return 0
+
+
+def open_service(settings: Settings) -> Database:
+    """The database; where the service is embedded, in a folder and with an API key that only its user can read."""
+    if settings.is_embedded:
+        make_private(settings.data_dir)
+    database = open_database(settings.url)
+    if settings.token_file is not None:
+        ensure_token(database, settings.token_file)
+    return database
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,25 +6,34 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from api import errors, openapi
 from api.access import Access
+from api.authentication import Authenticator
+from api.authorization import Authorization
 from api.change_feed import ChangeFeed
+from api.denials import Denials
 from api.guard import Guard
 from api.head import Head
+from api.openid import OpenIdProvider
+from api.ownership import check_owner
 from api.routes import (
     actions,
     artifacts,
+    audit,
     catalogues,
     changes,
     dashboard,
     events,
     jobs,
+    keys,
     logs,
     metrics,
     operations,
     plans,
+    session,
+    sign_in,
 )
 from api.telemetry import Telemetry
 from store.database import Database, open_database
@@ -44,6 +53,10 @@ ROUTERS = (
     artifacts.router,
     catalogues.router,
     operations.router,
+    keys.router,
+    audit.router,
+    session.router,
+    sign_in.router,
     dashboard.router,
 )
 
@@ -65,11 +78,15 @@ def create_app(settings: Settings, database: Database, *, quiet: bool = False) -
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,
+        dependencies=[Depends(check_owner)],
     )
     app.state.settings = settings
     app.state.database = database
     app.state.change_feed = ChangeFeed(database)
     app.state.telemetry = Telemetry()
+    app.state.authenticator = Authenticator(database)
+    app.state.denials = Denials(database)
+    app.state.openid_provider = OpenIdProvider(settings)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/web", dashboard.files, name="web")
@@ -77,6 +94,9 @@ def create_app(settings: Settings, database: Database, *, quiet: bool = False) -
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
     # The last added is the outermost.
     app.add_middleware(Head)
+    app.add_middleware(
+        Authorization, settings=settings, authenticator=app.state.authenticator, denials=app.state.denials
+    )
     app.add_middleware(Guard, allowed_hosts=settings.allowed_hosts)
     app.add_middleware(Access, telemetry=app.state.telemetry, quiet=quiet)
     return app

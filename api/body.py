@@ -5,9 +5,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from api.dependencies import SettingsDep
 from api.errors import Problem
@@ -16,6 +18,7 @@ from core.errors import SpecInvalid
 # A client that sends a byte now and then would otherwise hold a connection for ever.
 MAX_SECONDS = 20.0
 _JSON = re.compile(r"application/(json|[\w.+-]+\+json)\s*(;|$)", re.IGNORECASE)
+Model = TypeVar("Model", bound=BaseModel)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -67,6 +70,27 @@ def parse_json(body: bytes) -> Any:
         if wrong:
             raise SpecInvalid(wrong)
     return data
+
+
+def parse_as(model: type[Model], body: bytes) -> Model:
+    """The document as an object of the model; raises Problem 422 that names each field at fault."""
+    try:
+        return model.model_validate(parse_json(body))
+    except ValidationError as error:
+        places = [(_pointer(item), _explained(item)) for item in error.errors()]
+        detail = f"{places[0][0]}: {places[0][1]}"
+        raise Problem(422, "BODY_INVALID", detail, errors=places) from None
+
+
+def _pointer(item: ErrorDetails) -> str:
+    return "".join(f"/{part}" for part in item["loc"])
+
+
+def _explained(item: ErrorDetails) -> str:
+    if item["type"] == "extra_forbidden":
+        return "unknown field"
+    given = "" if item["type"] in ("missing", "model_type") else f", not {item['input']!r:.100}"
+    return f"{item['msg'].removeprefix('Value error, ')}{given}"
 
 
 def digest(data: Any) -> str:

@@ -16,11 +16,13 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from core.errors import RetortError, SpecInvalid, UserError
-from store.errors import IllegalTransition, JobNotFound, VersionConflict
+from store.errors import IllegalTransition, JobNotFound, KeyNotFound, QuotaExceeded, VersionConflict
 
 log = logging.getLogger("retort.api")
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+# A share frees up when a job ends or is deleted, which takes minutes.
+QUOTA_RETRY_SECONDS = 60
 
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 # Codes for the answers that Starlette and FastAPI give by themselves.
@@ -85,8 +87,11 @@ def problem_of(error: Exception) -> Problem:
             return error
         case SpecInvalid():
             return Problem(422, error.code, error.message, errors=error.errors)
-        case JobNotFound():
+        case JobNotFound() | KeyNotFound():
             return Problem(404, error.code, error.message)
+        case QuotaExceeded():
+            headers = {"Retry-After": str(QUOTA_RETRY_SECONDS)}
+            return Problem(429, error.code, f"{error.message}; {error.hint}", headers=headers)
         case IllegalTransition():
             return Problem(409, error.code, error.message)
         case VersionConflict():

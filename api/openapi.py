@@ -4,7 +4,10 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
+from api.authentication import COOKIE
+from api.authorization import needed
 from api.errors import MEDIA_TYPE, Problem
 from api.examples import CHANGE, JOB_BODIES, JOB_ID
 from api.schemas.service import ProblemView
@@ -15,7 +18,9 @@ Retort turns a big teacher network into a small network specialized to your clas
 
 POST a job (teacher, dataset URI, student size) to `/v1/jobs`; a worker runs it; follow it by `GET /v1/jobs/{id}` with
 `Prefer: wait=20` and `If-None-Match`, or by its event stream; download the artifacts. Every error is an RFC 9457
-`application/problem+json` with a stable `code`. Times are RFC 3339 in UTC. HEAD is answered wherever GET is.
+`application/problem+json` with a stable `code`. Every request but the probes needs an API key, as
+`Authorization: Bearer rtk_...`, or the session of a browser. Times are RFC 3339 in UTC. HEAD is answered wherever GET
+is.
 """
 TAGS = [
     {"name": "jobs", "description": "Submit jobs, follow them, cancel, retry and delete them."},
@@ -25,6 +30,7 @@ TAGS = [
     {"name": "artifacts", "description": "What came of a job."},
     {"name": "catalogues", "description": "What a job may ask for."},
     {"name": "operations", "description": "How the service is."},
+    {"name": "access", "description": "Who may ask: API keys, sessions of the dashboard, and what was done."},
 ]
 _REF = "#/components/schemas/{model}"
 # code -> status and the detail of the example
@@ -48,25 +54,40 @@ _PROBLEMS = {
     "ILLEGAL_MOVE": (409, f"cannot delete job {JOB_ID}: it is running; cancel it first"),
     "PRECONDITION_FAILED": (412, f"job {JOB_ID} has version 3, which If-Match does not name; read the job again"),
     "RANGE_NOT_SATISFIABLE": (416, "the artifact has 4851234 bytes"),
+    "KEY_NOT_FOUND": (404, "no API key has the id 'key_01K', or it was revoked"),
+    "BODY_INVALID": (422, "/scope: Input should be 'read', 'submit' or 'admin', not 'write'"),
+    "UNAUTHENTICATED": (401, "send an API key as: Authorization: Bearer rtk_..."),
+    "SCOPE_INSUFFICIENT": (403, "this needs the scope submit, and key_01K (dashboards) has the scope read"),
+    "RATE_LIMITED": (429, "key_01K (ci) may send 600 requests in a minute; try again in 1 s"),
+    "QUOTA_EXCEEDED": (
+        429,
+        "tenant 'retail' has 100 queued jobs; allowed are 100; submit again when one of them has started",
+    ),
+    "SIGN_IN_FAILED": (401, "the sign-in link is unknown, used or expired"),
+    "OIDC_UNAVAILABLE": (404, "no OpenID provider is set up here (RETORT_OIDC_ISSUER)"),
+    "OIDC_UNREACHABLE": (503, "the OpenID provider does not answer: ConnectError"),
     "ORIGIN_FORBIDDEN": (403, "pages of 'https://elsewhere.example' may not change anything here"),
     "HOST_UNTRUSTED": (421, "this server is not 'elsewhere.example'"),
     "DATABASE_UNAVAILABLE": (503, "The database does not answer."),
     "SCHEMA_BEHIND": (503, "the database has no schema; run python -m migrations"),
     "INTERNAL": (500, "Retort failed. Its log has the cause under the id that `instance` ends with."),
 }
-EVERYWHERE = ("HOST_UNTRUSTED", "DATABASE_UNAVAILABLE", "INTERNAL")
+PUBLIC = ("HOST_UNTRUSTED", "DATABASE_UNAVAILABLE", "INTERNAL")
+EVERYWHERE = (*PUBLIC, "UNAUTHENTICATED", "SCOPE_INSUFFICIENT", "RATE_LIMITED")
 CHANGING = (*EVERYWHERE, "ORIGIN_FORBIDDEN")
-BODY = (
+JSON_BODY = (
     "BODY_MALFORMED",
     "BODY_TOO_LARGE",
     "BODY_TIMEOUT",
     "CONTENT_TYPE_UNSUPPORTED",
     "CONTENT_ENCODING_UNSUPPORTED",
-    "SPEC_INVALID",
-    "ARCHITECTURE_UNKNOWN",
+    "BODY_INVALID",
 )
+BODY = (*JSON_BODY[:-1], "SPEC_INVALID", "ARCHITECTURE_UNKNOWN")
 
 Responses = dict[int | str, dict[str, Any]]
+# What the bodies of body_of refer to.
+_DEFINITIONS: dict[str, Any] = {}
 
 
 def problems(*codes: str) -> Responses:
@@ -96,6 +117,14 @@ def job_body() -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
+def body_of(model: type[BaseModel], example: Any) -> dict[str, Any]:
+    """As job_body, for a body that is an object of the model."""
+    content = {"schema": model.model_json_schema(ref_template=_REF), "example": example}
+    definitions = content["schema"].pop("$defs", {})
+    _DEFINITIONS.update(definitions)
+    return {"requestBody": {"required": True, "content": {"application/json": content}}}
+
+
 def change_body() -> dict[str, Any]:
     """What a change of a job says about its body."""
     schema = {"schema": {"$ref": _REF.format(model=JobChange.__name__)}, "example": CHANGE}
@@ -117,7 +146,9 @@ def document(app: FastAPI) -> dict[str, Any]:
             schema = model.model_json_schema(ref_template=_REF)
             schemas.update(schema.pop("$defs", {}))
             schemas[model.__name__] = schema
+        schemas.update(_DEFINITIONS)
         _drop_frameworks_own(made)
+        _require_a_key(made)
         app.openapi_schema = made
     return app.openapi_schema
 
@@ -130,3 +161,16 @@ def _drop_frameworks_own(made: dict[str, Any]) -> None:
                 del operation["responses"]["422"]
     for name in ("HTTPValidationError", "ValidationError"):
         made["components"]["schemas"].pop(name, None)
+
+
+def _require_a_key(made: dict[str, Any]) -> None:
+    """Name the two ways to be known, and the operations that need neither."""
+    made["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "an API key, rtk_..."},
+        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "a sign-in to the dashboard"},
+    }
+    made["security"] = [{"key": []}, {"session": []}]
+    for path, operations in made["paths"].items():
+        for method, operation in operations.items():
+            if needed(method.upper(), path) is None:
+                operation["security"] = []

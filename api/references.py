@@ -15,7 +15,7 @@ ARCHITECTURES = "architectures"  # the catalogue of all names
 WEIGHTS_FILE = "model.safetensors"
 
 
-def check(session: Session, spec: JobSpec) -> None:
+def check(session: Session, spec: JobSpec, tenant: str) -> None:
     """Raise ArchitectureUnknown or SpecInvalid for what does not exist, before a worker has to find out."""
     for field, uri in (("uri", spec.dataset.uri), ("target_uri", spec.dataset.target_uri or "")):
         if uri.startswith("dataset:"):
@@ -24,13 +24,13 @@ def check(session: Session, spec: JobSpec) -> None:
     _check_architecture(session, "/teacher/architecture", teacher)
     _check_architecture(session, "/student/architecture", spec.student.architecture)
     teacher_weights = spec.teacher.weights if spec.teacher else None
-    _check_weights(session, "/teacher/weights", teacher_weights)
+    _check_weights(session, "/teacher/weights", teacher_weights, tenant)
     for index, teacher_spec in enumerate(spec.more_teachers):
         _check_architecture(session, f"/more_teachers/{index}/architecture", teacher_spec.architecture)
-        _check_weights(session, f"/more_teachers/{index}/weights", teacher_spec.weights)
+        _check_weights(session, f"/more_teachers/{index}/weights", teacher_spec.weights, tenant)
     if "trajectory" in needs_of(spec.method) and spec.teacher is not None and spec.teacher.trajectory is None:
         _check_trajectory(session, spec.teacher.weights or "")
-    _check_weights(session, "/student/weights", spec.student.weights)
+    _check_weights(session, "/student/weights", spec.student.weights, tenant)
 
 
 def _check_architecture(session: Session, pointer: str, name: str | None) -> None:
@@ -53,12 +53,13 @@ def _family(name: str) -> str:
     return re.sub(r"\d+", "#", name)
 
 
-def _check_weights(session: Session, pointer: str, weights: str | None) -> None:
-    """`job:<id>` must have its model already: nothing would hold this job back until the other one ends."""
+def _check_weights(session: Session, pointer: str, weights: str | None, tenant: str) -> None:
+    """`job:<id>` must be a job of the tenant that has its model already: nothing holds this job back until then."""
     if weights is None or not weights.startswith("job:"):
         return
     job_id = weights.removeprefix("job:")
     try:
+        jobs.check_owner(session, job_id, tenant)
         job = jobs.get(session, job_id)
     except JobNotFound as error:
         raise SpecInvalid([(pointer, error.message)]) from None

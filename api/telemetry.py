@@ -33,11 +33,19 @@ class Telemetry:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
-    def text(self, *, jobs_by_state: dict[str, int], oldest_queued_seconds: float, workers_alive: int) -> bytes:
-        """All figures in Prometheus' text format."""
+    def text(
+        self,
+        *,
+        jobs_by_state: dict[str, int],
+        oldest_queued_seconds: float,
+        workers_alive: int,
+        with_requests: bool,
+    ) -> bytes:
+        """The figures in Prometheus' text format; `with_requests`: also those of all requests of this process."""
         database = CollectorRegistry()
         database.register(_Snapshot(jobs_by_state, oldest_queued_seconds, workers_alive))
-        return generate_latest(self.registry) + generate_latest(database)
+        requests = generate_latest(self.registry) if with_requests else b""
+        return requests + generate_latest(database)
 
 
 class _Snapshot(Collector):

@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from sqlalchemy import delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from store.clock import from_now
 from store.database import Database
-from store.errors import BlobNotFound
-from store.tables import artifacts, blob_chunks, blobs, jobs
+from store.errors import BlobDamaged, BlobNotFound
+from store.tables import artifacts, blob_chunks, blobs, jobs, previous_checkpoints
 from store.values import Blob
 
 CHUNK_BYTES = 1 << 20
@@ -83,7 +83,28 @@ def open_range(database: Database, sha256: str, start: int = 0, stop: int | None
     """
     row_id, size = _find(database, sha256)
     start, stop, _ = slice(start, stop).indices(size)
-    return _pieces(database, row_id, start, stop) if start < stop else iter(())
+    return _pieces(database, sha256, row_id, start, stop) if start < stop else iter(())
+
+
+def read_whole(database: Database, sha256: str) -> Iterator[bytes]:
+    """All bytes of a blob, in pieces of at most 1 MiB. Raises BlobNotFound at once, and BlobDamaged in place of the
+    last piece where the bytes do not have the sha256: a reader that counts bytes never takes them for whole.
+    """
+    pieces = open_range(database, sha256)
+    return _verified(pieces, sha256)
+
+
+def _verified(pieces: Iterator[bytes], sha256: str) -> Iterator[bytes]:
+    digest, held = hashlib.sha256(), b""
+    for piece in pieces:
+        if held:
+            yield held
+        digest.update(piece)
+        held = piece
+    if digest.hexdigest() != sha256:
+        raise BlobDamaged(sha256)
+    if held:
+        yield held
 
 
 def _find(database: Database, sha256: str) -> tuple[int, int]:
@@ -94,22 +115,34 @@ def _find(database: Database, sha256: str) -> tuple[int, int]:
     return row.id, row.size_bytes
 
 
-def _pieces(database: Database, row_id: int, start: int, stop: int) -> Iterator[bytes]:
+def _pieces(database: Database, sha256: str, row_id: int, start: int, stop: int) -> Iterator[bytes]:
     for number in range(start // CHUNK_BYTES, -(-stop // CHUNK_BYTES)):
         wanted = (blob_chunks.c.blob_id == row_id, blob_chunks.c.number == number)
         with database.read() as session:
-            data = session.execute(select(blob_chunks.c.data).where(*wanted)).scalar_one()
+            data = session.execute(select(blob_chunks.c.data).where(*wanted)).scalar_one_or_none()
+        if data is None:
+            raise BlobDamaged(sha256)
         offset = number * CHUNK_BYTES
         yield data[max(start - offset, 0) : stop - offset]
 
 
+def discard(database: Database, sha256: str) -> None:
+    """Remove a damaged blob that nothing refers to any more, so that the same content can be stored again."""
+    with database.begin() as session:
+        session.execute(delete(blobs).where(blobs.c.sha256 == sha256, ~_is_used()))
+
+
 def collect_garbage(database: Database, grace_seconds: float = GRACE_SECONDS) -> int:
     """Remove blobs, whole or half written, that nothing refers to and nobody touched for so long; returns how many."""
-    used = or_(
-        exists().where(artifacts.c.sha256 == blobs.c.sha256),
-        exists().where(jobs.c.checkpoint_sha256 == blobs.c.sha256),
-    )
     with database.begin() as session:
-        unused = delete(blobs).where(~used, blobs.c.touched_at < from_now(-grace_seconds))
+        unused = delete(blobs).where(~_is_used(), blobs.c.touched_at < from_now(-grace_seconds))
         count: int = session.execute(unused).rowcount
         return count
+
+
+def _is_used() -> ColumnElement[bool]:
+    return or_(
+        exists().where(artifacts.c.sha256 == blobs.c.sha256),
+        exists().where(jobs.c.checkpoint_sha256 == blobs.c.sha256),
+        exists().where(previous_checkpoints.c.sha256 == blobs.c.sha256),
+    )

@@ -1,4 +1,4 @@
-"""What the store refuses: JobNotFound, IllegalTransition, IdempotencyConflict, BlobNotFound, SchemaBehind."""
+"""What the store refuses or cannot give: each error says which job, key, blob or database."""
 
 from core.errors import InfrastructureError, UserError
 
@@ -57,6 +57,34 @@ class BlobNotFound(UserError):
 
     def __init__(self, sha256: str) -> None:
         super().__init__(f"no blob has the sha256 {sha256!r}")
+
+
+class KeyNotFound(UserError):
+    """No API key has this id, or the key was revoked."""
+
+    code = "KEY_NOT_FOUND"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"no API key has the id {key_id!r}, or it was revoked")
+
+
+class QuotaExceeded(UserError):
+    """A tenant or a key has used up its share."""
+
+    code = "QUOTA_EXCEEDED"
+
+
+class BlobDamaged(InfrastructureError):
+    """The stored bytes of a blob are not those that were stored; `sha256` is its name."""
+
+    code = "BLOB_DAMAGED"
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(
+            f"the stored bytes of the blob with the sha256 {sha256} are damaged: they have another sha256 now",
+            hint="check the disk of the database, and restore the database from a backup",
+        )
+        self.sha256 = sha256
 
 
 class DatabaseUnusable(InfrastructureError):

@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from store import warnings
+from store import queue_order, warnings
 from store.eligibility import Candidate, candidates, count_eligible, reason
-from store.tables import attempts, job_labels, jobs
+from store.states import Kind
+from store.tables import attempts, job_labels
 from store.transitions import as_attempt
 from store.values import Attempt, Job, JobWarning, Queue
 
@@ -38,25 +39,17 @@ def _attempts(session: Session, ids: list[str]) -> dict[str, list[Attempt]]:
     return found
 
 
-def _positions() -> Select[tuple[str, int]]:
-    """The positions of the jobs `ids` in the order of dispatch: by priority, then the oldest first."""
-    ahead = jobs.alias("ahead")
-    same_priority = and_(ahead.c.priority == jobs.c.priority, ahead.c.id < jobs.c.id)
-    sooner = or_(ahead.c.priority > jobs.c.priority, same_priority)
-    before = (ahead.c.kind == jobs.c.kind, ahead.c.state == "queued", sooner)
-    position = select(func.count()).select_from(ahead).where(*before).scalar_subquery() + 1
-    return select(jobs.c.id, position.label("position")).where(jobs.c.id.in_(bindparam("ids", expanding=True)))
-
-
-POSITIONS = _positions()  # built once: every submit asks it
-
-
 def _queues(session: Session, queued: Sequence[Row[Any]]) -> dict[str, Queue]:
+    """The places of queued jobs, how many workers can run each, and the reason where none can."""
     if not queued:
         return {}
     alive = candidates(session)
-    found = session.execute(POSITIONS, {"ids": [row.id for row in queued]})
-    positions = {row.id: row.position for row in found}
+    ids: dict[tuple[Kind, str], list[str]] = defaultdict(list)
+    for row in queued:
+        ids[row.kind, row.tenant].append(row.id)
+    positions: dict[str, int] = {}
+    for (kind, tenant), its in ids.items():
+        positions |= queue_order.positions(session, kind, tenant, its)
     return {row.id: _queue(row, positions[row.id], alive) for row in queued}
 
 
@@ -102,4 +95,5 @@ def _job(
         cancel_requested_at=row.cancel_requested_at,
         finished_at=row.finished_at,
         version=row.version,
+        tenant=row.tenant,
     )

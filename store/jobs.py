@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from ulid import ULID
 
 from core.spec import JobSpec
-from store import outbox, warnings
+from store import outbox, quotas, warnings
+from store.callers import DEFAULT_TENANT, Caller, Limits
 from store.clock import from_now
 from store.errors import IdempotencyConflict, IllegalTransition, JobNotFound
 from store.job_rows import load
@@ -18,6 +19,10 @@ from store.tables import artifacts, idempotency_keys, job_labels, jobs
 from store.transitions import append, entered, transition
 from store.upsert import insert_if_new
 from store.values import Job, JobWarning, Page, Submitted
+
+# Who submits past the API, such as a script on the server.
+OPERATOR = Caller(DEFAULT_TENANT, "operator", "admin")
+UNLIMITED = Limits()
 
 
 def submit(
@@ -28,45 +33,53 @@ def submit(
     idempotency_key: str | None = None,
     body_sha256: str | None = None,
     found: Sequence[JobWarning] = (),
+    caller: Caller = OPERATOR,
+    of_tenant: Limits = UNLIMITED,
 ) -> Submitted:
-    """Store a new job, queued, with its message in the outbox.
+    """Store a new job of the caller's tenant, queued, with its message in the outbox.
 
+    Raises QuotaExceeded where the caller's limits, or those of its tenant in `of_tenant`, allow no further job.
     An idempotency key that was seen with the same body gives its job back; with another body it raises
     IdempotencyConflict. `body_sha256` defaults to that of the spec. `found` are warnings about the spec itself.
     """
     job_id = f"job_{ULID()}"
     if idempotency_key is not None:
         digest = body_sha256 or hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
-        known = _reserve(session, idempotency_key, digest, job_id)
+        known = _reserve(session, caller.tenant, idempotency_key, digest, job_id)
         if known is not None:
             return Submitted(get(session, known), created=False)
-    _insert(session, job_id, spec, kind, found)
+    quotas.check_submit(session, caller, of_tenant)
+    _insert(session, job_id, spec, kind, found, caller)
     return Submitted(get(session, job_id), created=True)
 
 
-def is_known(session: Session, idempotency_key: str) -> bool:
-    """Whether a job was made under this key."""
-    known = select(idempotency_keys.c.key).where(idempotency_keys.c.key == idempotency_key)
-    return session.execute(known).first() is not None
+def is_known(session: Session, idempotency_key: str, tenant: str = DEFAULT_TENANT) -> bool:
+    """Whether a job of the tenant was made under this key."""
+    here = (idempotency_keys.c.tenant == tenant, idempotency_keys.c.key == idempotency_key)
+    return session.execute(select(idempotency_keys.c.key).where(*here)).first() is not None
 
 
-def _reserve(session: Session, key: str, digest: str, job_id: str) -> str | None:
+def _reserve(session: Session, tenant: str, key: str, digest: str, job_id: str) -> str | None:
     """Take the key for `job_id`; or the id of the job that has it. A parallel taker is waited for."""
-    row = {"key": key, "body_sha256": digest, "job_id": job_id, "created_at": from_now()}
+    row = {"tenant": tenant, "key": key, "body_sha256": digest, "job_id": job_id, "created_at": from_now()}
     if insert_if_new(session, idempotency_keys, row):
         return None
-    taken = session.execute(select(idempotency_keys).where(idempotency_keys.c.key == key)).one()
+    here = (idempotency_keys.c.tenant == tenant, idempotency_keys.c.key == key)
+    taken = session.execute(select(idempotency_keys).where(*here)).one()
     owner: str = taken.job_id
     if taken.body_sha256 != digest:
         raise IdempotencyConflict(key, owner)
     return owner
 
 
-def _insert(session: Session, job_id: str, spec: JobSpec, kind: Kind, found: Sequence[JobWarning]) -> None:
+def _insert(
+    session: Session, job_id: str, spec: JobSpec, kind: Kind, found: Sequence[JobWarning], caller: Caller
+) -> None:
     new_events = [entered("queued"), *warnings.as_events(found)]
     row = {
         **{"id": job_id, "kind": kind, "name": spec.name, "priority": spec.priority, "state": "queued"},
         **{"spec": spec.model_dump(mode="json"), "created_at": from_now(), "last_seq": len(new_events)},
+        **{"tenant": caller.tenant, "key_id": caller.key_id},
     }
     session.execute(insert(jobs).values(row))
     labels = [{"job_id": job_id, "key": key, "value": value} for key, value in spec.labels.items()]
@@ -85,6 +98,13 @@ def get(session: Session, job_id: str) -> Job:
     return load(session, [row])[0]
 
 
+def check_owner(session: Session, job_id: str, tenant: str) -> None:
+    """Raise JobNotFound unless the job belongs to the tenant: another tenant's job looks like one that never was."""
+    wanted = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.tenant == tenant)
+    if session.execute(wanted).first() is None:
+        raise JobNotFound(job_id)
+
+
 def version(session: Session, job_id: str) -> int:
     """The job's version alone, for cheap polling; raises JobNotFound."""
     wanted = select(jobs.c.version).where(jobs.c.id == job_id)
@@ -101,12 +121,13 @@ def list_jobs(
     labels: Mapping[str, str] | None = None,
     limit: int = 20,
     after: str | None = None,
+    tenant: str = DEFAULT_TENANT,
 ) -> Page:
-    """Jobs, newest first, that are in one of the states and carry all of the labels; plans are left out.
+    """Jobs of a tenant, newest first, that are in one of the states and carry all of the labels; plans are left out.
 
     `after` is the cursor of an earlier page: jobs that arrive in between never shift the next one.
     """
-    wanted = [jobs.c.kind == "job"]
+    wanted = [jobs.c.tenant == tenant, jobs.c.kind == "job"]
     if states:
         wanted.append(jobs.c.state.in_(states))
     for key, value in (labels or {}).items():

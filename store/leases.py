@@ -8,14 +8,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import case, func, insert, or_, select, update
+from sqlalchemy import Row, case, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from store import outbox
 from store import warnings as job_warnings
 from store.clock import from_now, seconds_since
 from store.states import HELD, Asked, State
-from store.tables import artifacts, attempts, jobs, metrics
+from store.tables import artifacts, attempts, jobs, metrics, previous_checkpoints
 from store.transitions import Condition, close_attempt, entered, transition
 from store.upsert import insert_or_replace
 from store.values import Beat, CheckpointRef, JobWarning, Lease, LogLine, MetricPoint, NewEvent
@@ -40,18 +40,27 @@ def claim(session: Session, job_id: str, *, owner: str, lease_seconds: float) ->
         insert(attempts).values(job_id=job_id, number=row.attempt, token=row.token, worker=owner, started_at=from_now())
     )
     outbox.take(session, job_id)
-    reached = (row.checkpoint_sha256, row.checkpoint_path, row.checkpoint_step)
     return Lease(
         job_id=job_id,
         kind=row.kind,
         token=row.token,
         attempt=row.attempt,
         spec=row.spec,
-        checkpoint=CheckpointRef(*reached) if row.checkpoint_sha256 else None,
+        checkpoints=_checkpoints(session, row),
         runtime_seconds=row.runtime_seconds,
         max_runtime_seconds=row.spec["training"]["max_runtime_seconds"],
         lease_seconds=lease_seconds,
+        tenant=row.tenant,
     )
+
+
+def _checkpoints(session: Session, row: Row[Any]) -> tuple[CheckpointRef, ...]:
+    if row.checkpoint_sha256 is None:
+        return ()
+    last = CheckpointRef(row.checkpoint_sha256, row.checkpoint_path, row.checkpoint_step)
+    mine = previous_checkpoints.c.job_id == row.id
+    before = session.execute(select(previous_checkpoints).where(mine)).first()
+    return (last,) if before is None else (last, CheckpointRef(before.sha256, before.path, before.step))
 
 
 def beat(session: Session, lease: Lease, lease_seconds: float) -> Beat:
@@ -119,12 +128,39 @@ def _write_metrics(session: Session, job_id: str, points: Sequence[MetricPoint])
 
 def save_checkpoint(session: Session, lease: Lease, sha256: str, path: str, step: int) -> bool:
     """Let the job go on from this blob if the worker dies; whether the lease is held. A step beyond the checkpoint
-    before is progress, which clears the counts of crashes and silences."""
+    before is progress, which clears the counts of crashes and silences.
+
+    The checkpoint before it is kept, for the case that this one is damaged when it is needed.
+    """
+    _keep_previous(session, lease, sha256)
     is_further = func.coalesce(jobs.c.checkpoint_step, -1) < step
     counts = {column.name: case((is_further, 0), else_=column) for column in (jobs.c.crashes, jobs.c.silences)}
     values = {"checkpoint_sha256": sha256, "checkpoint_path": path, "checkpoint_step": step, **counts}
     new_events = [NewEvent("checkpoint", {"step": step, "sha256": sha256})]
     return transition(session, _held(lease), values, new_events) is not None
+
+
+def _keep_previous(session: Session, lease: Lease, sha256: str) -> None:
+    """Only the holder of the lease may: a worker that lost it would replace what its successor relies on."""
+    differs = jobs.c.checkpoint_sha256 != sha256  # never true for NULL
+    row = session.execute(select(jobs).where(*_held(lease), differs)).first()
+    if row is not None:
+        last = {"sha256": row.checkpoint_sha256, "path": row.checkpoint_path, "step": row.checkpoint_step}
+        insert_or_replace(session, previous_checkpoints, [{"job_id": lease.job_id, **last}])
+
+
+def drop_checkpoint(session: Session, lease: Lease, damaged: CheckpointRef, warning: JobWarning) -> bool:
+    """Go back from a checkpoint that cannot be read to the one before it, or to none; whether the lease is held."""
+    mine = previous_checkpoints.c.job_id == lease.job_id
+    row = session.execute(
+        select(previous_checkpoints).where(mine, previous_checkpoints.c.sha256 != damaged.sha256)
+    ).first()
+    previous = (row.sha256, row.path, row.step) if row is not None else (None, None, None)
+    values = dict(zip(("checkpoint_sha256", "checkpoint_path", "checkpoint_step"), previous, strict=True))
+    if transition(session, _held(lease), values) is None:
+        return False
+    session.execute(delete(previous_checkpoints).where(mine))
+    return record(session, lease, warnings=[warning])
 
 
 def add_artifact(session: Session, lease: Lease, name: str, media_type: str, sha256: str, size_bytes: int) -> bool:

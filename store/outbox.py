@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.spec.devices import EVERY, fits
 from store.clock import from_now
+from store.queue_order import by_turn, turns, within_limits
 from store.states import Kind
 from store.tables import jobs, outbox
 from store.upsert import insert_or_replace
@@ -42,19 +43,20 @@ def dispatchable(
     kind: Kind | None = None,
     num_gpus: int | None = None,
     resend_seconds: float = RESEND_SECONDS,
+    max_running: int | None = None,
 ) -> list[Dispatch]:
-    """Queued jobs whose message was never sent, or too long ago; the most urgent first. `num_gpus`: only those that a
-    worker with so many can run, the others wait for another worker."""
+    """Queued jobs whose message was never sent, or too long ago, in the order of store.queue_order. `num_gpus`: only
+    those that a worker with so many can run, the others wait for another worker. `max_running`: of each tenant."""
     unsent = or_(outbox.c.sent_at.is_(None), outbox.c.sent_at < from_now(-resend_seconds))
+    turn = turns(kind)
     wanted = select(jobs.c.id, jobs.c.kind).join(outbox, outbox.c.job_id == jobs.c.id)
+    wanted = wanted.join(turn, turn.c.id == jobs.c.id)
     due = or_(jobs.c.run_after.is_(None), jobs.c.run_after <= from_now())
-    wanted = wanted.where(jobs.c.state == "queued", unsent, due)
-    if kind is not None:
-        wanted = wanted.where(jobs.c.kind == kind)
+    wanted = wanted.where(jobs.c.state == "queued", unsent, due, within_limits(turn, max_running))
     if num_gpus is not None:
         too_much = [devices for devices in EVERY if not fits(devices, num_gpus)]
         wanted = wanted.where(jobs.c.spec["training"]["devices"].as_string().not_in(too_much))
-    rows = session.execute(wanted.order_by(jobs.c.priority.desc(), jobs.c.id).limit(limit))
+    rows = session.execute(wanted.order_by(*by_turn(turn)).limit(limit))
     return [Dispatch(row.id, row.kind) for row in rows]
 
 

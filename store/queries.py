@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from store.clock import seconds_since
@@ -85,9 +85,10 @@ def artifact(session: Session, job_id: str, name: str) -> Artifact | None:
     return Artifact(row.name, row.media_type, row.size_bytes, row.sha256, row.created_at) if row else None
 
 
-def count_jobs(session: Session) -> dict[str, int]:
-    """How many jobs are in each state; plans are left out."""
-    query = select(jobs.c.state, func.count()).where(jobs.c.kind == "job").group_by(jobs.c.state)
+def count_jobs(session: Session, tenant: str | None = None) -> dict[str, int]:
+    """How many jobs, of a tenant or of all, are in each state; plans are left out."""
+    wanted = (jobs.c.kind == "job", *_of_tenant(tenant))
+    query = select(jobs.c.state, func.count()).where(*wanted).group_by(jobs.c.state)
     return dict.fromkeys(STATES, 0) | {state: count for state, count in session.execute(query)}
 
 
@@ -98,8 +99,13 @@ def job_versions(session: Session, job_ids: Sequence[str]) -> dict[str, JobVersi
     return {row.id: JobVersion(row.version, row.last_seq, row.state in TERMINAL) for row in rows}
 
 
-def oldest_queued_seconds(session: Session) -> float:
-    """How long the job has existed that has been queued longest; 0 where none is queued."""
-    oldest = select(func.min(jobs.c.created_at).label("created_at")).where(jobs.c.state == "queued").subquery()
+def oldest_queued_seconds(session: Session, tenant: str | None = None) -> float:
+    """How long the job, of a tenant or of all, has existed that has been queued longest; 0 where none is queued."""
+    wanted = (jobs.c.state == "queued", *_of_tenant(tenant))
+    oldest = select(func.min(jobs.c.created_at).label("created_at")).where(*wanted).subquery()
     age = session.execute(select(seconds_since(oldest.c.created_at))).scalar_one_or_none()
     return max(0.0, age or 0.0)
+
+
+def _of_tenant(tenant: str | None) -> list[ColumnElement[bool]]:
+    return [] if tenant is None else [jobs.c.tenant == tenant]

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from store.clock import Instant
 
-SCHEMA = "0006"  # the newest revision in migrations/versions; a test holds the two equal
+SCHEMA = "0010"  # the newest revision in migrations/versions; a test holds the two equal
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -44,6 +44,8 @@ jobs = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("kind", String(8), nullable=False),
+    Column("tenant", String(63), nullable=False),
+    Column("key_id", String(40)),  # of the API key that submitted it
     Column("name", String(200), nullable=False),
     Column("priority", Integer, nullable=False),
     Column("state", String(16), nullable=False),
@@ -73,8 +75,9 @@ jobs = Table(
     Column("finished_at", Instant),
     Column("version", BigInteger, nullable=False, default=1),
     Column("last_seq", BigInteger, nullable=False, default=0),  # of its events
-    Index(None, "kind", "state", "id"),
-    Index(None, "kind", "state", "priority", "id"),  # answers alone how many are ahead in the queue
+    Index(None, "tenant", "kind", "id"),
+    # Answers alone how many jobs of a tenant are ahead in the queue, and whether other tenants have any there.
+    Index(None, "kind", "state", "tenant", "priority", "id"),
     Index(None, "lease_until"),
     Index(None, "checkpoint_sha256"),
 )
@@ -92,6 +95,7 @@ job_labels = Table(
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
+    Column("tenant", String(63), primary_key=True),
     Column("key", String(255), primary_key=True),
     Column("body_sha256", String(64), nullable=False),
     Column(
@@ -115,6 +119,16 @@ attempts = Table(
     Column("ended_at", Instant),
     Column("outcome", String(16)),
     Column("error", Json),
+)
+
+# The checkpoint before a job's last one, to go on from where the last one is damaged.
+previous_checkpoints = Table(
+    "previous_checkpoints",
+    metadata,
+    _of_job(),
+    Column("sha256", String(64), ForeignKey("blobs.sha256"), nullable=False, index=True),
+    Column("path", Text, nullable=False),
+    Column("step", BigInteger, nullable=False),
 )
 
 # What a job shows under `warnings`; `seq` is that of the event which reported it. Attempt 0 is the submission.
@@ -211,4 +225,53 @@ catalogues = Table(
     Column("kind", String(40), primary_key=True),
     Column("data", Json, nullable=False),
     Column("published_at", Instant, nullable=False),
+)
+
+# A key's secret is never stored, only its sha256. After a rotation the previous secret is accepted for a while.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("tenant", String(63), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("scope", String(16), nullable=False),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("previous_sha256", String(64)),
+    Column("previous_until", Instant),
+    Column("max_queued_jobs", Integer),
+    Column("max_running_jobs", Integer),
+    Column("max_stored_bytes", BigInteger),
+    Column("requests_per_minute", Integer),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("last_used_at", Instant),
+    Column("revoked_at", Instant),
+)
+
+# Sessions of browsers, and links that sign in once.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("sha256", String(64), primary_key=True),  # of the secret that the browser holds
+    Column("kind", String(8), nullable=False),
+    Column("tenant", String(63), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("scope", String(16), nullable=False),
+    Column("key_id", String(40), ForeignKey("api_keys.id", ondelete="CASCADE"), index=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", RowNumber, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False, index=True),
+    Column("tenant", String(63), nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("target", String(255), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("client", String(64), nullable=False),
+    Column("request_id", String(64), nullable=False),
 )

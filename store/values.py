@@ -65,6 +65,7 @@ class Job:
     cancel_requested_at: datetime | None
     finished_at: datetime | None
     version: int
+    tenant: str
 
     @property
     def done(self) -> bool:
@@ -116,10 +117,11 @@ class Lease:
     token: int
     attempt: int
     spec: dict[str, Any]  # as submitted
-    checkpoint: CheckpointRef | None
+    checkpoints: tuple[CheckpointRef, ...]  # to go on from: the last one, then the one before it
     runtime_seconds: float  # spent before this attempt
     max_runtime_seconds: float | None  # of the spec
     lease_seconds: float
+    tenant: str = "default"
 
 
 @dataclass(frozen=True)

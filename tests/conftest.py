@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from store.database import Database, open_database
 from store.tables import metadata
 from worker.environment import SPIN_COUNT
 
+# Where `retort up` notes its data folder: not among those of the person who runs the tests.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="retort-test-state-")
 # Before torch is loaded, which reads it: tests share cores with engines and servers that they start.
 os.environ.update(SPIN_COUNT)
 # Several processes of tests share the cores, each with as many threads as leave the others theirs.

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from core.errors import RetortError, from_exception
 from core.policy import Policy
-from store import leases
+from store import blobs, leases
 from store.database import Database
+from store.errors import BlobDamaged, BlobNotFound
 from store.settings import Settings
-from store.values import Lease
+from store.values import CheckpointRef, Lease
 from worker.engine_process import EngineCommand, EngineProcess, StopReason
 from worker.environment import engine_environment
 from worker.fenced_writes import FencedWrites, LeaseLost
@@ -25,6 +26,7 @@ from worker.outcome import conclude, fail
 from worker.recorder import Recorder
 from worker.uploads import Uploads
 from worker.warm_pool import WarmPool
+from worker.warning_codes import checkpoint_damaged
 
 logger = logging.getLogger(__name__)
 
@@ -83,8 +85,8 @@ def _heartbeat(context: WorkerContext, lease: Lease, claimed_at: float) -> Heart
 def _run(context: WorkerContext, lease: Lease, heartbeat: Heartbeat, writes: FencedWrites) -> None:
     try:
         with AttemptFolder(context.attempts, lease) as folder:
-            _stage(context, lease, folder, writes)
-            _train(context, lease, folder, heartbeat, writes)
+            has_checkpoint = _stage(context, lease, folder, writes)
+            _train(context, lease, folder, heartbeat, writes, resume=has_checkpoint)
     except LeaseLost:
         raise
     except Exception as error:
@@ -93,22 +95,44 @@ def _run(context: WorkerContext, lease: Lease, heartbeat: Heartbeat, writes: Fen
         fail(writes, from_exception(error))
 
 
-def _stage(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: FencedWrites) -> None:
+def _stage(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: FencedWrites) -> bool:
+    """Lay down what the engine reads; whether there is a checkpoint to go on from."""
     folder.write_spec_and_policy(lease.spec, Policy.model_validate(context.settings.policy()))
     context.cache.mkdir(parents=True, exist_ok=True)
-    checkpoint = lease.checkpoint
-    writes.retry_while_away(lambda: stage_jobs(context.database, lease.spec, folder.inputs))
-    if checkpoint is not None:
+    writes.retry_while_away(lambda: stage_jobs(context.database, lease.spec, lease.tenant, folder.inputs))
+    return any(_stage_checkpoint(context, checkpoint, folder, writes) for checkpoint in lease.checkpoints)
+
+
+def _stage_checkpoint(
+    context: WorkerContext, checkpoint: CheckpointRef, folder: AttemptFolder, writes: FencedWrites
+) -> bool:
+    """Whether it is there now. One that is damaged is given up, because a training that went on from it would end with
+    other weights and nobody would know.
+    """
+    try:
         writes.retry_while_away(lambda: stage_checkpoint(context.database, checkpoint, folder.out))
+    except (BlobDamaged, BlobNotFound) as error:
+        logger.warning("%s: checkpoint of step %d: %s", writes.lease.job_id, checkpoint.step, error)
+        writes.write(leases.drop_checkpoint, checkpoint, checkpoint_damaged(checkpoint))
+        writes.retry_while_away(lambda: blobs.discard(context.database, checkpoint.sha256))
+        return False
+    return True
 
 
 def _train(
-    context: WorkerContext, lease: Lease, folder: AttemptFolder, heartbeat: Heartbeat, writes: FencedWrites
+    context: WorkerContext,
+    lease: Lease,
+    folder: AttemptFolder,
+    heartbeat: Heartbeat,
+    writes: FencedWrites,
+    *,
+    resume: bool,
 ) -> None:
     uploads = Uploads(writes, folder.out, lease.spec["training"]["checkpoint_seconds"])
     recorder = Recorder(writes, uploads, context.settings.record_seconds)
     killed = count_oom_kills()
-    with EngineProcess(_command(context, lease, folder), heartbeat.stop_reason, context.warm_pool) as process:
+    command = _command(context, lease, folder, resume=resume)
+    with EngineProcess(command, heartbeat.stop_reason, context.warm_pool) as process:
         logger.info("%s: engine is process %d", lease.job_id, process.pid)
         recorder.follow(process)
         engine_exit = process.wait()
@@ -118,7 +142,7 @@ def _train(
     )
 
 
-def _command(context: WorkerContext, lease: Lease, folder: AttemptFolder) -> EngineCommand:
+def _command(context: WorkerContext, lease: Lease, folder: AttemptFolder, *, resume: bool) -> EngineCommand:
     grace = context.settings.grace_seconds
     return EngineCommand(
         program=context.engine,
@@ -127,7 +151,7 @@ def _command(context: WorkerContext, lease: Lease, folder: AttemptFolder) -> Eng
         environment=engine_environment(
             os.environ, context.settings.engine_env, temporary=folder.temporary, cache=context.cache
         ),
-        resume=lease.checkpoint is not None,
+        resume=resume,
         plan=lease.kind == "plan",
         grace_seconds={
             StopReason.CANCEL: grace,

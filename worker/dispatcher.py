@@ -20,11 +20,20 @@ KINDS: tuple[Kind, ...] = ("plan", "job")
 class Dispatcher:
     """Sends by `send(job_id)`, which raises where the broker does not take the message, what can run on `num_gpus`."""
 
-    def __init__(self, database: Database, slots: Slots, num_gpus: int, send: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        slots: Slots,
+        num_gpus: int,
+        send: Callable[[str], object],
+        max_running: int | None = None,
+    ) -> None:
+        """`max_running`: jobs of one tenant that may run at once, on all workers together."""
         self._database = database
         self._slots = slots
         self._num_gpus = num_gpus
         self._send = send
+        self._max_running = max_running
 
     def dispatch(self) -> list[str]:
         """Send what can run now; the ids of the jobs. One cheap query where nothing waits."""
@@ -48,7 +57,9 @@ class Dispatcher:
             if outbox.is_empty(session):
                 return []
             by_kind = [
-                outbox.dispatchable(session, kind=kind, limit=free[kind], num_gpus=self._num_gpus)
+                outbox.dispatchable(
+                    session, kind=kind, limit=free[kind], num_gpus=self._num_gpus, max_running=self._max_running
+                )
                 for kind in KINDS
                 if free[kind]
             ]

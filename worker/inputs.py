@@ -25,21 +25,26 @@ def named_jobs(spec: dict[str, Any]) -> list[tuple[str, str]]:
     return [(pointer, uri.removeprefix(_SCHEME)) for pointer, uri in weights if uri.startswith(_SCHEME)]
 
 
-def stage_jobs(database: Database, spec: dict[str, Any], inputs: Path) -> None:
-    """The named jobs' results as inputs/<job_id>/...; raises TeacherLoadFailed where a job has none."""
+def stage_jobs(database: Database, spec: dict[str, Any], tenant: str, inputs: Path) -> None:
+    """The results of the tenant's jobs that are named, as inputs/<job_id>/...; raises TeacherLoadFailed where a job has
+    none, and BlobDamaged where one is not what was stored.
+    """
     for pointer, job_id in named_jobs(spec):
-        for artifact in _results(database, pointer, job_id):
-            _stage(database, artifact.sha256, artifact.size_bytes, inputs / job_id / artifact.name)
+        for artifact in _results(database, pointer, job_id, tenant):
+            _stage(database, artifact.sha256, inputs / job_id / artifact.name)
 
 
 def stage_checkpoint(database: Database, checkpoint: CheckpointRef, out: Path) -> None:
-    """The checkpoint at the path under which the engine announced it."""
-    _stage(database, checkpoint.sha256, None, out / checkpoint.path)
+    """The checkpoint at the path under which the engine announced it. Raises BlobDamaged or BlobNotFound where it
+    cannot be had; then nothing is at the path.
+    """
+    _stage(database, checkpoint.sha256, out / checkpoint.path)
 
 
-def _results(database: Database, pointer: str, job_id: str) -> list[Artifact]:
+def _results(database: Database, pointer: str, job_id: str, tenant: str) -> list[Artifact]:
     with database.read() as session:
         try:
+            jobs.check_owner(session, job_id, tenant)
             job = jobs.get(session, job_id)
         except JobNotFound:
             raise TeacherLoadFailed(f"{pointer}: there is no job {job_id!r}", pointer=pointer) from None
@@ -55,8 +60,12 @@ def _is_staged(name: str) -> bool:
     return name in STAGED or fnmatchcase(name, TRAJECTORY)
 
 
-def _stage(database: Database, sha256: str, size_bytes: int | None, path: Path) -> None:
+def _stage(database: Database, sha256: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        for piece in blobs.open_range(database, sha256, 0, size_bytes):
-            file.write(piece)
+    try:
+        with path.open("wb") as file:
+            for piece in blobs.read_whole(database, sha256):
+                file.write(piece)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

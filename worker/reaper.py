@@ -3,7 +3,7 @@
 import logging
 import time
 
-from store import blobs, reaper, workers
+from store import audit, blobs, reaper, sessions, workers
 from store.database import Database
 from store.settings import Settings
 from worker.clock_watch import ClockWatch
@@ -42,4 +42,6 @@ class Reaper:
         with self._database.begin() as session:
             reaper.sweep_plans(session)
             workers.forget(session)
+            sessions.forget_expired(session)
+            audit.forget(session, self._settings.audit_seconds)
         blobs.collect_garbage(self._database, GARBAGE_SECONDS)

@@ -121,7 +121,8 @@ class Service:
 
     def _threads(self, registration: Registration) -> list[Periodic]:
         settings = self._settings
-        dispatcher = Dispatcher(self._database, self._slots, workers.count_gpus(registration.devices), self._send)
+        num_gpus = workers.count_gpus(registration.devices)
+        dispatcher = Dispatcher(self._database, self._slots, num_gpus, self._send, settings.max_running_jobs)
         reaper = Reaper(self._database, settings)
         return [
             Periodic(

@@ -80,7 +80,12 @@ def download_artifact(
     if status == 206:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{artifact.size_bytes}"
     headers["Content-Length"] = str(stop - start)
-    pieces = blobs.open_range(database, artifact.sha256, start, stop)
+    is_whole = (start, stop) == (0, artifact.size_bytes)
+    pieces = (
+        blobs.read_whole(database, artifact.sha256)
+        if is_whole
+        else blobs.open_range(database, artifact.sha256, start, stop)
+    )
     return StreamingResponse(pieces, status, headers, artifact.media_type)
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api import inputs, references
 from api.body import Body, digest, parse_json
 from api.conditions import applied, matches, wait_seconds
-from api.dependencies import ChangeFeedDep, DatabaseDep, SettingsDep
+from api.dependencies import CallerDep, ChangeFeedDep, DatabaseDep, SettingsDep
 from api.errors import Problem
 from api.examples import JOB_PAGE, QUEUED_JOB, RUNNING_JOB
 from api.openapi import BODY, CHANGING, EVERYWHERE, job_body, problems, success
@@ -48,7 +48,7 @@ class ListQuery(BaseModel):
             **success("The job that this Idempotency-Key made before", QUEUED_JOB, headers=("Location", "ETag")),
             "model": JobView,
         },
-        **problems(*CHANGING, *BODY, "IDEMPOTENCY_CONFLICT", "IDEMPOTENCY_KEY_INVALID"),
+        **problems(*CHANGING, *BODY, "IDEMPOTENCY_CONFLICT", "IDEMPOTENCY_KEY_INVALID", "QUOTA_EXCEEDED"),
     },
     openapi_extra=job_body(),
 )
@@ -56,6 +56,7 @@ def submit_job(
     body: Body,
     database: DatabaseDep,
     settings: SettingsDep,
+    caller: CallerDep,
     idempotency_key: Annotated[
         str | None, Header(description="any text of yours; the same key and body make one job, however often sent")
     ] = None,
@@ -68,13 +69,22 @@ def submit_job(
     data = parse_json(body)
     spec = parse_job(data)
     with database.read() as session:
-        repeated = idempotency_key is not None and jobs.is_known(session, idempotency_key)
+        repeated = idempotency_key is not None and jobs.is_known(session, idempotency_key, caller.tenant)
         if not repeated:
-            references.check(session, spec)
+            references.check(session, spec, caller.tenant)
     # What was taken once is answered again, whatever became of its inputs meanwhile.
     found = [] if repeated else inputs.check(spec, settings)
     with database.begin() as session:
-        submitted = jobs.submit(session, spec, idempotency_key=idempotency_key, body_sha256=digest(data), found=found)
+        submitted = jobs.submit(
+            session,
+            spec,
+            idempotency_key=idempotency_key,
+            body_sha256=digest(data),
+            found=found,
+            caller=caller,
+            of_tenant=settings.tenant_limits,
+        )
+        database.concerns(submitted.job.id)
     status = 201 if submitted.created else 200
     return job_response(submitted.job, status, {"Location": f"/v1/jobs/{submitted.job.id}"})
 
@@ -89,12 +99,22 @@ def submit_job(
     },
 )
 def list_jobs(
-    query: Annotated[ListQuery, Query()], database: DatabaseDep, if_none_match: Annotated[str | None, Header()] = None
+    query: Annotated[ListQuery, Query()],
+    database: DatabaseDep,
+    caller: CallerDep,
+    if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """List jobs. Jobs that arrive while you page never shift the next page."""
     labels = dict(_label(text) for text in query.label)
     with database.read() as session:
-        page = jobs.list_jobs(session, states=query.state, labels=labels, limit=query.limit, after=query.after)
+        page = jobs.list_jobs(
+            session,
+            states=query.state,
+            labels=labels,
+            limit=query.limit,
+            after=query.after,
+            tenant=caller.tenant,
+        )
     return page_response(page, if_none_match)
 
 

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Response
 
-from api.dependencies import DatabaseDep, TelemetryDep
+from api.dependencies import CallerDep, DatabaseDep, TelemetryDep
 from api.errors import unavailable
 from api.examples import READINESS, WORKER_LIST
-from api.openapi import EVERYWHERE, problems, success
+from api.openapi import EVERYWHERE, PUBLIC, problems, success
 from api.schemas.service import HealthView, ReadinessView, WorkerList, WorkerView
 from api.telemetry import CONTENT_TYPE
 from store import queries, workers
@@ -29,7 +29,7 @@ async def check_life() -> HealthView:
     return HealthView(status="ok")
 
 
-@router.get("/readyz", responses={200: success("It takes jobs", READINESS), **problems(*EVERYWHERE, "SCHEMA_BEHIND")})
+@router.get("/readyz", responses={200: success("It takes jobs", READINESS), **problems(*PUBLIC, "SCHEMA_BEHIND")})
 def check_readiness(database: DatabaseDep) -> ReadinessView:
     """Whether jobs are taken: the database is reachable and its schema current. Tells how many workers are alive."""
     found = schema_of(database)
@@ -49,12 +49,18 @@ def check_readiness(database: DatabaseDep) -> ReadinessView:
         **problems(*EVERYWHERE),
     },
 )
-def get_figures(database: DatabaseDep, telemetry: TelemetryDep) -> Response:
-    """Figures for Prometheus: requests of this process; jobs, queue and workers as the database has them."""
+def get_figures(database: DatabaseDep, telemetry: TelemetryDep, caller: CallerDep) -> Response:
+    """Figures for Prometheus: jobs, queue and workers as the database has them.
+
+    With the scope `admin` they cover all tenants and the requests of this process, else the caller's tenant alone.
+    """
+    of_all = caller.may("admin")
+    tenant = None if of_all else caller.tenant
     with database.read() as session:
         text = telemetry.text(
-            jobs_by_state=queries.count_jobs(session),
-            oldest_queued_seconds=queries.oldest_queued_seconds(session),
+            jobs_by_state=queries.count_jobs(session, tenant),
+            oldest_queued_seconds=queries.oldest_queued_seconds(session, tenant),
             workers_alive=workers.count_alive(session),
+            with_requests=of_all,
         )
     return Response(text, media_type=CONTENT_TYPE)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Response
 from api import inputs, references
 from api.body import Body, parse_json
 from api.conditions import applied, wait_seconds
-from api.dependencies import ChangeFeedDep, DatabaseDep, SettingsDep
+from api.dependencies import CallerDep, ChangeFeedDep, DatabaseDep, RequestDatabase, SettingsDep
 from api.errors import Problem, unavailable
 from api.examples import PLAN, QUEUED_JOB
 from api.openapi import BODY, CHANGING, job_body, problems, success
@@ -16,6 +16,7 @@ from api.responses import job_response
 from api.schemas.job import JobView, PlanView
 from core.spec import parse_job
 from store import jobs
+from store.callers import Caller
 from store.database import Database
 from store.settings import Settings
 from store.values import Job
@@ -38,7 +39,7 @@ DEFAULT_WAIT_SECONDS = 10.0
             ),
             "model": JobView,
         },
-        **problems(*CHANGING, *BODY, "DATASET_INVALID"),
+        **problems(*CHANGING, *BODY, "DATASET_INVALID", "QUOTA_EXCEEDED"),
     },
     openapi_extra=job_body(),
 )
@@ -47,26 +48,31 @@ async def plan_job(
     database: DatabaseDep,
     settings: SettingsDep,
     feed: ChangeFeedDep,
+    caller: CallerDep,
     prefer: Annotated[
         str | None, Header(description="`wait=N`: seconds to wait for the plan (default 10, cap 60)")
     ] = None,
 ) -> Response:
     """Plan a job: read its dataset, choose and measure its networks, estimate its time. Nothing is trained or kept."""
     asked = wait_seconds(prefer, settings.max_wait_seconds)
-    job = await anyio.to_thread.run_sync(_submit, database, settings, body)
+    job = await anyio.to_thread.run_sync(_submit, database, settings, caller, body)
     await feed.done(job.id, min(DEFAULT_WAIT_SECONDS, settings.plan_wait_seconds) if asked is None else asked)
     response = await anyio.to_thread.run_sync(_finish, database, job.id)
     response.headers.update(applied(asked))
     return response
 
 
-def _submit(database: Database, settings: Settings, body: bytes) -> Job:
+def _submit(database: RequestDatabase, settings: Settings, caller: Caller, body: bytes) -> Job:
     spec = parse_job(parse_json(body))
     with database.read() as session:
-        references.check(session, spec)
+        references.check(session, spec, caller.tenant)
     found = inputs.check(spec, settings)
     with database.begin() as session:
-        return jobs.submit(session, spec, kind="plan", found=found).job
+        submitted = jobs.submit(
+            session, spec, kind="plan", found=found, caller=caller, of_tenant=settings.tenant_limits
+        )
+        database.concerns(submitted.job.id)
+        return submitted.job
 
 
 def _finish(database: Database, job_id: str) -> Response:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from retort import output
-from retort.commands import catalogues, files, jobs, local, results, submit, weights
+from retort.commands import catalogues, files, jobs, keys, local, results, submit, weights
 from retort.errors import RetortError
 
 EXIT_USAGE = 2
@@ -51,9 +51,12 @@ for command in (
     catalogues.students,
     catalogues.teachers,
     catalogues.workers,
+    keys.audit,
+    local.dashboard,
     local.settings,
 ):
     app.command()(command)
+app.add_typer(keys.keys)
 app.add_typer(weights.app, name="weights")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from retort.credentials import credentials_for
 from retort.errors import Unreachable, problem_of
 from retort.transport import AsyncTransport, BlockingTransport, Transport
 
@@ -25,18 +26,22 @@ class Connection:
         self.patience_seconds = patience_seconds
 
     @classmethod
-    def blocking(cls, url: str, *, patience_seconds: float, transport: httpx.BaseTransport | None) -> "Connection":
+    def blocking(
+        cls, url: str, *, api_key: str | None, patience_seconds: float, transport: httpx.BaseTransport | None
+    ) -> "Connection":
         """A connection for `Retort`. Raises ValueError where `url` is not the address of a service."""
         url = _checked_url(url)
-        return cls(url, BlockingTransport(url, transport), patience_seconds=patience_seconds)
+        address, auth = credentials_for(url, api_key)
+        return cls(url, BlockingTransport(address, auth, transport), patience_seconds=patience_seconds)
 
     @classmethod
     def asynchronous(
-        cls, url: str, *, patience_seconds: float, transport: httpx.AsyncBaseTransport | None
+        cls, url: str, *, api_key: str | None, patience_seconds: float, transport: httpx.AsyncBaseTransport | None
     ) -> "Connection":
         """A connection for `AsyncRetort`. Raises ValueError where `url` is not the address of a service."""
         url = _checked_url(url)
-        return cls(url, AsyncTransport(url, transport), patience_seconds=patience_seconds)
+        address, auth = credentials_for(url, api_key)
+        return cls(url, AsyncTransport(address, auth, transport), patience_seconds=patience_seconds)
 
     async def json(self, method: str, path: str, **options: Any) -> Any:
         """The decoded answer of a request."""

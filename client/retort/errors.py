@@ -42,7 +42,9 @@ class Problem(RetortError):
     detail. As text: the detail with the code, then a line for each pair; nothing is told twice.
     """
 
-    def __init__(self, status: int, code: str, detail: str, errors: list[tuple[str, str]]) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, errors: list[tuple[str, str]], hint: str | None = None
+    ) -> None:
         self.status = status
         self.code = code
         self.detail = detail
@@ -53,7 +55,7 @@ class Problem(RetortError):
             places = []
         elif any(place in detail for place in places):
             detail = f"{len(places)} errors"
-        super().__init__("\n".join([f"{detail} [{code}]", *(f"  {place}" for place in places)]))
+        super().__init__("\n".join([f"{detail} [{code}]", *(f"  {place}" for place in places)]), hint=hint)
 
 
 class Invalid(Problem):
@@ -112,6 +114,10 @@ class WaitTimeout(RetortError):
     exit_code = 7
 
 
+# For those who run the service themselves nothing is to do: the client finds their key.
+KEY_HINT = "set RETORT_API_KEY to an API key of the service; who runs it makes one with `retort keys create`"
+
+
 def problem_of(status: int, body: Any) -> Problem:
     """The error for an answer with this status; `body` is its decoded JSON, or None where it is none."""
     body = body if isinstance(body, dict) else {}
@@ -125,4 +131,5 @@ def problem_of(status: int, body: Any) -> Problem:
         if isinstance(item, dict)
     ]
     detail = body.get("detail") or body.get("title") or f"the server answered {status}"
-    return kind(status, code, str(detail), places)
+    hint = KEY_HINT if code == "UNAUTHENTICATED" else None
+    return kind(status, code, str(detail), places, hint)

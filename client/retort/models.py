@@ -177,3 +177,44 @@ class MethodView(TypedDict):
     can_be_combined: bool
     takes_more_teachers: bool
     knobs: dict[str, Any]
+
+
+Scope = Literal["read", "submit", "admin"]
+
+
+class LimitsView(TypedDict):
+    """The share of a key; None: no limit beside the tenant's."""
+
+    max_queued_jobs: int | None
+    max_running_jobs: int | None
+    max_stored_bytes: int | None
+    requests_per_minute: int | None
+
+
+class KeyView(TypedDict):
+    """An API key without its secret. `previous_until`: until then the secret before the last rotation is accepted."""
+
+    id: str
+    tenant: str
+    name: str
+    scope: Scope
+    limits: LimitsView
+    created_at: str
+    expires_at: str | None
+    last_used_at: str | None
+    revoked_at: str | None
+    previous_until: str | None
+
+
+class AuditEntryView(TypedDict):
+    """Something that a caller did, or was denied."""
+
+    id: int
+    at: str
+    tenant: str
+    actor: str
+    action: str
+    target: str
+    outcome: Literal["done", "denied"]
+    client: str
+    request_id: str

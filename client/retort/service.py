@@ -10,7 +10,7 @@ import httpx
 
 from retort.connection import LONG_POLL_SECONDS, Connection
 from retort.job import AsyncJob
-from retort.models import JobView, MethodView, PlanView, WorkerView
+from retort.models import AuditEntryView, JobView, KeyView, MethodView, PlanView, WorkerView
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 PATIENCE_SECONDS = 10.0
@@ -99,6 +99,63 @@ class Service:
         """The workers that have announced themselves and not left, the oldest first."""
         return cast(list[WorkerView], await self._data("/v1/workers"))
 
+    async def keys(self) -> AsyncIterator[KeyView]:
+        """The API keys of all tenants, the newest first. Needs the scope admin, as all that follows."""
+        params: dict[str, Any] = {"limit": JOB_PAGE_SIZE}
+        while True:
+            page = await self._connection.json("GET", "/v1/keys", params=params)
+            for key in page["data"]:
+                yield key
+            if not page["has_more"]:
+                return
+            params["after"] = page["next_cursor"]
+
+    async def create_key(
+        self,
+        name: str,
+        *,
+        scope: str = "submit",
+        tenant: str = "default",
+        expires_in_days: float | None = None,
+        limits: dict[str, int] | None = None,
+    ) -> dict[str, Any]:
+        """Make an API key. Its text, `key`, is shown this once."""
+        body = {"name": name, "scope": scope, "tenant": tenant, "limits": limits or {}}
+        more = {} if expires_in_days is None else {"expires_in_days": expires_in_days}
+        return cast(dict[str, Any], await self._connection.json("POST", "/v1/keys", json=body | more))
+
+    async def rotate_key(self, key_id: str, *, overlap_seconds: float = 86400.0) -> dict[str, Any]:
+        """Give a key another secret; the one before is accepted for `overlap_seconds`."""
+        path = f"/v1/keys/{quote(key_id, safe='')}/rotate"
+        return cast(
+            dict[str, Any], await self._connection.json("POST", path, json={"overlap_seconds": overlap_seconds})
+        )
+
+    async def revoke_key(self, key_id: str) -> KeyView:
+        """Revoke a key for good."""
+        return cast(KeyView, await self._connection.json("DELETE", f"/v1/keys/{quote(key_id, safe='')}"))
+
+    async def audit(
+        self, *, tenant: str | None = None, action: str | None = None, limit: int | None = None
+    ) -> AsyncIterator[AuditEntryView]:
+        """The entries of the audit log, the newest first, at most `limit`."""
+        asked = {"tenant": tenant, "action": action, "limit": min(limit or JOB_PAGE_SIZE, JOB_PAGE_SIZE)}
+        params = {key: value for key, value in asked.items() if value is not None}
+        left = limit
+        while True:
+            page = await self._connection.json("GET", "/v1/audit", params=params)
+            for entry in page["data"][:left]:
+                yield entry
+            left = None if left is None else left - len(page["data"])
+            if not page["has_more"] or (left is not None and left <= 0):
+                return
+            params["before"] = page["next_cursor"]
+
+    async def sign_in_link(self) -> str:
+        """A link to the dashboard that signs a browser in once, with the scope of this client's key."""
+        made = await self._connection.json("POST", "/v1/session/links")
+        return f"{self.url}{made['path']}"
+
     async def _data(self, path: str) -> Any:
         return (await self._connection.json("GET", path))["data"]
 
@@ -109,7 +166,9 @@ class Service:
 class AsyncRetort(Service):
     """A Retort service at an address; by default that of RETORT_URL, or http://127.0.0.1:8000.
 
-    `patience_seconds`: for how long a request that can safely be repeated is repeated while nobody answers.
+    `api_key`: by default that of RETORT_API_KEY; without one, that of the service which the same user runs on this
+    machine with `retort up`. `patience_seconds`: for how long a request that can safely be repeated is repeated while
+    nobody answers.
 
         async with AsyncRetort() as retort:
             job = await retort.submit(teacher="cifar/resnet56", dataset="file:///data/photos.zip", student="small")
@@ -121,11 +180,15 @@ class AsyncRetort(Service):
         self,
         url: str | None = None,
         *,
+        api_key: str | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         url = url or default_url()
-        super().__init__(Connection.asynchronous(url, patience_seconds=patience_seconds, transport=transport))
+        connection = Connection.asynchronous(
+            url, api_key=api_key, patience_seconds=patience_seconds, transport=transport
+        )
+        super().__init__(connection)
 
     async def __aenter__(self) -> "AsyncRetort":
         return self

@@ -66,7 +66,9 @@ class Job(Facade):
 class Retort(Facade):
     """A Retort service at an address; by default that of RETORT_URL, or http://127.0.0.1:8000.
 
-    `patience_seconds`: for how long a request that can safely be repeated is repeated while nobody answers.
+    `api_key`: by default that of RETORT_API_KEY; without one, that of the service which the same user runs on this
+    machine with `retort up`. `patience_seconds`: for how long a request that can safely be repeated is repeated while
+    nobody answers.
 
         job = Retort().submit(teacher="torchvision/resnet50", dataset="file:///data/photos.zip", student="small")
         job.wait()
@@ -79,10 +81,12 @@ class Retort(Facade):
         self,
         url: str | None = None,
         *,
+        api_key: str | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        connection = Connection.blocking(url or default_url(), patience_seconds=patience_seconds, transport=transport)
+        url = url or default_url()
+        connection = Connection.blocking(url, api_key=api_key, patience_seconds=patience_seconds, transport=transport)
         super().__init__(Service(connection))
 
     def __enter__(self) -> "Retort":
@@ -105,3 +109,9 @@ class Retort(Facade):
     teachers = blocking(Service.teachers)
     students = blocking(Service.students)
     workers = blocking(Service.workers)
+    keys = blocking(Service.keys)
+    create_key = blocking(Service.create_key)
+    rotate_key = blocking(Service.rotate_key)
+    revoke_key = blocking(Service.revoke_key)
+    audit = blocking(Service.audit)
+    sign_in_link = blocking(Service.sign_in_link)

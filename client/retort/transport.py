@@ -61,8 +61,10 @@ class Transport(Protocol):
 class BlockingTransport:
     """Blocks the calling thread. No coroutine of this class suspends."""
 
-    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = httpx.Client(base_url=url, timeout=TIMEOUT, transport=transport, trust_env=trusts_environment(url))
+    def __init__(self, url: str, auth: httpx.Auth | None, transport: httpx.BaseTransport | None = None) -> None:
+        self._http = httpx.Client(
+            base_url=url, timeout=TIMEOUT, auth=auth, transport=transport, trust_env=trusts_environment(url)
+        )
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Send a request and read the whole answer."""
@@ -104,9 +106,9 @@ class BlockingTransport:
 class AsyncTransport:
     """Suspends the calling task, under asyncio or trio."""
 
-    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, url: str, auth: httpx.Auth | None, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._http = httpx.AsyncClient(
-            base_url=url, timeout=TIMEOUT, transport=transport, trust_env=trusts_environment(url)
+            base_url=url, timeout=TIMEOUT, auth=auth, transport=transport, trust_env=trusts_environment(url)
         )
 
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:

@@ -13,6 +13,7 @@ from docs.generator.markdown import cell, code, page, table
 from docs.generator.openapi import openapi_document
 from retort import cli
 from retort import errors as client_errors
+from worker import warning_codes as worker_codes
 
 INTRODUCTION = """\
 A job that failed has `error`: `code`, `category`, `message` and `hint`. An HTTP request that failed has an answer
@@ -22,7 +23,7 @@ CATEGORIES = """\
 *user*: the job as written cannot run, and would fail again. *infrastructure*: a machine or a service failed, and
 the same job may succeed elsewhere. *internal*: a defect of Retort."""
 WARNINGS = "Plan, job and report have `warnings`. A job runs in spite of them; each has a code, a message and a hint."
-CODES = (submit_codes, dataset_codes, method_codes, planning_codes, weights_codes, teacher_codes)
+CODES = (submit_codes, dataset_codes, method_codes, planning_codes, weights_codes, teacher_codes, worker_codes)
 CLIENT_EXITS: dict[int, list[str]] = {
     cli.EXIT_INTERRUPTED: ["interrupted"],
     cli.EXIT_READER_GONE: ["the program that reads the output has ended"],

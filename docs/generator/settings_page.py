@@ -10,7 +10,8 @@ from store.settings import PREFIX, Settings
 INTRODUCTION = """\
 Settings are environment variables, read when a process starts. `retort settings` prints each of them with its value
 in force; passwords are masked. Lists are written with commas. `retort up` sets `RETORT_DATA_DIR`,
-`RETORT_DATABASE_URL` and `RETORT_BROKER_URL` itself. The client reads `RETORT_URL`, the address of the service."""
+`RETORT_DATABASE_URL`, `RETORT_BROKER_URL` and `RETORT_AUTHENTICATION` itself. The client reads
+`RETORT_URL`, the address of the service, and `RETORT_API_KEY`."""
 
 
 def settings_page() -> str:

@@ -8,15 +8,16 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import near_misses
+from store.callers import Limits
 
 PREFIX = "RETORT_"
-ELSEWHERE = ("RETORT_URL", "RETORT_TEST_")  # of the client and of the tests
+ELSEWHERE = ("RETORT_URL", "RETORT_API_KEY", "RETORT_TEST_")  # of the client and of the tests
 log = logging.getLogger("retort.settings")
 
 GiB = 1024**3
@@ -78,8 +79,40 @@ class Settings(BaseSettings):
         ("127.0.0.1", "localhost", "[::1]"), description="names that a request's Host and Origin may give"
     )
 
-    file_roots: Words = Field(("/",), description="folders that file: URIs may read below; empty: no file: at all")
-    private_addresses: bool = Field(True, description="whether datasets and teachers may come from private addresses")
+    authentication: Literal["keys", "open"] = Field(
+        "keys", description="keys: every request needs an API key or a session; open: none does, on loopback only"
+    )
+    public_url: str | None = Field(
+        None, description="address that browsers reach the service by, such as https://retort.example.org; for OIDC"
+    )
+    session_seconds: float = Field(7 * 86400.0, gt=0, description="a sign-in to the dashboard lasts so long")
+    audit_seconds: float = Field(400 * 86400.0, gt=0, description="entries of the audit log are removed after so long")
+    max_queued_jobs: int | None = Field(None, ge=0, description="jobs of one tenant that wait; none: no limit")
+    max_running_jobs: int | None = Field(None, ge=1, description="jobs of one tenant that run at once; none: no limit")
+    max_stored_bytes: int | None = Field(None, ge=0, description="artifacts of one tenant; none: no limit")
+    requests_per_minute: int | None = Field(
+        None, ge=1, description="of one key, counted by each API process; none: no limit"
+    )
+    oidc_issuer: str | None = Field(None, description="OpenID provider for signing in; none: keys alone")
+    oidc_client_id: str | None = Field(None, description="of this service at the provider")
+    oidc_client_secret: SecretStr | None = Field(None, description="of this service at the provider")
+    oidc_users: Words = Field(
+        (),
+        description="who may sign in: e-mail addresses, @domain for all of a domain, * for all of the provider",
+    )
+    oidc_admins: Words = Field((), description="e-mail addresses of those who sign in with the scope admin")
+    oidc_tenant_claim: str | None = Field(
+        None, description="claim of the provider that names a person's tenant; none: the tenant default"
+    )
+
+    file_roots: Words = Field(
+        ("/",),
+        description="folders that file: URIs may read below; empty: no file: at all. Default without SQLite: empty",
+    )
+    private_addresses: bool = Field(
+        True,
+        description="whether datasets and teachers may come from private addresses. Default without SQLite: false",
+    )
     download_ports: Numbers = Field(
         (80, 443), description="ports that http(s) may reach where private addresses are refused"
     )
@@ -106,15 +139,30 @@ class Settings(BaseSettings):
         description="environment variables that an engine gets to see, * for any ending",
     )  # fmt: skip
 
-    @field_validator("allowed_hosts", "file_roots", "download_ports", "engine_env", mode="before")
+    @field_validator(
+        "allowed_hosts", "file_roots", "download_ports", "engine_env", "oidc_users", "oidc_admins", mode="before"
+    )
     @classmethod
     def _by_commas(cls, value: Any) -> Any:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
-    @field_validator("database_url", "num_threads", "weights_shelf", mode="before")
+    @field_validator(
+        "database_url", "num_threads", "public_url", "oidc_issuer", "oidc_client_id", "oidc_client_secret",
+        "oidc_tenant_claim", "max_queued_jobs", "max_running_jobs", "max_stored_bytes", "requests_per_minute",
+        "weights_shelf", mode="before",
+    )  # fmt: skip
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
         return None if value == "" else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _strict_for_many(cls, given: Any) -> Any:
+        """Where others send jobs, workers read neither their hosts' files nor their private network by default."""
+        url = given.get("database_url") if isinstance(given, dict) else None
+        if not url or url.startswith("sqlite"):
+            return given
+        return {"file_roots": (), "private_addresses": False, **given}
 
     @classmethod
     def load(cls) -> Self:
@@ -132,6 +180,16 @@ class Settings(BaseSettings):
     def is_embedded(self) -> bool:
         """Whether API and workers share one machine: all of them open one SQLite file on its local disk."""
         return self.url.startswith("sqlite")
+
+    @property
+    def token_file(self) -> Path | None:
+        """Where the API key of this machine's user is; None where keys are off or the service is not embedded."""
+        return self.data_dir / "token" if self.is_embedded and self.authentication == "keys" else None
+
+    @property
+    def tenant_limits(self) -> Limits:
+        """The share of each tenant."""
+        return Limits(self.max_queued_jobs, self.max_running_jobs, self.max_stored_bytes)
 
     @property
     def shelf(self) -> str:

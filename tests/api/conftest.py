@@ -10,12 +10,14 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from api.__main__ import Server, configure
 from api.app import create_app
 from core.spec import parse_job
-from store import jobs, leases
+from store import jobs, keys, leases
+from store.callers import Limits, Scope
 from store.database import Database
 from store.settings import Settings
 from store.values import Job, Lease
@@ -31,9 +33,35 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def api(settings: Settings, database: Database) -> Iterator[TestClient]:
-    """The API in process, on SQLite and on PostgreSQL in turn."""
-    with TestClient(create_app(settings, database, quiet=True), base_url=ADDRESS) as client:
+def new_key(database: Database) -> Callable[..., dict[str, str]]:
+    """Makes an API key; the header that sends it: `new_key("read", tenant="retail")`."""
+    return lambda scope="admin", tenant="default", **limits: key_header(database, scope, tenant, **limits)
+
+
+def key_header(database: Database, scope: Scope = "admin", tenant: str = "default", **limits: Any) -> dict[str, str]:
+    """The header that sends a new API key."""
+    with database.begin() as session:
+        _, text = keys.create(session, tenant=tenant, name=f"{scope} key", scope=scope, limits=Limits(**limits))
+    return {"Authorization": f"Bearer {text}"}
+
+
+@pytest.fixture
+def app(settings: Settings, database: Database) -> FastAPI:
+    """The API on a database, SQLite and PostgreSQL in turn."""
+    return create_app(settings, database, quiet=True)
+
+
+@pytest.fixture
+def api(app: FastAPI, database: Database) -> Iterator[TestClient]:
+    """The API in process, with a key of the tenant `default` that has the scope admin."""
+    with TestClient(app, base_url=ADDRESS, headers=key_header(database)) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(app: FastAPI) -> Iterator[TestClient]:
+    """The API in process, without a key."""
+    with TestClient(app, base_url=ADDRESS) as client:
         yield client
 
 
@@ -80,8 +108,9 @@ def write(database: Database) -> Callable[..., Any]:
 
 @pytest.fixture
 def served(settings: Settings, database: Database) -> Iterator[httpx.Client]:
-    """The API behind a real uvicorn on loopback."""
-    with serve(settings, database) as address, httpx.Client(base_url=address, timeout=20) as client:
+    """The API behind a real uvicorn on loopback, with a key as `api` has it."""
+    headers = key_header(database)
+    with serve(settings, database) as address, httpx.Client(base_url=address, timeout=20, headers=headers) as client:
         yield client
 
 

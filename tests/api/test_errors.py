@@ -12,9 +12,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from starlette.testclient import TestClient
+from ulid import ULID
 
 from api.app import create_app
-from store import jobs
+from store import credentials, jobs
 from store.database import open_database
 from store.settings import Settings
 from store.values import Job
@@ -88,7 +89,9 @@ def test_a_database_that_is_down_is_503(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]  # nobody listens there once it is closed
     database = open_database(f"postgresql://nobody@127.0.0.1:{port}/none")
-    with TestClient(create_app(settings, database, quiet=True), base_url="http://127.0.0.1") as api:
+    app = create_app(settings, database, quiet=True)
+    valid = {"Authorization": f"Bearer {credentials.new_key(f'key_{ULID()}')}"}
+    with TestClient(app, base_url="http://127.0.0.1", headers=valid) as api:
         for method, path in (
             ("GET", "/v1/jobs"),
             ("GET", "/v1/jobs/x"),
@@ -106,7 +109,9 @@ def test_a_database_without_tables_is_not_ready(
     settings: Settings, problem: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:
     database = open_database(f"sqlite:///{tmp_path}/empty.db")
-    with TestClient(create_app(settings, database, quiet=True), base_url="http://127.0.0.1") as api:
+    app = create_app(settings, database, quiet=True)
+    valid = {"Authorization": f"Bearer {credentials.new_key(f'key_{ULID()}')}"}
+    with TestClient(app, base_url="http://127.0.0.1", headers=valid) as api:
         assert "python -m migrations" in problem(api.get("/readyz"), 503, "SCHEMA_BEHIND")["detail"]
         problem(api.get("/v1/jobs"), 503, "DATABASE_UNAVAILABLE")
         with database.begin() as session:

@@ -40,9 +40,14 @@ def test_another_host_is_not_this_server(api: TestClient, problem: Callable[...,
     problem(api.get("/", headers={"Host": host}), 421, "HOST_UNTRUSTED")
 
 
-def test_a_named_host_is_let_in(database: Database, settings: Settings, problem: Callable[..., dict[str, Any]]) -> None:
+def test_a_named_host_is_let_in(
+    database: Database,
+    settings: Settings,
+    problem: Callable[..., dict[str, Any]],
+    new_key: Callable[..., dict[str, str]],
+) -> None:
     app = create_app(Settings(data_dir=settings.data_dir, allowed_hosts="Retort.example"), database, quiet=True)
-    with TestClient(app) as client:
+    with TestClient(app, headers=new_key()) as client:
         assert client.get("/v1/jobs", headers={"Host": "retort.example:443"}).status_code == 200
         assert client.get("/livez", headers={"Host": "127.0.0.1"}).status_code == 200
         problem(client.get("/livez", headers={"Host": "other.example"}), 421, "HOST_UNTRUSTED")
@@ -105,8 +110,9 @@ def run_api(*arguments: Any, **environment: Any) -> Any:
     return subprocess.run(command, cwd=ROOT, env=kept, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_another_address_is_refused(tmp_path: Path, database_url: str) -> None:
-    done = run_api("--host", "0.0.0.0", "--port", "0", RETORT_DATA_DIR=str(tmp_path))
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
+def test_another_address_is_refused_while_keys_are_off(tmp_path: Path, database_url: str, host: str) -> None:
+    done = run_api("--host", host, "--port", "0", RETORT_DATA_DIR=str(tmp_path), RETORT_AUTHENTICATION="open")
     assert done.returncode == 2
-    assert "'0.0.0.0'" in done.stderr
-    assert "RETORT_ALLOWED_HOSTS" in done.stderr
+    assert repr(host) in done.stderr
+    assert "RETORT_AUTHENTICATION=keys" in done.stderr

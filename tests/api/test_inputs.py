@@ -19,7 +19,7 @@ from store import jobs
 from store.database import open_database
 from store.settings import Settings
 
-from .conftest import ADDRESS, SMALLEST
+from .conftest import ADDRESS, SMALLEST, key_header
 
 Post = Callable[..., Any]
 
@@ -96,7 +96,8 @@ def test_a_missing_file_is_refused_at_once_with_its_place(
     (tmp_path / "open" / "photos.zip").write_bytes(b"zip")
     database = open_database(sqlite_url)
     missing = f"file://{tmp_path}/open/photo.zip"
-    with TestClient(create_app(embedded, database, quiet=True), base_url=ADDRESS) as api:
+    app = create_app(embedded, database, quiet=True)
+    with TestClient(app, base_url=ADDRESS, headers=key_header(database)) as api:
         for path in ("/v1/jobs", "/v1/jobs/plan"):
             document = problem(api.post(path, json={**SMALLEST, "dataset": missing}), 422, "SPEC_INVALID")
             (place,) = document["errors"]
@@ -138,7 +139,8 @@ def test_a_repeated_post_is_answered_though_the_file_is_gone(
     database = open_database(sqlite_url)
     (tmp_path / "open" / "x.zip").write_bytes(b"zip")
     body = {**SMALLEST, "dataset": f"file://{tmp_path}/open/x.zip"}
-    with TestClient(create_app(embedded, database, quiet=True), base_url=ADDRESS) as api:
+    app = create_app(embedded, database, quiet=True)
+    with TestClient(app, base_url=ADDRESS, headers=key_header(database)) as api:
         first = api.post("/v1/jobs", json=body, headers={"Idempotency-Key": "k"})
         (tmp_path / "open" / "x.zip").unlink()
         again = api.post("/v1/jobs", json=body, headers={"Idempotency-Key": "k"})

@@ -32,6 +32,8 @@ ANSWERS = {
     models.ArtifactView: ("/v1/jobs/{job_id}/artifacts", True),
     models.WorkerView: ("/v1/workers", True),
     models.MethodView: ("/v1/methods", True),
+    models.KeyView: ("/v1/keys", True),
+    models.AuditEntryView: ("/v1/audit", True),
 }
 NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 

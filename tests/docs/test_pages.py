@@ -14,7 +14,7 @@ from store.settings import PREFIX, Settings
 
 SHELL = [block for block in ALL_BLOCKS if block.is_shell]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-CLIENT_VARIABLES = {"RETORT_URL"}
+CLIENT_VARIABLES = {"RETORT_URL", "RETORT_API_KEY"}
 COMPOSE_VARIABLES = {"RETORT_PORT"}
 LANGUAGES = {("sh",), ("sh", "no-run"), ("python",), ("python", "run"), ("json",), ("text",), ("console",), ()}
 
@@ -62,7 +62,10 @@ def test_every_command_and_option_exists(block: Block) -> None:
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
     for command, rest in re.findall(r"\.venv/bin/retort (\w+)((?:[^\n]*\\\n)*[^\n]*)", block.text):
-        known = {option for parameter in group.commands[command].params for option in parameter.opts}
+        found = group.commands[command]
+        if isinstance(found, TyperGroup):
+            found = found.commands[rest.split()[0]]
+        known = {option for parameter in found.params for option in parameter.opts}
         assert set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*)", rest)) <= known, command
 
 

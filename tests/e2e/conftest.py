@@ -79,7 +79,17 @@ class Running:
         """Start the API and wait until it answers."""
         self.api = self._start("api", "--port", str(self._port))
         wait_for(self._answers, seconds=60)
+        if "Authorization" not in self.client.headers:
+            self.client.headers["Authorization"] = f"Bearer {self._key()}"
         return self.api
+
+    def _key(self) -> str:
+        """The key of this machine's user where the service is embedded; else a first key, as an operator makes it."""
+        if self.embedded:
+            return (self._folder / "data" / "token").read_text().strip()
+        command = [sys.executable, "-m", "api.create_key", "--name", "tests"]
+        done = subprocess.run(command, env=self._environment, cwd=self._folder, check=True, stdout=subprocess.PIPE)
+        return done.stdout.decode().strip()
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         """Start a worker and wait until it has announced itself."""

@@ -7,15 +7,16 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from store import blobs, leases
 from store.blobs import CHUNK_BYTES
 from store.clock import from_now
 from store.database import Database, open_database
-from store.errors import BlobNotFound
+from store.errors import BlobDamaged, BlobNotFound
 from store.tables import blob_chunks
 from store.tables import blobs as blobs_table
+from store.values import CheckpointRef, JobWarning
 from tests.store.conftest import Bench
 
 MiB = 1 << 20
@@ -105,11 +106,13 @@ def test_garbage_is_what_nothing_refers_to_and_nobody_touched(bench: Bench) -> N
     lease = bench.running()
     artifact, checkpoint, older, stray = (bench.blob(name) for name in (b"artifact", b"new", b"old", b"stray"))
     bench.do(leases.add_artifact, lease, "model", "x/y", artifact, 8)
+    oldest = bench.blob(b"oldest")
+    bench.do(leases.save_checkpoint, lease, oldest, "c0", 0)
     bench.do(leases.save_checkpoint, lease, older, "c1", 1)
     bench.do(leases.save_checkpoint, lease, checkpoint, "c2", 2)
     assert blobs.collect_garbage(bench.database) == 0
     assert blobs.collect_garbage(bench.database, grace_seconds=-1) == 2
-    for gone in (older, stray):
+    for gone in (oldest, stray):
         with pytest.raises(BlobNotFound, match=gone):
             blobs.open_range(bench.database, gone)
     assert blobs.size_of(bench.database, artifact) == 8
@@ -133,3 +136,73 @@ def test_a_slow_reader_stops_no_writer(sqlite_url: str) -> None:
     blobs.put(database, io.BytesIO(b"written meanwhile"))
     assert sum(map(len, pieces)) == 2 * MiB
     database.close()
+
+
+def flip_a_bit(database: Database, sha256: str, number: int, place: int) -> None:
+    """As a disk may: in one chunk of a blob."""
+    with database.begin() as session:
+        wanted = (blob_chunks.c.blob_id == blobs_table.c.id, blobs_table.c.sha256 == sha256)
+        row = session.execute(select(blob_chunks).where(*wanted, blob_chunks.c.number == number)).one()
+        data = bytearray(row.data)
+        data[place] ^= 1
+        mine = (blob_chunks.c.blob_id == row.blob_id, blob_chunks.c.number == number)
+        session.execute(update(blob_chunks).where(*mine).values(data=bytes(data)))
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK_BYTES, 2 * CHUNK_BYTES + 7])
+def test_a_whole_read_gives_what_was_stored(database: Database, size: int) -> None:
+    content = random.Random(size).randbytes(size)
+    blob = blobs.put(database, io.BytesIO(content))
+    assert b"".join(blobs.read_whole(database, blob.sha256)) == content
+
+
+@pytest.mark.parametrize(("number", "place"), [(0, 0), (1, 500), (2, 6)])
+def test_one_flipped_bit_is_found_before_the_last_piece_is_given(database: Database, number: int, place: int) -> None:
+    content = random.Random(5).randbytes(2 * CHUNK_BYTES + 7)
+    blob = blobs.put(database, io.BytesIO(content))
+    flip_a_bit(database, blob.sha256, number, place)
+    taken = 0
+    with pytest.raises(BlobDamaged, match=blob.sha256):
+        for piece in blobs.read_whole(database, blob.sha256):
+            taken += len(piece)
+    assert taken < len(content)
+
+
+def test_a_lost_chunk_is_damage(database: Database) -> None:
+    blob = blobs.put(database, io.BytesIO(bytes(CHUNK_BYTES + 5)))
+    with database.begin() as session:
+        session.execute(delete(blob_chunks).where(blob_chunks.c.number == 1))
+    for read in (blobs.read_whole, blobs.open_range):
+        with pytest.raises(BlobDamaged):
+            list(read(database, blob.sha256))
+
+
+def test_a_discarded_blob_can_be_stored_again(bench: Bench) -> None:
+    content = b"state of step 7"
+    blob = blobs.put(bench.database, io.BytesIO(content))
+    flip_a_bit(bench.database, blob.sha256, 0, 3)
+    lease = bench.running()
+    bench.do(leases.save_checkpoint, lease, blob.sha256, "checkpoints/7.pt", 7)
+    blobs.discard(bench.database, blob.sha256)
+    with pytest.raises(BlobDamaged):  # a job refers to it: it stays
+        list(blobs.read_whole(bench.database, blob.sha256))
+    bench.do(leases.drop_checkpoint, lease, CheckpointRef(blob.sha256, "checkpoints/7.pt", 7), JobWarning("X", "x"))
+    blobs.discard(bench.database, blob.sha256)
+    assert blobs.put(bench.database, io.BytesIO(content)).sha256 == blob.sha256
+    assert b"".join(blobs.read_whole(bench.database, blob.sha256)) == content
+
+
+def test_the_checkpoint_before_the_last_is_kept_as_long_as_its_job(bench: Bench) -> None:
+    lease = bench.running()
+    hashes = [blobs.put(bench.database, io.BytesIO(bytes([step]) * 9)).sha256 for step in range(3)]
+    for step, sha256 in enumerate(hashes):
+        bench.do(leases.save_checkpoint, lease, sha256, f"checkpoints/{step}.pt", step)
+    assert blobs.collect_garbage(bench.database, grace_seconds=-1) == 1
+    assert [_is_there(bench.database, sha256) for sha256 in hashes] == [False, True, True]
+
+
+def _is_there(database: Database, sha256: str) -> bool:
+    try:
+        return blobs.size_of(database, sha256) >= 0
+    except BlobNotFound:
+        return False

@@ -147,7 +147,7 @@ def test_retry_goes_on_from_the_checkpoint_and_drops_earlier_artifacts(bench: Be
     bench.do(leases.fail, lease, {"code": "OUT_OF_MEMORY"})
     bench.do(jobs.retry, lease.job_id)
     assert bench.read(queries.artifacts, lease.job_id) == []
-    assert bench.claim(lease.job_id).checkpoint.step == 7
+    assert bench.claim(lease.job_id).checkpoints[0].step == 7
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "cancelling"])
@@ -306,7 +306,7 @@ def test_a_running_job_is_paused_by_its_worker_and_goes_on_from_its_checkpoint(b
     assert (job.state, job.attempts[0].outcome) == ("paused", "paused")
     bench.do(jobs.request_resume, job.id)
     newer = bench.claim(job.id)
-    assert newer.checkpoint is not None and newer.checkpoint.step == 7 and newer.token > lease.token
+    assert newer.checkpoints[0].step == 7 and newer.token > lease.token
 
 
 def test_a_paused_job_is_cancelled_at_once_and_a_pausing_one_by_its_worker(bench: Bench) -> None:

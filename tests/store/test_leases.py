@@ -13,7 +13,7 @@ from sqlalchemy import select
 from core.errors import EngineCrashed
 from store import jobs, leases, outbox, queries, reaper
 from store.tables import metadata, metrics
-from store.values import Beat, CheckpointRef, Lease, LogLine, MetricPoint, NewEvent
+from store.values import Beat, CheckpointRef, JobWarning, Lease, LogLine, MetricPoint, NewEvent
 from tests.store.conftest import Bench
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -34,6 +34,9 @@ WRITERS = {
         events=[NewEvent("stale")],
     ),
     "save_checkpoint": lambda bench, lease: bench.do(leases.save_checkpoint, lease, bench.blob(), "stale.pt", 99),
+    "drop_checkpoint": lambda bench, lease: bench.do(
+        leases.drop_checkpoint, lease, CheckpointRef("f" * 64, "stale.pt", 99), JobWarning("STALE", "stale")
+    ),
     "add_artifact": lambda bench, lease: bench.do(leases.add_artifact, lease, "stale", "text/plain", bench.blob(), 7),
     "succeed": lambda bench, lease: bench.do(leases.succeed, lease, {"stale": True}),
     "fail": lambda bench, lease: bench.do(leases.fail, lease, ERROR),
@@ -135,7 +138,7 @@ def test_claim_takes_the_job_and_its_message(bench: Bench) -> None:
     job = bench.submit(training={"max_runtime_seconds": 90.0})
     lease = bench.claim(job.id, owner="worker-1")
     assert (lease.job_id, lease.kind, lease.token, lease.attempt) == (job.id, "job", 1, 1)
-    assert (lease.spec, lease.checkpoint, lease.runtime_seconds) == (job.spec, None, 0.0)
+    assert (lease.spec, lease.checkpoints, lease.runtime_seconds) == (job.spec, (), 0.0)
     assert lease.max_runtime_seconds == 90.0
     shown = bench.get(job.id)
     assert (shown.state, shown.phase, shown.queue) == ("running", "preparing", None)
@@ -246,9 +249,42 @@ def test_release_gives_the_job_back_without_counting_a_crash(bench: Bench) -> No
         newer = bench.claim(lease.job_id)
         assert newer.token > lease.token
         lease = newer
-    assert lease.checkpoint == CheckpointRef(bench.blob(b"state"), "checkpoints/3.pt", 3)
+    assert lease.checkpoints == (CheckpointRef(bench.blob(b"state"), "checkpoints/3.pt", 3),)
     outcomes = [attempt.outcome for attempt in bench.get(lease.job_id).attempts]
     assert outcomes == ["released"] * 5 + [None]
+
+
+def test_two_checkpoints_are_kept_and_a_damaged_one_is_dropped(bench: Bench) -> None:
+    lease = bench.running()
+    refs = [CheckpointRef(bench.blob(f"state {step}".encode()), f"checkpoints/{step}.pt", step) for step in (1, 2, 3)]
+    for ref in (*refs, refs[-1]):  # stored twice, as after a resume: it does not become its own predecessor
+        bench.do(leases.save_checkpoint, lease, ref.sha256, ref.path, ref.step)
+    bench.do(leases.release, lease)
+    lease = bench.claim(lease.job_id)
+    assert lease.checkpoints == (refs[2], refs[1])
+    warning = JobWarning("CHECKPOINT_DAMAGED", "step 3")
+    assert bench.do(leases.drop_checkpoint, lease, refs[2], warning)
+    bench.do(leases.release, lease)
+    lease = bench.claim(lease.job_id)
+    assert lease.checkpoints == (refs[1],)
+    assert bench.do(leases.drop_checkpoint, lease, refs[1], warning)
+    bench.do(leases.release, lease)
+    assert bench.claim(lease.job_id).checkpoints == ()
+    assert [each.message for each in bench.get(lease.job_id).warnings] == ["step 3"]
+
+
+def test_who_lost_the_lease_changes_no_checkpoint(bench: Bench) -> None:
+    lease = bench.running()
+    first, second = (CheckpointRef(bench.blob(name), "checkpoints/1.pt", 1) for name in (b"one", b"two"))
+    bench.do(leases.save_checkpoint, lease, first.sha256, first.path, first.step)
+    bench.do(leases.release, lease)
+    newer = bench.claim(lease.job_id)
+    bench.do(leases.save_checkpoint, newer, second.sha256, second.path, second.step)
+    third = bench.blob(b"three")
+    assert not bench.do(leases.save_checkpoint, lease, third, "checkpoints/1.pt", 1)
+    assert not bench.do(leases.drop_checkpoint, lease, second, JobWarning("X", "x"))
+    bench.do(leases.release, newer)
+    assert bench.claim(lease.job_id).checkpoints == (second, first)
 
 
 def test_a_beat_prolongs_the_lease_by_the_databases_clock(bench: Bench) -> None:

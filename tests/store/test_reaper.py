@@ -44,7 +44,7 @@ def test_a_reaped_job_keeps_its_checkpoint_and_is_sent_again(bench: Bench) -> No
     assert (job.state, job.error, job.attempts[0].outcome) == ("queued", None, "lost")
     assert [waiting.job_id for waiting in bench.read(outbox.dispatchable, limit=9)] == [job.id]
     newer = bench.claim(job.id)
-    assert newer.checkpoint.step == 40
+    assert newer.checkpoints[0].step == 40
     assert newer.token > lease.token
 
 

@@ -22,7 +22,8 @@ from websockets.sync.client import ClientConnection, connect
 from api.__main__ import Server, configure
 from api.app import create_app
 from core.spec import parse_job
-from store import jobs, leases
+from store import jobs, leases, sessions
+from store.callers import Caller
 from store.database import Database, open_database
 from store.settings import Settings
 from store.values import Job, Lease
@@ -137,7 +138,17 @@ def database(sqlite_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def address(database: Database, tmp_path: Path) -> Iterator[str]:
+def address(served: str, browser: Page, database: Database) -> Iterator[str]:
+    """Where a real server answers for it; the browser is signed in there."""
+    with database.begin() as session:
+        secret = sessions.issue(session, "session", Caller("default", "ada", "admin"), 3600)
+    browser.send("Network.setCookie", name="retort_session", value=secret, url=served, httpOnly=True, sameSite="Strict")
+    yield served
+    browser.send("Network.clearBrowserCookies")
+
+
+@pytest.fixture
+def served(database: Database, tmp_path: Path) -> Iterator[str]:
     """Where a real server answers for it."""
     listening = socket.create_server(("127.0.0.1", 0))
     server = Server(configure(create_app(Settings(data_dir=tmp_path), database, quiet=True), "127.0.0.1", 0))

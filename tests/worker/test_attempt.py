@@ -13,7 +13,9 @@ import pytest
 from store import blobs, jobs, queries
 from store.database import Database
 from store.values import Job
+from tests.store.test_blobs import flip_a_bit
 from worker.attempt import WorkerContext, attempt
+from worker.warning_codes import CHECKPOINT_DAMAGED
 
 Look = Callable[[str], Job]
 # For what has to do with processes and files alone: once is enough.
@@ -249,6 +251,45 @@ def test_a_stopping_worker_gives_the_job_back_and_the_next_goes_on(
     assert (job.state, job.result["metrics"]) == ("succeeded", {"state": chain(20)})
     second = [line for line in log_of(job_id) if "training from" in line][1]
     assert int(second.split()[3]) >= 3
+
+
+@pytest.mark.parametrize("num_damaged", [1, 2])
+def test_a_damaged_checkpoint_is_never_trained_on(
+    database: Database,
+    context: WorkerContext,
+    submit: Any,
+    run_in_background: Any,
+    run: Any,
+    look: Look,
+    wait_for: Any,
+    log_of: Any,
+    gate: Path,
+    num_damaged: int,
+) -> None:
+    """One bit of the last, or of the last two: the job goes on from the one before, or anew, and ends the same."""
+    thread = run_in_background(
+        job_id := submit(steps=20, seconds=0.2, gate=gate, more={"training": {"checkpoint_seconds": 0.001}})
+    )
+    wait_for(lambda: len(_checkpoints(database, job_id)) >= 3)
+    context.stopping.set()
+    thread.join(10)
+    context.stopping.clear()
+    kept = _checkpoints(database, job_id)[-2:]
+    for sha256, _ in kept[::-1][:num_damaged]:
+        flip_a_bit(database, sha256, 0, 0)
+    gate.touch()
+    job = run(job_id)
+    assert (job.state, job.result["metrics"]) == ("succeeded", {"state": chain(20)})
+    steps = [int(line.split()[3]) for line in log_of(job_id) if "training from" in line]
+    assert steps == [0, kept[0][1] if num_damaged == 1 else 0]
+    assert {warning.code for warning in job.warnings} == {CHECKPOINT_DAMAGED}
+
+
+def _checkpoints(database: Database, job_id: str) -> list[tuple[str, int]]:
+    """(sha256, step) of those that were stored; one that is stored again as it was counts once."""
+    with database.read() as session:
+        found = [each.data for each in queries.events(session, job_id) if each.kind == "checkpoint"]
+    return list(dict.fromkeys((each["sha256"], each["step"]) for each in found))
 
 
 def test_a_paused_job_writes_a_checkpoint_frees_its_worker_and_goes_on_from_there(

@@ -9,13 +9,13 @@ from core.policy import Policy
 from store.values import Lease
 from worker.folder import AttemptFolder, sweep
 
-LEASE = Lease("job_01K00000000000000000000000", "job", 7, 2, {}, None, 0.0, None, 60.0)
+LEASE = Lease("job_01K00000000000000000000000", "job", 7, 2, {}, (), 0.0, None, 60.0)
 DIES_HOLDING = """
 import os, sys
 from pathlib import Path
 from store.values import Lease
 from worker.folder import AttemptFolder
-folder = AttemptFolder(Path(sys.argv[1]), Lease("job_01K00000000000000000000000", "job", 3, 1, {}, None, 0.0, None))
+folder = AttemptFolder(Path(sys.argv[1]), Lease("job_01K00000000000000000000000", "job", 3, 1, {}, (), 0.0, None, 60.0))
 folder.__enter__()
 (folder.out / "checkpoint").write_text("x")
 os.kill(os.getpid(), 9)

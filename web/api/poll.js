@@ -32,7 +32,7 @@ export async function poll(path, polling) {
     } catch (error) {
       if (signal.aborted) return;
       onStatus(error);
-      if (error instanceof ApiError && error.status === 404) return;
+      if (error instanceof ApiError && [401, 404].includes(error.status)) return;
       await sleep(RETRY_MILLISECONDS, signal);
     }
   }

@@ -18,6 +18,9 @@
  * @property {AbortSignal} [signal]
  */
 
+/** The event of the window that says: the service does not know who asks. */
+export const SIGNED_OUT = "signed-out";
+
 export class ApiError extends Error {
   /**
    * @param {Partial<Problem>} problem
@@ -43,6 +46,7 @@ export async function request(path, { method = "GET", body, headers = {}, signal
   const contentType = body === undefined ? {} : { "Content-Type": "application/json" };
   const response = await fetch(path, { method, signal, body, headers: { ...contentType, ...headers } });
   const data = await jsonOf(response);
+  if (response.status === 401) dispatchEvent(new Event(SIGNED_OUT));
   if (!response.ok && response.status !== 304) throw new ApiError(data || {}, response.status);
   return { status: response.status, data, headers: response.headers };
 }

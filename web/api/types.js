@@ -17,6 +17,8 @@
 /** @typedef {components["schemas"]["SeriesView"]} Series */
 /** @typedef {components["schemas"]["ProblemView"]} Problem */
 /** @typedef {components["schemas"]["ReadinessView"]} Readiness */
+/** @typedef {components["schemas"]["SessionView"]} Session */
+/** @typedef {components["schemas"]["SignInView"]} SignIn */
 
 /**
  * One method of a job with the knobs that the job sets.

@@ -95,6 +95,10 @@ function row({ name, href, size_bytes: size, sha256 }) {
     h("td", {}, h("a", { href, download: name, "data-key": `get ${name}` }, name)),
     h("td", {}, bytes(size)),
     h("td", {}, h("code", { title: sha256 }, `${sha256.slice(0, 12)}…`), copyButton(sha256)),
-    h("td", {}, copyButton(`curl -fLOC - ${location.origin}${href}`, "Copy curl")),
+    h(
+      "td",
+      {},
+      copyButton(`curl -fLOC - -H "Authorization: Bearer $RETORT_API_KEY" ${location.origin}${href}`, "Copy curl"),
+    ),
   );
 }

@@ -181,5 +181,6 @@ function refusal(error) {
 function curlCommand(text) {
   const body = syntaxErrorOf(text) ? text : JSON.stringify(JSON.parse(text));
   const quoted = `'${body.replaceAll("'", "'\\''")}'`;
-  return `curl -X POST ${location.origin}/v1/jobs -H 'Content-Type: application/json' -d ${quoted}`;
+  const headers = `-H "Authorization: Bearer $RETORT_API_KEY" -H 'Content-Type: application/json'`;
+  return `curl -X POST ${location.origin}/v1/jobs ${headers} -d ${quoted}`;
 }

@@ -17,7 +17,7 @@ from types import FrameType
 
 import httpx
 
-from retort import output
+from retort import local_service, output
 from retort.errors import RetortError
 from retort.local.processes import Child
 
@@ -27,6 +27,8 @@ STOP_SECONDS = 28.0
 RESTARTS = 5
 RESTART_WINDOW_SECONDS = 600.0
 TICK_SECONDS = 0.2
+LOCK_TRIES = 5
+LOCK_PAUSE_SECONDS = 0.05
 
 
 class CannotRun(RetortError):
@@ -39,28 +41,46 @@ class Taken(CannotRun):
     exit_code = 4
 
 
-def run(host: str, port: int, data: Path) -> int:
+def run(host: str, port: int, data: Path, *, open_to_all: bool = False) -> int:
     """Serve until SIGINT or SIGTERM; the exit code (0 when it was told to end). Raises CannotRun, ValueError."""
     _check_loopback(host)
     data = data.resolve()
-    (data / "logs").mkdir(parents=True, exist_ok=True)
+    make_private(data)
+    (data / "logs").mkdir(exist_ok=True)
     lock = _lock(data)
     with _listen(host, port) as listening:
         url = _url(listening)
         lock.say(f"{url} (process {os.getpid()})")
-        return _Supervisor(listening, url, data).run()
+        bound_host, bound_port = listening.getsockname()[:2]
+        noted = local_service.note(bound_host, bound_port, data)
+        try:
+            return _Supervisor(listening, url, data, open_to_all).run()
+        finally:
+            if noted:
+                noted.unlink(missing_ok=True)
+
+
+def make_private(folder: Path) -> None:
+    """Make the data folder, or take it from other users where it exists."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.chmod(0o700)
+    except OSError as error:
+        raise CannotRun(f"the data folder {folder} cannot be closed to other users: {error.strerror}") from None
 
 
 class _Supervisor:
-    def __init__(self, listening: socket.socket, url: str, data: Path) -> None:
+    def __init__(self, listening: socket.socket, url: str, data: Path, open_to_all: bool) -> None:
         environment = {
             **os.environ,
             "RETORT_DATA_DIR": str(data),
             "RETORT_DATABASE_URL": f"sqlite:///{data / 'retort.db'}",
             "RETORT_BROKER_URL": "memory://",
+            "RETORT_AUTHENTICATION": "open" if open_to_all else "keys",
         }
         self.url = url
         self.data = data
+        self.open_to_all = open_to_all
         self.environment = environment
         self.told_to_end = False
         fd = listening.fileno()
@@ -79,6 +99,7 @@ class _Supervisor:
                 child.start(time.monotonic())
             if self._became_ready():
                 print(f"Retort is ready at {self.url}", flush=True)
+                output.notice(self._dashboard())
                 output.notice(f"data and logs in {self.data}; Ctrl-C ends everything")
             while not self.told_to_end:
                 self._restart_the_dead()
@@ -86,6 +107,17 @@ class _Supervisor:
         finally:
             self._stop()
         return 0
+
+    def _dashboard(self) -> str:
+        """What to tell about the dashboard: a link that signs a browser in, so that nobody types a key."""
+        if self.open_to_all:
+            return "open to everybody on this machine: no API key is needed"
+        headers = {"Authorization": f"Bearer {local_service.read(self.data)}"}
+        made = httpx.post(f"{self.url}/v1/session/links", headers=headers, timeout=READY_SECONDS, trust_env=False)
+        if made.status_code != 201:
+            return f"no link to the dashboard could be made: {made.text}"
+        link = f"{self.url}{made.json()['path']}"
+        return f"dashboard: {link} (signs a browser in once; `retort dashboard` makes another link)"
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.told_to_end = True
@@ -154,11 +186,13 @@ class _Lock:
 
 def _lock(data: Path) -> _Lock:
     path = data / "up.lock"
-    try:
-        return _Lock(path)
-    except BlockingIOError:
-        holder = path.read_text() or "another process"
-        raise Taken(f"the data folder {data} is in use: Retort runs on it at {holder}") from None
+    for _ in range(LOCK_TRIES):
+        try:
+            return _Lock(path)
+        except BlockingIOError:  # a client that looks whether it is locked holds it for a moment
+            time.sleep(LOCK_PAUSE_SECONDS)
+    holder = path.read_text() or "another process"
+    raise Taken(f"the data folder {data} is in use: Retort runs on it at {holder}")
 
 
 def _check_loopback(host: str) -> None:
@@ -168,8 +202,8 @@ def _check_loopback(host: str) -> None:
         loopback = False
     if not loopback:
         raise ValueError(
-            f"--host {host!r} is refused: Retort has no authentication yet, so `retort up` listens on loopback only "
-            "(127.0.0.1, ::1, localhost)"
+            f"--host {host!r} is refused: `retort up` listens on loopback only (127.0.0.1, ::1, localhost). For other "
+            "machines run `python -m api --host`, with API keys: docs/how-to/deployment.md"
         )
 
 
