@@ -40,6 +40,8 @@ def initial_weights(outcome: Outcome) -> str:
         return "random weights"
     if weights == "teacher":
         return "the teacher's weights, by weight selection (Xu et al., ICLR 2024)"
+    if weights == "relative":
+        return "channels of a wider network of its family with published weights"
     return "the library's published weights" if weights == "published" else f"the weights of {redacted(weights)}"
 
 
