@@ -1,4 +1,4 @@
-"""Wider networks of the same family whose published weights are at hand: a narrower network can begin with some of their
+"""Wider networks of a family whose published weights are at hand: a narrower network can begin with some of their
 channels (core.networks.selection).
 """
 
@@ -34,7 +34,7 @@ def find_relative(architecture: str, workspace: Workspace) -> str | None:
 
 
 def build_relative(architecture: str, workspace: Workspace) -> Network:
-    """The relative that `find_relative` finds, with its published weights; raises TeacherLoadFailed where there is none."""
+    """The relative that `find_relative` finds, with its published weights; raises TeacherLoadFailed without one."""
     relative = find_relative(architecture, workspace)
     if relative is None:
         raise TeacherLoadFailed(
