@@ -34,8 +34,11 @@ from api.routes import (
     plans,
     session,
     sign_in,
+    webhooks,
 )
 from api.telemetry import Telemetry
+from api.webhook_sender import WebhookSender
+from api.webhook_url import limits_of
 from store.database import Database, open_database
 from store.settings import Settings
 
@@ -52,6 +55,7 @@ ROUTERS = (
     logs.router,
     artifacts.router,
     catalogues.router,
+    webhooks.router,
     operations.router,
     keys.router,
     audit.router,
@@ -67,7 +71,10 @@ def create_app(settings: Settings, database: Database, *, quiet: bool = False) -
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        sender = WebhookSender(database, limits_of(settings.private_addresses, settings.download_ports))
+        sender.start()
         yield
+        await anyio.to_thread.run_sync(sender.close)
         app.state.change_feed.close()
 
     app = FastAPI(

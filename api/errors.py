@@ -16,7 +16,15 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from core.errors import RetortError, SpecInvalid, UserError
-from store.errors import IllegalTransition, JobNotFound, KeyNotFound, QuotaExceeded, VersionConflict
+from store.errors import (
+    DeliveryNotFound,
+    IllegalTransition,
+    JobNotFound,
+    KeyNotFound,
+    QuotaExceeded,
+    VersionConflict,
+    WebhookNotFound,
+)
 
 log = logging.getLogger("retort.api")
 MEDIA_TYPE = "application/problem+json"
@@ -87,7 +95,7 @@ def problem_of(error: Exception) -> Problem:
             return error
         case SpecInvalid():
             return Problem(422, error.code, error.message, errors=error.errors)
-        case JobNotFound() | KeyNotFound():
+        case JobNotFound() | KeyNotFound() | WebhookNotFound() | DeliveryNotFound():
             return Problem(404, error.code, error.message)
         case QuotaExceeded():
             headers = {"Retry-After": str(QUOTA_RETRY_SECONDS)}

@@ -231,3 +231,31 @@ READINESS: dict[str, Any] = {
     "schema_current": True,
     "workers_alive": 1,
 }
+WEBHOOK: dict[str, Any] = {
+    "id": "wh_01KAK3P0V6T6Y1F5S9W1QKX0ZD",
+    "url": "https://shop.example/retort",
+    "events": ["job.succeeded", "job.failed", "job.cancelled"],
+    "description": "the shop's backend",
+    "enabled": True,
+    "disabled_reason": None,
+    "failing_since": None,
+    "created_at": "2026-11-21T12:00:00Z",
+}
+NEW_WEBHOOK = {name: WEBHOOK[name] for name in ("url", "events", "description")}
+WEBHOOK_WITH_SECRET = {**WEBHOOK, "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"}
+WEBHOOK_LIST = {"data": [WEBHOOK]}
+DELIVERY: dict[str, Any] = {
+    "id": 17,
+    "message_id": "msg_01KAK3P0V6T6Y1F5S9W1QKX0ZE",
+    "job_id": JOB_ID,
+    "seq": 41,
+    "type": "job.succeeded",
+    "state": "pending",
+    "tries": 1,
+    "next_at": "2026-11-21T12:05:05Z",
+    "status": 503,
+    "error": "answered 503 Service Unavailable",
+    "created_at": "2026-11-21T12:05:00Z",
+    "ended_at": None,
+}
+DELIVERY_PAGE: dict[str, Any] = {"data": [DELIVERY], "has_more": False, "next_cursor": None}

@@ -9,6 +9,9 @@ from core.methods.method import Method
 from core.spec import JobSpec
 from core.spec.resolved import ResolvedJob, ResolvedTraining
 
+TEACHER = "teacher"
+"""The name of the run that fine-tunes the first teacher for the job's classes."""
+
 
 @dataclass(frozen=True)
 class Run:

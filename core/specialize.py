@@ -7,6 +7,7 @@ from pathlib import Path
 from core.events import Event, JobWarning, Log, Phase, Result, WarningIssued
 from core.planning.estimate import describe, summary
 from core.planning.prepare import prepare
+from core.planning.teachers import with_fine_tuned
 from core.results.assess import assess, assess_teacher, with_latencies
 from core.results.latencies import Latencies
 from core.results.publish import publish
@@ -14,7 +15,7 @@ from core.spec import JobSpec
 from core.system.affinity import pinned
 from core.system.interruption import JobControl
 from core.system.workspace import Workspace
-from core.training.runs import train_all
+from core.training.runs import begin_training
 
 Report = Callable[[Event], None]
 
@@ -49,7 +50,7 @@ def specialize(
     control = control or JobControl(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
     report = issued = _WarningLog(report)
     report(Phase(phase="preparing"))
-    job = prepare(spec, workspace, report)
+    job = prepare(spec, workspace, report, plan_only=plan_only)
     resolved = describe(job, measured=plan_only)
     report(Log(message=summary(resolved)))
     report(resolved)
@@ -58,7 +59,11 @@ def specialize(
 
     report(Phase(phase="training"))
     with control.deferring(), pinned():
-        trained = train_all(job, report, control, resume=resume)
+        training = begin_training(job, report, control, resume=resume)
+        if job.adaptation is not None:
+            tuned = training.train_teacher(job.adaptation)
+            training.job = job = with_fine_tuned(job, tuned.network, report)
+        trained = training.train_runs()
 
     if not workspace.ranks.is_first:  # the first process evaluates and exports for all
         return None

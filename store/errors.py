@@ -59,6 +59,33 @@ class BlobNotFound(UserError):
         super().__init__(f"no blob has the sha256 {sha256!r}")
 
 
+class WebhookNotFound(UserError):
+    """The tenant has no webhook with this id."""
+
+    code = "WEBHOOK_NOT_FOUND"
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"no webhook has the id {webhook_id!r}")
+
+
+class DeliveryNotFound(UserError):
+    """The webhook has no delivery with this number."""
+
+    code = "DELIVERY_NOT_FOUND"
+
+    def __init__(self, delivery_id: int) -> None:
+        super().__init__(f"the webhook has no delivery {delivery_id}")
+
+
+class TooManyWebhooks(UserError):
+    """The tenant has as many webhooks as are allowed."""
+
+    code = "TOO_MANY_WEBHOOKS"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"there are {most} webhooks, which is what is allowed", hint="delete one first")
+
+
 class KeyNotFound(UserError):
     """No API key has this id, or the key was revoked."""
 

@@ -6,9 +6,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, insert, update
 from sqlalchemy.orm import Session
 
+from store import webhook_outbox
 from store.clock import from_now
 from store.tables import attempts, events, jobs
 from store.values import Attempt, NewEvent
+from store.webhook_outbox import STATE
 
 Condition = ColumnElement[bool]
 
@@ -26,7 +28,8 @@ def transition(
 
 
 def append(session: Session, job_id: str, attempt: int, last_seq: int, new_events: Sequence[NewEvent]) -> None:
-    """Write events whose numbers the job's row has already counted; the last of them gets `last_seq`."""
+    """Write events whose numbers the job's row has already counted; the last of them gets `last_seq`. Webhooks are told
+    of new states."""
     if not new_events:
         return
     first = last_seq - len(new_events) + 1
@@ -35,6 +38,9 @@ def append(session: Session, job_id: str, attempt: int, last_seq: int, new_event
         for offset, event in enumerate(new_events)
     ]
     session.execute(insert(events).values(at=from_now()), rows)
+    told = [(first + offset, event) for offset, event in enumerate(new_events) if event.kind == STATE]
+    if told:
+        webhook_outbox.put(session, job_id, told)
 
 
 def entered(state: str, **more: Any) -> NewEvent:

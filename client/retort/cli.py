@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from retort import output
-from retort.commands import catalogues, files, jobs, keys, local, results, submit, weights
+from retort.commands import catalogues, files, jobs, keys, local, results, submit, webhooks, weights
 from retort.errors import RetortError
 
 EXIT_USAGE = 2
@@ -56,6 +56,7 @@ for command in (
     local.settings,
 ):
     app.command()(command)
+app.add_typer(webhooks.webhooks)
 app.add_typer(keys.keys)
 app.add_typer(weights.app, name="weights")
 

@@ -11,6 +11,7 @@ import httpx
 from retort.connection import LONG_POLL_SECONDS, Connection
 from retort.job import AsyncJob
 from retort.models import AuditEntryView, JobView, KeyView, MethodView, PlanView, WorkerView
+from retort.webhook_calls import WebhookCalls
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 PATIENCE_SECONDS = 10.0
@@ -22,7 +23,7 @@ def default_url() -> str:
     return os.environ.get("RETORT_URL") or DEFAULT_URL
 
 
-class Service:
+class Service(WebhookCalls):
     """What a service can be asked, over any connection. `AsyncRetort` and `Retort` offer these methods."""
 
     def __init__(self, connection: Connection) -> None:

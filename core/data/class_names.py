@@ -12,6 +12,7 @@ from core.errors import LabelSpaceMismatch
 from core.events import JobWarning
 
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
+_WHOLE = re.compile(r"^\d{1,15}(\.0*)?$")
 _SEPARATORS = re.compile(r"[\s_-]+")
 MOST_LISTED = 8
 
@@ -68,8 +69,8 @@ def check_similar(names: Iterable[str], chosen: Iterable[str] | None) -> tuple[J
 
 def _key(name: str) -> str:
     folded = _SEPARATORS.sub(" ", unicodedata.normalize("NFKC", name).casefold()).strip()
-    if folded.isdecimal():
-        return str(int(folded))
+    if _WHOLE.match(folded):
+        return str(int(float(folded)))
     return folded or name
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from core.errors import DatasetInvalid
 
 _WHOLE = re.compile(r"^[+-]?\d+(\.0*)?$")
+_COMMA = re.compile(r"^[+-]?\d+,\d+$")
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$", re.IGNORECASE)
 _MISSING_TEXTS = frozenset({"", "nan", "null", "<na>", "#n/a"})  # as pandas and spreadsheets write them
 
@@ -46,6 +47,13 @@ def column_texts(texts: list[str], where: str) -> list[str]:
     Where every text is a number, `1.0` is the class 1. Raises DatasetInvalid where one of them is a fraction.
     """
     stripped = [text.strip() for text in texts]
+    if any(map(_COMMA.match, stripped)) and all(_COMMA.match(text) or text.isdecimal() for text in stripped):
+        raise DatasetInvalid(
+            f"{where}: the label {next(filter(_COMMA.match, stripped))!r} is a number with a comma: a fraction, "
+            "thousands, or two labels",
+            hint="write classes as whole numbers or texts",
+            pointer="/dataset/label_column",
+        )
     if not all(_NUMBER.match(text) for text in stripped) or all(text.isdecimal() for text in stripped):
         return texts
     fraction = next((text for text in stripped if not _WHOLE.match(text) and not float(text).is_integer()), None)

@@ -7,7 +7,9 @@ from functools import cached_property
 from core.data.file_kinds import Contents, contents_of
 from core.data.layout.classes import Layout
 from core.data.layout.pinned import place_all
-from core.data.listing import Listing
+from core.data.listing import Listing, Record
+from core.data.members.found import find_membership
+from core.data.members.merging import Membership
 from core.data.split_rules import SplitRules
 from core.data.tables.choice import Choice, choose_tables
 from core.data.tree import Tree
@@ -38,6 +40,17 @@ class Reading:
     def choice(self) -> Choice:
         """Whether tables or folders give the classes. Raises DatasetInvalid where neither does."""
         return choose_tables(self)
+
+    def membership(self, records: list[Record]) -> Membership:
+        """The splits that lists beside the images give; none where something else gives `records` a split.
+
+        Raises Unclear where lists disagree or cannot be read.
+        """
+        if any(record.split is not None for record in records):
+            return Membership()
+        used = [one.table.path for one in (*self.choice.used, *(flat.candidate for flat in self.choice.flat))]
+        images = self.choice.images
+        return find_membership(self.tree, images, len(self.contents.images), self.choice.unused, self.rules, used)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ FILLERS = frozenset(
         "directory", "files", "file", "split", "splits", "subset", "partition", "part", "samples", "sample",
         "examples", "crop", "crops", "cropped", "resized", "resize", "final", "new", "clean", "cleaned", "all", "raw",
         "full", "original", "originals", "orig", "processed", "preprocessed", "public", "private", "labeled",
-        "labelled", "class", "classes", "the", "my", "of", "for", "with", "集", "データ", "数据",
+        "labelled", "class", "classes", "list", "lists", "the", "my", "of", "for", "with", "集", "データ", "数据",
     }
 )  # fmt: skip
 """Words that name no content of their own."""

@@ -5,6 +5,8 @@ FOLDERS_LEFT_OUT = "DATASET_FOLDERS_LEFT_OUT"
 UNLABELLED_LEFT_OUT = "DATASET_UNLABELLED_LEFT_OUT"
 TABLE_UNUSED = "DATASET_TABLE_UNUSED"
 TABLE_GUESSED = "DATASET_TABLE_GUESSED"
+SPLITS_FROM_LISTS = "DATASET_SPLITS_FROM_LISTS"
+LIST_ENTRIES_MISSING = "DATASET_LIST_ENTRIES_MISSING"
 IMAGES_NOT_IN_TABLE = "DATASET_IMAGES_NOT_IN_TABLE"
 CLASS_SUBFOLDERS = "DATASET_CLASS_SUBFOLDERS"
 CLASSES_MERGED = "DATASET_CLASSES_MERGED"
@@ -24,7 +26,9 @@ MEANINGS: dict[str, str] = {
     UNLABELLED_LEFT_OUT: "A split has images without labels; it is not used.",
     TABLE_UNUSED: "A table lies beside the images and is not used; the message names it and its columns.",
     TABLE_GUESSED: "The labels come from a table whose columns or header were found by their names or content.",
-    IMAGES_NOT_IN_TABLE: "Images that no row of the label table names are not used.",
+    SPLITS_FROM_LISTS: "The splits come from lists of images beside the dataset, such as train.txt and test.txt.",
+    LIST_ENTRIES_MISSING: "A list of a split names images that the dataset does not hold.",
+    IMAGES_NOT_IN_TABLE: "Images that no row of the label table, or no list of a split, names are not used.",
     CLASS_SUBFOLDERS: "Every class folder holds several folders of images; each outer folder was taken as one class.",
     CLASSES_MERGED: "Class names that differ only by outer spaces or Unicode form were taken for one class.",
     CLASSES_SIMILAR: "Class names differ only by case, spaces or form, and are kept as separate classes.",

@@ -47,6 +47,12 @@ def slice_head(network: Network, indices: list[int]) -> Network:
     return _renumbered(network, len(indices))
 
 
+def without_classifier(network: Network) -> dict[str, torch.Tensor]:
+    """The state dict of the wrapped module but for the classifiers."""
+    heads = tuple(f"{path}." for path in network.classifier_paths)
+    return {name: value for name, value in network.module.state_dict().items() if not name.startswith(heads)}
+
+
 def _fresh(old: nn.Linear | nn.Conv2d, num_classes: int) -> nn.Linear | nn.Conv2d:
     place: dict[str, Any] = {"device": old.weight.device, "dtype": old.weight.dtype}
     has_bias = old.bias is not None

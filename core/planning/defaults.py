@@ -197,7 +197,11 @@ def _student(spec: JobSpec, architecture: str, *, is_kin: bool, has_published: b
     if spec.teacher is not None and weights == spec.teacher.weights and spec.student.weights in (None, "auto"):
         named = spec.teacher
     return ResolvedStudent(
-        architecture=architecture, weights=weights, credentials=named.credentials, weights_map=named.weights_map
+        architecture=architecture,
+        weights=weights,
+        credentials=named.credentials,
+        weights_map=named.weights_map,
+        classifier="initial" if spec.student.classifier == "auto" else spec.student.classifier,
     )
 
 

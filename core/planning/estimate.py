@@ -60,14 +60,14 @@ def _counted(job: PreparedJob, run: PreparedRun) -> Estimate:
 
 
 def _all_steps(job: PreparedJob) -> int:
-    return sum(run.steps for run in job.runs)
+    return sum(run.steps for run in job.trainings)
 
 
 def _measured(job: PreparedJob, run: PreparedRun, method: Method) -> Estimate:
     """Measure the time of the student's steps; the time of the baselines is scaled by their operations."""
     seconds, count = _time_steps(job, run, method)
     cost, _ = run_cost(job, run)
-    work = sum(its_cost * steps for its_cost, steps in (run_cost(job, each) for each in job.runs))
+    work = sum(its_cost * steps for its_cost, steps in (run_cost(job, each) for each in job.trainings))
     return Estimate(
         steps=_all_steps(job),
         training_seconds=seconds / cost * work,

@@ -6,73 +6,46 @@ from dataclasses import dataclass, field
 from core.data.dataset import Dataset, Source, open_dataset, open_unlabelled
 from core.errors import RetortError
 from core.events import Event, Log, WarningIssued
-from core.job import PreparedRun, Run
+from core.job import TEACHER, PreparedRun, Run
 from core.networks import sizing, zoo
 from core.networks.selection import is_kin
-from core.networks.teacher import Teacher, load_teacher
+from core.networks.teacher import Teacher
 from core.planning.beginning import PublishedWeights, describe_beginning, fallback_warning, find_published
 from core.planning.defaults import resolve
 from core.planning.runs import plan_runs, with_students_weights
 from core.planning.strategy import choose_strategies
-from core.spec import DatasetSpec, JobSpec, TeacherSpec, needs_of
+from core.planning.teachers import load_teachers, teacher_run, teacher_set
+from core.spec import DatasetSpec, JobSpec
 from core.system.device import Arithmetic, choose_arithmetic
 from core.system.workspace import Workspace
-from core.teachers.check import check_teacher, class_indices, coverage_warning
-from core.teachers.logits import TeacherLogits
-from core.teachers.teacher_set import TeacherSet
-from core.teachers.trajectory import load_trajectory
 from core.training.inputs import PreparedJob
 from core.training.muon import is_convolutional
 
 Report = Callable[[Event], None]
 
 
-def prepare(spec: JobSpec, workspace: Workspace, report: Report) -> PreparedJob:
+def prepare(spec: JobSpec, workspace: Workspace, report: Report, *, plan_only: bool = False) -> PreparedJob:
     """Read and check everything that the job names, and choose everything that it leaves open.
 
-    Raises a UserError that names what does not fit.
+    With `plan_only`, nothing is fitted to the images. Raises a UserError that names what does not fit.
     """
     arithmetic = choose_arithmetic(spec.training)
     with workspace.ranks.first_goes_first():  # the others find the images decoded
         source = _open(spec, workspace, spec.dataset)
-        first, others = _load_teachers(spec, workspace, arithmetic)
-        runs = _resolve_runs(spec, source, first, arithmetic, workspace)
-        for warning in runs[0].dataset.warnings:
+        spec, loaded = load_teachers(spec, source.classes, workspace, arithmetic)
+        runs = _resolve_runs(spec, source, loaded[0] if loaded else None, arithmetic, workspace)
+        for warning in (*runs[0].dataset.warnings, *(issued for teacher in loaded for issued in teacher.warnings)):
             report(WarningIssued(warning=warning))
-        for teacher in (*((first,) if first is not None else ()), *others):
-            for issued in teacher.warnings:
-                report(WarningIssued(warning=issued))
         target = _open_target(spec, workspace, source, report)
-        teachers = _teacher_set(spec, first, others, runs[0], arithmetic, workspace, report)
-    return PreparedJob(
-        choose_strategies(runs, teachers, arithmetic, workspace, report), teachers, arithmetic, workspace, target
-    )
+        teachers = teacher_set(spec, loaded, runs[0], arithmetic, workspace, report, plan_only=plan_only)
+    runs = choose_strategies(runs, teachers, arithmetic, workspace, report)
+    tuned = runs[-1] if runs[-1].run.name == TEACHER else None
+    runs = runs[:-1] if tuned is not None else runs
+    return PreparedJob(runs, teachers, arithmetic, workspace, target, tuned)
 
 
 def _open(spec: JobSpec, workspace: Workspace, dataset: DatasetSpec) -> Source:
     return open_dataset(dataset, workspace, seed=spec.training.seed)
-
-
-def _load_teachers(
-    spec: JobSpec, workspace: Workspace, arithmetic: Arithmetic
-) -> tuple[Teacher | None, tuple[Teacher, ...]]:
-    """The first teacher, if the job has one, and the others."""
-    first = _load_teacher(spec.teacher, "/teacher", workspace, arithmetic) if spec.teacher is not None else None
-    others = tuple(
-        _load_teacher(each, f"/more_teachers/{number}", workspace, arithmetic)
-        for number, each in enumerate(spec.more_teachers)
-    )
-    return first, others
-
-
-def _load_teacher(spec: TeacherSpec, pointer: str, workspace: Workspace, arithmetic: Arithmetic) -> Teacher:
-    try:
-        teacher = load_teacher(spec, workspace)
-    except RetortError as error:
-        error.pointer = (error.pointer or "").replace("/teacher", pointer, 1)
-        raise
-    teacher.network.to(arithmetic.device).eval().requires_grad_(False)
-    return teacher
 
 
 def _open_target(spec: JobSpec, workspace: Workspace, source: Source, report: Report) -> Source | None:
@@ -164,36 +137,10 @@ class _RunResolver:
 def _resolve_runs(
     spec: JobSpec, source: Source, teacher: Teacher | None, arithmetic: Arithmetic, workspace: Workspace
 ) -> tuple[PreparedRun, ...]:
+    """The student and the baselines; then the teacher's own training, where it is fine-tuned."""
     resolver = _RunResolver(source, teacher, arithmetic, workspace)
     first, *others = plan_runs(spec)
+    tuned = teacher_run(spec)
     student = resolver.resolve(first)
-    return (student, *(resolver.resolve(with_students_weights(run, student.spec.student)) for run in others))
-
-
-def _teacher_set(
-    spec: JobSpec,
-    first: Teacher | None,
-    others: tuple[Teacher, ...],
-    student: PreparedRun,
-    arithmetic: Arithmetic,
-    workspace: Workspace,
-    report: Report,
-) -> TeacherSet:
-    """The teachers with their classes matched to the dataset's, and the first one checked on its images."""
-    if spec.teacher is None or first is None:
-        return TeacherSet()
-    needs, dataset = needs_of(spec.method), student.dataset
-    covers = "common classes" in needs
-    indices = class_indices(first, dataset.classes, covers=covers)
-    other_indices = tuple(class_indices(each, dataset.classes, covers=covers) for each in others)
-    checkpoints = load_trajectory(spec.teacher, first, workspace) if "trajectory" in needs else ()
-    logits, top1 = None, None
-    if indices is not None:
-        logits = TeacherLogits(first.network, indices, arithmetic.device, workspace.result_cache)
-        checked = check_teacher(spec.teacher, first.network, logits, dataset, student.augmenter, arithmetic)
-        top1, warning = checked.validation_top1, checked.warning
-    else:
-        warning = coverage_warning(first, dataset.classes)
-    if warning is not None:
-        report(WarningIssued(warning=warning))
-    return TeacherSet(first, indices, logits, top1, others, other_indices, checkpoints)
+    runs = (student, *(resolver.resolve(with_students_weights(run, student.spec.student)) for run in others))
+    return (*runs, resolver.resolve(tuned)) if tuned is not None else runs

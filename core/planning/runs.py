@@ -8,6 +8,9 @@ from core.spec import JobSpec, StudentSpec
 from core.spec.knobs.finetune import FinetuneKnobs
 from core.spec.knobs.scratch import ScratchKnobs
 
+# Fine-tuning begins with a classifier that fits the given features: a few steps from a random one would distort them.
+TUNED_TEACHER = StudentSpec(size="same", classifier="fitted")
+
 
 def plan_runs(spec: JobSpec) -> tuple[Run, ...]:
     """The student and the baselines, each `evaluation.seeds` times; all runs of the first seed come first."""
@@ -51,5 +54,5 @@ def _baseline(spec: JobSpec, name: str) -> JobSpec:
         bare = StudentSpec.model_validate({**student.model_dump(), "weights": None})
         return spec.model_copy(update={"method": ScratchKnobs(), "student": bare})
     if student.weights in (None, "auto", "teacher"):
-        student = StudentSpec(size="same")
+        student = TUNED_TEACHER
     return spec.model_copy(update={"method": FinetuneKnobs(), "student": student})

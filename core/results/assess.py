@@ -71,6 +71,7 @@ def assess_teacher(job: PreparedJob, latencies: Latencies) -> dict[str, Any] | N
         **measure_network(network).model_dump(),
         **splits,
         "covers_classes": job.teachers.class_indices is not None,
+        "adapted": run.spec.teacher.adapt if run.spec.teacher is not None else "none",
     }
 
 

@@ -21,6 +21,7 @@ from core.training.inputs import PreparedJob
 from core.training.runs import Trained
 
 FOLDER = "artifacts"
+ADAPTED_TEACHER = "teacher.safetensors"
 MEDIA_TYPES = {
     ".json": "application/json",
     ".md": "text/markdown; charset=utf-8",
@@ -85,8 +86,11 @@ def publish(
 
 
 def _written(folder: Path, student: Trained, job: PreparedJob) -> list[Path]:
-    """The files of the method's products, and of the checkpoints that the job keeps."""
-    paths = write_products(student.products, folder)
+    """The files of the method's products, of the adapted teacher, and of the checkpoints that the job keeps."""
+    paths, teacher = write_products(student.products, folder), job.student.spec.teacher
+    if teacher is not None and teacher.adapt != "none":
+        path = folder / ADAPTED_TEACHER
+        paths.append(write_safetensors(job.teachers.required, path, job.student.dataset.classes))
     checkpoint = copy.deepcopy(student.network)
     for number, weights in enumerate(student.trajectory, start=1):
         checkpoint.module.load_state_dict(weights)

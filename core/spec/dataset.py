@@ -31,11 +31,12 @@ class DatasetSpec(Part):
     splits: dict[Pattern, SplitTarget] | None = Field(
         None,
         max_length=1000,
-        description="pattern -> train, validation, test or ignore, for folders, files, tables, parquet files, shards "
-        "and arrays of an npz. A pattern is a path below the dataset or, without a slash, one name anywhere in it; "
-        "*, ? and [...] are wildcards; the first pattern that matches decides. The class folders are those inside "
-        "a matched folder. What no pattern matches is told from the names; {}: no name tells a split, so that folders "
-        "named train and test are classes; null: all is told from the names",
+        description="pattern -> train, validation, test or ignore, for folders, files, tables, lists of the images "
+        "of a split, parquet files, shards and arrays of an npz. A pattern is a path below the dataset or, without a "
+        "slash, one name anywhere in it; *, ? and [...] are wildcards; the first pattern that matches decides. "
+        "The class folders are those inside a matched folder. What no pattern matches is told from the names; {}:"
+        " no name tells a split, so that folders named train and test are classes; null: all is told from the "
+        "names",
     )
     classes: tuple[str, ...] | None = Field(
         None, min_length=2, description="the classes to keep, in the order of the student's outputs; null: all, sorted"

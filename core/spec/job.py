@@ -66,6 +66,12 @@ class StudentSpec(Part):
 
     credentials: Credentials | None = Field(None, description=CREDENTIALS)
     weights_map: WeightsMap = "by_name"
+    classifier: Literal["auto", "initial", "fitted"] = Field(
+        "auto",
+        description="the classifier that the training begins with. initial: that of the initial weights, or a random "
+        "one; fitted: one that is fitted to the features of the training images before all layers are trained; auto: "
+        "initial",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> "StudentSpec":

@@ -38,6 +38,7 @@ class ResolvedStudent(StudentSpec):
     """StudentSpec with its architecture chosen."""
 
     architecture: str
+    classifier: Literal["initial", "fitted"]
 
 
 class ResolvedJob(JobSpec):

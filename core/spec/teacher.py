@@ -49,6 +49,14 @@ class TeacherSpec(Part):
         None, pattern="^[0-9a-f]{64}$", description="sha256 of the weights file; a file with another hash is refused"
     )
 
+    adapt: Literal["auto", "none", "head", "full"] = Field(
+        "auto",
+        description="whether the job first trains the teacher for its own classes. none: the teacher must know them "
+        "for methods that compare outputs; head: a new classifier is fitted to its features of the training images; "
+        "full: then all its layers are fine-tuned too, which takes far longer; auto: head where the method uses the "
+        "teacher and none of the classes is among the teacher's (or they are not named and of another number), else "
+        "none",
+    )
     trajectory: tuple[Annotated[str, uri_of(FILE_SCHEMES)], ...] | None = Field(
         None,
         min_length=1,

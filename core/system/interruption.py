@@ -63,6 +63,14 @@ class JobControl:
         if self.interrupted.is_set():
             raise Interrupted
 
+    def check(self) -> None:
+        """Raise Interrupted where the job was asked to end, and DeadlineExceeded where its time is up. For work that
+        is done again when the job resumes.
+        """
+        if self.interrupted.is_set():
+            raise Interrupted
+        self.check_deadline()
+
     def checkpoint_is_due(self, *, epoch_ends: bool) -> bool:
         """Whether `checkpoint_seconds` have passed since the last checkpoint, or a tenth of them at the end of an
         epoch.

@@ -8,6 +8,9 @@ from core.files.result_cache import ResultCache
 from core.policy import Policy
 from core.system.distributed import ALONE, Ranks
 
+ADAPTED_TEACHERS = "adapted-teachers"
+MAX_ADAPTED_BYTES = 4 << 30
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -28,3 +31,8 @@ class Workspace:
     def result_cache(self) -> ResultCache:
         """Results that earlier jobs kept in `cache`."""
         return ResultCache(self.cache)
+
+    @property
+    def adapted_teachers(self) -> ResultCache:
+        """Teachers that earlier jobs fine-tuned; in a folder of their own, because they are large."""
+        return ResultCache(self.cache / ADAPTED_TEACHERS, MAX_ADAPTED_BYTES)

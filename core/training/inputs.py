@@ -24,11 +24,18 @@ class PreparedJob:
     workspace: Workspace
     target: Source | None = None
     """Images of the second domain."""
+    adaptation: PreparedRun | None = None
+    """The training of the first teacher for the job's classes; None where it is not fine-tuned."""
 
     @property
     def student(self) -> PreparedRun:
         """The run that the job is about."""
         return self.runs[0]
+
+    @property
+    def trainings(self) -> tuple[PreparedRun, ...]:
+        """All runs in the order in which they are trained, that of the teacher first."""
+        return self.runs if self.adaptation is None else (self.adaptation, *self.runs)
 
     def target_dataset(self, run: PreparedRun) -> Dataset | None:
         """The second domain at the image size of `run`; None where the job names none."""

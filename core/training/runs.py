@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from core.errors import SpecInvalid
+from core.evaluation.linear_probe import fit_classifier
 from core.events import Checkpoint, Event, Log, Metric
 from core.job import PreparedRun
 from core.methods.contract import Products
@@ -17,6 +18,7 @@ from core.networks.network import Network
 from core.spec import name_of
 from core.system.distributed import keep_statistics
 from core.system.interruption import Interrupted, JobControl
+from core.training.adapted import KIND, address_of, read_record, written_record
 from core.training.build import build_method, build_trainer, run_cost
 from core.training.checkpoint import CheckpointFolder
 from core.training.inputs import PreparedJob
@@ -52,18 +54,31 @@ class Training:
     finished: dict[str, dict[str, Any]] = field(default_factory=dict)
     curves: Curves = field(default_factory=dict)
     trajectory: list[dict[str, Tensor]] = field(default_factory=list)
+    resumed: dict[str, Any] | None = None
+    """The checkpoint that the training goes on from."""
     meter: Meter = field(init=False)
     _images_per_second: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.folder = CheckpointFolder(self.job.workspace.out)
-        self.meter = Meter({run.run.name: run_cost(self.job, run) for run in self.job.runs})
+        self.meter = Meter(
+            {run.run.name: run_cost(self.job, run) for run in self.job.trainings if self._twin(run) is None}
+        )
 
-    def train(self, run: PreparedRun, state: dict[str, Any] | None) -> Trained:
-        """Train one network, from `state` if a checkpoint has it partly trained."""
+    def train_runs(self) -> dict[str, Trained]:
+        """Train the student and the baselines; the results by run name."""
+        return {run.run.name: self.train(run) for run in self.job.runs}
+
+    def train(self, run: PreparedRun) -> Trained:
+        """Train one network, from the checkpoint if that has it partly trained."""
+        state = self.resumed if self.resumed is not None and self.resumed["run"] == run.run.name else None
         method = run.method or self._build(run)
+        if (twin := self._twin(run)) is not None:
+            self.finished[run.run.name] = self.finished[twin]
         if run.run.name in self.finished:
             return self._recall(run, method)
+        if state is None:
+            self._fit_classifier(run, method)
         trainer = build_trainer(
             self.job,
             run,
@@ -82,6 +97,11 @@ class Training:
         )
         with closing(trainer):
             trainer.run()
+        self._finish(run, method, trainer)
+        return self._recall(run, method)
+
+    def _finish(self, run: PreparedRun, method: Method, trainer: Trainer) -> None:
+        """Keep the results of the run, and save them."""
         early = " (stopped early)" if trainer.stopped else ""
         done = f"{trainer.step} steps{early} took {trainer.seconds:.1f} s of training"
         self.report(Log(message=f"{run.run.name}: {done}"))
@@ -95,14 +115,52 @@ class Training:
         }
         self.curves, self.trajectory = {}, []
         self.save(None)
-        return self._recall(run, method)
+
+    def train_teacher(self, adaptation: PreparedRun) -> Trained:
+        """Fine-tune the teacher for the job's classes, unless an earlier job has done so with the same inputs."""
+        kept, address = self.job.workspace.adapted_teachers, address_of(adaptation, self.job)
+        name = adaptation.run.name
+        if name not in self.finished and (content := kept.recall(KIND, address)) is not None:
+            self.finished[name] = read_record(content)
+            self.report(Log(message="an earlier job has fine-tuned this teacher for the same images"))
+        trained = self.train(adaptation)
+        if self.job.workspace.ranks.is_first:
+            kept.keep(KIND, address, written_record(self.finished[name]))
+        return trained
+
+    def _twin(self, run: PreparedRun) -> str | None:
+        """The name of the earlier training of the job that is the same as that of `run`: the baseline `finetune` of
+        the teacher's network is the same as the training of the fine-tuned teacher.
+        """
+        other = self.job.adaptation
+        if other is None or run is other:
+            return None
+        return other.run.name if run.spec == other.spec and run.run.seed == other.run.seed else None
+
+    def _fit_classifier(self, run: PreparedRun, method: Method) -> None:
+        """Fit the classifier of the network that the run begins with, where its spec says so."""
+        if run.spec.student.classifier != "fitted":
+            return
+        dataset, control = run.dataset, self.control
+        with self.job.workspace.ranks.first_goes_first():
+            fit_classifier(
+                method.context.student,
+                dataset.train,
+                fingerprint=dataset.facts.fingerprint,
+                views=run.augmenter.test_views,
+                device=self.job.arithmetic.device,
+                result_cache=self.job.workspace.result_cache,
+                poll=control.check if self.job.workspace.ranks.size == 1 else (lambda: None),
+            )
+        self.report(Log(message=f"{run.run.name}: its classifier is fitted to its features of the training images"))
 
     def _build(self, run: PreparedRun) -> Method:
         return build_method(run, self.job.teachers, self.job.arithmetic, self.job.workspace)
 
     def _recall(self, run: PreparedRun, method: Method) -> Trained:
         done = self.finished[run.run.name]
-        self.meter.finished(run.run.name)
+        if self._twin(run) is None:
+            self.meter.finished(run.run.name)
         network = method.deployed().cpu()
         network.load_state_dict(done["weights"])
         keep_statistics(in_plain_layout(network))
@@ -184,12 +242,10 @@ class Training:
             self.trajectory.append({name: value.detach().cpu().clone() for name, value in weights.items()})
 
 
-def train_all(
-    job: PreparedJob, report: Callable[[Event], None], control: JobControl, *, resume: bool
-) -> dict[str, Trained]:
-    """Train every run; returns the results by run name.
+def begin_training(job: PreparedJob, report: Callable[[Event], None], control: JobControl, *, resume: bool) -> Training:
+    """The state of the job's training: with `resume`, that of the newest checkpoint.
 
-    With `resume`, it starts from the newest checkpoint. Raises SpecInvalid if that belongs to a different job.
+    Raises SpecInvalid if the checkpoint belongs to a different job.
     """
     training = Training(job, report, control)
     state = training.folder.load() if resume else None
@@ -199,15 +255,18 @@ def train_all(
         state = None
     if state is not None:
         _check_choices(state["choices"], _choices(job.student))
-        training.finished = state["finished"]
+        training.finished, training.resumed = state["finished"], state
         control.resume(state["spent_seconds"])
-        done = f"{len(training.finished)} of {len(job.runs)} trainings are done"
+        done = f"{len(training.finished)} of {len(job.trainings)} trainings are done"
         report(Log(message=f"resuming from a checkpoint; {done}"))
-    trained = {}
-    for run in job.runs:
-        its_state = state if state is not None and state["run"] == run.run.name else None
-        trained[run.run.name] = training.train(run, its_state)
-    return trained
+    return training
+
+
+def train_all(
+    job: PreparedJob, report: Callable[[Event], None], control: JobControl, *, resume: bool
+) -> dict[str, Trained]:
+    """Train every run of a job whose teacher is not fine-tuned; the results by run name."""
+    return begin_training(job, report, control, resume=resume).train_runs()
 
 
 def _choices(run: PreparedRun) -> dict[str, str]:

@@ -15,6 +15,7 @@ from migrations.upgrade import head, upgrade
 from store.database import Database, open_database
 from store.schema import schema_is_current, schema_of
 from store.tables import SCHEMA, metadata
+from store.webhook_tables import webhooks
 
 
 def run(*arguments: str, **options: Any) -> subprocess.Popen:
@@ -30,6 +31,7 @@ def run(*arguments: str, **options: Any) -> subprocess.Popen:
 def test_migrated_schema_equals_the_tables(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert webhooks.metadata is metadata
         assert compare_metadata(context, metadata) == []
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from store import leases, workers
@@ -96,6 +97,40 @@ def test_a_job_is_cancelled_and_retried_by_its_buttons(page: Page, address: str,
     page.wait("document.querySelector('.chip').innerText == 'cancelled'")
     page.run("document.querySelector('[data-key=retry]').click()")
     page.wait("document.querySelector('.chip').innerText == 'queued'")
+
+
+def test_a_job_is_paused_and_resumed_by_its_buttons(
+    page: Page, address: str, put: Callable[..., Job], work: Callable[[Job], Lease], write: Callable[..., Any],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    job = put()
+    lease = work(job)
+    progress = {
+        "fraction": 0.4,
+        "run": "student",
+        "epoch": 2,
+        "epochs": 5,
+        "step": 40,
+        "steps": 100,
+        "eta_seconds": 9.0,
+    }
+    write(leases.record, lease, phase="training", progress=progress)
+    page.open(f"{address}/#/jobs/{job.id}")
+    page.wait("document.querySelector('[data-key=pause]')")
+    page.run("document.querySelector('[data-key=pause]').click()")
+    page.wait("document.querySelector('.chip').innerText == 'pausing'")
+    assert page.run("[...document.querySelectorAll('.actions button')].map((one) => one.innerText)") == ["Cancel"]
+    write(leases.finish_paused, lease)
+    page.wait("document.querySelector('[data-key=resume]')")
+    assert "40%" in page.text() and "was paused after" in page.text() and "9.0 s" not in page.text()
+    page.photograph(tmp_path / "paused.png")
+    page.open(f"{address}/#/jobs?state=paused")
+    page.wait("document.body.innerText.includes('40% · paused')")
+    page.open(f"{address}/#/jobs/{job.id}")
+    page.wait("document.querySelector('[data-key=resume]')")
+    page.run("document.querySelector('[data-key=resume]').click()")
+    page.wait("document.querySelector('.chip').innerText == 'queued'")
+    assert page.complaints == []
 
 
 def test_the_form_names_what_is_wrong_and_submits(page: Page, address: str) -> None:

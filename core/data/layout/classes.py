@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from core.data.layout.folders import Node, nodes
-from core.data.layout.siblings import Unclear, check_classes, check_one_word_a_split, odd_folders, without_side_folders
+from core.data.layout.siblings import (
+    Unclear,
+    check_classes,
+    check_no_index,
+    check_one_word_a_split,
+    odd_folders,
+    without_side_folders,
+)
 from core.data.listing import SplitName
 from core.data.split_names import FILLERS, SplitWord, sibling_splits, split_word, words_of
 from core.data.split_rules import SplitRules
@@ -26,7 +33,9 @@ class Layout:
     left_out: dict[str, int] = field(default_factory=dict)
     """Folders beside the splits or classes that are neither."""
     unlabelled: dict[str, int] = field(default_factory=dict)
-    """Splits that hold images without class folders."""
+    """Folders of images without labels by their names, such as `pred`."""
+    flat: dict[str, SplitName] = field(default_factory=dict)
+    """Folders of a validation or test split that hold images side by side, in no class folders."""
     has_splits: bool = False
     num_subfolders: int = 0
     """Folders inside class folders, where every class folder holds several and no image of its own."""
@@ -57,7 +66,9 @@ def place(images: Sequence[str], rules: SplitRules) -> Layout:
     if not rules.reads_names:
         layout.add(root, None)
     elif not _place_splits(root, layout):
-        _place_classes(root, layout)
+        main = _unwrapped(without_side_folders(root, layout.left_out))
+        if main.path == root.path or not _place_splits(main, layout):
+            _place_classes(main, layout)
     return layout
 
 
@@ -96,7 +107,8 @@ def _opened(root: Node) -> dict[str, Node]:
     """The folders in `root` by name, where one that holds nothing but splits is replaced by these:
     `dataset/train`, `dataset/val` and `test` are three."""
     told = sibling_splits(list(root.children))
-    around = [child for child in root.children.values() if child.name not in told and _holds_splits(child)]
+    holding = {name: _split_parent(child) for name, child in root.children.items() if name not in told}
+    around = [node for node in holding.values() if node is not None]
     if len(around) != 1:  # none, or domains with splits each
         return root.children
     child = around[0]
@@ -104,7 +116,16 @@ def _opened(root: Node) -> dict[str, Node]:
     taken = {word.split for word in told.values()}
     if any(word.split in taken for word in sibling_splits(list(child.children)).values()):
         return root.children
-    return {name: node for name, node in root.children.items() if node is not child} | inner
+    return {name: node for name, node in root.children.items() if holding.get(name) is None} | inner
+
+
+def _split_parent(node: Node) -> Node | None:
+    """The folder, in or below `node` past folders that hold a single one, whose folders are splits."""
+    while not _holds_splits(node):
+        if node.images or len(node.children) != 1:
+            return None
+        node = next(iter(node.children.values()))
+    return node
 
 
 def _holds_splits(node: Node) -> bool:
@@ -138,20 +159,24 @@ def _place_split(parent: Node, word: SplitWord, layout: Layout) -> None:
         layout.add(parent, word.split)
     elif parent.children:
         raise Unclear(f"{min(parent.images)!r} lies in no class folder of the {word.split} split {parent.path!r}")
-    elif word.split == "test":
-        layout.unlabelled[parent.path] = len(parent.images)
+    elif word.split == "train":
+        raise without_classes(parent.path, word.split, len(parent.images))
     else:
-        raise Unclear(
-            f"the {word.split} split {parent.path!r} has no class folders: its {len(parent.images)} images lie side by "
-            "side",
-            hint="sort them into class folders, or leave them out in dataset.splits, as in "
-            f'{{"{parent.path}": "ignore"}}',
-        )
+        layout.flat[parent.path] = word.split
+
+
+def without_classes(folder: str, split: SplitName, num_images: int) -> Unclear:
+    """The refusal of a split folder whose images nothing gives a class."""
+    return Unclear(
+        f"the {split} split {folder!r} has no class folders: its {num_images} images lie side by side",
+        hint="sort them into class folders, add a table with the columns image and label, or leave them out in "
+        f'dataset.splits, as in {{"{folder}": "ignore"}}',
+    )
 
 
 def _place_classes(root: Node, layout: Layout) -> None:
     """Take the folders in `root` as classes, or the folders in them as splits of each class."""
-    root = _unwrapped(without_side_folders(root, layout.left_out))
+    check_no_index(root)
     words: dict[str, dict[str, SplitWord]] = {
         child.name: sibling_splits(list(child.children)) for child in root.children.values() if child.is_nested
     }

@@ -54,6 +54,30 @@ def check_classes(children: Mapping[str, Node], words: Mapping[str, SplitWord]) 
         raise Unclear(f"the names of the folders {listed} tell splits, and they hold no class folders")
 
 
+def check_no_index(root: Node) -> None:
+    """Raise Unclear where a folder repeats its siblings, or where classes are sorted into a folder for each letter."""
+    names = set(root.children)
+    for child in root.children.values():
+        again = sorted(names & set(child.children))
+        if len(again) > 1 and len(again) >= SHARED * (len(names) - 1):
+            raise Unclear(
+                f"the folder {child.path!r} holds the folders {', '.join(map(repr, again[:3]))} again, which lie "
+                "beside it: the dataset is there twice"
+            )
+    if len(names) > 1 and all(_sorts_by_letter(child) for child in root.children.values()):
+        raise Unclear(
+            f"the folders {', '.join(map(repr, sorted(names)[:5]))} hold folders whose names start with that letter: "
+            "these are the classes, or the letters are",
+            hint='map the letters to train in dataset.splits, as in {"[a-z]": "train"}, where the inner folders are '
+            "the classes; {} where the letters are",
+        )
+
+
+def _sorts_by_letter(node: Node) -> bool:
+    name = node.name.casefold()
+    return len(name) == 1 and node.is_nested and all(child.casefold().startswith(name) for child in node.children)
+
+
 def odd_folders(odd: Mapping[str, Node], splits: set[str]) -> tuple[dict[str, int], dict[str, int]]:
     """Of folders beside splits: those left out, and those of unlabelled images, with their numbers of images.
 

@@ -11,7 +11,7 @@ from core.data.layout.emptiness import without_images
 from core.data.listing import UNNAMED, Listing, Record
 from core.data.passed_over import IGNORED_IMAGES, files_counts, files_warning, with_litter
 from core.data.reading import Reader, Reading
-from core.data.tables.notices import unused_tables
+from core.data.tables.notices import facts_of, flat_split_warning, unused_tables
 from core.data.tree import Tree
 from core.errors import DatasetInvalid
 from core.events import JobWarning
@@ -32,13 +32,17 @@ def read(reading: Reading) -> Listing:
             pointer="/dataset/uri",
         )
     layout, num_ignored = reading.layout
-    records = [Record(path, label, split, path) for path, label, split in sorted(layout.placed)]
-    explained = [*layout.left_out, *layout.unlabelled]
-    filled = {record.label for record in records}
-    empty, others = without_images(tree, layout.class_parents, filled, explained, reading.rules)
-    counts = files_counts(reading.contents)
+    flat = reading.choice.flat
+    placed = _placed(reading)
+    membership = reading.membership(placed)
+    records = membership.applied(placed)
+    unlabelled = _unlabelled(reading)
+    explained = [*layout.left_out, *unlabelled]
+    empty, others = without_images(tree, layout.class_parents, {r.label for r in placed}, explained, reading.rules)
+    used = [*membership.paths, *(one.candidate.table.path for one in flat)]
+    counts = files_counts(reading.contents, used)
     passed = counts.copy()
-    for folder, count in {**layout.left_out, **layout.unlabelled}.items():
+    for folder, count in {**layout.left_out, **unlabelled}.items():
         passed[f"images in {folder!r}"] += count
     if num_ignored:
         passed[IGNORED_IMAGES] += num_ignored
@@ -48,11 +52,35 @@ def read(reading: Reading) -> Listing:
         encoded_reader(tree),
         empty_classes=empty,
         passed_over=with_litter(passed, tree),
-        warnings=(*_warnings(layout, others), *unused_tables(reading.choice.unused), *files_warning(counts)),
+        tables=tuple(facts_of(one.candidate) for one in flat),
+        warnings=(
+            *_warnings(layout, unlabelled, others),
+            *map(flat_split_warning, flat),
+            *membership.warnings(placed),
+            *unused_tables(membership.others(reading.choice.unused)),
+            *files_warning(counts),
+        ),
     )
 
 
-def _warnings(layout: Layout, others: list[str]) -> tuple[JobWarning, ...]:
+def _placed(reading: Reading) -> list[Record]:
+    """A record for each image whose class a folder gives, or a table of a split without class folders."""
+    flat = ((path, label, one.split) for one in reading.choice.flat for path, label in one.labels.items())
+    return [Record(path, label, split, path) for path, label, split in sorted([*reading.layout[0].placed, *flat])]
+
+
+def _unlabelled(reading: Reading) -> dict[str, int]:
+    """Folders without class folders -> their images that no table labels."""
+    layout = reading.layout[0]
+    labelled = {path for one in reading.choice.flat for path in one.labels}
+    inside = {
+        folder: sum(path.startswith(f"{folder}/") and path not in labelled for path in reading.contents.images)
+        for folder in layout.flat
+    }
+    return layout.unlabelled | {folder: count for folder, count in inside.items() if count}
+
+
+def _warnings(layout: Layout, unlabelled: dict[str, int], others: list[str]) -> tuple[JobWarning, ...]:
     warnings = []
     left_out = {**layout.left_out, **dict.fromkeys(others, 0)}
     if left_out:
@@ -76,14 +104,14 @@ def _warnings(layout: Layout, others: list[str]) -> tuple[JobWarning, ...]:
                 count=layout.num_subfolders,
             )
         )
-    if layout.unlabelled:
-        folders = ", ".join(f"{name!r} ({count} images)" for name, count in layout.unlabelled.items())
+    if unlabelled:
+        folders = ", ".join(f"{name!r} ({count} images)" for name, count in unlabelled.items())
         warnings.append(
             JobWarning(
                 code=warning_codes.UNLABELLED_LEFT_OUT,
-                message=f"left out, since the images lie in no class folders: {folders}",
+                message=f"left out, since the images lie in no class folders and no table labels them: {folders}",
                 hint="sort these images into class folders, so that the student is tested with them",
-                count=sum(layout.unlabelled.values()),
+                count=sum(unlabelled.values()),
             )
         )
     return tuple(warnings)

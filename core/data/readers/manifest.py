@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from core.data.file_kinds import extension
 from core.data.images import encoded_reader
 from core.data.listing import Listing, Record
 from core.data.passed_over import IGNORED_IMAGES, files_counts, files_warning, with_litter
@@ -35,6 +36,9 @@ def read(reading: Reading) -> Listing:
     if not records:
         raise DatasetInvalid(f"{used[0].table.path!r} gives no image a label", pointer="/dataset/label_column")
     named = {record.key for record in records}
+    membership = reading.membership(records)
+    warnings += membership.warnings(records)
+    counts.subtract(extension(path) for path in membership.paths)
     unnamed = [path for path in reading.contents.images if path not in named and reading.rules.match(path) is None]
     if unnamed:
         passed["images that no table names"] += len(unnamed)
@@ -42,19 +46,15 @@ def read(reading: Reading) -> Listing:
     facts = tuple(map(notices.facts_of, used))
     return Listing(
         used[0].table.form,
-        records,
+        membership.applied(records),
         encoded_reader(reading.tree),
         passed_over=with_litter(passed, reading.tree),
         tables=facts,
         warnings=(
-            *(
-                notices.guess_warning(one)
-                for one, candidate in zip(facts, used, strict=True)
-                if candidate.columns is not None and candidate.columns.guessed
-            ),
+            *notices.guess_warnings(used, facts),
             *warnings,
-            *notices.unused_tables(reading.choice.unused),
-            *files_warning(counts),
+            *notices.unused_tables(membership.others(reading.choice.unused)),
+            *files_warning(+counts),
         ),
     )
 

@@ -4,6 +4,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from core.data.file_kinds import extension
 from core.data.listing import SplitName
@@ -21,7 +22,7 @@ MOST_TABLES = 64
 # Tables that no reader opens: named in a refusal.
 FOREIGN = frozenset({".xlsx", ".xls", ".ods", ".xml", ".mat", ".pkl", ".pickle", ".db", ".sqlite", ".mdb", ".h5"})
 # Kaggle's sample_submission.csv names test images with classes that mean nothing.
-_PLACEHOLDERS = frozenset({"submission", "submissions", "submit"})
+PLACEHOLDERS = frozenset({"submission", "submissions", "submit"})
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class Candidate:
     problem: str = ""
     explicit: bool = False
     share_found: float = 0.0
-    """Of its first rows, those that name an image of the dataset."""
+    """Of its rows, those that name an image of the dataset."""
+    is_sample: bool = False
+    """Whether it is a sample of answers by its name, whose labels mean nothing."""
 
 
 def table_paths(tree: Tree) -> list[str]:
@@ -47,6 +50,12 @@ def table_paths(tree: Tree) -> list[str]:
         top = min(path.count("/") for path in paths)
         paths = [path for path in paths if path.count("/") == top][:MOST_TABLES]
     return paths
+
+
+def has_lists(tree: Tree) -> bool:
+    """Whether a text or table tells a split by its name, and so may list the images of this split."""
+    texts = (path for path in tree.paths if extension(path) in FORMS)
+    return any(split_word(posixpath.splitext(posixpath.basename(path))[0]) is not None for path in texts)
 
 
 def foreign_tables(tree: Tree) -> list[str]:
@@ -63,12 +72,12 @@ def _candidate(tree: Tree, path: str, images: ImageIndex, spec: DatasetSpec) -> 
     folder = posixpath.dirname(path)
     split = _split_of(path)
     try:
-        table = read_table(tree, path, known_columns(spec))
+        table = read_table(tree, path, known_columns(spec), partial(images.names, folder=folder))
     except DatasetInvalid as error:
         problem = f"{error.message}; {error.hint}" if error.hint else error.message
         return Candidate(Table(path, FORMS[extension(path)], "", None, False, (), []), folder, split, None, problem)
-    if set(words_of(posixpath.basename(path))) & _PLACEHOLDERS:
-        return Candidate(table, folder, split, None, f"{path!r} is a sample of answers by its name")
+    if set(words_of(posixpath.basename(path))) & PLACEHOLDERS:
+        return Candidate(table, folder, split, None, f"{path!r} is a sample of answers by its name", is_sample=True)
     if not table.rows:
         return Candidate(table, folder, split, None, f"{path!r} has no rows")
     try:

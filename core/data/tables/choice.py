@@ -11,8 +11,9 @@ from core.data.layout.classes import Layout
 from core.data.layout.siblings import Unclear
 from core.data.split_names import split_word
 from core.data.split_rules import SplitRules
-from core.data.tables.candidates import Candidate, foreign_tables, read_candidates, table_paths
+from core.data.tables.candidates import Candidate, foreign_tables, has_lists, read_candidates, table_paths
 from core.data.tables.columns import LABEL_COLUMNS
+from core.data.tables.flat_splits import FlatSplit, labelled
 from core.data.tables.image_index import ImageIndex
 from core.data.tables.rows import folder_splits, records_of
 from core.data.tree import Tree
@@ -45,13 +46,15 @@ class Choice:
     used: tuple[Candidate, ...]
     unused: tuple[Candidate, ...]
     images: ImageIndex
+    flat: tuple[FlatSplit, ...] = ()
+    """Of class folders, the splits without class folders that tables label."""
 
 
 def choose_tables(reading: FilesToLabel) -> Choice:
     """Decide for the whole dataset. Raises DatasetInvalid where neither folders nor tables tell, or both differ."""
     paths = [path for path in table_paths(reading.tree) if not _is_ignored(path, reading)]
     images = reading.contents.images or tuple(filter(looks_like_image, reading.tree.neighbours()))
-    named = images if paths else ()  # without tables nothing is looked up
+    named = images if paths or has_lists(reading.tree) else ()  # without tables nothing is looked up
     index = ImageIndex(named, folder_splits(named, reading.rules))
     candidates = read_candidates(reading.tree, paths, index, reading.spec)
     form = reading.spec.format
@@ -60,7 +63,7 @@ def choose_tables(reading: FilesToLabel) -> Choice:
             [one for one in candidates if one.table.form == form], candidates, index, _no_table(reading, form)
         )
     if form == "folder":
-        return Choice((), tuple(candidates), index)
+        return _of_folders(candidates, index, _flat(candidates, reading, index))
     plain = _plain_table(candidates)
     if plain is not None:
         return Choice((plain,), tuple(one for one in candidates if one is not plain), index)
@@ -68,11 +71,28 @@ def choose_tables(reading: FilesToLabel) -> Choice:
         return Choice((), (), index)
     refusal = _folder_refusal(reading)
     if refusal is None:
-        _check_agreement(candidates, reading, index)
-        return Choice((), tuple(candidates), index)
+        try:
+            flat = _flat(candidates, reading, index)
+        except Unclear as error:
+            refusal = error
+        else:
+            _check_agreement(candidates, reading, index)
+            return _of_folders(candidates, index, flat)
     choice = _choice(candidates, candidates, index, refusal, reading)
     _check_covered(choice, reading, refusal)
     return choice
+
+
+def _of_folders(candidates: Sequence[Candidate], index: ImageIndex, flat: list[FlatSplit]) -> Choice:
+    labelling = {one.candidate.table.path for one in flat}
+    unused = tuple(one for one in candidates if one.table.path not in labelling)
+    return Choice((), unused, index, tuple(flat))
+
+
+def _flat(candidates: Sequence[Candidate], reading: FilesToLabel, index: ImageIndex) -> list[FlatSplit]:
+    """The classes that tables give to split folders without class folders. Raises Unclear."""
+    layout = reading.layout[0]
+    return labelled(layout, candidates, reading.contents.images, index, reading.spec) if layout.flat else []
 
 
 def _is_ignored(path: str, reading: FilesToLabel) -> bool:

@@ -14,15 +14,28 @@ from core.spec import SPLIT_TARGETS, DatasetSpec
 PATH_COLUMNS = ("path", "file_name", "filename", "file", "image")
 LABEL_COLUMNS = (
     "label", "labels", "class", "class_name", "classname", "class_label", "category", "category_name", "target",
-    "species", "breed", "y", "tag", "diagnosis", "label_name", "name_of_class",
+    "species", "breed", "y", "tag", "diagnosis", "dx", "label_name", "name_of_class",
 )  # fmt: skip
+# Columns of class numbers: they count where no column has one of the names above.
+NUMBER_COLUMNS = (
+    "class_id",
+    "classid",
+    "label_id",
+    "labelid",
+    "category_id",
+    "target_id",
+    "class_index",
+    "label_index",
+)
 SPLIT_COLUMNS = ("split", "subset", "partition")  # these must hold splits; any other column may
-_LOOKED_AT = 200  # rows that tell which column names images
+_LOOKED_AT = 200  # rows that tell which column names images, spread over the table: many are sorted by class
 FEW = 0.5  # of these, from which a column is one of images
 
 DEFAULT_IMAGE_COLUMN = str(DatasetSpec.model_fields["image_column"].default)
 DEFAULT_LABEL_COLUMN = str(DatasetSpec.model_fields["label_column"].default)
-KNOWN = frozenset({*PATH_COLUMNS, *LABEL_COLUMNS, *SPLIT_COLUMNS, "id", "image_id", "image_path", "img", "filepath"})
+KNOWN = frozenset(
+    {*PATH_COLUMNS, *LABEL_COLUMNS, *NUMBER_COLUMNS, *SPLIT_COLUMNS, "id", "image_id", "image_path", "img", "filepath"}
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +48,7 @@ class Columns:
     guessed: bool
 
 
-def _split_column(table: Table, others: list[str]) -> str | None:
+def split_column(table: Table, others: list[str]) -> str | None:
     """The column of that name, else the one column that holds nothing but words of at least two splits."""
     named = [name for name in others if name.casefold() in SPLIT_COLUMNS]
     return named[0] if named else next((name for name in others if _tells_splits(table.column(name))), None)
@@ -53,11 +66,11 @@ def known_columns(spec: DatasetSpec) -> frozenset[str]:
 
 def choose(table: Table, spec: DatasetSpec, images: ImageIndex, folder: str) -> Columns:
     """The columns of `table`, which lies in `folder`. Raises DatasetInvalid, which names the table and its columns."""
-    image = _named_image_column(table, spec) or _found_image_column(table, images, folder)
+    image = _named_image_column(table, spec) or image_column(table, images, folder)
     if image is None:
         raise _missing(table, spec.image_column, "image_column", "none of them names images of the dataset")
     label = _label_column(table, spec, image)
-    split = _split_column(table, [name for name in table.columns if name not in (image, label)])
+    split = split_column(table, [name for name in table.columns if name not in (image, label)])
     by_default = image in (spec.image_column, *PATH_COLUMNS) and label == spec.label_column
     return Columns(image, label, split, guessed=not by_default)
 
@@ -68,16 +81,10 @@ def explicit(table: Table, spec: DatasetSpec) -> bool:
 
 
 def share_found(table: Table, column: str, images: ImageIndex, folder: str) -> float:
-    """Of the first rows, the share whose cell in `column` names an image."""
-    cells = table.column(column)[:_LOOKED_AT]
-    return sum(_names_image(cell, images, folder) for cell in cells) / max(1, len(cells))
-
-
-def _names_image(cell: Any, images: ImageIndex, folder: str) -> bool:
-    try:
-        return images.find(cell, folder) is not None
-    except DatasetInvalid:  # the cell names several; which one is asked when the rows are read
-        return True
+    """The share of rows whose cell in `column` names an image, by at most 200 rows spread over the table."""
+    cells = table.column(column)
+    cells = cells[:: max(1, len(cells) // _LOOKED_AT)]
+    return sum(images.names(cell, folder) for cell in cells) / max(1, len(cells))
 
 
 def _named_image_column(table: Table, spec: DatasetSpec) -> str | None:
@@ -87,11 +94,14 @@ def _named_image_column(table: Table, spec: DatasetSpec) -> str | None:
     return next((name for name in (spec.image_column, *PATH_COLUMNS) if name in table.columns), None)
 
 
-def _found_image_column(table: Table, images: ImageIndex, folder: str) -> str | None:
-    """The column most of whose cells name images."""
+def image_column(table: Table, images: ImageIndex, folder: str, few: float = FEW) -> str | None:
+    """The column most of whose cells name images: at least the share `few` of them, and at least one.
+
+    Of two such columns that with more different cells: where images are numbered, class numbers name images as well.
+    """
     shares = {name: share_found(table, name, images, folder) for name in table.columns}
-    best = max(table.columns, key=lambda name: shares[name])
-    return best if shares[best] >= FEW else None
+    best = max(table.columns, key=lambda name: (shares[name], len(set(map(str, table.column(name))))), default=None)
+    return best if best is not None and shares[best] >= few and shares[best] else None
 
 
 def _label_column(table: Table, spec: DatasetSpec, image: str) -> str:
@@ -100,7 +110,10 @@ def _label_column(table: Table, spec: DatasetSpec, image: str) -> str:
     if spec.label_column != DEFAULT_LABEL_COLUMN:
         raise _missing(table, spec.label_column, "label_column")
     others = [name for name in table.columns if name != image and name not in SPLIT_COLUMNS]
+    if len(others) > 1:  # the one other column is the label, whatever its values are
+        others = [name for name in others if not _tells_splits(table.column(name))]
     named = [name for name in others if name.casefold() in LABEL_COLUMNS]
+    named = named or [name for name in others if name.casefold() in NUMBER_COLUMNS]
     if len(named) == 1:
         return named[0]
     if not named and len(others) == 1:

@@ -35,6 +35,17 @@ class ImageIndex:
         """Whether no image is known, so that the paths of a table can only be taken as they are written."""
         return not self._exact
 
+    def has_stem(self, stem: str) -> bool:
+        """Whether an image has this name without its extension, so that a text of that name is a note on it."""
+        return _key(stem) in self._names
+
+    def names(self, cell: Any, folder: str) -> bool:
+        """Whether `cell` names an image, or several."""
+        try:
+            return self.find(cell, folder) is not None
+        except DatasetInvalid:
+            return True
+
     def split_of(self, image: str) -> SplitName | None:
         """The split of the outermost folder around an image that has one."""
         parts = image.split("/")[:-1]

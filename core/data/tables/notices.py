@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from core.data import warning_codes
 from core.data.tables.candidates import Candidate
+from core.data.tables.flat_splits import FlatSplit
 from core.events import JobWarning, TableFacts
 
 
@@ -23,7 +24,13 @@ def facts_of(candidate: Candidate) -> TableFacts:
     )
 
 
-def guess_warning(facts: TableFacts) -> JobWarning:
+def guess_warnings(used: Sequence[Candidate], facts: Sequence[TableFacts]) -> list[JobWarning]:
+    """A warning for each table whose columns were found by their names or content."""
+    pairs = zip(used, facts, strict=True)
+    return [_guess_warning(told) for one, told in pairs if one.columns is not None and one.columns.guessed]
+
+
+def _guess_warning(facts: TableFacts) -> JobWarning:
     """That the columns or the header of a table were found rather than named."""
     header = "its header" if facts.has_header else "no header"
     return JobWarning(
@@ -31,6 +38,19 @@ def guess_warning(facts: TableFacts) -> JobWarning:
         message=f"the classes come from {facts.path!r} ({header}; {facts.num_rows} rows): images by the column "
         f"{facts.image_column!r}, classes by {facts.label_column!r}",
         hint="name other columns in dataset.image_column and dataset.label_column, or set dataset.format to folder",
+    )
+
+
+def flat_split_warning(flat: FlatSplit) -> JobWarning:
+    """That a table gives the classes of a split folder without class folders."""
+    columns = flat.candidate.columns
+    assert columns is not None
+    return JobWarning(
+        code=warning_codes.TABLE_GUESSED,
+        message=f"the classes of the {flat.split} split {flat.folder!r} come from {flat.candidate.table.path!r} "
+        f"({len(flat.labels)} images): images by the column {columns.image!r}, classes by {columns.label!r}",
+        hint=f'to leave these images out, say so in dataset.splits, as in {{"{flat.folder}": "ignore"}}',
+        count=len(flat.labels),
     )
 
 

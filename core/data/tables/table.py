@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from core.policy import Policy
 
 Form = Literal["csv", "jsonl", "json"]
 FORMS: dict[str, Form] = {
-    ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv",
+    ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv", ".lst": "csv", ".list": "csv",
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
 }  # fmt: skip
 MAX_BYTES = 256 << 20
@@ -43,15 +43,18 @@ class Table:
         return [cells[at] for _, cells in self.rows]
 
 
-def read_table(tree: Tree, path: str, known_columns: frozenset[str]) -> Table:
-    """Read a whole table. `known_columns` are names by which a header is told from a row.
+def read_table(
+    tree: Tree, path: str, known_columns: frozenset[str], names_image: Callable[[str], bool] = looks_like_image
+) -> Table:
+    """Read a whole table. A first line with one of `known_columns` is a header; one with a cell that names an image is
+    not.
 
     Raises DatasetInvalid, which names the table and line.
     """
     text, encoding = decoded(tree.read(path, MAX_BYTES), path)
     form = FORMS[extension(path)]
     if form == "csv":
-        return _delimited(text, path, encoding, known_columns, tree.policy)
+        return _delimited(text, path, encoding, known_columns, names_image, tree.policy)
     rows = list(_limited(_json_lines(text, path) if form == "jsonl" else _json_rows(text, path), path, tree.policy))
     columns = tuple(dict.fromkeys(name for _, row in rows for name in row))
     cells = [(number, [row.get(name) for name in columns]) for number, row in rows]
@@ -65,7 +68,9 @@ def _limited(rows: Iterator[Any], path: str, policy: Policy) -> Iterator[Any]:
         yield row
 
 
-def _delimited(text: str, path: str, encoding: str, known: frozenset[str], policy: Policy) -> Table:
+def _delimited(
+    text: str, path: str, encoding: str, known: frozenset[str], names_image: Callable[[str], bool], policy: Policy
+) -> Table:
     told = _SEPARATOR_LINE.match(text)
     text = text[told.end() :] if told else text
     delimiter = told[1] if told else _delimiter(text, path, known)
@@ -77,7 +82,7 @@ def _delimited(text: str, path: str, encoding: str, known: frozenset[str], polic
     if not rows:
         raise DatasetInvalid(f"the table {path!r} is empty")
     first = [cell.strip() for cell in rows[0][1]]
-    has_header = bool(known & set(first)) or not any(looks_like_image(cell) for cell in first)
+    has_header = bool(known & set(first)) or not any(looks_like_image(cell) or names_image(cell) for cell in first)
     columns = tuple(name if has_header and name else f"column {n}" for n, name in enumerate(first, 1))
     if len(set(columns)) < len(columns):
         raise DatasetInvalid(f"the table {path!r} names a column twice: {', '.join(columns)}")
@@ -102,7 +107,7 @@ def _delimiter(text: str, path: str, known: frozenset[str]) -> str:
     """The delimiter that cuts the first lines into the same number of cells; known column names decide between two."""
     sample = "".join(text.splitlines(keepends=True)[:_LOOKED_AT])
     best, best_score = ",", (False, False, 0)
-    for delimiter in (*DELIMITERS, " ") if extension(path) == ".txt" else DELIMITERS:
+    for delimiter in (*DELIMITERS, " ") if extension(path) in (".txt", ".lst", ".list") else DELIMITERS:
         try:
             rows = [cells for _, cells in _cells(sample, path, delimiter) if any(cells)]
         except DatasetInvalid:

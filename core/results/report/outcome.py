@@ -19,7 +19,8 @@ class Outcome:
     `seconds`, `steps`, `images_per_second`, `seeds` [{"seed", "test_top1"}] and `parity` (core.results.parity).
     A baseline has `against_student` {"student_only", "baseline_only", "student_gain", "interval", "is_significant"}:
     on how many test images only one of the two is right, the student's top-1 minus the baseline's with its 95%
-    interval, and whether they are told apart (core.statistics.paired). `teacher` has `covers_classes` besides.
+    interval, and whether they are told apart (core.statistics.paired). `teacher` has `covers_classes` besides,
+    and `adapted` (none, head or full): how the job trained it for its own classes.
     """
 
     spec: dict[str, Any]

@@ -38,9 +38,21 @@ def initial_weights(outcome: Outcome) -> str:
         return outcome.beginning
     if weights is None:
         return "random weights"
+    fitted = outcome.spec["student"].get("classifier") == "fitted"
+    end = " and a classifier fitted to its features of the training images" if fitted else ""
     if weights == "teacher":
-        return "the teacher's weights, by weight selection (Xu et al., ICLR 2024)"
-    return "the library's published weights" if weights == "published" else f"the weights of {redacted(weights)}"
+        return f"the teacher's weights, by weight selection (Xu et al., ICLR 2024){end}"
+    given = "the library's published weights" if weights == "published" else f"the weights of {redacted(weights)}"
+    return f"{given}{end}"
+
+
+def adaptation(outcome: Outcome) -> str:
+    """How the job adapted its teacher to its own classes, in words that follow "the teacher"; "" if it did not."""
+    adapted = (outcome.teacher or {}).get("adapted", "none")
+    return {
+        "head": "got a new classifier, fitted to its features of the training images",
+        "full": "was fine-tuned for these classes first",
+    }.get(adapted, "")
 
 
 def _taught(method: dict[str, Any]) -> Taught:

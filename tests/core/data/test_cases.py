@@ -26,6 +26,7 @@ RIGHT: dict[str, tuple[tuple[str, ...], tuple[int, int | None], set[str]]] = {
     "a05_evaluation": (ANTS, (52, 12), set()),
     "a08_masks": (ANTS, (40, None), {codes.FOLDERS_LEFT_OUT}),
     "a09_kaggle_labels_csv": (ANTS, (40, None), {codes.TABLE_GUESSED, codes.IMAGES_NOT_IN_TABLE}),
+    "a11_tiny": (("n01", "n02"), (40, 16), {codes.TABLE_GUESSED, codes.TEST_FROM_VALIDATION}),
     "a12_eadir": (ANTS, (40, None), set()),
     "a14_nfd_splits": (("bees", "café"), (40, 16), {codes.CLASSES_MERGED}),
     "a14b_nfd_one_level": (("bees", "café"), (50, None), {codes.CLASSES_MERGED}),
@@ -77,7 +78,6 @@ RIGHT: dict[str, tuple[tuple[str, ...], tuple[int, int | None], set[str]]] = {
 }
 # case -> what the refusal names
 REFUSED = {
-    "a11_tiny": (r"'tiny/val/images' has no class folders", r"'tiny/val/val_annotations\.txt'"),
     "a13_case_splits": ("'Ants' and 'ants'",),
     "a13b_case_one_level": ("'Ants' and 'ants'",),
     "a19_empty": ("'wasps' has no image: the folder is empty",),

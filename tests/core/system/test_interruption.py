@@ -41,6 +41,16 @@ def test_earlier_attempts_count(clock: Any) -> None:
         watch.check_deadline()
 
 
+def test_what_the_caller_knows_of_earlier_attempts_counts_instead_of_the_checkpoint(clock: Any) -> None:
+    told, untold = JobControl(60, 10, now=clock), JobControl(60, 10, now=clock)
+    told.begin_with(2.0)
+    untold.begin_with(None)
+    for watch in (told, untold):
+        watch.resume(9.5)
+        clock.time += 1
+    assert (told.spent(), untold.spent()) == (4.0, 11.5)
+
+
 def test_without_a_limit_it_never_ends(clock: Any) -> None:
     watch = JobControl(60, None, 1e9, now=clock)
     clock.time += 1e9

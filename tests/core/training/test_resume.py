@@ -44,10 +44,10 @@ STEPS = 16
 class Engine:
     """One engine process; its events are read as they come."""
 
-    def __init__(self, out: Any, inputs: Any, *more: Any, **how: Any) -> None:
+    def __init__(self, out: Any, inputs: Any, *more: Any, spec: Any = SPEC, **how: Any) -> None:
         self.out = out
         out.mkdir(exist_ok=True)
-        (out / "spec.json").write_text(json.dumps(SPEC))
+        (out / "spec.json").write_text(json.dumps(spec))
         flags = ["--spec", out / "spec.json", "--out", out, "--inputs", inputs, "--events", "json", *more]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "core", *map(str, flags)],
@@ -181,3 +181,36 @@ def test_it_ends_with_its_parent(tmp_path: Path, digits_teacher: Path) -> None:
     os.close(writing)
     assert engine.end() == EXIT_INTERRUPTED
     assert not (tmp_path / "out" / "artifacts").exists()
+
+
+def test_it_ends_when_its_parent_stands_still(tmp_path: Path, digits_teacher: Path) -> None:
+    """A worker that was stopped sends nothing any more; its pipe stays open."""
+    reading, writing = os.pipe()
+    options: tuple[Any, ...] = ("--parent-pipe", reading, "--parent-seconds", 60)
+    engine = Engine(tmp_path / "out", digits_teacher, *options, pass_fds=(reading,))
+    os.close(reading)
+    os.write(writing, b".")
+    engine.until(is_checkpoint(1))
+    assert engine.process.poll() is None
+    engine.process.kill()
+    engine.process.wait()
+    reading, writing = os.pipe()
+    options = ("--parent-pipe", reading, "--parent-seconds", 0.5)
+    engine = Engine(tmp_path / "silent", digits_teacher, *options, pass_fds=(reading,))
+    assert engine.end() == EXIT_INTERRUPTED
+    assert not (tmp_path / "silent" / "artifacts").exists()
+
+
+def test_the_time_of_earlier_attempts_is_what_the_worker_says(tmp_path: Path, digits_teacher: Path) -> None:
+    """It may be more than the checkpoint knows, and less: after a retry it counts afresh."""
+    out = tmp_path / "out"
+    limit = {**SPEC, "training": {**SPEC["training"], "max_runtime_seconds": 3600.0}}  # type: ignore[dict-item]
+    begun = Engine(out, digits_teacher, spec=limit).until(is_checkpoint(2))
+    begun.end(signal.SIGTERM)
+    late = Engine(out, digits_teacher, "--resume", "--spent-seconds", 3601, spec=limit)
+    assert late.end() == EXIT_USER_ERROR
+    assert (late.events[-1].event, late.events[-1].code) == ("error", "DEADLINE_EXCEEDED")
+    checkpoints = [event for event in late.events if event.event == "checkpoint"]
+    assert checkpoints and checkpoints[-1].step >= 2  # what a retry goes on from
+    again = Engine(out, digits_teacher, "--resume", "--spent-seconds", 0, spec=limit)
+    assert again.end() == EXIT_OK

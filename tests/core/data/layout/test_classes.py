@@ -33,6 +33,8 @@ SPLIT_LAYOUTS: dict[str, tuple[str, ...]] = {
     "trainval": ("trainval=t", "test=x"),
     "doubled": ("train/train=t", "test/test=x"),
     "doubled with a prefix": ("seg_train/seg_train=t", "seg_test/seg_test=x"),
+    "masks in splits beside": ("images/train=t", "images/test=x", "labels/train=-", "labels/test=-"),
+    "two levels apart": ("set/set/train=t", "set/set/val=v", "test=x"),
     "images inside": ("train/images=t", "test/images=x"),
     "one level apart": ("dataset/train=t", "dataset/val=v", "test=x"),
     "wrapped": ("flowers/data/train=t", "flowers/data/test=x"),
@@ -63,7 +65,7 @@ def test_splits_are_told_from_classes(folders: tuple[str, ...]) -> None:
         return
     wanted: Counter[tuple[str, str | None]] = Counter()
     for _, letter in told:
-        wanted.update({(label, NAMES[letter]): 3 for label in ("ants", "bees")})
+        wanted.update({(label, NAMES[letter]): 3 for label in ("ants", "bees") if letter in NAMES})
     assert found == wanted
 
 
@@ -107,10 +109,12 @@ def test_splits_inside_each_class() -> None:
 
 
 @pytest.mark.parametrize("flat", ["test", "Test Set", "seg_pred", "unlabeled", "test/images", "seg_pred/seg_pred"])
-def test_unlabelled_images_beside_splits_are_left_out(flat: str) -> None:
+def test_images_side_by_side_beside_splits_are_not_placed(flat: str) -> None:
     tree = {"seg_train/ants": 3, "seg_train/bees": 3, "seg_val/ants": 1, "seg_val/bees": 1, flat: 7}
     layout, _ = place_all(images(tree), SplitRules(None))
-    assert sum(layout.unlabelled.values()) == 7
+    assert (layout.flat, layout.unlabelled) == (
+        ({flat: "test"}, {}) if "est" in flat else ({}, {flat.partition("/")[0]: 7})
+    )
     assert Counter(split for _, _, split in layout.placed) == {"train": 6, "validation": 2}
 
 
@@ -136,7 +140,12 @@ UNCLEAR: dict[str, tuple[Tree, str]] = {
     "train beside trainval": ({f"{s}/{c}": 2 for s in ("train", "trainval", "test") for c in "ab"}, "'trainval'"),
     "flat splits": ({"train": 5, "test": 5}, "'test'.*'train'"),
     "a flat test folder beside classes": ({"ants": 5, "bees": 5, "test": 5}, "'test'"),
-    "a flat validation folder": ({"train/ants": 5, "train/bees": 5, "val": 5}, "'val' has no class folders"),
+    "a flat training folder": ({"train": 5, "test/ants": 5, "test/bees": 5}, "'train' has no class folders"),
+    "the whole dataset again": (
+        {"set/ants": 5, "set/bees": 5, "set/set/ants": 5, "set/set/bees": 5},
+        "'set/set' holds the folders 'ants', 'bees' again",
+    ),
+    "a folder for each letter": ({"a/abbey": 2, "a/attic": 2, "b/bar": 2}, "start with that letter"),
     "no train": ({f"{s}/{c}": 2 for s in ("val", "test") for c in "ab"}, "none of them is for training"),
     "versions": ({f"{v}/{c}": 2 for v in ("color", "grayscale") for c in ("rust", "blight")}, "'color'.*'grayscale'"),
     "domains": ({f"{v}/images/{c}": 2 for v in ("amazon", "dslr") for c in ("bike", "mug")}, "'amazon'.*'dslr'"),

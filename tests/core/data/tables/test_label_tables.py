@@ -270,20 +270,6 @@ def test_a_table_with_another_label_column_is_not_used(photos: Callable[..., Pat
     assert {warning_codes.IMAGES_NOT_IN_TABLE, warning_codes.TABLE_UNUSED} <= codes(source)
 
 
-@pytest.mark.parametrize("row", ["{name}.png\t{label}", "{name}.png\t{label}\t0\t0\t8\t8"])
-def test_a_table_of_a_flat_validation_folder_does_not_hide_the_training(
-    photos: Callable[..., Path], open_source: Open, row: str
-) -> None:
-    photos("train/ants", [*ANTS, "c0", "c1"])
-    photos("train/bees", [*BEES, "d0", "d1"])
-    root = photos("val/images", ["a7", "a8", "a9", "b7", "b8", "b9"])
-    (root / "val" / "val_annotations.txt").write_text(lines("", row, ["a7", "a8", "a9", "b7", "b8", "b9"]))
-    with pytest.raises(DatasetInvalid, match=r"'val/images' has no class folders.*'val/val_annotations\.txt'"):
-        open_source(root)
-    source = open_source(root, splits={"val": "ignore"})
-    assert sum(map(len, source.splits.values())) == 16
-
-
 def test_two_tables_are_a_choice(photos: Callable[..., Path], open_source: Open) -> None:
     root = photos()
     (root / "first.csv").write_text(lines("image,label", "{name}.png,{label}"))
@@ -322,15 +308,6 @@ def test_a_table_of_other_facts_beside_class_folders_is_told(photos: Callable[..
     assert (source.format, source.classes) == ("folder", ("ants", "bees"))
     unused = [warning for warning in source.warnings if warning.code == warning_codes.TABLE_UNUSED]
     assert "sizes.csv" in unused[0].message and "width" in unused[0].message
-
-
-def test_a_list_of_images_beside_class_folders_is_told(photos: Callable[..., Path], open_source: Open) -> None:
-    photos("images/ants", ANTS)
-    root = photos("images/bees", BEES)
-    (root / "meta").mkdir()
-    (root / "meta" / "test.txt").write_text("ants/a0\nbees/b0\n")
-    unused = [warning for warning in open_source(root).warnings if warning.code == warning_codes.TABLE_UNUSED]
-    assert "meta/test.txt" in unused[0].message
 
 
 def test_lists_of_classes_beside_class_folders_are_no_tables(photos: Callable[..., Path], open_source: Open) -> None:
