@@ -125,4 +125,9 @@ def _teacher(teacher: dict[str, Any]) -> str:
 def _initial_weights(weights: str | None) -> str:
     if weights is None:
         return "random weights"
-    return {"teacher": "weights of its teacher", "published": "published weights"}.get(weights, weights)
+    named = {
+        "teacher": "weights of its teacher",
+        "published": "published weights",
+        "relative": "channels of a wider network with published weights",
+    }
+    return named.get(weights, weights)
