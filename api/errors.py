@@ -22,6 +22,8 @@ from store.errors import (
     JobNotFound,
     KeyNotFound,
     QuotaExceeded,
+    SecretNotFound,
+    TooManySecrets,
     VersionConflict,
     WebhookNotFound,
 )
@@ -95,12 +97,12 @@ def problem_of(error: Exception) -> Problem:
             return error
         case SpecInvalid():
             return Problem(422, error.code, error.message, errors=error.errors)
-        case JobNotFound() | KeyNotFound() | WebhookNotFound() | DeliveryNotFound():
+        case JobNotFound() | KeyNotFound() | SecretNotFound() | WebhookNotFound() | DeliveryNotFound():
             return Problem(404, error.code, error.message)
         case QuotaExceeded():
             headers = {"Retry-After": str(QUOTA_RETRY_SECONDS)}
             return Problem(429, error.code, f"{error.message}; {error.hint}", headers=headers)
-        case IllegalTransition():
+        case IllegalTransition() | TooManySecrets():
             return Problem(409, error.code, error.message)
         case VersionConflict():
             return Problem(412, error.code, f"{error.message}; {error.hint}")

@@ -68,6 +68,7 @@ QUEUED_JOB: dict[str, Any] = {
     "phase": None,
     "done": False,
     "progress": None,
+    "summary": {"teacher": "torchvision/resnet50", "student": "small", "method": "skd"},
     "spec": {**SMALLEST_JOB, "name": "shelf-v3"},
     "student": None,
     "plan": None,
@@ -122,7 +123,7 @@ RUNNING_JOB: dict[str, Any] = {
 }
 CANCELLING_JOB = {**RUNNING_JOB, "state": "cancelling", "cancel_requested_at": "2026-11-21T12:02:01Z", "version": 58}
 PAUSING_JOB = {**RUNNING_JOB, "state": "pausing", "version": 58}
-JOB_PAGE = {"data": [RUNNING_JOB], "has_more": True, "next_cursor": JOB_ID}
+JOB_PAGE = {"data": [{**RUNNING_JOB, "spec": None}], "has_more": True, "next_cursor": JOB_ID}
 PLAN: dict[str, Any] = {
     "spec": FULLER_JOB,
     "dataset": {
@@ -230,6 +231,11 @@ READINESS: dict[str, Any] = {
     "database": "reachable",
     "schema_current": True,
     "workers_alive": 1,
+}
+SECRETS = {
+    "data": [
+        {"name": "photos", "created_at": "2026-11-21T12:00:00.125000Z", "updated_at": "2026-11-21T12:00:00.125000Z"}
+    ]
 }
 WEBHOOK: dict[str, Any] = {
     "id": "wh_01KAK3P0V6T6Y1F5S9W1QKX0ZD",

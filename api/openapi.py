@@ -30,6 +30,7 @@ TAGS = [
     {"name": "artifacts", "description": "What came of a job."},
     {"name": "webhooks", "description": "Who is told of jobs."},
     {"name": "catalogues", "description": "What a job may ask for."},
+    {"name": "secrets", "description": "Credentials that jobs name and never hold."},
     {"name": "operations", "description": "How the service is."},
     {"name": "access", "description": "Who may ask: API keys, sessions of the dashboard, and what was done."},
 ]
@@ -59,6 +60,8 @@ _PROBLEMS = {
     "TOO_MANY_WEBHOOKS": (422, "there are 50 webhooks, which is what is allowed delete one first"),
     "PRECONDITION_FAILED": (412, f"job {JOB_ID} has version 3, which If-Match does not name; read the job again"),
     "RANGE_NOT_SATISFIABLE": (416, "the artifact has 4851234 bytes"),
+    "SECRET_NOT_FOUND": (404, "no secret has the name 'photos'"),
+    "TOO_MANY_SECRETS": (409, "1000 secrets are stored, which is what is allowed; remove some"),
     "KEY_NOT_FOUND": (404, "no API key has the id 'key_01K', or it was revoked"),
     "BODY_INVALID": (422, "/scope: Input should be 'read', 'submit' or 'admin', not 'write'"),
     "UNAUTHENTICATED": (401, "send an API key as: Authorization: Bearer rtk_..."),

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from core.errors import ArchitectureUnknown, SpecInvalid, unknown
 from core.spec import JobSpec, needs_of
 from core.spec.projected import base_of
-from store import jobs, queries
+from store import jobs, queries, secrets
 from store.catalogues import catalogue
 from store.errors import JobNotFound
 
@@ -20,6 +20,7 @@ def check(session: Session, spec: JobSpec, tenant: str) -> None:
     for field, uri in (("uri", spec.dataset.uri), ("target_uri", spec.dataset.target_uri or "")):
         if uri.startswith("dataset:"):
             raise SpecInvalid([(f"/dataset/{field}", f"{uri!r}: datasets cannot be uploaded yet; give a URI")])
+    _check_secrets(session, spec, tenant)
     teacher = spec.teacher.architecture if spec.teacher else None
     _check_architecture(session, "/teacher/architecture", teacher)
     _check_architecture(session, "/student/architecture", spec.student.architecture)
@@ -31,6 +32,14 @@ def check(session: Session, spec: JobSpec, tenant: str) -> None:
     if "trajectory" in needs_of(spec.method) and spec.teacher is not None and spec.teacher.trajectory is None:
         _check_trajectory(session, spec.teacher.weights or "")
     _check_weights(session, "/student/weights", spec.student.weights, tenant)
+
+
+def _check_secrets(session: Session, spec: JobSpec, tenant: str) -> None:
+    named = list(secrets.named_in(spec.model_dump(mode="json")))
+    absent = set(secrets.missing(session, tenant=tenant, names=[name for _, name in named]))
+    wrong = [(pointer, f"no secret has the name {name!r}; store it first") for pointer, name in named if name in absent]
+    if wrong:
+        raise SpecInvalid(wrong)
 
 
 def _check_architecture(session: Session, pointer: str, name: str | None) -> None:

@@ -16,10 +16,12 @@ def job_response(job: Job, status: int = 200, headers: Mapping[str, str] | None 
     return _tagged(JobView.of(job), f"{job.version}-", status, headers)
 
 
-def page_response(page: Page, if_none_match: str | None) -> Response:
+def page_response(page: Page, if_none_match: str | None, *, with_spec: bool) -> Response:
     """A page of jobs, or 304."""
     view = JobPage(
-        data=[JobView.in_list(job) for job in page.jobs], has_more=page.has_more, next_cursor=page.next_cursor
+        data=[JobView.in_list(job, with_spec=with_spec) for job in page.jobs],
+        has_more=page.has_more,
+        next_cursor=page.next_cursor,
     )
     response = _tagged(view, "", 200, None)
     return unchanged(response) if matches(if_none_match, response.headers["ETag"]) else response

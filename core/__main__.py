@@ -59,6 +59,10 @@ FLAGS: dict[str, dict[str, Any]] = {
     "--cache": {"type": Path, "help": "folder for downloads and decoded images (default: OUT/cache)"},
     "--inputs": {"type": Path, "help": "folder with what job: and dataset: URIs name, a folder each"},
     "--policy": {"type": Path, "help": "operator limits as JSON (core.policy)"},
+    "--secrets": {
+        "type": Path,
+        "help": "JSON file of the values of secret://NAME by name; it is removed when it has been read",
+    },
     "--resume": {"action": "store_true", "help": "continue from the newest checkpoint in OUT"},
     "--plan": {"action": "store_true", "help": "stop before training and print what would be done"},
     "--events": {"choices": ["display", "json"], "default": "display", "help": "for a person, or a JSON object a line"},

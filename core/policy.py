@@ -26,6 +26,9 @@ class Policy(BaseModel):
     max_download_seconds: float = Field(
         6 * 3600.0, description="for one http(s) transfer with its redirects, and for one from s3, gs or hf"
     )
+    network_after_inputs: bool = Field(
+        False, description="whether an engine of a worker keeps the network once its inputs are there"
+    )
     pickled_weights: bool = Field(
         True, description="whether teachers may be pickled state dicts (read with weights_only)"
     )

@@ -41,8 +41,11 @@ def specialize(
     control: JobControl | None = None,
     resume: bool = False,
     plan_only: bool = False,
+    on_inputs: Callable[[], str | None] | None = None,
 ) -> Result | None:
     """Run a job: files under `workspace.out`, events to `report`. A plan stops before training and returns None.
+
+    `on_inputs` is called when nothing more has to be fetched; a text that it returns is logged.
 
     With `resume`, it continues from the newest checkpoint in `workspace.out`. Raises a RetortError if the job fails,
     and core.system.interruption.Interrupted, after a checkpoint, if `control` was asked to stop.
@@ -57,6 +60,8 @@ def specialize(
     if plan_only:
         return None
 
+    if on_inputs is not None and (told := on_inputs()) is not None:
+        report(Log(level="warning", message=told))
     report(Phase(phase="training"))
     with control.deferring(), pinned():
         training = begin_training(job, report, control, resume=resume)

@@ -1,6 +1,7 @@
 """Content of any size in the database: rows of 1 MiB, named by the sha256 of the whole, never whole in memory."""
 
 import hashlib
+import time
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from store.tables import artifacts, blob_chunks, blobs, jobs, previous_checkpoin
 from store.values import Blob
 
 CHUNK_BYTES = 1 << 20
+CHUNKS_AT_ONCE = 16  # are removed in one transaction, which takes hundredths of a second
 GRACE_SECONDS = 3600.0  # between a blob's last touch and the row that refers to it
 
 
@@ -133,10 +135,36 @@ def discard(database: Database, sha256: str) -> None:
 
 
 def collect_garbage(database: Database, grace_seconds: float = GRACE_SECONDS) -> int:
-    """Remove blobs, whole or half written, that nothing refers to and nobody touched for so long; returns how many."""
+    """Remove blobs, whole or half written, that nothing refers to and nobody touched for so long; returns how many.
+
+    In many short transactions: removing gigabytes at once would hold SQLite's write lock for a minute. A blob loses its
+    name first, so that no `put` can refer to one that is partly gone.
+    """
     with database.begin() as session:
-        unused = delete(blobs).where(~_is_used(), blobs.c.touched_at < from_now(-grace_seconds))
-        count: int = session.execute(unused).rowcount
+        old = blobs.c.touched_at < from_now(-grace_seconds)
+        unnamed = update(blobs).where(~_is_used(), old, blobs.c.sha256.is_not(None))
+        session.execute(unnamed.values(sha256=None))
+    removed = 0
+    while (row_id := _nameless(database, grace_seconds)) is not None:
+        while _remove_chunks(database, row_id):
+            time.sleep(0)  # others may have the turn
+        with database.begin() as session:
+            removed += session.execute(delete(blobs).where(blobs.c.id == row_id)).rowcount
+    return removed
+
+
+def _nameless(database: Database, grace_seconds: float) -> int | None:
+    wanted = (blobs.c.sha256.is_(None), blobs.c.touched_at < from_now(-grace_seconds))
+    with database.read() as session:
+        return session.execute(select(blobs.c.id).where(*wanted).limit(1)).scalar_one_or_none()
+
+
+def _remove_chunks(database: Database, row_id: int) -> int:
+    """Remove some chunks of a blob, in one transaction; how many."""
+    some = select(blob_chunks.c.number).where(blob_chunks.c.blob_id == row_id).limit(CHUNKS_AT_ONCE)
+    with database.begin() as session:
+        removed = delete(blob_chunks).where(blob_chunks.c.blob_id == row_id, blob_chunks.c.number.in_(some))
+        count: int = session.execute(removed).rowcount
         return count
 
 

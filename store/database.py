@@ -28,6 +28,8 @@ PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 30_000}
 # PostgreSQL ends a transaction that does nothing for so long: a process that was put to sleep in one, with its machine
 # or by a signal, would keep its locks until it wakes. Less than a lease, so that others can take its jobs over in time.
 IDLE_SECONDS = 15.0
+# PostgreSQL ends a statement that takes so long: ours take milliseconds, those of the sweep seconds.
+STATEMENT_SECONDS = 30.0
 NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"}  # no POSIX locks, no shared memory for WAL
 ALLOWED_URLS = "allowed are sqlite:///path and postgresql://user:password@host/name"
 _READ = "retort_read"
@@ -85,7 +87,8 @@ def open_database(url: str, *, pool_size: int = 10) -> Database:
 
 
 def _pool(size: int) -> dict[str, Any]:
-    return {"pool_size": size, "max_overflow": size, "json_serializer": to_json}
+    # hide_parameters: an error of the database shows its statement, and no value that somebody sent.
+    return {"pool_size": size, "max_overflow": size, "json_serializer": to_json, "hide_parameters": True}
 
 
 def to_json(value: Any) -> str:
@@ -109,6 +112,7 @@ def _finite(value: Any) -> Any:
 def _configure_postgresql(connection: Any, _record: Any) -> None:
     # No option of the connection's start, for poolers such as PgBouncer refuse those they do not know.
     connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS * 1000:.0f}ms'")
+    connection.execute(f"SET statement_timeout = '{STATEMENT_SECONDS * 1000:.0f}ms'")
     connection.commit()
 
 

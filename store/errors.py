@@ -118,3 +118,27 @@ class DatabaseUnusable(InfrastructureError):
     """The database URL names something that Retort cannot keep its promises on."""
 
     code = "DATABASE_UNUSABLE"
+
+
+class SecretNotFound(UserError):
+    """No secret has this name."""
+
+    code = "SECRET_NOT_FOUND"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no secret has the name {name!r}", hint="store it with `retort secrets set`")
+
+
+class TooManySecrets(UserError):
+    """The tenant stores as many secrets as are allowed."""
+
+    code = "TOO_MANY_SECRETS"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} secrets are stored, which is what is allowed; remove some")
+
+
+class SecretsUnusable(InfrastructureError):
+    """Stored secrets cannot be encrypted or decrypted with the key of this process."""
+
+    code = "SECRETS_UNUSABLE"

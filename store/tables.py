@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from store.clock import Instant
 
-SCHEMA = "0011"  # the newest revision in migrations/versions; a test holds the two equal
+SCHEMA = "0012"  # the newest revision in migrations/versions; a test holds the two equal
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -226,6 +226,18 @@ catalogues = Table(
     Column("data", Json, nullable=False),
     Column("published_at", Instant, nullable=False),
 )
+
+# What jobs name as secret://name: `sealed` is nonce and ciphertext (store.sealing).
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("tenant", String(63), primary_key=True),
+    Column("name", String(63), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
 
 # A key's secret is never stored, only its sha256. After a rotation the previous secret is accepted for a while.
 api_keys = Table(

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.errors import RetortError, from_exception
@@ -20,7 +20,8 @@ from worker.environment import engine_environment
 from worker.fenced_writes import FencedWrites, LeaseLost
 from worker.folder import AttemptFolder, attempts_below, cache_below
 from worker.heartbeat import Heartbeat
-from worker.inputs import stage_checkpoint, stage_jobs
+from worker.hidden import hidden_texts
+from worker.inputs import reveal_secrets, stage_checkpoint, stage_jobs
 from worker.oom import count_oom_kills
 from worker.outcome import conclude, fail
 from worker.recorder import Recorder
@@ -85,14 +86,25 @@ def _heartbeat(context: WorkerContext, lease: Lease, claimed_at: float) -> Heart
 def _run(context: WorkerContext, lease: Lease, heartbeat: Heartbeat, writes: FencedWrites) -> None:
     try:
         with AttemptFolder(context.attempts, lease) as folder:
+            secrets = _stage_secrets(context, lease, folder, writes)
             has_checkpoint = _stage(context, lease, folder, writes)
-            _train(context, lease, folder, heartbeat, writes, resume=has_checkpoint)
+            _train(context, lease, folder, heartbeat, writes, resume=has_checkpoint, secrets=secrets)
     except LeaseLost:
         raise
     except Exception as error:
         if not isinstance(error, RetortError):
             logger.exception("%s: the attempt failed", lease.job_id)
         fail(writes, from_exception(error))
+
+
+def _stage_secrets(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: FencedWrites) -> list[str]:
+    """Give the engine the secrets that the spec names; their values."""
+    secrets = writes.retry_while_away(
+        lambda: reveal_secrets(context.database, lease.spec, lease.tenant, context.settings)
+    )
+    if secrets:
+        folder.write_secrets(secrets)
+    return list(secrets.values())
 
 
 def _stage(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: FencedWrites) -> bool:
@@ -127,11 +139,13 @@ def _train(
     writes: FencedWrites,
     *,
     resume: bool,
+    secrets: list[str],
 ) -> None:
     uploads = Uploads(writes, folder.out, lease.spec["training"]["checkpoint_seconds"])
     recorder = Recorder(writes, uploads, context.settings.record_seconds)
     killed = count_oom_kills()
     command = _command(context, lease, folder, resume=resume)
+    command = replace(command, has_secrets=bool(secrets), hidden=hidden_texts(secrets))
     with EngineProcess(command, heartbeat.stop_reason, context.warm_pool) as process:
         logger.info("%s: engine is process %d", lease.job_id, process.pid)
         recorder.follow(process)

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker.engine_limits import bound
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -58,6 +60,8 @@ def start(
             )
         finally:
             os.close(read_end)
+        with contextlib.suppress(ProcessLookupError):  # it has ended already
+            bound(process.pid)
         return Engine(process, read_end, write_end, belongings.pop_all())
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from core.events import Event, parse_event
+from worker.hidden import without
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,9 @@ STDERR_LINE_BYTES = 4096
 class EngineOutput:
     """Reads one engine's two pipes until both end."""
 
-    def __init__(self, stdout: BinaryIO, stderr: BinaryIO) -> None:
+    def __init__(self, stdout: BinaryIO, stderr: BinaryIO, hidden: tuple[bytes, ...] = ()) -> None:
+        """`hidden`: texts that are replaced wherever the engine writes them."""
+        self._hidden = hidden
         self.num_malformed = 0
         self._heard_at = time.monotonic()
         self._unread: queue.Queue[Event | None] = queue.Queue(MAX_UNREAD)
@@ -80,6 +83,7 @@ class EngineOutput:
     def _parse(self, line: bytes | None) -> Event | None:
         try:
             if line is not None:
+                line = without(line, self._hidden)
                 return parse_event(line)
             what = f"a line longer than {MAX_LINE_BYTES} bytes"
         except ValidationError:
@@ -102,7 +106,7 @@ class EngineOutput:
     def _read_tail(self, pipe: BinaryIO) -> None:
         for line in _lines(pipe, STDERR_LINE_BYTES, cut=True):
             if line is not None:
-                self._tail.append(line.decode("utf-8", "replace").rstrip())
+                self._tail.append(without(line, self._hidden).decode("utf-8", "replace").rstrip())
 
 
 def _lines(pipe: BinaryIO, most: int, *, cut: bool = False) -> Iterator[bytes | None]:

@@ -11,13 +11,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from worker.engine import Engine, kill_group, start
 from worker.engine_output import EngineOutput
+from worker.folder import SECRETS
 from worker.warm_pool import WarmPool
 from worker.watchdog import Watchdog
 
@@ -51,15 +52,19 @@ class EngineCommand:
     parent_seconds: float  # the engine ends when its worker gives no sign of life for so long
     hung_seconds: float  # see worker.watchdog
     mute_seconds: float
+    has_secrets: bool = False
+    hidden: tuple[bytes, ...] = field(default=(), repr=False)  # what of its output is not recorded
 
     def arguments(self, parent_pipe: int) -> list[str]:
         """What the engine's command line says after the command."""
+        secrets = ["--secrets", str(self.folder / SECRETS)] if self.has_secrets else []
         flags = ["--resume"] * self.resume + ["--plan"] * self.plan
         return [
             *("--spec", str(self.folder / "spec.json"), "--out", str(self.folder / "out")),
             *("--policy", str(self.folder / "policy.json"), "--inputs", str(self.folder / "inputs")),
             *("--cache", str(self.cache), "--events", "json", "--parent-pipe", str(parent_pipe)),
             *("--parent-seconds", f"{self.parent_seconds:g}", "--spent-seconds", f"{self.spent_seconds:.3f}"),
+            *secrets,
             *flags,
         ]
 
@@ -93,7 +98,8 @@ class EngineProcess:
     def __enter__(self) -> "EngineProcess":
         self._engine = self._warm_engine() or self._cold_engine()
         self._process = self._engine.process
-        self.output = EngineOutput(cast(BinaryIO, self._process.stdout), cast(BinaryIO, self._process.stderr))
+        pipes = cast(BinaryIO, self._process.stdout), cast(BinaryIO, self._process.stderr)
+        self.output = EngineOutput(*pipes, self._command.hidden)
         self._watchdog = Watchdog(
             self.pid, hung_seconds=self._command.hung_seconds, mute_seconds=self._command.mute_seconds
         )

@@ -14,6 +14,8 @@ from typing import Any, Self
 from core.policy import Policy
 from store.values import Lease
 
+SECRETS = "secrets.json"
+
 
 class HeldFolder:
     """A fresh folder with a tmp/, as a context manager that removes it."""
@@ -31,7 +33,8 @@ class HeldFolder:
         self._lock_path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self._lock_path, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self.temporary.mkdir(parents=True)
+        self.path.mkdir(mode=0o700)
+        self.temporary.mkdir()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -61,6 +64,16 @@ class AttemptFolder(HeldFolder):
         self.inputs.mkdir()
         self.out.mkdir()
         return self
+
+    @property
+    def secrets(self) -> Path:
+        """The values of the secrets that the spec names, until the engine has read them."""
+        return self.path / SECRETS
+
+    def write_secrets(self, values: dict[str, str]) -> None:
+        """For the engine, which removes the file when it has read it; no other user can read it."""
+        with open(os.open(self.secrets, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(values, file)
 
     def write_spec_and_policy(self, spec: dict[str, Any], policy: Policy) -> None:
         """What the engine is to do, and what it may do."""

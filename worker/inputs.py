@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import TeacherLoadFailed
-from store import blobs, jobs, queries
+from store import blobs, jobs, queries, secrets
 from store.database import Database
 from store.errors import JobNotFound
+from store.sealing import Sealer
+from store.settings import Settings
 from store.values import Artifact, CheckpointRef
 
 # What of an earlier job its successor needs: weights, class names, and how pixels are prepared.
@@ -32,6 +34,16 @@ def stage_jobs(database: Database, spec: dict[str, Any], tenant: str, inputs: Pa
     for pointer, job_id in named_jobs(spec):
         for artifact in _results(database, pointer, job_id, tenant):
             _stage(database, artifact.sha256, inputs / job_id / artifact.name)
+
+
+def reveal_secrets(database: Database, spec: dict[str, Any], tenant: str, settings: Settings) -> dict[str, str]:
+    """The values of the secrets that a spec names, of the job's tenant; raises SecretNotFound, SecretsUnusable."""
+    names = list(dict.fromkeys(name for _, name in secrets.named_in(spec)))
+    if not names:
+        return {}
+    sealer = Sealer.of(settings.sealing_keys, settings.data_dir)
+    with database.read() as session:
+        return secrets.reveal(session, sealer, tenant=tenant, names=names)
 
 
 def stage_checkpoint(database: Database, checkpoint: CheckpointRef, out: Path) -> None:

@@ -1,6 +1,6 @@
 """/v1/jobs: submit, list, look at one."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import anyio
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -33,6 +33,9 @@ class ListQuery(BaseModel):
         max_length=16,  # each is a subquery of the database
         description="repeatable, `key=value`: with all of these labels",
         examples=[["team=retail"]],
+    )
+    include: list[Literal["spec"]] = Field(
+        [], max_length=1, description="`spec`: with whole specs, each of which may have a megabyte"
     )
     limit: int = Field(20, ge=1, le=200)
     after: str | None = Field(None, max_length=64, description="`next_cursor` of the page before")
@@ -115,7 +118,7 @@ def list_jobs(
             after=query.after,
             tenant=caller.tenant,
         )
-    return page_response(page, if_none_match)
+    return page_response(page, if_none_match, with_spec="spec" in query.include)
 
 
 @router.get(

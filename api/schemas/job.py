@@ -10,6 +10,7 @@ from store.states import State
 from store.values import Job
 
 # Of a result's measures, what grows with the classes (or their square) and is left out of lists.
+MAX_SUMMARY = 200  # characters of each text
 _BULKY = frozenset({"confusion", "per_class"})
 
 
@@ -87,6 +88,26 @@ class StudentView(_View):
     num_classes: int | None = None
 
 
+class SummaryView(_View):
+    """What a job asks for, in a few words."""
+
+    teacher: str | None = Field(description="its architecture, else its weights; null: none")
+    student: str = Field(description="the architecture or size that was asked for, or `budget`")
+    method: str = Field(description="its name, or the names of its terms: kd + skd")
+
+    @classmethod
+    def of(cls, spec: dict[str, Any]) -> "SummaryView":
+        """The summary of a spec."""
+        teacher, student, method = spec.get("teacher") or {}, spec["student"], spec["method"]
+        terms = method if isinstance(method, list) else method.get("terms") or [method]
+        named = teacher.get("architecture") or teacher.get("weights")
+        return cls(
+            teacher=named and named[:MAX_SUMMARY],
+            student=(student.get("architecture") or student.get("size") or "budget")[:MAX_SUMMARY],
+            method=" + ".join(term["name"] if isinstance(term, dict) else str(term) for term in terms)[:MAX_SUMMARY],
+        )
+
+
 class JobView(_View):
     """A job. `version` rises with every change but those of `queue`."""
 
@@ -101,7 +122,12 @@ class JobView(_View):
     )
     done: bool = Field(description="whether the state is final: succeeded, failed or cancelled")
     progress: ProgressView | None = None
-    spec: dict[str, Any] = Field(description="a JobSpec (GET /v1/schema); without any auto once `preparing` is over")
+    summary: SummaryView = Field(description="what the job asks for, in a few words")
+    spec: dict[str, Any] | None = Field(
+        None,
+        description="a JobSpec (GET /v1/schema); without any auto once `preparing` is over; in lists null, unless "
+        "`include=spec` asks for it",
+    )
     student: StudentView | None = Field(None, description="known once `preparing` is over")
     plan: dict[str, Any] | None = Field(
         None, description="what `preparing` found: dataset, teacher, estimate; the answer of a plan"
@@ -127,9 +153,10 @@ class JobView(_View):
         return cls.model_validate({**_attributes(job), "plan": _plan(job)})
 
     @classmethod
-    def in_list(cls, job: Job) -> "JobView":
+    def in_list(cls, job: Job, *, with_spec: bool) -> "JobView":
         """The view of a job among others, without what is bulky."""
-        return cls.model_validate({**_attributes(job), "result": _without(job.result, _BULKY)})
+        fields = {**_attributes(job), "result": _without(job.result, _BULKY)}
+        return cls.model_validate(fields if with_spec else {**fields, "spec": None})
 
 
 class JobPage(BaseModel):
@@ -159,6 +186,7 @@ def _attributes(job: Job) -> dict[str, Any]:
     # Dataclasses inside are validated from their attributes only where they are reached as such.
     return {
         **fields,
+        "summary": SummaryView.of(job.spec),
         "attempts": [vars(attempt) for attempt in job.attempts],
         "warnings": [vars(warning) for warning in job.warnings],
         "queue": job.queue and vars(job.queue),

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from retort import output
-from retort.commands import catalogues, files, jobs, keys, local, results, submit, webhooks, weights
+from retort.commands import catalogues, files, jobs, keys, local, results, secrets, submit, webhooks, weights
 from retort.errors import RetortError
 
 EXIT_USAGE = 2
@@ -56,9 +56,10 @@ for command in (
     local.settings,
 ):
     app.command()(command)
+app.add_typer(secrets.secrets)
 app.add_typer(webhooks.webhooks)
-app.add_typer(keys.keys)
 app.add_typer(weights.app, name="weights")
+app.add_typer(keys.keys)
 
 
 def show_version(wanted: bool) -> None:

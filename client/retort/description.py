@@ -81,8 +81,7 @@ def student_of(job: JobView) -> str:
     """The architecture of the student; before it is known, what was asked for."""
     if job["student"]:
         return job["student"]["architecture"]
-    asked = job["spec"]["student"]
-    return (asked.get("architecture") or asked.get("size") or "budget") if isinstance(asked, dict) else asked
+    return job["summary"]["student"]
 
 
 def method_of(spec: dict[str, Any]) -> str:
@@ -125,4 +124,9 @@ def _teacher(teacher: dict[str, Any]) -> str:
 def _initial_weights(weights: str | None) -> str:
     if weights is None:
         return "random weights"
-    return {"teacher": "weights of its teacher", "published": "published weights"}.get(weights, weights)
+    named = {
+        "teacher": "weights of its teacher",
+        "published": "published weights",
+        "relative": "channels of a wider network with published weights",
+    }
+    return named.get(weights, weights)

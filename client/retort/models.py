@@ -72,6 +72,14 @@ class NetworkView(TypedDict):
     num_classes: int | None
 
 
+class SummaryView(TypedDict):
+    """What a job asks for, in a few words."""
+
+    teacher: str | None
+    student: str
+    method: str
+
+
 class JobView(TypedDict):
     """A job."""
 
@@ -84,7 +92,8 @@ class JobView(TypedDict):
     phase: Phase | None
     done: bool
     progress: ProgressView | None
-    spec: dict[str, Any]
+    summary: SummaryView
+    spec: dict[str, Any]  # None in lists, unless it was asked for
     student: NetworkView | None
     plan: dict[str, Any] | None
     result: dict[str, Any] | None
@@ -177,6 +186,14 @@ class MethodView(TypedDict):
     can_be_combined: bool
     takes_more_teachers: bool
     knobs: dict[str, Any]
+
+
+class SecretView(TypedDict):
+    """A stored secret, without its value."""
+
+    name: str
+    created_at: str
+    updated_at: str
 
 
 class WebhookView(TypedDict):

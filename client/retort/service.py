@@ -10,7 +10,7 @@ import httpx
 
 from retort.connection import LONG_POLL_SECONDS, Connection
 from retort.job import AsyncJob
-from retort.models import AuditEntryView, JobView, KeyView, MethodView, PlanView, WorkerView
+from retort.models import AuditEntryView, JobView, KeyView, MethodView, PlanView, SecretView, WorkerView
 from retort.webhook_calls import WebhookCalls
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -68,11 +68,19 @@ class Service(WebhookCalls):
         return self._job(await self._connection.send("GET", f"/v1/jobs/{quote(job_id, safe='')}"))
 
     async def jobs(
-        self, *, states: Sequence[str] = (), labels: dict[str, str] | None = None, limit: int | None = None
+        self,
+        *,
+        states: Sequence[str] = (),
+        labels: dict[str, str] | None = None,
+        limit: int | None = None,
+        with_spec: bool = False,
     ) -> AsyncIterator[JobView]:
-        """The jobs' views, newest first, over as many pages as there are; at most `limit`."""
+        """The jobs' views, newest first, over as many pages as there are; at most `limit`. Their `spec` is None unless
+        `with_spec` asks for it.
+        """
         params: dict[str, Any] = {"limit": JOB_PAGE_SIZE if limit is None else min(limit, JOB_PAGE_SIZE)}
         params |= {"state": list(states)} if states else {}
+        params |= {"include": "spec"} if with_spec else {}
         params |= {"label": [f"{key}={value}" for key, value in labels.items()]} if labels else {}
         left = limit
         while True:
@@ -99,6 +107,19 @@ class Service(WebhookCalls):
     async def workers(self) -> list[WorkerView]:
         """The workers that have announced themselves and not left, the oldest first."""
         return cast(list[WorkerView], await self._data("/v1/workers"))
+
+    async def set_secret(self, name: str, value: str) -> None:
+        """Store credentials under a name, which jobs give as `secret://name`."""
+        path = f"/v1/secrets/{quote(name, safe='')}"
+        await self._connection.send("PUT", path, repeatable=True, json={"value": value})
+
+    async def secrets(self) -> list[SecretView]:
+        """The names of the stored secrets; no call shows their values."""
+        return cast(list[SecretView], await self._data("/v1/secrets"))
+
+    async def remove_secret(self, name: str) -> None:
+        """Remove a secret. Raises Refused (SECRET_NOT_FOUND) where there is none."""
+        await self._connection.send("DELETE", f"/v1/secrets/{quote(name, safe='')}")
 
     async def keys(self) -> AsyncIterator[KeyView]:
         """The API keys of all tenants, the newest first. Needs the scope admin, as all that follows."""

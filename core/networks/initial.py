@@ -7,6 +7,8 @@ from core.errors import TeacherLoadFailed
 from core.events import JobWarning
 from core.networks import zoo
 from core.networks.network import Network
+from core.networks.relatives import build_relative
+from core.networks.selection import select_weights
 from core.networks.teacher import Teacher, load_teacher
 from core.spec import ResolvedJob, ResolvedStudent, TeacherSpec
 from core.system.seeds import seeded
@@ -31,6 +33,10 @@ def build_student(
     with seeded(seed, "student"):
         if student.weights in (None, "teacher"):
             return zoo.build(student.architecture, num_classes, image_size=size)
+        if student.weights == "relative":
+            network = zoo.build(student.architecture, num_classes, image_size=size)
+            select_weights(network, build_relative(student.architecture, workspace), None)
+            return network
         if student.weights == "published":
             network = _published(student.architecture, size, workspace)
         else:

@@ -8,6 +8,7 @@ from core.errors import RetortError
 from core.events import JobWarning
 from core.networks import zoo
 from core.networks.at_hand import availability
+from core.networks.relatives import find_relative
 from core.planning import warning_codes
 from core.spec import JobSpec, ResolvedStudent
 from core.spec.uris.redaction import redacted
@@ -19,6 +20,8 @@ class PublishedWeights:
     """Whether an architecture's published weights can be used here, and why not."""
 
     usable: bool
+    relative: str | None = None
+    """Where they cannot be used: a wider network of the family whose published weights are on this machine."""
     told: str = ""
     """Where they are from, or why they cannot be used; empty where nobody publishes any."""
 
@@ -33,7 +36,8 @@ def find_published(spec: JobSpec, architecture: str, workspace: Workspace) -> Pu
     try:
         found = availability(architecture, workspace)
         if not found.is_at_hand:
-            return PublishedWeights(usable=False, told=found.told)
+            relative = find_relative(architecture, workspace)
+            return PublishedWeights(usable=False, relative=relative, told=found.told)
         zoo.build(architecture, pretrained=True, policy=workspace.policy, cache=workspace.cache)
     except RetortError as error:
         return PublishedWeights(usable=False, told=error.message)
@@ -47,6 +51,8 @@ def describe_beginning(student: ResolvedStudent, published: PublishedWeights) ->
     because = f", because {published.told}" if published.told else ""
     if student.weights == "teacher":
         return f"weights of its teacher, by weight selection (Xu et al., ICLR 2024){because}"
+    if student.weights == "relative":
+        return f"channels of {published.relative or 'a wider relative'}, whose published weights are at hand{because}"
     if student.weights is None:
         return f"random weights{because}"
     return f"the weights of {redacted(student.weights)}"

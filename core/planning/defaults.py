@@ -44,6 +44,7 @@ def resolve(
     flippable: bool,
     is_kin: bool,
     has_published: bool,
+    has_relative: bool,
     is_convolutional: bool,
     arithmetic: Arithmetic,
 ) -> ResolvedJob:
@@ -54,11 +55,12 @@ def resolve(
 
     `default_size`: the input size of the architecture in its library, pixels; `num_train`: images of the training
     split; `is_kin`: whether the architecture is of the teacher's family; `has_published`: whether its published
-    weights are at hand; `is_convolutional`: whether Muon is suitable
+    weights are at hand; `has_relative`: whether those of a wider network of its family are;
+    `is_convolutional`: whether Muon is suitable
     for it. Raises SpecInvalid for a batch larger than the training split.
     """
     training = spec.training.model_copy(update={"optimizer": _optimizer(spec, is_convolutional)})
-    student = _student(spec, architecture, is_kin=is_kin, has_published=has_published)
+    student = _student(spec, architecture, is_kin=is_kin, has_published=has_published, has_relative=has_relative)
     batch_size = _batch_size(training, num_train)
     steps_per_epoch = num_train // batch_size
     epochs = _epochs(training, num_train, steps_per_epoch)
@@ -190,9 +192,11 @@ def _clip_gradient_norm(training: TrainingSpec, method: Knobs) -> float | None:
     return method.clip_gradient_norm if training.clip_gradient_norm == "auto" else training.clip_gradient_norm
 
 
-def _student(spec: JobSpec, architecture: str, *, is_kin: bool, has_published: bool) -> ResolvedStudent:
+def _student(
+    spec: JobSpec, architecture: str, *, is_kin: bool, has_published: bool, has_relative: bool
+) -> ResolvedStudent:
     """The student with its architecture and its initial weights, and how these find their layers."""
-    weights = _initial_weights(spec, is_kin=is_kin, has_published=has_published)
+    weights = _initial_weights(spec, is_kin=is_kin, has_published=has_published, has_relative=has_relative)
     named: StudentSpec | TeacherSpec = spec.student
     if spec.teacher is not None and weights == spec.teacher.weights and spec.student.weights in (None, "auto"):
         named = spec.teacher
@@ -205,8 +209,9 @@ def _student(spec: JobSpec, architecture: str, *, is_kin: bool, has_published: b
     )
 
 
-def _initial_weights(spec: JobSpec, *, is_kin: bool, has_published: bool) -> str | None:
-    """Published weights where they are at hand, else the teacher's for a student of its family, else None: random.
+def _initial_weights(spec: JobSpec, *, is_kin: bool, has_published: bool, has_relative: bool) -> str | None:
+    """Published weights where they are at hand, else the teacher's for a student of its family, else those of a wider
+    relative, else None: random.
 
     A method that needs given weights takes those of the student's architecture, or the teacher's own for `same`.
     """
@@ -218,4 +223,6 @@ def _initial_weights(spec: JobSpec, *, is_kin: bool, has_published: bool) -> str
         return given
     if has_published:
         return "published"
-    return "teacher" if is_kin and "teacher" in needs_of(spec.method) else None
+    if is_kin and "teacher" in needs_of(spec.method):
+        return "teacher"
+    return "relative" if has_relative else None

@@ -109,6 +109,7 @@ class _RunResolver:
             flippable=source.flippable,
             is_kin=teacher is not None and is_kin(outline, teacher.network),
             has_published=published.usable,
+            has_relative=published.relative is not None,
             is_convolutional=is_convolutional(outline.module),
             arithmetic=self.arithmetic,
         )

@@ -53,6 +53,6 @@ def _baseline(spec: JobSpec, name: str) -> JobSpec:
     if name == "scratch":
         bare = StudentSpec.model_validate({**student.model_dump(), "weights": None})
         return spec.model_copy(update={"method": ScratchKnobs(), "student": bare})
-    if student.weights in (None, "auto", "teacher"):
+    if student.weights in (None, "auto", "teacher", "relative"):
         student = TUNED_TEACHER
     return spec.model_copy(update={"method": FinetuneKnobs(), "student": student})

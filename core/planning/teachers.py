@@ -141,7 +141,7 @@ def _checked(
     if first is None:
         return chosen
     if indices is None:
-        logits, top1, warning = None, None, coverage_warning(first, dataset.classes)
+        logits, top1, warning = None, None, coverage_warning(first, dataset.classes, spec.weights_map)
     else:
         logits = TeacherLogits(first.network, indices, arithmetic.device, workspace.result_cache)
         checked = check_teacher(spec, first.network, logits, dataset, student.augmenter, arithmetic)

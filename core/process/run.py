@@ -1,13 +1,16 @@
 """Runs one job as a process: signals, end of the parent process, output of events, exit status."""
 
 import argparse
+import json
 import os
 import select
 import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 
 from core.errors import Category, OutOfMemory, RetortError, SpecInvalid, from_exception
 from core.events import (
@@ -29,6 +32,7 @@ from core.specialize import specialize
 from core.system.distributed import ALONE, FirstFailed, Ranks
 from core.system.interruption import Interrupted, JobControl
 from core.system.memory import is_out_of_memory
+from core.system.no_network import forbid_network
 from core.system.process import set_up_process
 from core.system.workspace import Workspace
 
@@ -41,6 +45,11 @@ _STATUS: dict[Category, int] = {
 
 def run(spec: JobSpec, options: argparse.Namespace) -> int:
     """Run the job of the command line, in as many processes as it requests; returns the exit status."""
+    try:
+        options.secrets = _take_secrets(options.secrets)
+    except SpecInvalid as error:
+        tell_failure(error, options.events)
+        return EXIT_USAGE
     if options.parent_pipe is not None:
         _end_with_parent(options.parent_pipe, options.parent_seconds)
     if options.plan or (num_processes(spec.training.devices) == 1 and options.hosts == 1):
@@ -50,6 +59,23 @@ def run(spec: JobSpec, options: argparse.Namespace) -> int:
     except SpecInvalid as error:
         tell_failure(error, options.events)
         return _STATUS[error.category]
+
+
+def _take_secrets(path: Path | None) -> dict[str, str]:
+    """The secrets of the file of --secrets, which is removed: they stay in memory alone. Raises SpecInvalid, which does
+    not quote the file."""
+    if path is None:
+        return {}
+    try:
+        secrets = json.loads(path.read_bytes())
+        path.unlink()
+    except OSError as error:
+        raise SpecInvalid([("", f"--secrets {path}: {error.strerror}")]) from None
+    except ValueError:
+        secrets = None
+    if not isinstance(secrets, dict) or not all(isinstance(value, str) for value in secrets.values()):
+        raise SpecInvalid([("", f"--secrets {path}: a JSON object of texts is needed")])
+    return secrets
 
 
 def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
@@ -66,7 +92,15 @@ def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
         try:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: control.interrupt())
-            specialize(spec, workspace, report, control=control, resume=options.resume, plan_only=options.plan)
+            specialize(
+                spec,
+                workspace,
+                report,
+                control=control,
+                resume=options.resume,
+                plan_only=options.plan,
+                on_inputs=None if options.parent_pipe is None else _leave_network(workspace),
+            )
         except Interrupted:
             return EXIT_INTERRUPTED
         except FirstFailed as error:
@@ -80,6 +114,19 @@ def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
             report(Failure.of(failure))
             return _STATUS[failure.category]
     return EXIT_OK
+
+
+def _leave_network(workspace: Workspace) -> Callable[[], str | None] | None:
+    """Takes the network from this process; None where the operator leaves it, and for several processes, which talk
+    over it."""
+    if workspace.policy.network_after_inputs or workspace.ranks.size > 1:
+        return None
+
+    def leave() -> str | None:
+        reason = forbid_network()
+        return reason and f"the engine keeps the network after its inputs are there ({reason})"
+
+    return leave
 
 
 def _say_nothing(event: Event) -> None:
@@ -98,7 +145,9 @@ def _workspace(options: argparse.Namespace, ranks: Ranks) -> Workspace:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SpecInvalid([("", f"--out {options.out}: {error}")]) from None
-    return Workspace(options.out, options.cache or options.out / "cache", options.inputs, policy, ranks)
+    return Workspace(
+        options.out, options.cache or options.out / "cache", options.inputs, policy, ranks, options.secrets
+    )
 
 
 def as_retort_error(error: Exception) -> RetortError:

@@ -1,5 +1,6 @@
 """The value of `training.devices`: how many processes it starts, and which hosts can run it."""
 
+ALLOWED = "auto, cpu or cuda, if wanted with the number of processes from 1 to 99, as in cuda:4"
 PATTERN = r"^(auto|cpu|cuda)(:[1-9][0-9]?)?$"
 EVERY = tuple(f"{kind}{count}" for kind in ("auto", "cpu", "cuda") for count in ("", *(f":{n}" for n in range(1, 100))))
 

@@ -48,6 +48,9 @@ class Budget(Part):
         return self
 
 
+Beginning = Literal["auto", "published", "teacher", "relative"]
+
+
 class StudentSpec(Part):
     """The small network: exactly one of a size, an architecture, or a budget."""
 
@@ -57,11 +60,13 @@ class StudentSpec(Part):
     )
     architecture: Architecture | None = Field(None, description=HOW_ARCHITECTURES_ARE_WRITTEN)
     budget: Budget | None = Field(None, description="limits; the engine chooses the largest architecture within them")
-    weights: Annotated[str, uri_of(WEIGHTS_SCHEMES)] | Literal["auto", "published", "teacher"] | None = Field(
+    weights: Annotated[str, uri_of(WEIGHTS_SCHEMES)] | Beginning | None = Field(
         "auto",
-        description="initial weights: a URI; `published`: the library's; `teacher`: layers of the teacher (the first "
-        "of every stage, evenly spaced channels, the classes' rows of the head); null: random; auto: `teacher` for a "
-        "student of the teacher's family, else random. A head of another size is replaced",
+        description="initial weights: a URI; `published`: of the operator's shelf, else the library's; `teacher`: "
+        "layers of the teacher (the first of every stage, evenly spaced channels, the classes' rows of the head); "
+        "`relative`: evenly spaced channels of a wider network of the family whose published weights are at hand; "
+        "null: random; auto: `published` where they can be had, else `teacher` for a student of its family, else "
+        "`relative`, else random. A head of another size is replaced",
     )
 
     credentials: Credentials | None = Field(None, description=CREDENTIALS)
@@ -75,7 +80,7 @@ class StudentSpec(Part):
 
     @model_validator(mode="after")
     def _one_way(self) -> "StudentSpec":
-        if self.weights_map == "by_order" and self.weights in (None, "auto", "published", "teacher"):
+        if self.weights_map == "by_order" and self.weights in (None, *get_args(Beginning)):
             raise ValueError("weights_map 'by_order' is about a weights file, and student.weights names none")
         given = [name for name in ("size", "architecture", "budget") if getattr(self, name) is not None]
         if len(given) != 1:

@@ -7,10 +7,18 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from core.errors import SpecInvalid, unknown
+from core.spec import devices
 from core.spec.job import JobSpec
-from core.spec.uris.credentials import credentials_in
+from core.spec.teacher import SHA256
+from core.spec.uris.credentials import SECRET_URI, credentials_in
 
 MOST_EXPLAINED = 100  # a body of 70,000 unknown fields needs no 70,000 explanations
+_FORMS = {
+    devices.PATTERN: devices.ALLOWED,
+    SHA256: "64 digits from 0 to 9 and a to f",
+    SECRET_URI: "secret://NAME, where NAME is the name of a stored secret",
+}
+"""Regular expression of a field -> the texts that it allows, in words."""
 EMPTIED = "after validation, not 0"
 
 
@@ -50,6 +58,8 @@ def _explain_one(item: Any, of: type[BaseModel]) -> tuple[str, str]:
         return pointer, unknown("field", str(path[-1]), model.model_fields, most_listed=24)
     if item["type"] == "missing":
         return pointer, "is required"
+    if item["type"] == "string_pattern_mismatch":
+        return pointer, f"{item['input']!r} is not allowed; allowed: {_FORMS[item['ctx']['pattern']]}"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] != "value_error" and not isinstance(item["input"], dict | list):
         message += f", not {_shown(item['input'])}"

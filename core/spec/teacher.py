@@ -24,6 +24,9 @@ WeightsMap = Annotated[
 FILE_SCHEMES = tuple(scheme for scheme in WEIGHTS_SCHEMES if scheme != "job")
 
 
+SHA256 = "^[0-9a-f]{64}$"
+
+
 class TeacherSpec(Part):
     """The big network: by name with its library's published weights, by name plus weights, or an earlier job's
     student.
@@ -46,7 +49,7 @@ class TeacherSpec(Part):
         "library",
     )
     sha256: str | None = Field(
-        None, pattern="^[0-9a-f]{64}$", description="sha256 of the weights file; a file with another hash is refused"
+        None, pattern=SHA256, description="sha256 of the weights file; a file with another hash is refused"
     )
 
     adapt: Literal["auto", "none", "head", "full"] = Field(

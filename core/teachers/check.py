@@ -16,6 +16,7 @@ from core.networks.facts import measure_network
 from core.networks.network import Network
 from core.networks.teacher import Teacher
 from core.spec import TeacherSpec
+from core.spec.teacher import WeightsMap
 from core.system.device import Arithmetic
 from core.teachers import warning_codes
 from core.teachers.confusion import exchanged_warning, told_confusions
@@ -54,7 +55,7 @@ def class_indices(teacher: Teacher, classes: Sequence[str], *, covers: bool) -> 
     )
 
 
-def coverage_warning(teacher: Teacher, classes: Sequence[str]) -> JobWarning | None:
+def coverage_warning(teacher: Teacher, classes: Sequence[str], weights_map: WeightsMap) -> JobWarning | None:
     """A warning where the teacher cannot be checked although it may know the classes; None where it covers them.
 
     None as well for a teacher of other classes altogether: that is common where only feature maps are compared.
@@ -63,7 +64,12 @@ def coverage_warning(teacher: Teacher, classes: Sequence[str]) -> JobWarning | N
         return JobWarning(
             code=warning_codes.CLASSES_UNKNOWN,
             message=f"the teacher has {teacher.network.num_classes} outputs and no class names: its accuracy on the "
-            "dataset is neither checked nor reported",
+            "dataset is neither checked nor reported"
+            + (
+                ", and nothing verifies that weights_map 'by_order' put its tensors in their places"
+                if weights_map == "by_order"
+                else ""
+            ),
             hint="give teacher.classes, the names in the order of its outputs",
         )
     missing = [name for name in classes if name not in teacher.classes]

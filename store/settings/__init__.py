@@ -79,6 +79,12 @@ class Settings(BaseSettings):
         ("127.0.0.1", "localhost", "[::1]"), description="names that a request's Host and Origin may give"
     )
 
+    secrets_key: SecretStr | None = Field(
+        None,
+        description="key that encrypts stored secrets: 32 bytes in base64, the same for API and workers; several by "
+        "commas: the first encrypts; none: secrets.key in the data folder",
+    )
+
     authentication: Literal["keys", "open"] = Field(
         "keys", description="keys: every request needs an API key or a session; open: none does, on loopback only"
     )
@@ -117,6 +123,10 @@ class Settings(BaseSettings):
         (80, 443), description="ports that http(s) may reach where private addresses are refused"
     )
     max_download_seconds: float = Field(6 * 3600.0, gt=0, description="longest download of one URI")
+    network_after_inputs: bool = Field(
+        False,
+        description="whether an engine keeps the network once its inputs are there; a job of several processes does",
+    )
     pickled_weights: bool = Field(True, description="whether teachers may be pickled state dicts (under weights_only)")
     max_download_bytes: int = Field(200 * GiB, gt=0, description="largest download, per URI")
     max_extracted_bytes: int = Field(200 * GiB, gt=0, description="most bytes unpacked from one archive")
@@ -147,9 +157,10 @@ class Settings(BaseSettings):
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
     @field_validator(
-        "database_url", "num_threads", "public_url", "oidc_issuer", "oidc_client_id", "oidc_client_secret",
-        "oidc_tenant_claim", "max_queued_jobs", "max_running_jobs", "max_stored_bytes", "requests_per_minute",
-        "weights_shelf", mode="before",
+        "database_url", "num_threads", "secrets_key", "weights_shelf", "public_url", "oidc_issuer",
+        "oidc_client_id", "oidc_client_secret", "oidc_tenant_claim", "max_queued_jobs", "max_running_jobs",
+        "max_stored_bytes", "requests_per_minute",
+        mode="before",
     )  # fmt: skip
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
@@ -182,6 +193,16 @@ class Settings(BaseSettings):
         return self.url.startswith("sqlite")
 
     @property
+    def shelf(self) -> str:
+        """The shelf of weights in force."""
+        return self.weights_shelf or str(self.data_dir.absolute() / "weights")
+
+    @property
+    def sealing_keys(self) -> str:
+        """The keys of stored secrets, separated by commas; empty: that of the data folder."""
+        return self.secrets_key.get_secret_value() if self.secrets_key else ""
+
+    @property
     def token_file(self) -> Path | None:
         """Where the API key of this machine's user is; None where keys are off or the service is not embedded."""
         return self.data_dir / "token" if self.is_embedded and self.authentication == "keys" else None
@@ -191,16 +212,11 @@ class Settings(BaseSettings):
         """The share of each tenant."""
         return Limits(self.max_queued_jobs, self.max_running_jobs, self.max_stored_bytes)
 
-    @property
-    def shelf(self) -> str:
-        """The shelf of weights in force."""
-        return self.weights_shelf or str(self.data_dir.absolute() / "weights")
-
     def policy(self) -> dict[str, Any]:
         """What an engine process may do: the fields of core.policy.Policy, as JSON."""
         names = {
-            "file_roots", "private_addresses", "download_ports", "max_download_seconds", "pickled_weights",
-            "max_download_bytes", "max_extracted_bytes",
+            "file_roots", "private_addresses", "download_ports", "max_download_seconds", "network_after_inputs",
+            "pickled_weights", "max_download_bytes", "max_extracted_bytes",
             "max_archive_entries", "max_compression_ratio", "max_image_pixels", "max_resident_bytes",
             "max_teacher_pass_bytes", "num_threads",
         }  # fmt: skip

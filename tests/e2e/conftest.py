@@ -197,6 +197,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if request.param == "distributed":
         settings["database_url"] = request.getfixturevalue("postgres_database")
         settings["broker_url"] = request.getfixturevalue("redis_url")
+        settings |= {"file_roots": "/", "private_addresses": "true"}  # refused there by default
         settings["broker_prefix"] = f"retort_test_{secrets.token_hex(6)}"
     running = Running(folder, settings)
     yield running

@@ -14,11 +14,25 @@ export function stateChip(job) {
 }
 
 /** @param {Job} job */
-export function jobTitle({ name, spec }) {
-  return name || `${teacherName(spec.teacher)} → ${studentName(spec.student)}`;
+export function jobTitle({ name, summary }) {
+  return name || networkPair(summary.teacher, summary.student);
 }
 
-/** @param {StoredSpec["teacher"]} teacher */
+/**
+ * Teacher and student, by what a summary says of them.
+ * @param {string | null} teacher
+ * @param {string} student
+ */
+export function networkPair(teacher, student) {
+  return `${teacherName(teacher ? nameOrWeights(teacher) : null)} → ${student === "budget" ? "within a budget" : student}`;
+}
+
+/** @param {string} text */
+function nameOrWeights(text) {
+  return text.includes(":") ? { weights: text } : { architecture: text };
+}
+
+/** @param {{ architecture?: string | null, weights?: string | null } | null | undefined} teacher */
 export function teacherName(teacher) {
   if (!teacher) return "no teacher";
   const { architecture, weights } = teacher;

@@ -2,10 +2,9 @@
 
 /** @import { Job } from "../api/types.js" */
 
-import { methodName } from "../methods/terms.js";
 import { h, meter, tableHead } from "../view/dom.js";
 import { age, clock, dash, percent, seconds } from "../view/format.js";
-import { jobTitle, stateChip, studentName, teacherName } from "./describe.js";
+import { jobTitle, networkPair, stateChip } from "./describe.js";
 
 const COLUMNS = ["State", "Job", "Teacher → student", "Progress", "Test top-1", "Created"];
 
@@ -38,9 +37,9 @@ function identity(job) {
 }
 
 /** @param {Job} job */
-function networks({ spec, student }) {
-  const pair = `${teacherName(spec.teacher)} → ${student?.architecture || studentName(spec.student)}`;
-  return [h("span", {}, pair), h("small", {}, methodName(spec.method))];
+function networks({ summary, student }) {
+  const pair = networkPair(summary.teacher, student?.architecture || summary.student);
+  return [h("span", {}, pair), h("small", {}, summary.method)];
 }
 
 /** @param {Job} job */

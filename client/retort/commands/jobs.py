@@ -6,7 +6,7 @@ import typer
 
 from retort import job_body, output, progress, units
 from retort.commands.options import DEFAULT, AsJson, JobId, Url, connect
-from retort.description import method_of, stage_of, student_of
+from retort.description import stage_of, student_of
 from retort.models import JobView
 from retort.tables import Column, show_table
 
@@ -90,7 +90,7 @@ def delete(job_id: JobId, url: Url = DEFAULT, as_json: AsJson = False) -> None:
 
 
 def _row(job: JobView) -> tuple[str, ...]:
-    student, method = student_of(job).partition("/")[2] or student_of(job), method_of(job["spec"])
+    student, method = student_of(job).partition("/")[2] or student_of(job), job["summary"]["method"]
     return job["id"], stage_of(job), student, method, job["name"], units.age(job["created_at"])
 
 

@@ -34,14 +34,16 @@ def method_name(outcome: Outcome) -> str:
 def initial_weights(outcome: Outcome) -> str:
     """The student's initial weights, in words that follow "began with"."""
     weights = outcome.spec["student"].get("weights")
-    if outcome.beginning:
-        return outcome.beginning
-    if weights is None:
+    if weights is None and not outcome.beginning:
         return "random weights"
     fitted = outcome.spec["student"].get("classifier") == "fitted"
     end = " and a classifier fitted to its features of the training images" if fitted else ""
+    if outcome.beginning:
+        return f"{outcome.beginning}{end}"
     if weights == "teacher":
         return f"the teacher's weights, by weight selection (Xu et al., ICLR 2024){end}"
+    if weights == "relative":
+        return f"channels of a wider network of its family with published weights{end}"
     given = "the library's published weights" if weights == "published" else f"the weights of {redacted(weights)}"
     return f"{given}{end}"
 

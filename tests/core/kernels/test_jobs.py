@@ -84,13 +84,16 @@ def test_without_a_compiler_a_job_says_so_and_trains_with_torch(
     assert pointer == "/training/kernels" and "no C++ compiler is installed" in detail
 
 
+RANDOM_CONVNEXT = {"architecture": "torchvision/convnext_tiny", "weights": None}
+
+
 @needs_kernels
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
         ({"precision": "fp32"}, "need training.precision bf16 on a CPU with AVX-512 BF16"),
         ({"compile": True}, "training.compile"),
-        ({"student": "torchvision/convnext_tiny", "image_size": 32}, "no 3x3 convolution has multiples of 32 channels"),
+        ({"student": RANDOM_CONVNEXT, "image_size": 32}, "no 3x3 convolution has multiples of 32 channels"),
     ],
 )
 def test_a_job_that_insists_is_refused_where_it_cannot_serve(

@@ -81,6 +81,21 @@ def test_a_damaged_shelf_is_a_warning_and_the_student_begins_with_others(policy:
     assert STUDENT in warning.message and "random" in warning.message
 
 
+def test_a_narrower_network_begins_with_channels_of_its_relative(policy: Policy, tmp_path: Path) -> None:
+    torch.manual_seed(6)
+    wide = "tensorflow/mobilenet_v1_050"
+    save_file(zoo.build(wide).module.state_dict(), tmp_path / "wide.safetensors")
+    shelf = Shelf(str(policy.weights_shelf), None, policy)
+    shelve(shelf, wide, tmp_path / "wide.safetensors", policy=policy)
+    shelf.remove(STUDENT)
+    run, events = prepared(job(), policy, tmp_path)
+    assert run.spec.student.weights == "relative" and wide in run.beginning
+    assert not unreachable(events)
+    own, given = run.method.context.student.module.state_dict(), load_file(tmp_path / "wide.safetensors")
+    assert torch.equal(own["blocks.5.pw.conv.weight"], given["blocks.5.pw.conv.weight"][::2, ::2])
+    assert torch.equal(own["blocks.5.pw.bn.running_var"], given["blocks.5.pw.bn.running_var"][::2])
+
+
 def test_nobody_publishes_it_is_no_warning(tmp_path: Path) -> None:
     run, events = prepared(job("cifar/resnet8"), Policy(), tmp_path)
     assert run.spec.student.weights is None

@@ -23,6 +23,7 @@ def resolved(
     flippable: bool = True,
     is_kin: bool = False,
     has_published: bool = False,
+    has_relative: bool = False,
     is_convolutional: bool = True,
     arithmetic: Any = CPU,
     **job: Any,
@@ -37,6 +38,7 @@ def resolved(
         flippable=flippable,
         is_kin=is_kin,
         has_published=has_published,
+        has_relative=has_relative,
         is_convolutional=is_convolutional,
         arithmetic=arithmetic,
     )
@@ -56,6 +58,7 @@ def test_no_auto_is_left_and_resolving_again_changes_nothing() -> None:
         flippable=True,
         is_kin=True,
         has_published=True,
+        has_relative=True,
         is_convolutional=False,
         arithmetic=CPU,
     )
@@ -199,6 +202,8 @@ def test_a_batch_larger_than_the_split_is_refused_at_its_place() -> None:
         ({"method": "scratch", "is_kin": True}, None),
         ({"method": "skd", "is_kin": True, "has_published": True}, "published"),
         ({"method": "scratch", "has_published": True}, "published"),
+        ({"method": "skd", "has_relative": True}, "relative"),
+        ({"method": "skd", "has_relative": True, "is_kin": True}, "teacher"),
         ({"method": "kd", "has_published": True, "student": {"size": "nano", "weights": None}}, None),
         ({"method": "kd", "has_published": True, "student": {"size": "nano", "weights": "teacher"}}, "teacher"),
         ({"method": "finetune", "is_kin": True, "student": "timm/resnet18"}, "published"),

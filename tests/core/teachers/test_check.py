@@ -110,9 +110,14 @@ def teacher_of(*classes: str) -> Teacher:
     ids=["without names", "all classes", "some classes", "other classes"],
 )
 def test_a_teacher_that_cannot_be_checked_is_a_warning(teacher: Teacher, code: str | None) -> None:
-    told = coverage_warning(teacher, ["ant", "bee"])
+    told = coverage_warning(teacher, ["ant", "bee"], "by_name")
     assert (told and told.code) == code
     if code == "TEACHER_CLASSES_MISSING":
         assert told is not None
         assert "'bee' (nearest: 'Bee')" in told.message
         assert told.count == 1
+
+
+def test_an_order_of_tensors_that_nothing_verifies_is_told() -> None:
+    told = [coverage_warning(teacher_of(), ["ant", "bee"], by) for by in ("by_name", "by_order")]
+    assert [one is not None and "by_order" in one.message for one in told] == [False, True]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -15,14 +15,18 @@ from safetensors.torch import load_file, save_file
 from core.errors import ArchitectureUnknown, RetortError, TeacherLoadFailed, UserError
 from core.networks import zoo
 from core.networks.shelving import shelve
+from core.networks.sizing import choose
 from core.networks.teacher import load_teacher
 from core.networks.weights import shelf as shelves
 from core.networks.weights.shelf import Entry, Shelf
 from core.policy import Policy
-from core.spec import TeacherSpec
+from core.spec import StudentSpec, TeacherSpec
 from core.system.workspace import Workspace
 
 NAME = "tensorflow/mobilenet_v1_025"
+MOBILENET = "tensorflow/mobilenet_v1_075"
+SIZES: tuple[Literal["small", "medium"], ...] = ("small", "medium")
+WEIGHTS = Path(__file__).resolve().parents[5] / "shared" / "data" / "weights"
 
 
 def state_of(architecture: str, num_classes: int | None = None, seed: int = 1) -> dict[str, torch.Tensor]:
@@ -207,3 +211,23 @@ def test_the_command_adds_lists_and_removes(tmp_path: Path) -> None:
     assert refused.returncode == 3 and "given.pt" in refused.stderr
     assert told("remove", NAME).returncode == 0
     assert json.loads(told("list").stdout) == []
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_real_weights_make_small_and_medium_students(shelf: Shelf, policy: Policy, tmp_path: Path) -> None:
+    if not WEIGHTS.is_dir():
+        pytest.skip(f"{WEIGHTS} is absent: no published weights to test with")
+    shelve(shelf, "timm/tf_efficientnet_lite0", WEIGHTS / "tf_efficientnet_lite0_imagenet1k.safetensors", policy=policy)
+    shelve(shelf, MOBILENET, WEIGHTS / "mobilenet_v1_075_224_imagenet1k.pt", policy=policy)
+    chosen = [
+        choose(
+            StudentSpec(size=size),
+            teacher_architecture=None,
+            image_size=224,
+            num_classes=9,
+            has_weights=lambda architecture: shelf.entry(architecture) is not None,
+        )[0]
+        for size in SIZES
+    ]
+    assert chosen == [MOBILENET, "timm/tf_efficientnet_lite0"]
