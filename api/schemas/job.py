@@ -98,8 +98,8 @@ class SummaryView(_View):
     @classmethod
     def of(cls, spec: dict[str, Any]) -> "SummaryView":
         """The summary of a spec."""
-        teacher, student, method = spec.get("teacher") or {}, spec["student"], spec["method"]
-        terms = method if isinstance(method, list) else method.get("terms") or [method]
+        teacher, student, method = spec.get("teacher") or {}, spec["student"], spec.get("method") or {}
+        terms = method if isinstance(method, list) else method.get("terms") or ([method] if method else [])
         named = teacher.get("architecture") or teacher.get("weights")
         return cls(
             teacher=named and named[:MAX_SUMMARY],

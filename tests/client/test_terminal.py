@@ -46,6 +46,7 @@ JOB = {
     "phase": None,
     "done": True,
     "progress": None,
+    "summary": {"teacher": HOSTILE, "student": "nano", "method": HOSTILE},
     "spec": {
         "teacher": {"architecture": HOSTILE, "weights": HOSTILE},
         "dataset": {"uri": HOSTILE},
@@ -90,6 +91,8 @@ WORKER = {
     "host": HOSTILE,
     "devices": ["cuda:0"] * 8,
     "slots": 1,
+    "state": "idle",
+    "jobs": [],
     "alive": True,
     "last_seen_at": AT,
     "version": "0.1.0+8aae34bc79a5",

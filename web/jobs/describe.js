@@ -24,7 +24,8 @@ export function jobTitle({ name, summary }) {
  * @param {string} student
  */
 export function networkPair(teacher, student) {
-  return `${teacherName(teacher ? nameOrWeights(teacher) : null)} → ${student === "budget" ? "within a budget" : student}`;
+  const target = student === "budget" ? "within a budget" : student;
+  return `${teacherName(teacher ? nameOrWeights(teacher) : null)} → ${target}`;
 }
 
 /** @param {string} text */
