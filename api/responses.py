@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from api.conditions import matches
-from api.schemas.job import JobPage, JobView
+from api.schemas.job import JobPage, JobView, ListedJobView
 from store.values import Job, Page
 
 
@@ -19,7 +19,7 @@ def job_response(job: Job, status: int = 200, headers: Mapping[str, str] | None 
 def page_response(page: Page, if_none_match: str | None, *, with_spec: bool) -> Response:
     """A page of jobs, or 304."""
     view = JobPage(
-        data=[JobView.in_list(job, with_spec=with_spec) for job in page.jobs],
+        data=[ListedJobView.of(job, with_spec=with_spec) for job in page.jobs],
         has_more=page.has_more,
         next_cursor=page.next_cursor,
     )

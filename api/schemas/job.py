@@ -108,8 +108,8 @@ class SummaryView(_View):
         )
 
 
-class JobView(_View):
-    """A job. `version` rises with every change but those of `queue`."""
+class _JobFields(_View):
+    """A job without its spec. `version` rises with every change but those of `queue`."""
 
     id: str = Field(description="sortable by age", examples=["job_01KAK3P0V6T6Y1F5S9W1QKX0ZD"])
     kind: Literal["job", "plan"]
@@ -123,11 +123,6 @@ class JobView(_View):
     done: bool = Field(description="whether the state is final: succeeded, failed or cancelled")
     progress: ProgressView | None = None
     summary: SummaryView = Field(description="what the job asks for, in a few words")
-    spec: dict[str, Any] | None = Field(
-        None,
-        description="a JobSpec (GET /v1/schema); without any auto once `preparing` is over; in lists null, unless "
-        "`include=spec` asks for it",
-    )
     student: StudentView | None = Field(None, description="known once `preparing` is over")
     plan: dict[str, Any] | None = Field(
         None, description="what `preparing` found: dataset, teacher, estimate; the answer of a plan"
@@ -147,14 +142,26 @@ class JobView(_View):
     finished_at: datetime | None = None
     version: int
 
+
+class JobView(_JobFields):
+    """A job. `version` rises with every change but those of `queue`."""
+
+    spec: dict[str, Any] = Field(description="a JobSpec (GET /v1/schema); without any auto once `preparing` is over")
+
     @classmethod
     def of(cls, job: Job) -> "JobView":
         """The view of a job, whole."""
         return cls.model_validate({**_attributes(job), "plan": _plan(job)})
 
+
+class ListedJobView(_JobFields):
+    """A job among others, without what is bulky. `version` rises with every change but those of `queue`."""
+
+    spec: dict[str, Any] | None = Field(None, description="only where `include=spec` asks for it")
+
     @classmethod
-    def in_list(cls, job: Job, *, with_spec: bool) -> "JobView":
-        """The view of a job among others, without what is bulky."""
+    def of(cls, job: Job, *, with_spec: bool) -> "ListedJobView":
+        """The view of a job in a list."""
         fields = {**_attributes(job), "result": _without(job.result, _BULKY)}
         return cls.model_validate(fields if with_spec else {**fields, "spec": None})
 
@@ -162,7 +169,7 @@ class JobView(_View):
 class JobPage(BaseModel):
     """Jobs, newest first."""
 
-    data: list[JobView]
+    data: list[ListedJobView]
     has_more: bool
     next_cursor: str | None = Field(None, description="goes into `after` for the next page")
 

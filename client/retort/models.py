@@ -93,7 +93,7 @@ class JobView(TypedDict):
     done: bool
     progress: ProgressView | None
     summary: SummaryView
-    spec: dict[str, Any]  # None in lists, unless it was asked for
+    spec: dict[str, Any]
     student: NetworkView | None
     plan: dict[str, Any] | None
     result: dict[str, Any] | None

@@ -34,6 +34,7 @@ ANSWERS = {
     models.MethodView: ("/v1/methods", True),
     models.KeyView: ("/v1/keys", True),
     models.AuditEntryView: ("/v1/audit", True),
+    models.SecretView: ("/v1/secrets", True),
     models.WebhookView: ("/v1/webhooks", True),
     models.WebhookWithSecretView: ("/v1/webhooks/{webhook_id}/rotate", False),
     models.DeliveryView: ("/v1/webhooks/{webhook_id}/deliveries", True),
