@@ -13,8 +13,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from api.__main__ import Server, configure
 from api.app import create_app
+from api.serve import Server, configure
 from core.spec import parse_job
 from store import jobs, keys, leases
 from store.callers import Limits, Scope

@@ -13,8 +13,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from api import authentication, denials
-from api.__main__ import open_service
 from api.app import create_app
+from api.serve import open_service
 from migrations.upgrade import upgrade
 from store import keys
 from store.database import Database, open_database

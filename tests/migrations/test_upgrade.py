@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import make_url, text
 
-from migrations.__main__ import main
+from migrations.command import main
 from migrations.upgrade import head, upgrade
 from store.database import Database, open_database
 from store.schema import schema_is_current, schema_of

@@ -19,8 +19,8 @@ import pytest
 from guarded import missing
 from websockets.sync.client import ClientConnection, connect
 
-from api.__main__ import Server, configure
 from api.app import create_app
+from api.serve import Server, configure
 from core.spec import parse_job
 from store import jobs, leases, sessions
 from store.callers import Caller
