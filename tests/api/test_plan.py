@@ -23,7 +23,7 @@ STUDENT = {
     "num_classes": 3,
 }
 RESOLVED = {
-    "spec": {"seed": 0},
+    "spec": {"dataset": {"uri": "builtin:digits"}, "student": {"size": "nano"}},
     "dataset": {"classes": ["a", "b"]},
     "student": STUDENT,
     "teacher": None,
@@ -79,7 +79,7 @@ def test_the_plan_is_answered_and_forgotten(
     assert (plan["student"]["architecture"], plan["dataset"], plan["spec"]) == (
         "cifar/resnet8",
         RESOLVED["dataset"],
-        {"seed": 0},
+        RESOLVED["spec"],
     )
     assert plan["warnings"] == [{"code": "TEST_SPLIT_SMALL", "message": "24 images", "hint": None, "count": 24}]
     with database.read() as session:
@@ -117,7 +117,7 @@ def test_a_plan_that_takes_long_is_202_with_where_to_poll(
     write(leases.succeed, lease, {})
     done = served.get(answer.headers["location"]).json()
     assert done["plan"]["student"]["architecture"] == "cifar/resnet8"
-    assert done["plan"]["spec"] == {"seed": 0}
+    assert done["plan"]["spec"] == RESOLVED["spec"]
 
 
 def test_a_wrong_plan_is_refused_at_the_door(

@@ -86,7 +86,10 @@ def test_a_hundred_waits_hold_no_thread(
     """There are 20 threads; with 100 requests waiting, others are still answered, and all 100 hear of the change."""
     job = put()
     limits = httpx.Limits(max_connections=120)
-    with httpx.Client(base_url=served.base_url, timeout=30, limits=limits) as many, ThreadPoolExecutor(100) as pool:
+    with (
+        httpx.Client(base_url=served.base_url, headers=served.headers, timeout=30, limits=limits) as many,
+        ThreadPoolExecutor(100) as pool,
+    ):
         waits = [pool.submit(many.get, f"/v1/jobs/{job.id}", headers={"Prefer": "wait=20"}) for _ in range(100)]
         time.sleep(1.5)
         response, seconds = timed(lambda: served.get("/v1/jobs"))

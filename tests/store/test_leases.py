@@ -167,7 +167,10 @@ def test_eight_threads_claim_one_winner(bench: Bench) -> None:
 
 def test_record_tells_all_that_the_engine_said(bench: Bench) -> None:
     lease = bench.running()
-    resolved = {"spec": {"name": "resolved"}, "student": {"architecture": "cifar/resnet8", "num_params": 78042}}
+    resolved = {
+        "spec": {"method": {"name": "resolved"}},
+        "student": {"architecture": "cifar/resnet8", "num_params": 78042},
+    }
     bench.do(
         leases.record,
         lease,
