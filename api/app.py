@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -41,6 +42,7 @@ from api.telemetry import Telemetry
 from api.webhook_sender import WebhookSender
 from api.webhook_url import limits_of
 from store.database import Database, open_database
+from store.sealing import Sealer
 from store.settings import Settings
 
 # As many as the database has connections: more would only wait for one.
@@ -73,7 +75,8 @@ def create_app(settings: Settings, database: Database, *, quiet: bool = False) -
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-        sender = WebhookSender(database, limits_of(settings.private_addresses, settings.download_ports))
+        limits = limits_of(settings.private_addresses, settings.download_ports)
+        sender = WebhookSender(database, partial(Sealer.of, settings.sealing_keys, settings.data_dir), limits)
         sender.start()
         yield
         await anyio.to_thread.run_sync(sender.close)

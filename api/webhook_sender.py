@@ -1,13 +1,14 @@
 """Sends the messages of webhooks, in threads of an API process.
 
 The API sends, and not a worker: it has its way to the network, and a worker in a closed network of GPU hosts may have
-none. Any number of processes may send: a message belongs to who took
-it, and each sends one message at a time to an endpoint, so that one that does not answer holds up no other.
+none. Any number of processes may send: a message belongs to who took it, and each sends one message at a time to an
+endpoint, so that one that does not answer holds up no other.
 """
 
 import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,6 +17,7 @@ from api.webhook_request import send
 from core.spec.uris.limits import Limits
 from store import deliveries
 from store.database import Database
+from store.sealing import Sealer
 from store.webhook_values import Due
 
 log = logging.getLogger("retort.api")
@@ -25,18 +27,21 @@ SWEEP_SECONDS = 3600.0
 
 
 class WebhookSender:
-    """Looks for messages from `start` to `close`. One that is not settled `sending_seconds` after it was taken, because
-    its sender died, is taken by another."""
+    """Looks for messages from `start` to `close`; `get_sealer` opens the secrets that sign them. One that is not
+    settled `sending_seconds` after it was taken, because its sender died, is taken by another.
+    """
 
     def __init__(
         self,
         database: Database,
+        get_sealer: Callable[[], Sealer],
         limits: Limits,
         *,
         look_seconds: float = LOOK_SECONDS,
         sending_seconds: float = deliveries.SENDING_SECONDS,
     ) -> None:
         self._database = database
+        self._get_sealer = get_sealer
         self._limits = limits
         self._look_seconds = look_seconds
         self._sending_seconds = sending_seconds
@@ -91,7 +96,7 @@ class WebhookSender:
 
     def _send(self, due: Due) -> None:
         try:
-            outcome = send(due, self._limits)
+            outcome = send(due, self._get_sealer, self._limits)
             with self._database.begin() as session:
                 disabled = deliveries.settle(session, due, outcome)
             if disabled:

@@ -58,8 +58,8 @@ def _waiting() -> tuple[ColumnElement[bool], ...]:
 def _due(session: Session, row: Row[Any]) -> Due:
     valid = (webhooks.c.former_until > from_now()).label("former_is_valid")
     to = session.execute(select(*webhooks.c, valid).where(webhooks.c.id == row.webhook_id)).one()
-    secrets = (to.secret, *([to.former_secret] if to.former_is_valid else []))
-    return Due(row.id, row.message_id, row.webhook_id, to.url, row.body, secrets, row.tries)
+    sealed = (to.sealed_secret, *([to.sealed_former_secret] if to.former_is_valid else []))
+    return Due(row.id, row.message_id, row.webhook_id, to.tenant, to.url, row.body, sealed, row.tries)
 
 
 def settle(session: Session, due: Due, outcome: Outcome) -> str | None:

@@ -1,11 +1,11 @@
 """The tables of webhooks, beside those of store.tables and in the same metadata."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
 from store.clock import Instant
 from store.tables import Json, RowNumber, metadata
 
-# Where a tenant wants to be told of its jobs. The secret signs, so it cannot be stored as a hash.
+# Where a tenant wants to be told of its jobs. The secret signs, so it is stored sealed and not as a hash.
 webhooks = Table(
     "webhooks",
     metadata,
@@ -14,8 +14,8 @@ webhooks = Table(
     Column("url", Text, nullable=False),
     Column("events", Json, nullable=False),
     Column("description", String(500), nullable=False),
-    Column("secret", String(100), nullable=False),
-    Column("former_secret", String(100)),
+    Column("sealed_secret", LargeBinary, nullable=False),
+    Column("sealed_former_secret", LargeBinary),
     Column("former_until", Instant),
     Column("enabled", Boolean, nullable=False),
     Column("disabled_reason", Text),

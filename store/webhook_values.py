@@ -55,14 +55,15 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Due:
-    """A message that a sender has taken to send it now, with the secrets that sign it."""
+    """A message that a sender has taken to send it now, with the sealed secrets that sign it."""
 
     id: int
     message_id: str
     webhook_id: str
+    tenant: str
     url: str
     body: str
-    secrets: tuple[str, ...]
+    sealed_secrets: tuple[bytes, ...]
     tries: int  # this one included
 
 

@@ -10,6 +10,7 @@ from ulid import ULID
 
 from store.clock import from_now
 from store.errors import TooManyWebhooks, WebhookNotFound
+from store.sealing import Sealer
 from store.webhook_tables import webhooks
 from store.webhook_values import EventType, Webhook
 
@@ -19,16 +20,17 @@ OVERLAP_SECONDS = 24 * 3600.0
 
 
 def create(
-    session: Session, tenant: str, *, url: str, events: tuple[EventType, ...], description: str
+    session: Session, sealer: Sealer, tenant: str, *, url: str, events: tuple[EventType, ...], description: str
 ) -> tuple[Webhook, str]:
     """A new endpoint, and its secret for the only time. Raises TooManyWebhooks."""
     count = select(func.count()).select_from(webhooks).where(webhooks.c.tenant == tenant)
     if session.execute(count).scalar_one() >= MOST_WEBHOOKS:
         raise TooManyWebhooks(MOST_WEBHOOKS)
     webhook_id, secret = f"wh_{ULID()}", _new_secret()
-    facts = {"url": url, "events": list(events), "description": description, "secret": secret}
+    facts = {"url": url, "events": list(events), "description": description}
+    sealed = sealer.seal(secret, tenant=tenant, name=webhook_id)
     now = {"enabled": True, "created_at": from_now()}
-    session.execute(insert(webhooks).values(id=webhook_id, tenant=tenant, **facts, **now))
+    session.execute(insert(webhooks).values(id=webhook_id, tenant=tenant, sealed_secret=sealed, **facts, **now))
     return get(session, tenant, webhook_id), secret
 
 
@@ -57,12 +59,13 @@ def change(session: Session, tenant: str, webhook_id: str, changed: dict[str, An
 
 
 def rotate(
-    session: Session, tenant: str, webhook_id: str, overlap_seconds: float = OVERLAP_SECONDS
+    session: Session, sealer: Sealer, tenant: str, webhook_id: str, overlap_seconds: float = OVERLAP_SECONDS
 ) -> tuple[Webhook, str]:
     """A new secret, shown this once; the one before signs along for `overlap_seconds`. Raises WebhookNotFound."""
     secret = _new_secret()
-    former = {"former_secret": webhooks.c.secret, "former_until": from_now(overlap_seconds)}
-    session.execute(update(webhooks).where(*_of(tenant, webhook_id)).values(secret=secret, **former))
+    sealed = sealer.seal(secret, tenant=tenant, name=webhook_id)
+    former = {"sealed_former_secret": webhooks.c.sealed_secret, "former_until": from_now(overlap_seconds)}
+    session.execute(update(webhooks).where(*_of(tenant, webhook_id)).values(sealed_secret=sealed, **former))
     return get(session, tenant, webhook_id), secret
 
 

@@ -22,6 +22,7 @@ from api.schemas.webhooks import (
     WebhookWithSecret,
 )
 from store import deliveries, webhooks
+from store.sealing import Sealer
 from store.settings import Settings
 from store.webhook_values import DeliveryState, Webhook
 
@@ -54,9 +55,10 @@ def create_webhook(body: Body, database: DatabaseDep, settings: SettingsDep, cal
     wanted = parse_as(NewWebhook, body)
     _check(wanted.url, settings)
     events = tuple(dict.fromkeys(wanted.events))
+    sealer = Sealer.of(settings.sealing_keys, settings.data_dir)
     with database.begin() as session:
         made, secret = webhooks.create(
-            session, caller.tenant, url=wanted.url, events=events, description=wanted.description
+            session, sealer, caller.tenant, url=wanted.url, events=events, description=wanted.description
         )
         database.concerns(made.id)
     return _with_secret(made, secret, 201)
@@ -115,10 +117,11 @@ def delete_webhook(webhook_id: str, database: DatabaseDep, caller: CallerDep) ->
     response_model=WebhookWithSecret,
     responses={200: success("The webhook, with its new secret for the only time", WEBHOOK_WITH_SECRET), **_ACTING},
 )
-def rotate_webhook(webhook_id: str, database: DatabaseDep, caller: CallerDep) -> Response:
+def rotate_webhook(webhook_id: str, database: DatabaseDep, settings: SettingsDep, caller: CallerDep) -> Response:
     """Give a webhook another secret. For a day the one before signs along, so that no receiver refuses a message."""
+    sealer = Sealer.of(settings.sealing_keys, settings.data_dir)
     with database.begin() as session:
-        changed, secret = webhooks.rotate(session, caller.tenant, webhook_id)
+        changed, secret = webhooks.rotate(session, sealer, caller.tenant, webhook_id)
     return _with_secret(changed, secret, 200)
 
 

@@ -17,12 +17,15 @@ from api.webhook_sender import WebhookSender
 from api.webhook_url import limits_of
 from store import deliveries, leases
 from store.database import Database
+from store.sealing import Sealer
 from store.settings import Settings
 from store.values import Job, Lease
 from store.webhook_values import EVENT_TYPES, Due
 from tests.api.receiver import Receiver
+from tests.api.sending import KEY
 
 Problems = Callable[..., dict[str, Any]]
+SEALER = Sealer.of(KEY, Path("unused"))
 PUBLIC_ONLY = limits_of(False, (80, 443))
 
 
@@ -155,10 +158,20 @@ def test_addresses_that_may_not_be_told_are_refused_where_only_public_ones_may(u
 
 def test_an_address_that_became_private_is_not_dialled(receiver: Receiver) -> None:
     """The address was checked when it was given; it is checked again at each try."""
-    due = Due(1, "msg_1", "wh_1", receiver.url, "{}", ("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",), 1)
-    outcome = webhook_request.send(due, PUBLIC_ONLY)
+    outcome = webhook_request.send(due_at(receiver, SEALER), lambda: SEALER, PUBLIC_ONLY)
     assert not outcome.delivered and outcome.status is None
     assert receiver.requests == 0
+
+
+def test_a_message_whose_secret_was_sealed_with_another_key_is_not_sent(receiver: Receiver) -> None:
+    outcome = webhook_request.send(due_at(receiver, Sealer([bytes(32)])), lambda: SEALER, limits_of(True, ()))
+    assert not outcome.delivered and "another key" in str(outcome.error)
+    assert receiver.requests == 0
+
+
+def due_at(receiver: Receiver, sealer: Sealer) -> Due:
+    sealed = sealer.seal("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", tenant="a", name="wh_1")
+    return Due(1, "msg_1", "wh_1", "a", receiver.url, "{}", (sealed,), 1)
 
 
 def test_a_receiver_that_does_not_answer_holds_up_no_other(
@@ -199,7 +212,7 @@ def test_no_message_is_missing_though_the_sender_is_killed_fifty_times(
             write(_hasten)
             sender.kill()
             kills += 1
-    last = WebhookSender(database, limits_of(True, ()), look_seconds=0.05)
+    last = WebhookSender(database, lambda: SEALER, limits_of(True, ()), look_seconds=0.05)
     last.start()
     try:
         wait_for(lambda: write(_hasten) == 0, seconds=240)
@@ -224,7 +237,7 @@ def _webhook(session: Any, url: str) -> str:
     from store import webhooks
 
     _, secret = webhooks.create(
-        session, "default", url=url, events=("job.queued", "job.running", "job.succeeded"), description=""
+        session, SEALER, "default", url=url, events=("job.queued", "job.running", "job.succeeded"), description=""
     )
     return secret
 

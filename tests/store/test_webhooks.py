@@ -10,11 +10,13 @@ from sqlalchemy import update
 from store import deliveries, jobs, leases, reaper, webhooks
 from store.clock import from_now
 from store.errors import DeliveryNotFound, TooManyWebhooks, WebhookNotFound
+from store.sealing import Sealer
 from store.webhook_tables import webhook_deliveries
 from store.webhook_tables import webhooks as webhooks_table
 from store.webhook_values import EVENT_TYPES, Delivery, Due, Outcome
 from tests.store.conftest import Bench
 
+SEALER = Sealer([bytes(range(32))])
 FAILED = Outcome(503, "answered 503")
 TAKEN = Outcome(200)
 
@@ -27,7 +29,7 @@ class Hooks:
 
     def create(self, *events: Any, tenant: str = "default") -> str:
         made, secret = self.bench.do(
-            webhooks.create, tenant, url="https://shop.example/", events=events or EVENT_TYPES, description=""
+            webhooks.create, SEALER, tenant, url="https://shop.example/", events=events or EVENT_TYPES, description=""
         )
         assert secret.startswith("whsec_") and secret not in repr(made)
         return made.id
@@ -46,6 +48,10 @@ class Hooks:
 @pytest.fixture
 def hooks(bench: Bench) -> Hooks:
     return Hooks(bench)
+
+
+def opened(due: Due) -> list[str]:
+    return [SEALER.open(each, tenant=due.tenant, name=due.webhook_id) for each in due.sealed_secrets]
 
 
 def live(bench: Bench) -> str:
@@ -207,14 +213,15 @@ def test_an_endpoint_that_takes_nothing_for_days_is_disabled_and_one_that_is_gon
 
 def test_after_a_rotation_both_secrets_sign_for_a_while(bench: Bench, hooks: Hooks) -> None:
     webhook = hooks.create("job.queued")
-    _, second = bench.do(webhooks.rotate, "default", webhook)
+    _, second = bench.do(webhooks.rotate, SEALER, "default", webhook)
     bench.submit()
     due = hooks.take()
-    assert due is not None and len(due.secrets) == 2 and due.secrets[0] == second
-    bench.do(webhooks.rotate, "default", webhook, 0.0)
+    assert due is not None and len(due.sealed_secrets) == 2
+    assert opened(due)[0] == second and second.encode() not in due.sealed_secrets[0]
+    bench.do(webhooks.rotate, SEALER, "default", webhook, 0.0)
     bench.submit()
     due = hooks.take()
-    assert due is not None and len(due.secrets) == 1
+    assert due is not None and len(due.sealed_secrets) == 1
 
 
 def test_old_messages_are_swept_and_webhooks_are_bounded(bench: Bench, hooks: Hooks) -> None:
