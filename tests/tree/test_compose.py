@@ -14,7 +14,7 @@ import yaml
 from guarded import missing
 
 ROOT = Path(__file__).parents[2]
-SECRETS = {"POSTGRES_PASSWORD": "pw1", "REDIS_PASSWORD": "pw2"}
+SECRETS = {"POSTGRES_PASSWORD": "pw1", "REDIS_PASSWORD": "pw2", "RETORT_SECRETS_KEY": "BwcHBwcH"}
 SERVICES = ("api", "worker", "migrate", "redis", "postgres")
 
 
