@@ -89,9 +89,9 @@ def test_plans_other_tenants_and_disabled_webhooks_are_told_nothing(bench: Bench
     assert hooks.messages(mine) == []
     bench.submit()
     assert [len(hooks.messages(one)) for one in (mine, other, off)] == [1, 0, 0]
-    for act in (webhooks.get, webhooks.remove, webhooks.rotate):
+    for act, more in ((webhooks.get, ()), (webhooks.remove, ()), (webhooks.rotate, (SEALER,))):
         with pytest.raises(WebhookNotFound):
-            bench.do(act, "default", other)
+            bench.do(act, *more, "default", other)
     assert [one.id for one in bench.read(webhooks.list_webhooks, "other")] == [other]
 
 
