@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from store.clock import from_now
 from store.database import Database
@@ -128,10 +129,10 @@ def _pieces(database: Database, sha256: str, row_id: int, start: int, stop: int)
         yield data[max(start - offset, 0) : stop - offset]
 
 
-def discard(database: Database, sha256: str) -> None:
-    """Remove a damaged blob that nothing refers to any more, so that the same content can be stored again."""
-    with database.begin() as session:
-        session.execute(delete(blobs).where(blobs.c.sha256 == sha256, ~_is_used()))
+def discard(session: Session, sha256: str) -> None:
+    """Take the name from a damaged blob that nothing refers to any more, so that the same content can be stored again;
+    collect_garbage removes its bytes."""
+    session.execute(update(blobs).where(blobs.c.sha256 == sha256, ~_is_used()).values(sha256=None))
 
 
 def collect_garbage(database: Database, grace_seconds: float = GRACE_SECONDS) -> int:

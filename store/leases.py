@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Row, case, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from store import outbox
+from store import blobs, outbox
 from store import warnings as job_warnings
 from store.clock import from_now, seconds_since
 from store.states import HELD, Asked, State
@@ -141,16 +141,20 @@ def save_checkpoint(session: Session, lease: Lease, sha256: str, path: str, step
 
 
 def _keep_previous(session: Session, lease: Lease, sha256: str) -> None:
-    """Only the holder of the lease may: a worker that lost it would replace what its successor relies on."""
+    """Only the holder of the lease may: a worker that lost it would replace what its successor relies on. The row is
+    locked, so that the lease is still held when the transition follows."""
     differs = jobs.c.checkpoint_sha256 != sha256  # never true for NULL
-    row = session.execute(select(jobs).where(*_held(lease), differs)).first()
+    row = session.execute(select(jobs).where(*_held(lease), differs).with_for_update()).first()
     if row is not None:
         last = {"sha256": row.checkpoint_sha256, "path": row.checkpoint_path, "step": row.checkpoint_step}
         insert_or_replace(session, previous_checkpoints, [{"job_id": lease.job_id, **last}])
 
 
 def drop_checkpoint(session: Session, lease: Lease, damaged: CheckpointRef, warning: JobWarning) -> bool:
-    """Go back from a checkpoint that cannot be read to the one before it, or to none; whether the lease is held."""
+    """Go back from a checkpoint that cannot be read to the one before it, or to none; whether the lease is held.
+
+    The damaged blob loses its name in the same transaction: else the same checkpoint, trained anew, would be that blob.
+    """
     mine = previous_checkpoints.c.job_id == lease.job_id
     row = session.execute(
         select(previous_checkpoints).where(mine, previous_checkpoints.c.sha256 != damaged.sha256)
@@ -160,6 +164,7 @@ def drop_checkpoint(session: Session, lease: Lease, damaged: CheckpointRef, warn
     if transition(session, _held(lease), values) is None:
         return False
     session.execute(delete(previous_checkpoints).where(mine))
+    blobs.discard(session, damaged.sha256)
     return record(session, lease, warnings=[warning])
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.errors import RetortError, from_exception
 from core.policy import Policy
-from store import blobs, leases
+from store import leases
 from store.database import Database
 from store.errors import BlobDamaged, BlobNotFound
 from store.settings import Settings
@@ -126,7 +126,6 @@ def _stage_checkpoint(
     except (BlobDamaged, BlobNotFound) as error:
         logger.warning("%s: checkpoint of step %d: %s", writes.lease.job_id, checkpoint.step, error)
         writes.write(leases.drop_checkpoint, checkpoint, checkpoint_damaged(checkpoint))
-        writes.retry_while_away(lambda: blobs.discard(context.database, checkpoint.sha256))
         return False
     return True
 
