@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -152,6 +152,11 @@ def collect_garbage(database: Database, grace_seconds: float = GRACE_SECONDS) ->
         with database.begin() as session:
             removed += session.execute(delete(blobs).where(blobs.c.id == row_id)).rowcount
     return removed
+
+
+def is_garbage(grace_seconds: float) -> ColumnElement[bool]:
+    """The condition on `blobs` of what collect_garbage would remove."""
+    return and_(~_is_used(), blobs.c.touched_at < from_now(-grace_seconds))
 
 
 def _nameless(database: Database, grace_seconds: float) -> int | None:

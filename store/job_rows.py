@@ -20,7 +20,7 @@ def load(session: Session, rows: Sequence[Row[Any]]) -> list[Job]:
     ids = [row.id for row in rows]
     labels = _labels(session, ids)
     tries = _attempts(session, ids)
-    queues = _queues(session, [row for row in rows if row.state == "queued"])
+    queues = _queues(session, [row for row in rows if row.state == "queued"], tries)
     found = warnings.of_jobs(session, ids)
     return [_job(row, labels[row.id], found[row.id], tuple(tries[row.id]), queues.get(row.id)) for row in rows]
 
@@ -39,7 +39,7 @@ def _attempts(session: Session, ids: list[str]) -> dict[str, list[Attempt]]:
     return found
 
 
-def _queues(session: Session, queued: Sequence[Row[Any]]) -> dict[str, Queue]:
+def _queues(session: Session, queued: Sequence[Row[Any]], tries: dict[str, list[Attempt]]) -> dict[str, Queue]:
     """The places of queued jobs, how many workers can run each, and the reason where none can."""
     if not queued:
         return {}
@@ -50,12 +50,12 @@ def _queues(session: Session, queued: Sequence[Row[Any]]) -> dict[str, Queue]:
     positions: dict[str, int] = {}
     for (kind, tenant), its in ids.items():
         positions |= queue_order.positions(session, kind, tenant, its)
-    return {row.id: _queue(row, positions[row.id], alive) for row in queued}
+    return {row.id: _queue(row, positions[row.id], alive, tries[row.id]) for row in queued}
 
 
-def _queue(row: Row[Any], position: int, alive: Sequence[Candidate]) -> Queue:
+def _queue(row: Row[Any], position: int, alive: Sequence[Candidate], tries: Sequence[Attempt]) -> Queue:
     asked = (row.kind, row.spec["training"]["devices"], alive)
-    return Queue(position, count_eligible(*asked), reason(*asked, row.run_after))
+    return Queue(position, count_eligible(*asked), reason(*asked, row.run_after, tries[-1] if tries else None))
 
 
 def _job(

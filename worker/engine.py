@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.errors import HostFault
 from worker.engine_limits import bound
 
 
@@ -40,26 +41,29 @@ def start(
     stdin: int = subprocess.DEVNULL,
     held: AbstractContextManager[object] | None = None,
 ) -> Engine:
-    """Start `command(parent_pipe)`. `held` is left when the engine is released, or cannot start (OSError)."""
+    """Start `command(parent_pipe)`; raises HostFault. `held` is left when the engine is released, or cannot start."""
     with ExitStack() as belongings:
         if held is not None:
             belongings.enter_context(held)
-        read_end, write_end = os.pipe()  # the engine reads; the end of this process closes our end
-        belongings.callback(os.close, write_end)
-        os.set_blocking(write_end, False)
         try:
-            process = subprocess.Popen(
-                command(read_end),
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=cwd,
-                env=environment,
-                pass_fds=(read_end,),
-                process_group=0,
-            )
-        finally:
-            os.close(read_end)
+            read_end, write_end = os.pipe()  # the engine reads; the end of this process closes our end
+            belongings.callback(os.close, write_end)
+            os.set_blocking(write_end, False)
+            try:
+                process = subprocess.Popen(
+                    command(read_end),
+                    stdin=stdin,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    cwd=cwd,
+                    env=environment,
+                    pass_fds=(read_end,),
+                    process_group=0,
+                )
+            finally:
+                os.close(read_end)
+        except OSError as error:
+            raise HostFault(f"no engine process could be started: {error}") from error
         with contextlib.suppress(ProcessLookupError):  # it has ended already
             bound(process.pid)
         return Engine(process, read_end, write_end, belongings.pop_all())

@@ -26,8 +26,9 @@ class Registration:
     slots: int
     version: str
 
-    def announce(self, database: Database, draining: bool) -> None:
-        """Say that this worker is there, or still there; `draining`: that it takes no more jobs."""
+    def announce(self, database: Database, draining: bool, unfit: str | None = None) -> None:
+        """Say that this worker is there, or still there; `draining`: that it takes no more jobs; `unfit`: why its host
+        cannot run any."""
         with database.begin() as session:
             workers.announce(
                 session,
@@ -38,6 +39,7 @@ class Registration:
                 version=self.version,
                 slots=self.slots,
                 draining=draining,
+                unfit=unfit,
             )
 
     def withdraw(self, database: Database) -> None:

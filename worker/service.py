@@ -20,12 +20,15 @@ from worker.app import TASK, make_app
 from worker.attempt import WorkerContext, attempt
 from worker.catalogue import publish
 from worker.dispatcher import Dispatcher
-from worker.folder import attempts_below, cache_below, sweep
+from worker.folder import attempts_below, cache_below
 from worker.periodic import Periodic
+from worker.quarantine import Quarantine
 from worker.reaper import Reaper
 from worker.registry import Registration, devices, new_worker_id, version
+from worker.self_check import SelfCheck
 from worker.shelf import ShelfWatch
 from worker.slots import Slots
+from worker.sweeper import Sweeper
 from worker.warm_pool import WarmPool
 
 logger = logging.getLogger(__name__)
@@ -34,6 +37,7 @@ ENGINE = (sys.executable, "-m", "core")
 UNDELIVERED_SECONDS = 60.0
 WATCHDOG_SECONDS = 5.0
 WARM_POOL_SECONDS = 1.0
+QUARANTINE_SECONDS = 2.0
 # After drain_seconds for the engines: to store their last checkpoints and let go of the leases.
 LEAVE_SECONDS = 10.0
 
@@ -56,7 +60,12 @@ class Service:
             most=min(settings.warm_engines, settings.slots + settings.plan_slots),
             seconds=settings.warm_seconds,
         )
-        self._context = WorkerContext(database, settings, self.worker_id, engine, self._stopping, self._warm_pool)
+        self._registration = Registration(self.worker_id, devices(os.environ), settings.slots, version())
+        self._quarantine = Quarantine(SelfCheck(settings, engine, self._registration.devices), settings.reaper_seconds)
+        self._quarantine.on_change = self._announce
+        self._context = WorkerContext(
+            database, settings, self.worker_id, engine, self._stopping, self._quarantine, self._warm_pool
+        )
         self._queue = f"{settings.broker_prefix}.{self.worker_id}"
         self._app = make_app(
             settings.broker_url,
@@ -75,30 +84,26 @@ class Service:
             except JobNotFound:
                 return
         with self._slots.enter(job_id, kind) as entered:
-            if entered and not self._stopping.is_set():
+            if entered and self._takes_jobs():
                 attempt(self._context, job_id)
 
     def serve(self) -> int:
         """Work until SIGTERM or SIGINT; the exit status. Call it on the main thread."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
-        swept = sweep(self._context.attempts)
-        if swept:
-            logger.info("removed the folders of %d dead attempts", swept)
-        registration = Registration(self.worker_id, devices(os.environ), self._settings.slots, version())
-        registration.announce(self._database, draining=False)
-        threading.Thread(target=self._leave_in_time, args=(registration,), name="leave-in-time", daemon=True).start()
+        self._announce()
+        threading.Thread(target=self._leave_in_time, name="leave-in-time", daemon=True).start()
         with self._database.begin() as session:
             outbox.forget_sends(session)
         with ExitStack() as threads:
             threads.callback(self._warm_pool.close)
-            for thread in self._threads(registration):
+            for thread in self._threads():
                 thread.start()
                 threads.callback(thread.stop)
             threads.callback(self._stopping.set)
             self._consume()
         self._forget_queue()
-        registration.withdraw(self._database)
+        self._registration.withdraw(self._database)
         return self._exit_status
 
     def stop(self, exit_status: int = 0) -> None:
@@ -119,19 +124,24 @@ class Service:
             logger.critical("the consumer of messages failed; this worker ends so that a new one can start")
             self.stop(exit_status=1)
 
-    def _threads(self, registration: Registration) -> list[Periodic]:
+    def _takes_jobs(self) -> bool:
+        return not self._stopping.is_set() and self._quarantine.reason is None
+
+    def _announce(self) -> None:
+        self._registration.announce(self._database, self._stopping.is_set(), self._quarantine.reason)
+
+    def _threads(self) -> list[Periodic]:
         settings = self._settings
-        num_gpus = workers.count_gpus(registration.devices)
+        num_gpus = workers.count_gpus(self._registration.devices)
         dispatcher = Dispatcher(self._database, self._slots, num_gpus, self._send, settings.max_running_jobs)
         reaper = Reaper(self._database, settings)
+        sweeper = Sweeper(self._database, settings)
         return [
-            Periodic(
-                "registry",
-                lambda: registration.announce(self._database, self._stopping.is_set()),
-                settings.beat_seconds,
-            ),
+            Periodic("registry", self._announce, settings.beat_seconds),
+            Periodic("quarantine", self._quarantine.look, QUARANTINE_SECONDS),
+            Periodic("sweeper", sweeper.look, QUARANTINE_SECONDS),
             Periodic("reaper", reaper.look, settings.reaper_seconds),
-            Periodic("dispatcher", lambda: self._stopping.is_set() or dispatcher.dispatch(), settings.dispatch_seconds),
+            Periodic("dispatcher", lambda: self._takes_jobs() and dispatcher.dispatch(), settings.dispatch_seconds),
             Periodic("watchdog", self._check_delivery, WATCHDOG_SECONDS),
             Periodic("shelf", ShelfWatch(settings, self._database).look, settings.reaper_seconds),
             Periodic("warm-pool", self._maintain_warm_pool, WARM_POOL_SECONDS),
@@ -183,9 +193,9 @@ class Service:
             logger.critical("messages are sent and none arrives; this worker ends so that a new one can start")
             self.stop(exit_status=1)
 
-    def _leave_in_time(self, registration: Registration) -> None:
+    def _leave_in_time(self) -> None:
         self._stopping.wait()
-        threading.Thread(target=registration.announce, args=(self._database, True), daemon=True).start()
+        threading.Thread(target=self._announce, daemon=True).start()
         time.sleep(self._settings.drain_seconds + LEAVE_SECONDS)
         logger.critical("the worker did not stop in time; its leases will run out")
         os._exit(self._exit_status or 1)

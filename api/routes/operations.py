@@ -8,7 +8,7 @@ from api.examples import READINESS, WORKER_LIST
 from api.openapi import EVERYWHERE, PUBLIC, problems, success
 from api.schemas.service import HealthView, ReadinessView, WorkerList, WorkerView
 from api.telemetry import CONTENT_TYPE
-from store import queries, workers
+from store import growth, queries, workers
 from store.schema import schema_of
 from store.tables import SCHEMA
 
@@ -37,8 +37,10 @@ def check_readiness(database: DatabaseDep) -> ReadinessView:
         has = f"has the schema {found}" if found else "has no schema"
         raise unavailable("SCHEMA_BEHIND", f"the database {has}, not {SCHEMA}; run python -m migrations")
     with database.read() as session:
-        alive = workers.count_alive(session)
-    return ReadinessView(status="ready", database="reachable", schema_current=True, workers_alive=alive)
+        alive, unfit = workers.count_alive(session), workers.count_unfit(session)
+    return ReadinessView(
+        status="ready", database="reachable", schema_current=True, workers_alive=alive, workers_quarantined=unfit
+    )
 
 
 @router.get(
@@ -61,6 +63,8 @@ def get_figures(database: DatabaseDep, telemetry: TelemetryDep, caller: CallerDe
             jobs_by_state=queries.count_jobs(session, tenant),
             oldest_queued_seconds=queries.oldest_queued_seconds(session, tenant),
             workers_alive=workers.count_alive(session),
+            workers_quarantined=workers.count_unfit(session),
             with_requests=of_all,
+            grown=growth.figures(session) if of_all else (),
         )
     return Response(text, media_type=CONTENT_TYPE)

@@ -64,6 +64,7 @@ def test_readiness_tells_of_workers(api: TestClient, write: Callable[..., Any]) 
         "database": "reachable",
         "schema_current": True,
         "workers_alive": 1,
+        "workers_quarantined": 0,
     }
 
 

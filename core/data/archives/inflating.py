@@ -1,6 +1,7 @@
 """The tar inside a compressed tar, inflated once into the cache: members are then read by their place."""
 
 import gzip
+import os
 import zlib
 from pathlib import Path
 
@@ -15,6 +16,7 @@ def inflate(path: Path, cache: Path, *, policy: Policy) -> Path:
     """The tar inside a .tar.gz, inflated whole or not at all into the cache. DatasetInvalid for bombs and stumps."""
     target = cache / "inflated" / f"{file_sha256(path)}.tar"
     if target.exists():
+        os.utime(target)  # used: the cache removes the least recently used first
         return target
     archive_bytes = path.stat().st_size
     with atomic_path(target) as temporary, temporary.open("wb") as out:
