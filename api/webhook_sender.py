@@ -7,7 +7,6 @@ endpoint, so that one that does not answer holds up no other.
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 

@@ -33,9 +33,7 @@ def reap(session: Session, max_silences: int, retry_seconds: float = 0.0) -> lis
     return [row.id for row in rows if _lose(session, row, _silence(row, max_silences), retry_seconds, expired)]
 
 
-def bury(
-    session: Session, dead: Sequence[tuple[str, int]], max_silences: int, retry_seconds: float = 0.0
-) -> list[str]:
+def bury(session: Session, dead: Sequence[tuple[str, int]], max_silences: int, retry_seconds: float = 0.0) -> list[str]:
     """Move the jobs of attempts, as (job id, token), whose worker is known to be dead, as `reap` does, without waiting
     for their leases; returns their ids. The workers are withdrawn."""
     moved = []

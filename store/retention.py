@@ -1,7 +1,7 @@
 """How long the database keeps what nobody needs any more, and its removal in small transactions.
 
-Nothing here touches what a job needs that may still run: a job that is queued, paused or held keeps all of its rows, and
-so does an ended one that such a job names as a teacher.
+Nothing here touches what a job needs that may still run: a job that is queued, paused or held keeps all of its rows,
+and so does an ended one that such a job names as a teacher.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,18 +42,16 @@ class Rule:
 
 def rules(settings: Settings) -> list[Rule]:
     """The rules of an installation."""
-    ended = jobs.c.state.in_(TERMINAL)
+    old_plans = (jobs.c.kind == "plan", jobs.c.state.in_(TERMINAL), _before(jobs.c.finished_at, PLAN_SECONDS))
     found = [
-        _rows("plans", "ended an hour ago", jobs, jobs.c.kind == "plan", ended, _before(jobs.c.finished_at, PLAN_SECONDS)),
+        _rows("plans", "ended an hour ago", jobs, *old_plans),
         _events(settings.event_seconds),
         _checkpoints(settings.checkpoint_seconds),
         _rows("audit entries", _older(settings.audit_seconds), audit, _before(audit.c.at, settings.audit_seconds)),
         *_deliveries(settings),
         _idempotency_keys(settings.idempotency_seconds),
         _rows("sessions", "expired", sessions, _before(sessions.c.expires_at, 0.0)),
-        _rows(
-            "workers", "silent for a day", workers, _before(workers.c.last_seen_at, SILENT_WORKER_SECONDS)
-        ),
+        _rows("workers", "silent for a day", workers, _before(workers.c.last_seen_at, SILENT_WORKER_SECONDS)),
     ]
     if settings.job_seconds is not None:
         found.insert(0, _ended_jobs(settings.job_seconds))
@@ -140,10 +138,11 @@ def _checkpoints(seconds: float) -> Rule:
 
     def remove(database: Database) -> int:
         with database.begin() as session:
+            removed, _ = count(session)
             gone = select(jobs.c.id).where(old)
             session.execute(delete(previous_checkpoints).where(previous_checkpoints.c.job_id.in_(gone)))
             nothing = {"checkpoint_sha256": None, "checkpoint_path": None, "checkpoint_step": None}
-            removed: int = session.execute(update(jobs).where(old).values(nothing)).rowcount
+            session.execute(update(jobs).where(old).values(nothing))
             return removed
 
     return Rule("checkpoints", f"of jobs that ended more than {seconds / DAY_SECONDS:g} days ago", count, remove)

@@ -1,8 +1,8 @@
 """Bounds what engines keep between jobs in a worker's data folder: downloads, decoded images, compiled code.
 
 An entry is a file or folder directly below one of the cache's folders. Engines touch what they use. What has been used
-since the oldest running attempt began is never removed, nor are the folders that bound themselves (stored teacher passes
-and small results).
+since the oldest running attempt began is never removed, nor are the folders that bound themselves (stored teacher
+passes and small results).
 """
 
 import fcntl

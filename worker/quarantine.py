@@ -44,7 +44,8 @@ class Quarantine:
     def suspect(self, *, whole: bool = True) -> str | None:
         """Check at once, because an attempt ended as it would on a host that cannot run jobs; the reason, if any."""
         with self._checking:
-            self._set(self._check.whole() if whole else self._check.quick())
+            if whole or self._reason is None:
+                self._set(self._check.whole() if whole else self._check.quick())
             return self._reason
 
     def look(self) -> None:

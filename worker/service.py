@@ -37,7 +37,7 @@ ENGINE = (sys.executable, "-m", "core")
 UNDELIVERED_SECONDS = 60.0
 WATCHDOG_SECONDS = 5.0
 WARM_POOL_SECONDS = 1.0
-QUARANTINE_SECONDS = 2.0
+QUARANTINE_SECONDS = 3.0
 # After drain_seconds for the engines: to store their last checkpoints and let go of the leases.
 LEAVE_SECONDS = 10.0
 

@@ -25,6 +25,7 @@ class Sweeper:
         self._place = f"{socket.gethostname()}:{settings.data_dir.absolute()}"[:255]
         self._rules = retention.rules(settings)
         self._cache = CacheSweep(cache_below(settings.data_dir), attempts_below(settings.data_dir), settings)
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
         self._urgent_at = -float("inf")
         self._sweep_at = time.monotonic() + min(settings.reaper_seconds, settings.sweep_seconds)
 

@@ -12,7 +12,6 @@ from store.schema import schema_is_current
 from store.settings import Settings
 from worker.service import Service
 
-
 logger = logging.getLogger("worker")
 
 FIRST_PAUSE_SECONDS = 1.0

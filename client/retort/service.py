@@ -10,7 +10,7 @@ import httpx
 
 from retort.connection import LONG_POLL_SECONDS, Connection
 from retort.job import AsyncJob
-from retort.models import AuditEntryView, JobView, KeyView, MethodView, PlanView, SecretView, WorkerView
+from retort.models import AuditEntryView, GarbageView, JobView, KeyView, MethodView, PlanView, SecretView, WorkerView
 from retort.webhook_calls import WebhookCalls
 
 DEFAULT_URL = "http://127.0.0.1:8000"

@@ -103,7 +103,9 @@ class Settings(BaseSettings):
         None, gt=0, description="ended jobs and their files are removed after so long; none: kept until deleted"
     )
     checkpoint_seconds: float = Field(
-        7 * 86400.0, ge=0, description="a failed or cancelled job keeps its checkpoint so long; then a retry begins anew"
+        7 * 86400.0,
+        ge=0,
+        description="failed and cancelled jobs keep their checkpoint so long; then a retry begins anew",
     )
     event_seconds: float = Field(
         90 * 86400.0, ge=0, description="an ended job keeps its log and events so long; states, metrics and files stay"
@@ -112,8 +114,10 @@ class Settings(BaseSettings):
     delivered_seconds: float = Field(7 * 86400.0, ge=0, description="delivered webhook messages are kept so long")
     undelivered_seconds: float = Field(30 * 86400.0, ge=0, description="dead webhook messages can be replayed so long")
     max_cache_bytes: int = Field(
-        100 * GiB, ge=0, description="cache of a worker's data folder: downloads, decoded images, compiled code; the "
-        "longest unused go first, never what a running job uses"
+        100 * GiB,
+        ge=0,
+        description="cache of a worker's data folder: downloads, decoded images, compiled code; the "
+        "longest unused go first, never what a running job uses",
     )
     cache_seconds: float = Field(30 * 86400.0, gt=0, description="an entry of the cache unused for so long is removed")
     sweep_seconds: float = Field(600.0, gt=0, description="between two sweeps of what is no longer needed")

@@ -11,7 +11,6 @@ from sqlalchemy import select, update
 from core.errors import EngineCrashed
 from store import jobs, leases, outbox, reaper
 from store.clock import from_now, seconds_since
-from store.errors import JobNotFound
 from store.tables import jobs as jobs_table
 from tests.store.conftest import Bench
 

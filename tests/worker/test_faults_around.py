@@ -196,7 +196,9 @@ def test_a_worker_waits_for_a_database_that_is_away_at_its_start(
     away = url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
     environment = {"RETORT_DATABASE_URL": away, "RETORT_DATA_DIR": str(tmp_path / "data"), "RETORT_WARM_ENGINES": "0"}
     processes = [
-        subprocess.Popen([sys.executable, "-m", "worker"], env=os.environ | environment, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-m", "worker"], env=os.environ | environment, stderr=subprocess.PIPE, text=True
+        )
         for _ in range(2)
     ]
     for process in processes:

@@ -27,8 +27,8 @@ def gc(
 ) -> None:
     """Remove what nobody needs any more from the database. Needs a key with the scope admin.
 
-    Workers do so by themselves every ten minutes, and sweep the caches in their own folders, which this command shows as
-    they last told. The RETORT_..._SECONDS settings say how long things are kept.
+    Workers do so by themselves every ten minutes. They also sweep the caches in their own folders, which this command
+    shows as they last told.
     """
     with connect(url) as retort:
         found = retort.garbage() if dry_run else retort.remove_garbage()
