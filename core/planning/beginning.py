@@ -11,6 +11,7 @@ from core.networks.at_hand import availability
 from core.networks.relatives import find_relative
 from core.planning import warning_codes
 from core.spec import JobSpec, ResolvedStudent
+from core.spec.pruned import split_pruned
 from core.spec.uris.redaction import redacted
 from core.system.workspace import Workspace
 
@@ -47,7 +48,9 @@ def find_published(spec: JobSpec, architecture: str, workspace: Workspace) -> Pu
 def describe_beginning(student: ResolvedStudent, published: PublishedWeights) -> str:
     """The student's initial weights with the reason, in words that follow "begins with"."""
     if student.weights == "published":
-        return f"the published weights of {student.architecture}" + (f" ({published.told})" if published.told else "")
+        whole, most = split_pruned(student.architecture)
+        pruned = "" if most is None else f", with at most {most} hidden channels in a block"
+        return f"the published weights of {whole}{pruned}" + (f" ({published.told})" if published.told else "")
     because = f", because {published.told}" if published.told else ""
     if student.weights == "teacher":
         return f"weights of its teacher, by weight selection (Xu et al., ICLR 2024){because}"
