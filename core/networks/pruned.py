@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from core.errors import SpecInvalid
 
-
 # The layers of a block in their order (see _kind): perhaps filters before it; expansion, filters, perhaps the two
 # convolutions of squeeze and excitation, projection.
 _BLOCK = re.compile("(?:dn)?(?P<hidden>pndn(?:pp)?pn)")

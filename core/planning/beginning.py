@@ -50,8 +50,9 @@ def fallback_warning(student: ResolvedStudent, published: PublishedWeights) -> J
     """The warning where weights are published and cannot be used."""
     if published.usable or not published.told:
         return None
+    whole, _ = split_pruned(student.architecture)
     return JobWarning(
         code=warning_codes.STUDENT_WEIGHTS_UNREACHABLE,
         message=f"the student begins with {describe_beginning(student, published)}",
-        hint=f"an operator can add them: retort weights add {student.architecture} FILE",
+        hint=f"an operator can add them: retort weights add {whole} FILE",
     )

@@ -1,7 +1,7 @@
 """How networks with given weights are trained on photographs, where the job leaves it open.
 
-Measured on nine materials, 1,053 photographs (docs/explanation/photographs.md). Networks that begin at random, and small
-inputs, are trained as core.planning.defaults says.
+Measured on nine materials, 1,053 photographs (docs/explanation/photographs.md). Networks that begin at random, and
+small inputs, are trained as core.planning.defaults says.
 """
 
 from dataclasses import dataclass

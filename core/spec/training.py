@@ -33,9 +33,9 @@ class TrainingSpec(Part):
     optimizer: Literal["auto", "sgd", "muon", "adamw"] = Field(
         "auto",
         description="sgd: with Nesterov momentum 0.9; muon: sgd with orthogonalized updates of convolution kernels, at "
-        "the same rates; adamw; auto: adamw where the training begins with a fitted classifier, sgd for other given "
-        "weights of photographs, for method finetune and for methods in which a teacher or a generator learns too, muon "
-        "for other convolutional students",
+        "the same rates; adamw; auto: adamw for photographs where the training begins with a fitted classifier, "
+        "sgd there for other given weights, for method finetune and for methods in which a teacher or a generator "
+        "learns too, muon for other convolutional students",
     )
     weight_decay: Annotated[float, Field(ge=0)] | Auto = Field(
         "auto",
