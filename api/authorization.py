@@ -93,7 +93,8 @@ class Authorization:
         headers = Headers(scope=scope)
         authorization, cookie = headers.get("authorization"), session_cookie(headers)
         if authorization is not None:
-            return await anyio.to_thread.run_sync(self._authenticator.bearer, authorization)
+            known = self._authenticator.remembered(authorization)
+            return known or await anyio.to_thread.run_sync(self._authenticator.bearer, authorization)
         if cookie is None:
             raise unauthenticated("send an API key as: Authorization: Bearer rtk_...")
         _check_own_page(scope["method"], headers)
