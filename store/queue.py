@@ -22,7 +22,6 @@ _FIRST = select(queue.c.job_id).limit(1)  # built once: it is asked several time
 
 def put(session: Session, job_id: str) -> None:
     """Add a job that has just been queued."""
-    take(session, job_id)
     row = {
         queue.c.job_id: jobs.c.id,
         queue.c.kind: jobs.c.kind,

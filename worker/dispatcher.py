@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from store import queue, queue_order, workers
 from store.database import Database
 from store.states import KINDS, Kind
-from worker.doorbell import Doorbell, all_queues, queue_name
+from worker.doorbell import Doorbell, queue_name
 from worker.hearing import Hearing
 from worker.slots import Slots
 
@@ -80,7 +80,7 @@ class SharedDispatcher:
             self._num_workers = max(1, workers.count_alive(session))
             lost = queue.rung(session, RENEW_SECONDS, BATCH)
         names = {queue_name(self._prefix, ring.kind, ring.devices) for ring in lost}
-        silent = {name for name in names & set(all_queues(self._prefix)) if not self._doorbell.count(name)}
+        silent = {name for name in names if not self._doorbell.count(name)}
         again = [ring.job_id for ring in lost if queue_name(self._prefix, ring.kind, ring.devices) in silent]
         if again:
             with self._database.begin() as session:

@@ -37,6 +37,7 @@ from tests.chaos import database_clock
 SPEC = parse_job({"teacher": "cifar/resnet56", "dataset": "builtin:digits", "student": "nano"})
 MAX_ATTEMPTS = 2
 LEASE_SECONDS = 60.0
+ENDINGS = ["succeed", "fail", "release", "finish_cancelled", "finish_paused", "crashed"]
 # Written down again, and not taken from the store: what may follow what.
 LEGAL = {
     (None, "queued"), ("queued", "running"), ("queued", "cancelled"), ("running", "queued"), ("running", "cancelling"),
@@ -161,28 +162,23 @@ class Life(RuleBasedStateMachine):
             self.take(lease)
         return lease or multiple()
 
-    @rule(seconds=st.sampled_from([25.0, 75.0]))
-    def time_passes(self, seconds: Any) -> None:
+    @rule(seconds=st.sampled_from([25.0, 75.0]), swept=st.booleans())
+    def time_passes(self, seconds: Any, swept: Any) -> None:
+        """Where a worker looks then, it moves exactly those jobs whose lease has run out, and removes what is old."""
+        self.wait(seconds)
+        if swept:
+            self.reap()
+            blobs.collect_garbage(self.database, 0.0)
+
+    def wait(self, seconds: float) -> None:
         database_clock.jump(self.database, seconds)
         self.seconds += seconds
 
-    @rule()
     def reap(self) -> None:
-        """Exactly those are moved whose lease has run out, however they were found."""
         silent = {job_id for job_id in self.newest if self.until[job_id] < self.seconds}
         assert set(self.do(reaper.reap, MAX_ATTEMPTS)) == silent
         for job_id in silent:
             del self.newest[job_id]
-
-    @rule(lease=held)
-    def engine_dies(self, lease: Any) -> None:
-        assert self.do(reaper.crashed, lease, MAX_ATTEMPTS, EngineCrashed("fell")) == self.holds(lease)
-        if self.holds(lease):
-            del self.newest[lease.job_id]
-
-    @rule()
-    def prune(self) -> None:
-        blobs.collect_garbage(self.database, 0.0)
 
     def holds(self, lease: Any) -> bool:
         return self.newest.get(lease.job_id) == lease
@@ -204,8 +200,11 @@ class Life(RuleBasedStateMachine):
         sha256 = blobs.put(self.database, io.BytesIO(bytes([step]))).sha256
         assert self.do(leases.save_checkpoint, lease, sha256, "c", step) == self.holds(lease)
 
-    @rule(lease=held, ending=st.sampled_from(["succeed", "fail", "release", "finish_cancelled", "finish_paused"]))
+    @rule(lease=held, ending=st.sampled_from(ENDINGS))
     def end(self, lease: Any, ending: Any) -> None:
+        if ending == "crashed":
+            self.engine_dies(lease)
+            return
         told = {"succeed": [{"top1": 1.0}], "fail": [{"code": "INTERNAL"}]}.get(ending, [])
         before = None if lease.job_id in self.gone else self.state(lease.job_id)
         taken = self.do(getattr(leases, ending), lease, *told)
@@ -218,14 +217,19 @@ class Life(RuleBasedStateMachine):
             expected = known.get(ending)
             assert self.state(lease.job_id) == ("cancelled" if before == "cancelling" else expected)
 
-    @rule(target=held, lease=held, again=st.booleans())
-    def worker_dies(self, lease: Any, again: Any) -> Any:
-        """The lease runs out by the database's clock; the dead worker still has its lease and may come back."""
+    def engine_dies(self, lease: Any) -> None:
+        assert self.do(reaper.crashed, lease, MAX_ATTEMPTS, EngineCrashed("fell")) == self.holds(lease)
+        if self.holds(lease):
+            del self.newest[lease.job_id]
+
+    @rule(target=held, lease=held)
+    def worker_dies(self, lease: Any) -> Any:
+        """The lease runs out by the database's clock, another worker goes on, and the dead one may come back."""
         if not self.holds(lease):
             return multiple()
-        self.time_passes(75.0)
+        self.wait(75.0)
         self.reap()
-        return self.claim(lease.job_id) if again else multiple()
+        return self.claim(lease.job_id)
 
     @invariant()
     def all_is_well(self) -> None:
@@ -261,11 +265,11 @@ class Life(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
-def live(template: Path | str, examples: int) -> None:
+def live(template: Path | str, examples: int, steps: int = 25) -> None:
     Life.template = template
     chosen = settings(
         max_examples=examples,
-        stateful_step_count=25,
+        stateful_step_count=steps,
         deadline=None,
         database=None,
         derandomize=True,
@@ -304,4 +308,4 @@ def test_the_machine_catches_a_store_that_lets_stale_workers_write(
 ) -> None:
     monkeypatch.setattr(leases, "_held", mutant)
     with pytest.raises((AssertionError, IntegrityError)):
-        live(sqlite_template, examples=60)
+        live(sqlite_template, examples=100, steps=40)
