@@ -121,7 +121,7 @@ def standing(session: Session, job_id: str) -> Standing:
     columns = (jobs.c.id, jobs.c.kind, jobs.c.tenant, jobs.c.state, jobs.c.version, jobs.c.runtime_seconds)
     wanted = select(*columns, jobs.c.run_after, queue_table.c.devices)
     wanted = wanted.select_from(jobs.outerjoin(queue_table, queue_table.c.job_id == jobs.c.id))
-    row = session.execute(wanted.where(jobs.c.id == job_id)).first()
+    row: Any = session.execute(wanted.where(jobs.c.id == job_id)).first()
     if row is None:
         raise JobNotFound(job_id)
     return job_rows.standing(session, row)

@@ -7,7 +7,6 @@ The queue is never read as a whole: its jobs stand in *lanes* (kind, devices, te
 the first job of one lane to that of the next. So the cost grows with the number of lanes, not with that of the jobs.
 """
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -35,7 +34,7 @@ def next_job(
     """
     lanes, by_tenant, by_key = _lanes(kind), _running(kind, jobs.c.tenant), _running(kind, jobs.c.key_id)
     running = func.coalesce(by_tenant.c.num_running, 0)
-    wanted = (
+    wanted: Any = (
         select(jobs.c.id, jobs.c.tenant, jobs.c.key_id)
         .select_from(_with_heads(session, kind, lanes))
         .outerjoin(by_tenant, by_tenant.c.tenant == lanes.c.tenant)
@@ -48,7 +47,10 @@ def next_job(
         wanted = wanted.where(lanes.c.devices.not_in(_too_much(num_gpus)))
     if max_running is not None:
         wanted = wanted.where(running < max_running)
-    return session.execute(wanted.with_for_update(of=jobs, skip_locked=True) if lock else wanted).first()
+    found: Row[Any] | None = session.execute(
+        wanted.with_for_update(of=jobs, skip_locked=True) if lock else wanted
+    ).first()
+    return found
 
 
 @cache
@@ -92,5 +94,5 @@ def _running(kind: Kind, whose: Any) -> Subquery:
 def running_by_tenant(session: Session, kind: Kind) -> dict[str, int]:
     """How many jobs each tenant has running; tenants without any are left out."""
     running = _running(kind, jobs.c.tenant)
-    rows: Sequence[Row[Any]] = session.execute(select(running.c.tenant, running.c.num_running)).all()
+    rows = session.execute(select(running.c.tenant, running.c.num_running))
     return {row.tenant: row.num_running for row in rows}

@@ -39,7 +39,7 @@ def publish_before_commit() -> None:
 
     queue.put = put_as_rung
     queue.rung = lambda *_: []
-    dispatcher.Sweep.look = lambda _: None  # type: ignore[method-assign]
+    dispatcher.Sweep.look = lambda _: None  # type: ignore[method-assign, assignment]
     wanted = dispatcher.PrivateDispatcher._wanted
 
     def only_unrung(self: Any) -> Any:
@@ -69,7 +69,7 @@ def cancel_lost_in_takeover() -> None:
             row = session.execute(jobs_table.select().where(jobs_table.c.id == row.id)).one()
         return lose(session, row, *more)
 
-    reaper._lose = lose_as_running
+    reaper._lose = lose_as_running  # type: ignore[assignment]
 
 
 def torn_checkpoint() -> None:
