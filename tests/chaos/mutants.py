@@ -39,7 +39,7 @@ def publish_before_commit() -> None:
 
     queue.put = put_as_rung
     queue.rung = lambda *_: []
-    dispatcher.Sweep.look = lambda _: None  # type: ignore[method-assign, assignment]
+    dispatcher.Sweep.look = lambda _: None  # type: ignore[assignment]
     wanted = dispatcher.PrivateDispatcher._wanted
 
     def only_unrung(self: Any) -> Any:
