@@ -58,10 +58,10 @@ def rows() -> tuple[Row, ...]:
     by_size = [Row(f"default, lite0, {count} images a class", LITE0, per_class=count) for count in (10, 50)]
     initial = {"architecture": LITE0, "classifier": "initial"}
     return (
-        Row("default, size small"),
+        Row("default, size small, all images"),
         Row("plain loop, MobileNet v1 0.75, 180 steps", MOBILENET, plain=180),
-        Row("default, lite0", LITE0),
-        Row("plain loop, lite0", LITE0, plain=60),
+        Row("default, lite0, all images", LITE0),
+        Row("plain loop, lite0, all images", LITE0, plain=60),
         *by_size,
         *(Row(f"plain loop, lite0, {count} images a class", LITE0, count, plain=60) for count in (10, 50)),
         Row("default, size small, 192 pixels", training={"image_size": 192}),
