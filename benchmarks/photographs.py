@@ -46,7 +46,7 @@ class Row:
         """The job; what it does not name, the engine chooses."""
         dataset = {"uri": archive.as_uri()} | ({"max_per_class": self.per_class} if self.per_class else {})
         training = {"seed": seed, **self.training}
-        return {"teacher": {"architecture": LITE2, "weights": "published", **self.teacher}, "dataset": dataset} | {
+        return {"teacher": {"architecture": LITE2, **self.teacher}, "dataset": dataset} | {
             "student": self.student,
             "training": training,
         }
