@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.orm import Session
 
 from core.errors import InfrastructureError, RetortError, WorkerLost
-from store import outbox, workers
+from store import queue, workers
 from store.clock import from_now
 from store.leases import LET_GO
 from store.states import HELD, Outcome
@@ -114,7 +114,7 @@ def _lose(session: Session, row: Row[Any], loss: _Loss, retry_seconds: float, *a
         return False
     close_attempt(session, moved, loss.outcome, error)
     if after == "queued":
-        outbox.put(session, row.id)
+        queue.put(session, row.id)
     return True
 
 

@@ -19,8 +19,8 @@ from core.spec import parse_job
 from store import jobs, workers
 from store.database import Database, open_database
 from store.values import Job, Worker
-from tests.worker.conftest import spec
-from worker.attempt import WorkerContext, attempt
+from tests.worker.conftest import attempt, spec
+from worker.attempt import WorkerContext
 from worker.quarantine import Quarantine
 from worker.self_check import SelfCheck
 
