@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from store.callers import Caller, Limits
 from store.errors import QuotaExceeded
-from store.tables import artifacts, jobs
+from store.tables import artifacts, blobs, jobs, previous_checkpoints
 
 
 def check_submit(session: Session, caller: Caller, of_tenant: Limits) -> None:
@@ -22,9 +22,23 @@ def check_submit(session: Session, caller: Caller, of_tenant: Limits) -> None:
 
 
 def stored_bytes(session: Session, where: Any) -> int:
-    """The bytes of the artifacts of the jobs that fit `where`. Content that several jobs share counts for each."""
-    size = select(func.coalesce(func.sum(artifacts.c.size_bytes), 0)).join(jobs, jobs.c.id == artifacts.c.job_id)
-    return int(session.execute(size.where(where)).scalar_one())
+    """The bytes of the artifacts and of the checkpoints that are kept of the jobs that fit `where`.
+
+    Content that several jobs share counts for each.
+    """
+    of_artifacts = select(_sum(artifacts.c.size_bytes)).join(jobs, jobs.c.id == artifacts.c.job_id)
+    of_checkpoints = select(_sum(blobs.c.size_bytes)).join(jobs, jobs.c.checkpoint_sha256 == blobs.c.sha256)
+    of_previous = (
+        select(_sum(blobs.c.size_bytes))
+        .join(previous_checkpoints, previous_checkpoints.c.sha256 == blobs.c.sha256)
+        .join(jobs, jobs.c.id == previous_checkpoints.c.job_id)
+    )
+    parts = (of_artifacts, of_checkpoints, of_previous)
+    return sum(int(session.execute(part.where(where)).scalar_one()) for part in parts)
+
+
+def _sum(sizes: Any) -> Any:
+    return func.coalesce(func.sum(sizes), 0)
 
 
 def _check(session: Session, where: Any, limits: Limits, whose: str) -> None:
@@ -37,7 +51,9 @@ def _check(session: Session, where: Any, limits: Limits, whose: str) -> None:
     if limits.max_stored_bytes is not None:
         stored = stored_bytes(session, where)
         if stored >= limits.max_stored_bytes:
-            detail = f"{whose} stores {stored} bytes of artifacts; allowed are {limits.max_stored_bytes}"
+            detail = (
+                f"{whose} stores {stored} bytes of artifacts and checkpoints; allowed are {limits.max_stored_bytes}"
+            )
             raise QuotaExceeded(detail, hint="delete jobs that are no longer needed")
 
 

@@ -27,8 +27,8 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    state: list[State] = Field([], description="repeatable: in any of these states")
-    label: list[str] = Field(
+    state: list[State] = Field([], max_length=16, description="repeatable: in any of these states")
+    label: list[Annotated[str, Field(pattern="^[^=]+=", max_length=500)]] = Field(
         [],
         max_length=16,  # each is a subquery of the database
         description="repeatable, `key=value`: with all of these labels",
@@ -61,7 +61,11 @@ def submit_job(
     settings: SettingsDep,
     caller: CallerDep,
     idempotency_key: Annotated[
-        str | None, Header(description="any text of yours; the same key and body make one job, however often sent")
+        str | None,
+        Header(
+            description="any text of yours; the same key and body make one job, however often sent",
+            json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+        ),
     ] = None,
 ) -> Response:
     """Submit a job. The answer comes after it is durable."""
@@ -108,7 +112,8 @@ def list_jobs(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """List jobs. Jobs that arrive while you page never shift the next page."""
-    labels = dict(_label(text) for text in query.label)
+    pairs = (text.partition("=") for text in query.label)
+    labels = {key: value for key, _, value in pairs}
     with database.read() as session:
         page = jobs.list_jobs(
             session,
@@ -162,11 +167,3 @@ async def get_job(
         response = await anyio.to_thread.run_sync(read)
     response.headers.update(applied(seconds))
     return unchanged(response) if matches(if_none_match, response.headers["ETag"]) else response
-
-
-def _label(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        detail = f"{text!r} is no label; write key=value"
-        raise Problem(422, "PARAMETER_INVALID", f"/query/label: {detail}", errors=[("/query/label", detail)])
-    return key, value
