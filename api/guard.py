@@ -72,7 +72,8 @@ def _check_origin(headers: Headers, host: str) -> None:
 def _name(host: str) -> str:
     """A Host header without its port; IPv6 addresses keep their brackets."""
     if host.startswith("["):
-        return host.partition("]")[0] + "]"
+        address, bracket, _ = host.partition("]")
+        return address + bracket
     return host.partition(":")[0]
 
 

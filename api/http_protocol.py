@@ -112,11 +112,11 @@ class BoundedProtocol(HttpToolsProtocol):
             raise httptools.HttpParserError
 
     def on_headers_complete(self) -> None:
-        """The head is whole: the app is asked."""
+        """The head is whole: the app is asked. Raises where the target is none, as `CONNECT host:port` is."""
+        super().on_headers_complete()
         self._in_head, self._in_body = False, True
         self._framing_bytes = 0
         self._wait(None)
-        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""

@@ -1,6 +1,6 @@
 // The page of one webhook: its messages, and sending them again.
 
-/** @import { Delivery, DeliveryPage, Webhook } from "../api/types.js" */
+/** @import { Delivery, DeliveryPage } from "../api/types.js" */
 
 import { getWebhook, listDeliveries, replayDead, replayDelivery } from "../api/access.js";
 import { fieldValue, h, replace, tableHead } from "../view/dom.js";

@@ -71,7 +71,11 @@ class WebhookPage {
   /** @param {Webhook} webhook */
   #row(webhook) {
     const events = webhook.events.map((event) => h("span", { class: "label" }, event.replace("job.", "")));
-    const since = h("time", { datetime: webhook.created_at, title: clock(webhook.created_at) }, age(webhook.created_at));
+    const since = h(
+      "time",
+      { datetime: webhook.created_at, title: clock(webhook.created_at) },
+      age(webhook.created_at),
+    );
     return h(
       "tr",
       {},
