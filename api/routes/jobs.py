@@ -152,14 +152,6 @@ async def get_job(
     """Look at a job. With `Prefer: wait=N` the answer comes when it changes; one that is done is answered at once."""
 
     seconds = wait_seconds(prefer, settings.max_wait_seconds)
-<<<<<<< HEAD
-    known = if_none_match is None or matches(if_none_match, response.headers["ETag"])
-    if seconds is not None and known and not done[-1]:
-        await feed.changed(job_id, versions[-1], seconds)
-        response = await anyio.to_thread.run_sync(read)
-    response.headers.update(applied(seconds))
-    return unchanged(response) if matches(if_none_match, response.headers["ETag"]) else response
-=======
     if if_none_match is not None or seconds is not None:
         standing = await anyio.to_thread.run_sync(_look, database, job_id)
         known = if_none_match is None or matches(if_none_match, job_tag(standing))
@@ -180,12 +172,3 @@ def _read(database: Database, job_id: str, headers: dict[str, str]) -> Response:
     with database.read() as session:
         job = jobs.get(session, job_id)
     return job_response(job, headers=headers)
-
-
-def _label(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        detail = f"{text!r} is no label; write key=value"
-        raise Problem(422, "PARAMETER_INVALID", f"/query/label: {detail}", errors=[("/query/label", detail)])
-    return key, value
->>>>>>> main
