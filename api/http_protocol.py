@@ -48,12 +48,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin to wait for a head. Where the server is full, the connection that has waited longest for one ends."""
         super().connection_made(transport)
         if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
-            self._make_room()
+            self._make_room(self.limit_concurrency)
         self._wait(HEAD_SECONDS, self._head_is_late)
 
-    def _make_room(self) -> None:
-        silent = [one for one in self.connections if isinstance(one, BoundedProtocol) and one._in_head and one.is_idle]
-        if silent:
+    def _make_room(self, limit: int) -> None:
+        """Those that were cut a moment ago are still among the server's connections."""
+        held = [one for one in self.connections if isinstance(one, BoundedProtocol) and not one.transport.is_closing()]
+        silent = [one for one in held if one._in_head and one.is_idle]
+        if len(held) >= limit and silent:
             min(silent, key=lambda one: one._opened_at).transport.abort()
 
     @property

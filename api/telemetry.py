@@ -64,7 +64,11 @@ class _Snapshot(Collector):
     ) -> None:
         self._counts: tuple[tuple[str, str, dict[str, int]], ...] = (
             ("retort_jobs", "Jobs in the database", jobs_by_state),
-            ("retort_webhook_messages", "Messages of webhooks in the database", {**webhooks.messages}),
+            (
+                "retort_webhook_messages",
+                "Messages of webhooks in the database",
+                {str(state): count for state, count in webhooks.messages.items()},
+            ),
             (
                 "retort_webhooks",
                 "Endpoints of webhooks",
