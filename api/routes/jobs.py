@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import anyio
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api import inputs, references
 from api.body import Body, digest, parse_json
@@ -24,13 +24,24 @@ from store.values import Standing
 router = APIRouter(tags=["jobs"])
 
 
+def _check_label(text: str) -> str:
+    key, equals, _ = text.partition("=")
+    if not equals or not key:
+        raise ValueError("a label is written key=value")
+    return text
+
+
+# The validator says it in words; the pattern is for the OpenAPI document.
+Label = Annotated[str, Field(max_length=500, json_schema_extra={"pattern": "^[^=]+="}), AfterValidator(_check_label)]
+
+
 class ListQuery(BaseModel):
     """Which jobs to list."""
 
     model_config = ConfigDict(extra="forbid")
 
     state: list[State] = Field([], max_length=16, description="repeatable: in any of these states")
-    label: list[Annotated[str, Field(pattern="^[^=]+=", max_length=500)]] = Field(
+    label: list[Label] = Field(
         [],
         max_length=16,  # each is a subquery of the database
         description="repeatable, `key=value`: with all of these labels",
