@@ -17,7 +17,9 @@ from api.responses import job_response, page_response, unchanged
 from api.schemas.job import JobPage, JobView
 from core.spec import parse_job
 from store import jobs
+from store.job_traces import keep_trace
 from store.states import State
+from store.tracing import current_traceparent
 
 router = APIRouter(tags=["jobs"])
 
@@ -88,6 +90,8 @@ def submit_job(
             of_tenant=settings.tenant_limits,
         )
         database.concerns(submitted.job.id)
+        if submitted.created and (traceparent := current_traceparent()):
+            keep_trace(session, submitted.job.id, traceparent)
     status = 201 if submitted.created else 200
     return job_response(submitted.job, status, {"Location": f"/v1/jobs/{submitted.job.id}"})
 
