@@ -69,7 +69,7 @@ def attempt(context: WorkerContext, job_id: str) -> None:
         return
     with context.database.read() as session:
         parent = trace_of(session, job_id)
-    ids = {"job_id": job_id, "attempt": lease.attempt}
+    ids: dict[str, str | int] = {"job_id": job_id, "attempt": lease.attempt}
     with log_ids(**ids), span("attempt", parent=parent, attributes=ids), RUNNING.track_inprogress():
         ATTEMPTS.inc()
         _attempt(context, lease, claimed_at)

@@ -26,7 +26,7 @@ JOB = {
     "dataset": {"uri": "builtin:digits", "max_per_class": 60},
     "student": "nano",
     "method": "scratch",
-    "training": {"epochs": 60, "batch_size": 32, "devices": "cpu", "checkpoint_seconds": 0.1},
+    "training": {"epochs": 25, "batch_size": 32, "devices": "cpu", "checkpoint_seconds": 0.1},
     "exports": ["safetensors"],
 }
 SUPERUSER = "SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = current_user"

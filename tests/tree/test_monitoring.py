@@ -29,7 +29,7 @@ def promtool(*arguments: str, cwd: Path = FOLDER) -> None:
     tool = shutil.which("promtool")
     if tool is None:
         missing("promtool is not installed (Debian: apt-get install prometheus)")
-    done = subprocess.run([tool, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
+    done = subprocess.run([str(tool), *arguments], cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
