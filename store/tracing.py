@@ -80,5 +80,10 @@ def current_traceparent() -> str | None:
     return carrier.get(_PARENT)
 
 
+def is_tracing() -> bool:
+    """Whether spans are sent."""
+    return _tracer is not None
+
+
 def _nanoseconds(at: datetime) -> int:
     return int(at.timestamp() * 1e9)

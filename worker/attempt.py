@@ -1,4 +1,4 @@
-"""One attempt at a job, from the claim to the end: the top-level function of worker/."""
+"""One attempt at a job that was claimed, to its end."""
 
 import logging
 import os
@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from core.errors import RetortError, from_exception
 from core.policy import Policy
 from store import leases
@@ -16,8 +18,10 @@ from store.errors import BlobDamaged, BlobNotFound
 from store.job_traces import trace_of
 from store.logs import log_ids
 from store.settings import Settings
-from store.tracing import span
+from store.states import Kind
+from store.tracing import is_tracing, span
 from store.values import CheckpointRef, Lease
+from worker.dispatcher import Ability
 from worker.engine_process import EngineCommand, EngineProcess, StopReason
 from worker.environment import engine_environment
 from worker.fenced_writes import FencedWrites, LeaseLost
@@ -60,32 +64,50 @@ class WorkerContext:
         return cache_below(self.settings.data_dir)
 
 
-def attempt(context: WorkerContext, job_id: str) -> None:
-    """Run the job if it is still to be had."""
-    claimed_at = time.monotonic()
+def claim(context: WorkerContext, kind: Kind, ability: Ability) -> Lease | None:
+    """Take the queued job of a kind that starts next; None where there is none that this worker can run."""
     with context.database.begin() as session:
-        lease = leases.claim(session, job_id, owner=context.worker_id, lease_seconds=context.settings.lease_seconds)
-    if lease is None:
-        return
-    with context.database.read() as session:
-        parent = trace_of(session, job_id)
-    ids: dict[str, str | int] = {"job_id": job_id, "attempt": lease.attempt}
+        return leases.claim_next(
+            session,
+            kind,
+            owner=context.worker_id,
+            lease_seconds=context.settings.lease_seconds,
+            num_gpus=ability.num_gpus,
+            max_running=ability.max_running,
+        )
+
+
+def attempt(context: WorkerContext, lease: Lease, claimed_at: float) -> None:
+    """Run a job that this worker has claimed; `claimed_at` is the monotonic time before the claim was sent."""
+    ids: dict[str, str | int] = {"job_id": lease.job_id, "attempt": lease.attempt}
+    parent = _trace_of(context, lease.job_id)
     with log_ids(**ids), span("attempt", parent=parent, attributes=ids), RUNNING.track_inprogress():
         ATTEMPTS.inc()
         _attempt(context, lease, claimed_at)
 
 
+def _trace_of(context: WorkerContext, job_id: str) -> str | None:
+    """Without it the attempt is a trace of its own; no job is lost for that."""
+    if not is_tracing():
+        return None
+    try:
+        with context.database.read() as session:
+            return trace_of(session, job_id)
+    except SQLAlchemyError as error:
+        logger.warning("%s: its trace cannot be read: %s", job_id, type(error).__name__)
+        return None
+
+
 def _attempt(context: WorkerContext, lease: Lease, claimed_at: float) -> None:
-    job_id = lease.job_id
-    logger.info("%s: attempt %d begins", job_id, lease.attempt)
+    logger.info("%s: attempt %d begins", lease.job_id, lease.attempt)
     with _heartbeat(context, lease, claimed_at) as heartbeat:
         writes = FencedWrites(context.database, lease, heartbeat)
         try:
             _run(context, lease, heartbeat, writes)
         except LeaseLost:
             LEASES_LOST.inc()
-            logger.warning("%s: attempt %d lost its lease; what it did does not count", job_id, lease.attempt)
-    logger.info("%s: attempt %d is over", job_id, lease.attempt)
+            logger.warning("%s: attempt %d lost its lease; what it did does not count", lease.job_id, lease.attempt)
+    logger.info("%s: attempt %d is over", lease.job_id, lease.attempt)
 
 
 def _heartbeat(context: WorkerContext, lease: Lease, claimed_at: float) -> Heartbeat:

@@ -1,5 +1,5 @@
 """Where an architecture's published weights can be had on this machine: the operator's shelf, a download that was kept,
-or the library's address.
+or the library's address; and what was found when a job began.
 """
 
 import urllib.error
@@ -10,6 +10,7 @@ from core.networks.libraries import library
 from core.networks.published import Published
 from core.networks.weights.shelf import shelf_of
 from core.networks.zoo import canonical
+from core.spec.pruned import split_pruned
 from core.system.workspace import Workspace
 
 # A firewall that drops packets would otherwise hold a job back for minutes.
@@ -24,11 +25,24 @@ class Availability:
     told: str
 
 
+@dataclass(frozen=True)
+class PublishedWeights:
+    """Whether an architecture's published weights could be used when the job began, and why not."""
+
+    usable: bool
+    relative: str | None = None
+    """Where they could not be used: a wider network of the family whose published weights were on the machine."""
+    told: str = ""
+    """Where they are from, or why they could not be used; empty where nobody publishes any."""
+
+
 def availability(architecture: str, workspace: Workspace) -> Availability:
     """Where the published weights of the architecture are; the library's address is asked whether it answers.
 
+    The weights of a pruned network are those of the whole one.
     Raises TeacherLoadFailed for a shelf that cannot be read.
     """
+    architecture, _ = split_pruned(architecture)
     shelf = shelf_of(workspace.policy, workspace.cache)
     entry = shelf.entry(canonical(architecture)) if shelf is not None else None
     if entry is not None:

@@ -2,37 +2,23 @@
 values.
 """
 
-from dataclasses import dataclass
-
 from core.errors import RetortError
 from core.events import JobWarning
 from core.networks import zoo
-from core.networks.at_hand import availability
+from core.networks.at_hand import PublishedWeights, availability
 from core.networks.relatives import find_relative
 from core.planning import warning_codes
-from core.spec import JobSpec, ResolvedStudent
+from core.spec import ResolvedStudent
+from core.spec.pruned import split_pruned
 from core.spec.uris.redaction import redacted
 from core.system.workspace import Workspace
 
 
-@dataclass(frozen=True)
-class PublishedWeights:
-    """Whether an architecture's published weights can be used here, and why not."""
-
-    usable: bool
-    relative: str | None = None
-    """Where they cannot be used: a wider network of the family whose published weights are on this machine."""
-    told: str = ""
-    """Where they are from, or why they cannot be used; empty where nobody publishes any."""
-
-
-def find_published(spec: JobSpec, architecture: str, workspace: Workspace) -> PublishedWeights:
+def find_published(architecture: str, workspace: Workspace) -> PublishedWeights:
     """The published weights of a student whose initial weights the job leaves open; they are downloaded here.
 
     Never raises for weights that are missing, damaged or out of reach: the student then begins with others.
     """
-    if spec.student.weights != "auto":
-        return PublishedWeights(usable=False)
     try:
         found = availability(architecture, workspace)
         if not found.is_at_hand:
@@ -47,7 +33,9 @@ def find_published(spec: JobSpec, architecture: str, workspace: Workspace) -> Pu
 def describe_beginning(student: ResolvedStudent, published: PublishedWeights) -> str:
     """The student's initial weights with the reason, in words that follow "begins with"."""
     if student.weights == "published":
-        return f"the published weights of {student.architecture}" + (f" ({published.told})" if published.told else "")
+        whole, most = split_pruned(student.architecture)
+        pruned = "" if most is None else f", with at most {most} hidden channels in a block"
+        return f"the published weights of {whole}{pruned}" + (f" ({published.told})" if published.told else "")
     because = f", because {published.told}" if published.told else ""
     if student.weights == "teacher":
         return f"weights of its teacher, by weight selection (Xu et al., ICLR 2024){because}"
@@ -62,8 +50,9 @@ def fallback_warning(student: ResolvedStudent, published: PublishedWeights) -> J
     """The warning where weights are published and cannot be used."""
     if published.usable or not published.told:
         return None
+    whole, _ = split_pruned(student.architecture)
     return JobWarning(
         code=warning_codes.STUDENT_WEIGHTS_UNREACHABLE,
         message=f"the student begins with {describe_beginning(student, published)}",
-        hint=f"an operator can add them: retort weights add {student.architecture} FILE",
+        hint=f"an operator can add them: retort weights add {whole} FILE",
     )

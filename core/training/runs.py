@@ -7,25 +7,24 @@ from typing import Any
 
 from torch import Tensor
 
-from core.errors import SpecInvalid
-from core.evaluation.linear_probe import fit_classifier
 from core.events import Checkpoint, Event, Log, Metric
 from core.job import PreparedRun
 from core.methods.contract import Products
 from core.methods.method import Method
 from core.networks.inference import in_plain_layout
 from core.networks.network import Network
-from core.spec import name_of
 from core.system.distributed import keep_statistics
 from core.system.interruption import Interrupted, JobControl
 from core.training.adapted import KIND, address_of, read_record, written_record
+from core.training.beginning import fit_beginning
 from core.training.build import build_method, build_trainer, run_cost
 from core.training.checkpoint import CheckpointFolder
+from core.training.ending import choose_ending
 from core.training.inputs import PreparedJob
 from core.training.progress import Meter
+from core.training.resuming import FORMAT, check_choices, choices_of
 from core.training.trainer import Trainer
 
-FORMAT = 4  # of a checkpoint
 Curves = dict[str, list[list[float | None]]]
 
 
@@ -78,7 +77,7 @@ class Training:
         if run.run.name in self.finished:
             return self._recall(run, method)
         if state is None:
-            self._fit_classifier(run, method)
+            self._begin(run, method)
         trainer = build_trainer(
             self.job,
             run,
@@ -97,6 +96,7 @@ class Training:
         )
         with closing(trainer):
             trainer.run()
+        self._end(run, method)
         self._finish(run, method, trainer)
         return self._recall(run, method)
 
@@ -137,22 +137,21 @@ class Training:
             return None
         return other.run.name if run.spec == other.spec and run.run.seed == other.run.seed else None
 
-    def _fit_classifier(self, run: PreparedRun, method: Method) -> None:
-        """Fit the classifier of the network that the run begins with, where its spec says so."""
-        if run.spec.student.classifier != "fitted":
-            return
-        dataset, control = run.dataset, self.control
-        with self.job.workspace.ranks.first_goes_first():
-            fit_classifier(
-                method.context.student,
-                dataset.train,
-                fingerprint=dataset.facts.fingerprint,
-                views=run.augmenter.test_views,
-                device=self.job.arithmetic.device,
-                result_cache=self.job.workspace.result_cache,
-                poll=control.check if self.job.workspace.ranks.size == 1 else (lambda: None),
-            )
-        self.report(Log(message=f"{run.run.name}: its classifier is fitted to its features of the training images"))
+    def _begin(self, run: PreparedRun, method: Method) -> None:
+        """What the images decide about the network that a run begins with."""
+        for told in fit_beginning(self.job, run, method.context.student, self._check):
+            self.report(Log(message=f"{run.run.name}: {told}"))
+
+    def _end(self, run: PreparedRun, method: Method) -> None:
+        """What the images decide about the network that a run ends with."""
+        told = choose_ending(self.job, run, method.deployed(), self._check)
+        if told is not None:
+            self.report(Log(message=f"{run.run.name} {told}"))
+
+    def _check(self) -> None:
+        """Raise where the job has to end. With several ranks, it would wait for the others, which wait for this one."""
+        if self.job.workspace.ranks.size == 1:
+            self.control.check()
 
     def _build(self, run: PreparedRun) -> Method:
         return build_method(run, self.job.teachers, self.job.arithmetic, self.job.workspace)
@@ -177,7 +176,8 @@ class Training:
             "curves": self.curves,
             "trajectory": self.trajectory,
             "spent_seconds": self.control.spent(),
-            "choices": _choices(self.job.student),
+            "choices": choices_of(self.job.student),
+            "published": {name: asdict(found) for name, found in self.job.published.items()},
         }
         total = sum(done["steps"] for done in self.finished.values()) + (trainer.step if trainer is not None else 0)
         self.control.saved()
@@ -242,19 +242,16 @@ class Training:
             self.trajectory.append({name: value.detach().cpu().clone() for name, value in weights.items()})
 
 
-def begin_training(job: PreparedJob, report: Callable[[Event], None], control: JobControl, *, resume: bool) -> Training:
-    """The state of the job's training: with `resume`, that of the newest checkpoint.
+def begin_training(
+    job: PreparedJob, report: Callable[[Event], None], control: JobControl, state: dict[str, Any] | None = None
+) -> Training:
+    """The state of the job's training: that of the checkpoint `state`, or of its beginning.
 
     Raises SpecInvalid if the checkpoint belongs to a different job.
     """
     training = Training(job, report, control)
-    state = training.folder.load() if resume else None
-    if state is not None and state["format"] != FORMAT:
-        told = f"the checkpoint has format {state['format']}, this version reads {FORMAT}: training starts anew"
-        report(Log(level="warning", message=told))
-        state = None
     if state is not None:
-        _check_choices(state["choices"], _choices(job.student))
+        check_choices(state["choices"], choices_of(job.student))
         training.finished, training.resumed = state["finished"], state
         control.resume(state["spent_seconds"])
         done = f"{len(training.finished)} of {len(job.trainings)} trainings are done"
@@ -262,27 +259,6 @@ def begin_training(job: PreparedJob, report: Callable[[Event], None], control: J
     return training
 
 
-def train_all(
-    job: PreparedJob, report: Callable[[Event], None], control: JobControl, *, resume: bool
-) -> dict[str, Trained]:
+def train_all(job: PreparedJob, report: Callable[[Event], None], control: JobControl) -> dict[str, Trained]:
     """Train every run of a job whose teacher is not fine-tuned; the results by run name."""
-    return begin_training(job, report, control, resume=resume).train_runs()
-
-
-def _choices(run: PreparedRun) -> dict[str, str]:
-    """The choices that decide the tensors of a checkpoint, by their field in the spec."""
-    return {
-        "/student": str(run.spec.student.architecture),
-        "/method": name_of(run.spec.method),
-        "/training/optimizer": run.training.optimizer,
-    }
-
-
-def _check_choices(begun: dict[str, str], wanted: dict[str, str]) -> None:
-    errors = [
-        (place, f"the checkpoint was begun with {begun[place]!r}, not {choice!r}; name that or another out folder")
-        for place, choice in wanted.items()
-        if begun[place] != choice
-    ]
-    if errors:
-        raise SpecInvalid(errors)
+    return begin_training(job, report, control).train_runs()

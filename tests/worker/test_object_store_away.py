@@ -12,8 +12,9 @@ from store import blobs, jobs, queries
 from store.database import Database
 from store.object_store import ObjectStore
 from store.values import Job
+from tests.worker.conftest import attempt
 from tests.worker.test_faults_around import Proxy
-from worker.attempt import WorkerContext, attempt
+from worker.attempt import WorkerContext
 
 pytestmark = [pytest.mark.servers, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 Look = Callable[[str], Job]

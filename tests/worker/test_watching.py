@@ -20,8 +20,8 @@ from store import keys, tracing
 from store.database import Database
 from store.logs import JsonFormatter, log_ids
 from store.tracing import close_traces, configure_traces
-from tests.worker.conftest import spec
-from worker.attempt import WorkerContext, attempt
+from tests.worker.conftest import attempt, spec
+from worker.attempt import WorkerContext
 from worker.figures import REGISTRY, serve_figures
 
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -117,13 +117,14 @@ def test_every_line_about_an_attempt_has_its_ids(context: WorkerContext, submit:
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.addHandler(handler)
-    level, root.level = root.level, logging.INFO
+    level = root.level
+    root.setLevel(logging.INFO)
     try:
         job_id = submit(steps=2)
         attempt(context, job_id)
     finally:
         root.removeHandler(handler)
-        root.level = level
+        root.setLevel(level)
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
     assert {line["logger"] for line in lines} >= {"worker.attempt", "retort.engine"}
     assert {(line["job_id"], line["attempt"]) for line in lines if "worker" in line["logger"]} == {(job_id, 1)}
