@@ -157,8 +157,8 @@ class TracesUnusable(InfrastructureError):
 
     def __init__(self, module: str) -> None:
         super().__init__(
-            f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and the Python package {module!r} is not installed; the extra 'traces' "
-            "brings it: pip install 'retort-service[traces]'"
+            f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and the Python package {module!r} is not installed; "
+            "the extra 'traces' brings it: pip install 'retort-service[traces]'"
         )
 
 
