@@ -45,6 +45,9 @@ def test_jobs_that_wait_and_run_go_on_after_an_upgrade(database: Database, revis
     spec = parse_job({"dataset": "builtin:digits", "student": "nano", "method": "scratch"}).model_dump(mode="json")
     for job_id in ("job_running", "job_waiting"):
         insert(database, job_id, json.loads(json.dumps(spec)), None)
+    if revision >= "0013":  # from here on a job that waits has a row in the queue
+        names = "job_id, kind, devices, tenant, key_id, precedence"
+        run(database, f"INSERT INTO queue ({names}) VALUES ('job_waiting', 'job', 'auto', 'default', '', 0)")
     put_checkpoint(database)
     past = "1.0" if database.engine.dialect.name == "sqlite" else "now() - interval '1 hour'"
     run(

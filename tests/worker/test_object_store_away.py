@@ -45,7 +45,7 @@ def test_a_job_waits_for_the_object_store_and_then_succeeds(
     wait_for: Any,
 ) -> None:
     job_id = submit(steps=3)
-    thread = threading.Thread(target=attempt, args=(far, job_id))
+    thread = threading.Thread(target=attempt, args=(far, job_id), daemon=True)
     thread.start()
     wait_for(lambda: (look(job_id).progress or {}).get("step", 0) >= 1)
     thread.join(far.settings.lease_seconds + 1)  # longer than a lease, which is renewed meanwhile
@@ -66,10 +66,10 @@ def test_a_cancelled_job_does_not_wait(
     database: Database, far: WorkerContext, submit: Any, look: Look, wait_for: Any
 ) -> None:
     job_id = submit(steps=3)
-    thread = threading.Thread(target=attempt, args=(far, job_id))
+    thread = threading.Thread(target=attempt, args=(far, job_id), daemon=True)
     thread.start()
     wait_for(lambda: (look(job_id).progress or {}).get("step", 0) >= 1)
     with database.begin() as session:
-        jobs.cancel(session, job_id)
+        jobs.request_cancel(session, job_id)
     thread.join(30)
     assert not thread.is_alive() and look(job_id).state == "cancelled"
