@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -113,7 +114,10 @@ class EngineProcess:
         )
         pipes = cast(BinaryIO, self._process.stdout), cast(BinaryIO, self._process.stderr)
         self.output = EngineOutput(*pipes, self._command.hidden)
-        self._supervisor = threading.Thread(target=self._supervise, name="engine-supervisor", daemon=True)
+        context = copy_context()  # for the ids in what it logs
+        self._supervisor = threading.Thread(
+            target=context.run, args=(self._supervise,), name="engine-supervisor", daemon=True
+        )
         self._supervisor.start()
 
     def __exit__(self, *_: object) -> None:

@@ -7,9 +7,12 @@ import threading
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from store.database import Database, open_database
+from store.database import Database, open_from
+from store.logs import configure_logs
 from store.schema import schema_is_current
 from store.settings import Settings
+from store.tracing import close_traces, configure_traces
+from worker.figures import serve_figures
 from worker.service import Service
 
 logger = logging.getLogger("worker")
@@ -20,10 +23,11 @@ MOST_PAUSE_SECONDS = 10.0
 
 def main() -> int:
     """Run one worker with the settings of the environment; its exit status. A database that is away is waited for."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("celery").setLevel(logging.WARNING)
     settings = Settings.load()
-    database = open_database(settings.url)
+    configure_logs(settings.log_format)
+    configure_traces("retort-worker")
+    serve_figures(settings.metrics_port)
+    database = open_from(settings)
     try:
         current = _wait_for_schema(database)
         if current is None:
@@ -35,6 +39,7 @@ def main() -> int:
         logger.info("worker %s begins", service.worker_id)
         return service.serve()
     finally:
+        close_traces()
         database.close()
 
 
