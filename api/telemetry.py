@@ -56,9 +56,7 @@ class Telemetry:
     ) -> bytes:
         """The figures in Prometheus' text format; `with_requests`: also those of all requests of this process."""
         database = CollectorRegistry()
-        database.register(
-            _Snapshot(jobs_by_state, oldest_queued_seconds, workers_alive, workers_quarantined, webhooks)
-        )
+        database.register(_Snapshot(jobs_by_state, oldest_queued_seconds, workers_alive, workers_quarantined, webhooks))
         database.register(_Growth(grown))
         requests = generate_latest(self.registry) if with_requests else b""
         return requests + generate_latest(database)
@@ -114,7 +112,7 @@ class _Growth(Collector):
 
     def collect(self) -> Iterator[Metric]:
         labels = ["place", "kind"]
-        families = {
+        families: dict[str, GaugeMetricFamily | CounterMetricFamily] = {
             "kept_bytes": GaugeMetricFamily("retort_kept_bytes", "Kept after the latest sweep", labels=labels),
             "kept_count": GaugeMetricFamily("retort_kept", "Things kept after the latest sweep", labels=labels),
             "removed_bytes": CounterMetricFamily("retort_removed_bytes", "Removed by sweeps", labels=labels),

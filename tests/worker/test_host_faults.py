@@ -28,9 +28,9 @@ Look = Callable[[str], Job]
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-def changed(context: WorkerContext, engine: Any = None, **settings: Any) -> WorkerContext:
+def changed(context: WorkerContext, engine: Any = None, **fields: Any) -> WorkerContext:
     """The context with other settings or another engine, in a quarantine of its own."""
-    settings = context.settings.model_copy(update=settings)
+    settings = context.settings.model_copy(update=fields)
     engine = engine or context.engine
     quarantine = Quarantine(SelfCheck(settings, engine, ["cpu"]), 0.0)
     return replace(context, settings=settings, engine=engine, quarantine=quarantine)
