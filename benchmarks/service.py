@@ -47,7 +47,7 @@ def fill(database: Database, num_jobs: int, num_tenants: int) -> None:
         session.execute(jobs_table.delete())
         in_queue = {"kind": "job", "devices": "auto", "key_id": ""}
         for start in range(0, num_jobs, BATCH):
-            mine = [
+            mine: list[dict[str, Any]] = [
                 {"id": f"job_{ULID()}", "tenant": f"tenant-{number % num_tenants}", "priority": number % 3}
                 for number in range(start, min(start + BATCH, num_jobs))
             ]
@@ -68,7 +68,8 @@ def timed(times: list[float]) -> Iterator[None]:
 
 def work(url: str, seconds: float, num_tenants: int, number: int, answers: Any) -> None:
     """One worker: claims, finishes and submits jobs, one after the other."""
-    database, times = open_database(url), defaultdict(list)
+    database = open_database(url)
+    times: Times = defaultdict(list)
     until, turn = time.monotonic() + seconds, number
     while time.monotonic() < until:
         turn += 1
