@@ -5,6 +5,7 @@ import logging
 from store import reaper
 from store.database import Database
 from store.settings import Settings
+from worker.clock_setback import ClockSetback
 from worker.clock_watch import ClockWatch
 from worker.folder import attempt_of, attempts_below, sweep
 
@@ -19,6 +20,7 @@ class Reaper:
         self._settings = settings
         self._attempts = attempts_below(settings.data_dir)
         self._clock = ClockWatch(database, settings.lease_seconds)
+        self._setback = ClockSetback(database, settings.lease_seconds)
 
     def look(self) -> list[str]:
         """Move the jobs of workers that are dead or silent; their ids. No silent worker's are moved while the
@@ -26,6 +28,7 @@ class Reaper:
         moved = self._bury()
         if not self._clock.is_steady():
             return moved
+        self._setback.look()
         with self._database.begin() as session:
             silent = reaper.reap(session, self._settings.max_silences, self._settings.retry_seconds)
         for job_id in silent:
