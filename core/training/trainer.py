@@ -166,9 +166,8 @@ class Trainer:
         self.method.begin_step(TrainingProgress(planned, epoch, self.step, self.step / self.plan.steps))
 
     def _fill_view(self, local: int) -> None:
-        """Run the teacher on this epoch's view, unless it is stored already. If there is no space for it, within the
-        limit or on the disk, all ranks run the teacher live in this epoch. That depends on other jobs, so that a
-        resumed run may differ.
+        """Run the teacher on this epoch's view, unless it is stored already. If there is no space for it (limit, disk),
+        all ranks run the teacher live in this epoch. That depends on other jobs, so that a resumed run may differ.
         """
         batches = self.plan.stages[self._stage].batches
         stored = batches.stored
