@@ -21,6 +21,7 @@ from worker.attempt import WorkerContext, attempt
 from worker.catalogue import publish
 from worker.dispatcher import Dispatcher
 from worker.folder import attempts_below, cache_below, sweep
+from worker.guards import guards_of, hide_worker
 from worker.periodic import Periodic
 from worker.reaper import Reaper
 from worker.registry import Registration, devices, new_worker_id, version
@@ -48,11 +49,13 @@ class Service:
         self._stopping = threading.Event()
         self._exit_status = 0
         self._slots = Slots({"job": settings.slots, "plan": settings.plan_slots})
+        guards = guards_of(settings)
         self._warm_pool = WarmPool(
             engine,
             settings.engine_env,
             attempts_below(settings.data_dir),
             cache_below(settings.data_dir),
+            guards=guards,
             most=min(settings.warm_engines, settings.slots + settings.plan_slots),
             seconds=settings.warm_seconds,
         )
@@ -82,10 +85,13 @@ class Service:
         """Work until SIGTERM or SIGINT; the exit status. Call it on the main thread."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
+        hide_worker()
         swept = sweep(self._context.attempts)
         if swept:
             logger.info("removed the folders of %d dead attempts", swept)
-        registration = Registration(self.worker_id, devices(os.environ), self._settings.slots, version())
+        registration = Registration(
+            self.worker_id, devices(os.environ), self._settings.slots, version(), self._context.guards.active()
+        )
         registration.announce(self._database, draining=False)
         threading.Thread(target=self._leave_in_time, args=(registration,), name="leave-in-time", daemon=True).start()
         with self._database.begin() as session:

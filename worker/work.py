@@ -6,6 +6,7 @@ import sys
 from store.database import open_database
 from store.schema import schema_is_current
 from store.settings import Settings
+from worker.guards import GuardsUnusable
 from worker.service import Service
 
 
@@ -19,7 +20,11 @@ def main() -> int:
         if not schema_is_current(database):
             print("the database's schema is not current; run `python -m migrations`", file=sys.stderr)
             return 1
-        service = Service(settings, database)
+        try:
+            service = Service(settings, database)
+        except GuardsUnusable as error:
+            print(error, file=sys.stderr)
+            return 1
         logging.getLogger("worker").info("worker %s begins", service.worker_id)
         return service.serve()
     finally:

@@ -63,4 +63,14 @@ def column_texts(texts: list[str], where: str) -> list[str]:
             hint="name the column of classes in dataset.label_column",
             pointer="/dataset/label_column",
         )
-    return [text if text.isdecimal() else str(int(float(text))) for text in stripped]
+    return [text if text.isdecimal() else _whole(text, where) for text in stripped]
+
+
+def _whole(text: str, where: str) -> str:
+    """The digits of a whole number that is written with a sign, a fraction of zeros or an exponent."""
+    try:
+        return str(int(text.partition(".")[0]) if _WHOLE.match(text) else int(float(text)))
+    except (ValueError, OverflowError):  # more digits than Python reads; beyond any float
+        raise DatasetInvalid(
+            f"{where}: the label {text[:40]!r}... is too large a number", pointer="/dataset/label_column"
+        ) from None

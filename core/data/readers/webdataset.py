@@ -91,7 +91,7 @@ def _shards(tree: Tree) -> dict[str, TarTree]:
     if not isinstance(tree, Folder):
         return {}
     paths = [path for path in tree.paths if _is_shard(path)]
-    return {path: TarTree(tree.locate(path), policy=tree.policy, where=path) for path in paths}
+    return {path: TarTree(tree.locate(path), budget=tree.budget, where=path) for path in paths}
 
 
 def _beside(tree: Tree) -> Counter[str]:

@@ -302,7 +302,12 @@ def test_npz_without_its_extension(tmp_path: Path, open_source: Open) -> None:
 
 @pytest.mark.parametrize(
     ("start", "what"),
-    [(b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "RAR"), (b"<!DOCTYPE html>", "web page"), (b"\xfd7zXZ\0", "xz")],
+    [
+        (b"7z\xbc\xaf\x27\x1c", "7z"),
+        (b"Rar!\x1a\x07", "RAR"),
+        (b"<!DOCTYPE html>", "web page"),
+        (b"(\xb5/\xfd", "Zstandard"),
+    ],
 )
 def test_other_archives_are_named(tmp_path: Path, open_source: Open, start: bytes, what: str) -> None:
     (tmp_path / "set.bin").write_bytes(start + bytes(600))
