@@ -15,6 +15,7 @@ from core.spec import JobSpec
 from core.system.affinity import pinned
 from core.system.interruption import JobControl
 from core.system.workspace import Workspace
+from core.training.resuming import found_by, read_checkpoint
 from core.training.runs import begin_training
 
 Report = Callable[[Event], None]
@@ -53,7 +54,8 @@ def specialize(
     control = control or JobControl(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
     report = issued = _WarningLog(report)
     report(Phase(phase="preparing"))
-    job = prepare(spec, workspace, report, plan_only=plan_only)
+    begun = read_checkpoint(workspace.out, report) if resume else None
+    job = prepare(spec, workspace, report, plan_only=plan_only, found=found_by(begun))
     resolved = describe(job, measured=plan_only)
     report(Log(message=summary(resolved)))
     report(resolved)
@@ -64,7 +66,7 @@ def specialize(
         report(Log(level="warning", message=told))
     report(Phase(phase="training"))
     with control.deferring(), pinned():
-        training = begin_training(job, report, control, resume=resume)
+        training = begin_training(job, report, control, begun)
         if job.adaptation is not None:
             tuned = training.train_teacher(job.adaptation)
             training.job = job = with_fine_tuned(job, tuned.network, report)

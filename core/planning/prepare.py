@@ -1,6 +1,6 @@
 """Prepares a job: reads the dataset, loads the teachers, resolves the runs, and checks that they fit together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from core.data.dataset import Dataset, Source, open_dataset, open_unlabelled
@@ -8,9 +8,10 @@ from core.errors import RetortError
 from core.events import Event, Log, WarningIssued
 from core.job import TEACHER, PreparedRun, Run
 from core.networks import sizing, zoo
+from core.networks.at_hand import PublishedWeights
 from core.networks.selection import is_kin
 from core.networks.teacher import Teacher
-from core.planning.beginning import PublishedWeights, describe_beginning, fallback_warning, find_published
+from core.planning.beginning import describe_beginning, fallback_warning, find_published
 from core.planning.defaults import resolve
 from core.planning.runs import plan_runs, with_students_weights
 from core.planning.strategy import choose_strategies
@@ -24,16 +25,27 @@ from core.training.muon import is_convolutional
 Report = Callable[[Event], None]
 
 
-def prepare(spec: JobSpec, workspace: Workspace, report: Report, *, plan_only: bool = False) -> PreparedJob:
+def prepare(
+    spec: JobSpec,
+    workspace: Workspace,
+    report: Report,
+    *,
+    plan_only: bool = False,
+    found: Mapping[str, PublishedWeights] | None = None,
+) -> PreparedJob:
     """Read and check everything that the job names, and choose everything that it leaves open.
 
-    With `plan_only`, nothing is fitted to the images. Raises a UserError that names what does not fit.
+    With `plan_only`, nothing is fitted to the images. `found`: the published weights that an earlier attempt at the job
+    found, by architecture; they are not looked for again, because another answer would give another student. Raises a
+    UserError that names what does not fit.
     """
     arithmetic = choose_arithmetic(spec.training)
-    with workspace.ranks.first_goes_first():  # the others find the images decoded
+    published = dict(found or {})
+    with workspace.ranks.first_goes_first(published):  # the others find the images decoded, and the same weights
         source = _open(spec, workspace, spec.dataset)
         spec, loaded = load_teachers(spec, source.classes, workspace, arithmetic)
-        runs = _resolve_runs(spec, source, loaded[0] if loaded else None, arithmetic, workspace)
+        resolver = _RunResolver(source, loaded[0] if loaded else None, arithmetic, workspace, published)
+        runs = _resolve_runs(spec, resolver)
         for warning in (*runs[0].dataset.warnings, *(issued for teacher in loaded for issued in teacher.warnings)):
             report(WarningIssued(warning=warning))
         target = _open_target(spec, workspace, source, report)
@@ -41,7 +53,7 @@ def prepare(spec: JobSpec, workspace: Workspace, report: Report, *, plan_only: b
     runs = choose_strategies(runs, teachers, arithmetic, workspace, report)
     tuned = runs[-1] if runs[-1].run.name == TEACHER else None
     runs = runs[:-1] if tuned is not None else runs
-    return PreparedJob(runs, teachers, arithmetic, workspace, target, tuned)
+    return PreparedJob(runs, teachers, arithmetic, workspace, target, tuned, published)
 
 
 def _open(spec: JobSpec, workspace: Workspace, dataset: DatasetSpec) -> Source:
@@ -85,8 +97,9 @@ class _RunResolver:
     teacher: Teacher | None
     arithmetic: Arithmetic
     workspace: Workspace
+    published: dict[str, PublishedWeights]
+    """What is known of published weights, by architecture; filled as architectures are asked for."""
     decoded: dict[int, Dataset] = field(default_factory=dict)
-    published: dict[tuple[str, str | None], PublishedWeights] = field(default_factory=dict)
 
     def resolve(self, run: Run) -> PreparedRun:
         """The run with its architecture, its settings and its images; its steps are counted by the strategy."""
@@ -124,10 +137,11 @@ class _RunResolver:
         )
 
     def _published(self, run: Run, architecture: str) -> PublishedWeights:
-        asked = run.spec.student.weights
-        if (architecture, asked) not in self.published:
-            self.published[architecture, asked] = find_published(run.spec, architecture, self.workspace)
-        return self.published[architecture, asked]
+        if run.spec.student.weights != "auto":
+            return PublishedWeights(usable=False)
+        if architecture not in self.published:
+            self.published[architecture] = find_published(architecture, self.workspace)
+        return self.published[architecture]
 
     def _decode(self, image_size: int) -> Dataset:
         if image_size not in self.decoded:
@@ -135,11 +149,8 @@ class _RunResolver:
         return self.decoded[image_size]
 
 
-def _resolve_runs(
-    spec: JobSpec, source: Source, teacher: Teacher | None, arithmetic: Arithmetic, workspace: Workspace
-) -> tuple[PreparedRun, ...]:
+def _resolve_runs(spec: JobSpec, resolver: _RunResolver) -> tuple[PreparedRun, ...]:
     """The student and the baselines; then the teacher's own training, where it is fine-tuned."""
-    resolver = _RunResolver(source, teacher, arithmetic, workspace)
     first, *others = plan_runs(spec)
     tuned = teacher_run(spec)
     student = resolver.resolve(first)

@@ -7,7 +7,6 @@ from typing import Any
 
 from torch import Tensor
 
-from core.errors import SpecInvalid
 from core.evaluation.linear_probe import fit_classifier
 from core.events import Checkpoint, Event, Log, Metric
 from core.job import PreparedRun
@@ -15,7 +14,6 @@ from core.methods.contract import Products
 from core.methods.method import Method
 from core.networks.inference import in_plain_layout
 from core.networks.network import Network
-from core.spec import name_of
 from core.system.distributed import keep_statistics
 from core.system.interruption import Interrupted, JobControl
 from core.training.adapted import KIND, address_of, read_record, written_record
@@ -23,9 +21,9 @@ from core.training.build import build_method, build_trainer, run_cost
 from core.training.checkpoint import CheckpointFolder
 from core.training.inputs import PreparedJob
 from core.training.progress import Meter
+from core.training.resuming import FORMAT, check_choices, choices_of
 from core.training.trainer import Trainer
 
-FORMAT = 4  # of a checkpoint
 Curves = dict[str, list[list[float | None]]]
 
 
@@ -177,7 +175,8 @@ class Training:
             "curves": self.curves,
             "trajectory": self.trajectory,
             "spent_seconds": self.control.spent(),
-            "choices": _choices(self.job.student),
+            "choices": choices_of(self.job.student),
+            "published": {name: asdict(found) for name, found in self.job.published.items()},
         }
         total = sum(done["steps"] for done in self.finished.values()) + (trainer.step if trainer is not None else 0)
         self.control.saved()
@@ -242,19 +241,16 @@ class Training:
             self.trajectory.append({name: value.detach().cpu().clone() for name, value in weights.items()})
 
 
-def begin_training(job: PreparedJob, report: Callable[[Event], None], control: JobControl, *, resume: bool) -> Training:
-    """The state of the job's training: with `resume`, that of the newest checkpoint.
+def begin_training(
+    job: PreparedJob, report: Callable[[Event], None], control: JobControl, state: dict[str, Any] | None = None
+) -> Training:
+    """The state of the job's training: that of the checkpoint `state`, or of its beginning.
 
     Raises SpecInvalid if the checkpoint belongs to a different job.
     """
     training = Training(job, report, control)
-    state = training.folder.load() if resume else None
-    if state is not None and state["format"] != FORMAT:
-        told = f"the checkpoint has format {state['format']}, this version reads {FORMAT}: training starts anew"
-        report(Log(level="warning", message=told))
-        state = None
     if state is not None:
-        _check_choices(state["choices"], _choices(job.student))
+        check_choices(state["choices"], choices_of(job.student))
         training.finished, training.resumed = state["finished"], state
         control.resume(state["spent_seconds"])
         done = f"{len(training.finished)} of {len(job.trainings)} trainings are done"
@@ -262,27 +258,6 @@ def begin_training(job: PreparedJob, report: Callable[[Event], None], control: J
     return training
 
 
-def train_all(
-    job: PreparedJob, report: Callable[[Event], None], control: JobControl, *, resume: bool
-) -> dict[str, Trained]:
+def train_all(job: PreparedJob, report: Callable[[Event], None], control: JobControl) -> dict[str, Trained]:
     """Train every run of a job whose teacher is not fine-tuned; the results by run name."""
-    return begin_training(job, report, control, resume=resume).train_runs()
-
-
-def _choices(run: PreparedRun) -> dict[str, str]:
-    """The choices that decide the tensors of a checkpoint, by their field in the spec."""
-    return {
-        "/student": str(run.spec.student.architecture),
-        "/method": name_of(run.spec.method),
-        "/training/optimizer": run.training.optimizer,
-    }
-
-
-def _check_choices(begun: dict[str, str], wanted: dict[str, str]) -> None:
-    errors = [
-        (place, f"the checkpoint was begun with {begun[place]!r}, not {choice!r}; name that or another out folder")
-        for place, choice in wanted.items()
-        if begun[place] != choice
-    ]
-    if errors:
-        raise SpecInvalid(errors)
+    return begin_training(job, report, control).train_runs()
