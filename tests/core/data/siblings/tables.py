@@ -57,7 +57,7 @@ f = images("ISIC_2019_Training_Input/ISIC_", 40, width=7)
 f["ISIC_2019_Training_GroundTruth.csv"] = "image,MEL,NV,UNK\n" + "".join(
     f"ISIC_{i:07},{float(i % 2 == 0)},{float(i % 2 == 1)},0.0\n" for i in range(40)
 )
-LAYOUTS.add("isic_onehot", f, ("MEL", "NV"), 40, None, may_refuse=True)
+LAYOUTS.add("isic_onehot", f, ("MEL", "NV"), 40, None)
 f = images("train/", 40)
 f["train_labels.csv"] = "filename,width,height,class,xmin,ymin,xmax,ymax\n" + "".join(
     f"{i:03}.jpg,8,8,{AB[i % 2]},1,1,5,5\n" for i in range(40)
@@ -75,4 +75,4 @@ for s, n in (("train", 24), ("valid", 6), ("test", 10)):
     f[f"{s}/_classes.csv"] = "filename, ants, bees\n" + "".join(
         f"{i:03}.jpg, {int(i % 2 == 0)}, {int(i % 2 == 1)}\n" for i in range(n)
     )
-LAYOUTS.add("roboflow_multiclass", f, AB, 30, 10, may_refuse=True)
+LAYOUTS.add("roboflow_multiclass", f, AB, 30, 10)
