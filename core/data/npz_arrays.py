@@ -6,6 +6,7 @@ that a dataset larger than the memory is read image by image.
 
 import hashlib
 import math
+import os
 import zipfile
 from pathlib import Path
 from typing import BinaryIO
@@ -51,7 +52,9 @@ def _array(members: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path, budget
             return np.lib.format.read_array(file, allow_pickle=False)
     name = hashlib.sha256(info.filename.encode("utf-8", "surrogatepass")).hexdigest()
     target = folder / f"{name}.npy"
-    if not target.exists():
+    if target.exists():
+        os.utime(target)  # used: the cache removes the least recently used first
+    else:
         with atomic_path(target) as temporary, temporary.open("wb") as out, members.open(info) as file:
             while block := file.read(READ_BYTES):
                 budget.check_seconds(info.filename)

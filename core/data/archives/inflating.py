@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ def inflate(path: Path, cache: Path, *, budget: Budget) -> Path:
     """
     target = cache / "inflated" / f"{file_sha256(path)}.tar"
     if target.exists():
+        os.utime(target)  # used: the cache removes the least recently used first
         return target
     with path.open("rb") as source:
         head = source.read(len(max(_FORMS, key=len)))

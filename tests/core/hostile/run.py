@@ -32,6 +32,7 @@ def run(corpus: Corpus, kind: str, folder: Path) -> dict[str, Verdict]:
     left = list(corpus.entries)
     verdicts: dict[str, Verdict] = {}
     (folder / "in").mkdir()
+    (folder / "out").mkdir()
     inputs = {entry.name: _input(entry, kind, folder, number) for number, entry in enumerate(left)}
     before = snapshot(folder / "in")
     while left:
@@ -78,6 +79,7 @@ def _child(inputs: Sequence[dict[str, Any]], folder: Path) -> tuple[dict[str, Ve
         "TMPDIR": str(folder),
         "OMP_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
+        "PYTHONDONTWRITEBYTECODE": "1",
     }
     lines = "".join(f"{json.dumps(one)}\n" for one in inputs)
     done = subprocess.run(

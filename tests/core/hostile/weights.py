@@ -72,7 +72,7 @@ def laughs(depth: int) -> bytes:
 
 
 def deflated() -> bytes:
-    """A file of torch.save whose 512 MiB of zeros are packed."""
+    """A file of torch.save whose 128 MiB of zeros are packed."""
     member = repacked(saved({"a": torch.zeros(1)}))
     buffer = io.BytesIO()
     with (
@@ -82,10 +82,10 @@ def deflated() -> bytes:
         for name in old.namelist():
             if name.endswith("data/0"):
                 with new.open(name, "w") as out:
-                    for _ in range(512):
+                    for _ in range(128):
                         out.write(bytes(MiB))
             else:
-                new.writestr(name, old.read(name).replace(b"K\x01", b"J\0\0\0\x08"))
+                new.writestr(name, old.read(name).replace(b"K\x01", b"J\0\0\0\x02"))
     return buffer.getvalue()
 
 

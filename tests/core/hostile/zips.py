@@ -7,9 +7,8 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
-from tests.core.hostile.entry import BOTH, PHOTOS, Corpus, png, written
+from tests.core.hostile.entry import BOTH, PHOTOS, Corpus, png
 
 ZIPS = Corpus()
 MiB = 1 << 20
@@ -171,15 +170,6 @@ def _add_all() -> None:
     for why, name in NAMES_READ.items():
         add(why, lambda name=name: with_member(name), nine)  # type: ignore[misc]
     add("NUL in a name", lambda: with_member("ants/9.pngX.exe").replace(b"pngX", b"png\0"))
-    add(
-        "an empty name",
-        lambda: changed(
-            with_member("x"),
-            lambda data, _, __: data.__setitem__(
-                slice(data.rfind(b"PK\1\2") + 42, data.rfind(b"PK\1\2") + 46), b"\xff\xff\xff\xff"
-            ),
-        ),
-    )
     add("names of different case", lambda: packed({**PHOTOS, "ants/0.PNG": png(9)}), nine)
     add("a name twice", lambda: packed([*PHOTOS.items(), ("ants/0.png", png(9))]))
     add("a link", lambda: with_mode(stat.S_IFLNK))
@@ -193,13 +183,13 @@ def _add_all() -> None:
     for number, method in ((12, zipfile.ZIP_BZIP2), (14, zipfile.ZIP_LZMA)):
         add(
             f"a bomb of method {number}",
-            lambda method=method: packed({**PHOTOS, "ants/9.png": bytes(256 * MiB)}, method),
+            lambda method=method: packed({**PHOTOS, "ants/9.png": bytes(96 * MiB)}, method),
         )  # type: ignore[misc]
     add("an unknown method", lambda: lying(10, "<H", 77, local=8))
-    add("a bomb by deflate", lambda: packed({**PHOTOS, "ants/9.png": bytes(256 * MiB)}))
+    add("a bomb by deflate", lambda: packed({**PHOTOS, "ants/9.png": bytes(96 * MiB)}))
     add("a bomb of many members", lambda: packed({**PHOTOS, **{f"ants/z{n}.png": bytes(4 * MiB) for n in range(40)}}))
     add("a bomb below the ratio's free bytes", lambda: packed({**PHOTOS, "ants/9.png": bytes(60 * MiB)}))
-    add("a bomb whose size is a lie", lambda: deflated_member_of(bytes(256 * MiB), 1000))
+    add("a bomb whose size is a lie", lambda: deflated_member_of(bytes(96 * MiB), 1000))
     add("a size that is too large", lambda: lying(24, "<L", 10**9, local=22))
     add("a size that is too small", lambda: lying(24, "<L", 5, local=22))
     add("a packed size beyond the end", lambda: lying(20, "<L", 2**31, local=18))
@@ -208,7 +198,7 @@ def _add_all() -> None:
     add("overlapping members", lambda: overlapping(200, bytes(8 * MiB)))
     add("very many members", lambda: overlapping(60_000, b"x"))
     add("3 million members, told as 1", lambda: many_entries(3_000_000, 1))
-    add("members told as 65,535", lambda: end_record(8, "<HH".replace("HH", "H"), 0xFFFF), BOTH)
+    add("members told as 65,535", lambda: end_record(8, "<H", 0xFFFF), BOTH)
     add("a directory that is too long", lambda: end_record(12, "<L", 2**31))
     add("a directory beyond the end", lambda: end_record(16, "<L", 2**31))
     add("zip64", zip64, BOTH)
@@ -229,14 +219,6 @@ def _add_all() -> None:
     add("empty", lambda: packed({}))
     add("random bytes", lambda: b"PK\3\4" + os.urandom(5000))
     add("only folders", lambda: packed([("ants/", b""), ("bees/", b"")]))
-
-
-def folder_of_links(folder: Path) -> Path:
-    """A folder with class folders and a link that leads out."""
-    for name, data in PHOTOS.items():
-        written(folder / "set" / name, data)
-    (folder / "set/ants/9.png").symlink_to("/etc/passwd")
-    return folder / "set"
 
 
 _add_all()
