@@ -187,7 +187,7 @@ def _label(shard: TarTree, path: str, spec: DatasetSpec) -> str:
     try:
         text = data.decode("utf-8-sig")
         value = json.loads(text)[spec.label_column] if path.lower().endswith(".json") else text.strip()
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DatasetInvalid(f"{path!r} holds no label ({spec.label_column!r} for .json): {error!r}") from None
     return label_text(value, repr(path))
 

@@ -125,7 +125,7 @@ def _shards(add: Callable[..., None]) -> None:
     told("a label of 2 MiB", lambda: shard(samples(label=lambda _: b"x" * (2 * MiB))))
     told("a label that is no text", lambda: shard(samples(label=lambda _: b"\xff\xfe\xfd")))
     told("no labels", lambda: shard({f"{n}.png": png(n) for n in range(8)}))
-    told("two images a sample", lambda: shard({**samples(), "0.jpg": png()}))
+    told("two images a sample, of which the first counts", lambda: shard({**samples(), "0.jpg": png()}), TWO)
     told("a key that leads out", lambda: shard({**samples(), "../9.png": png(), "../9.cls": b"1"}))
 
 

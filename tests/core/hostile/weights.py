@@ -180,6 +180,7 @@ def _safetensors(add: Callable[..., None]) -> None:
             b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
             bytes(4),
         ),
+        {"a": [1]},
     )
     told("cut", lambda: save(STATE)[:-5])
     told("empty", lambda: b"")
