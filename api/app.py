@@ -41,7 +41,7 @@ from api.routes import (
 from api.telemetry import Telemetry
 from api.webhook_sender import WebhookSender
 from api.webhook_url import limits_of
-from store.database import Database, open_database
+from store.database import Database, open_from
 from store.sealing import Sealer
 from store.settings import Settings
 
@@ -127,4 +127,4 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     settings = Settings.load()
-    return create_app(settings, open_database(settings.url))
+    return create_app(settings, open_from(settings))

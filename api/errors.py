@@ -18,6 +18,7 @@ from starlette.types import Scope
 from core.errors import RetortError, SpecInvalid, UserError
 from store.database import is_away
 from store.errors import (
+    BlobStoreAway,
     DeliveryNotFound,
     IllegalTransition,
     JobNotFound,
@@ -109,6 +110,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(412, error.code, f"{error.message}; {error.hint}")
         case UserError():
             return _of_user(error)
+        case BlobStoreAway():
+            return unavailable(error.code, "The store of artifacts does not answer.")
         case RetortError():
             return Problem(500, error.code, error.message)
         case RequestValidationError():

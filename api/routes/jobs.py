@@ -18,7 +18,9 @@ from api.schemas.job import JobPage, JobView
 from core.spec import parse_job
 from store import jobs
 from store.database import Database
+from store.job_traces import keep_trace
 from store.states import State
+from store.tracing import current_traceparent
 from store.values import Standing
 
 router = APIRouter(tags=["jobs"])
@@ -90,6 +92,8 @@ def submit_job(
             of_tenant=settings.tenant_limits,
         )
         database.concerns(submitted.job.id)
+        if submitted.created and (traceparent := current_traceparent()):
+            keep_trace(session, submitted.job.id, traceparent)
     status = 201 if submitted.created else 200
     return job_response(submitted.job, status, {"Location": f"/v1/jobs/{submitted.job.id}"})
 

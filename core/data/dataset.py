@@ -29,7 +29,6 @@ from core.statistics.paired import smallest_difference
 from core.system.workspace import Workspace
 
 MAX_NAMED = 20
-MAX_CLASS_CHARACTERS = 1000
 # Random crops of small inputs need a margin, in the proportion that ImageNet training has.
 MARGIN = 8 / 7
 
@@ -272,13 +271,6 @@ def _check_names(records: list[Record]) -> None:
             (record.name + record.label).encode()
         except UnicodeEncodeError:
             raise DatasetInvalid(f"the name or class of {record.name!a} is no Unicode text") from None
-        if len(record.label) > MAX_CLASS_CHARACTERS:
-            raise DatasetInvalid(
-                f"the class of {record.name!r} has {len(record.label)} characters, {record.label[:40]!r}...; allowed "
-                f"are {MAX_CLASS_CHARACTERS}",
-                hint="name the column of classes in dataset.label_column: texts of this length describe an image",
-                pointer="/dataset/label_column",
-            )
         if record.name in seen:
             raise DatasetInvalid(
                 f"the dataset names the image {record.name!r} twice",

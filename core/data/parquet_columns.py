@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.data.budget import Budget
+from core.data.labels import check_length
 from core.data.tables.encoding import CELL_BYTES
 from core.errors import DatasetInvalid
 
@@ -55,6 +56,8 @@ def _labels(
         new = texts.nbytes if len(known) < len(texts) else 0
         budget.take_bytes(new, path)
         values = [known.setdefault(value, value) for value in texts.to_pylist()]
+        for value in values:
+            check_length(value, f"{path!r}, column {name!r}")
         yield from (None if code is None else values[code] for code in column.indices.to_pylist())
 
 

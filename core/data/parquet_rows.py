@@ -146,8 +146,10 @@ def _open(tree: Tree, path: str, dictionaries: Sequence[str]) -> pq.ParquetFile:
     try:
         opened = tree.open(path)
         metadata = pq.read_metadata(opened)
-        known = [name for name in dictionaries if name in metadata.schema.to_arrow_schema().names]
-        file = pq.ParquetFile(opened, metadata=metadata, read_dictionary=known)
+        texts = [column.name for column in metadata.schema.to_arrow_schema() if pa.types.is_string(column.type)]
+        file = pq.ParquetFile(
+            opened, metadata=metadata, read_dictionary=[name for name in dictionaries if name in texts]
+        )
         groups = range(file.num_row_groups)
         declared = sum(file.metadata.row_group(group).total_byte_size for group in groups)
         check_sizes(declared, opened.seek(0, os.SEEK_END), tree.budget.policy)

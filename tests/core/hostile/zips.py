@@ -31,7 +31,6 @@ NAMES_REFUSED = {
 }
 # Names that look dangerous and are none, as nothing is ever extracted by its name.
 NAMES_READ = {
-    "dots that are a name": "ants/...png",
     "encoded dots": "ants/%2e%2e%2f9.png",
     "twice encoded": "ants/%252e%252e9.png",
     "home": "ants/~9.png",
@@ -167,6 +166,7 @@ def _add_all() -> None:
     nine = {"ants": 5, "bees": 4}
     for why, name in NAMES_REFUSED.items():
         add(why, lambda name=name: with_member(name))  # type: ignore[misc]
+    add("dots that are a name, a hidden file", lambda: with_member("ants/...png"), BOTH)
     for why, name in NAMES_READ.items():
         add(why, lambda name=name: with_member(name), nine)  # type: ignore[misc]
     add("NUL in a name", lambda: with_member("ants/9.pngX.exe").replace(b"pngX", b"png\0"))
