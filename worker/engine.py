@@ -7,10 +7,11 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
-from worker.engine_limits import bound
+from worker.engine_limits import bind_self, bound, limits
 from worker.guards import Guards
 
 
@@ -65,8 +66,9 @@ def start(
             )
         finally:
             os.close(read_end)
-        with contextlib.suppress(ProcessLookupError):  # it has ended already
-            bound(process.pid, guards.max_file_bytes)
+        if guards.user is None:
+            with contextlib.suppress(ProcessLookupError):  # it has ended already
+                bound(process.pid, guards.max_file_bytes)
         return Engine(process, read_end, write_end, belongings.pop_all())
 
 
@@ -74,14 +76,19 @@ class _Identity(TypedDict, total=False):
     user: int
     group: int
     extra_groups: list[int]
+    preexec_fn: Callable[[], None]
 
 
 def _as_user(guards: Guards, folder: Path) -> _Identity:
-    """What makes the process one of the engines' user, who gets the folder."""
+    """What makes the process one of the engines' user, who gets the folder.
+
+    It limits itself before it becomes the engine: root of a container may not limit a process of another user.
+    """
     if guards.user is None:
         return {}
     guards.user.give(folder)
-    return {"user": guards.user.uid, "group": guards.user.gid, "extra_groups": []}
+    bind = partial(bind_self, limits(guards.max_file_bytes))
+    return {"user": guards.user.uid, "group": guards.user.gid, "extra_groups": [], "preexec_fn": bind}
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -8,6 +8,7 @@ engine, so it is left to the container, and the seconds of CPU to the job's own 
 
 import contextlib
 import resource
+from collections.abc import Mapping
 from pathlib import Path
 
 MAX_FILES = 65_536
@@ -24,6 +25,14 @@ def bound(pid: int, max_file_bytes: int) -> None:
         _, hard = resource.prlimit(pid, kind)
         allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.prlimit(pid, kind, (allowed, allowed))
+
+
+def bind_self(found: Mapping[int, int]) -> None:
+    """Limit this process, which needs no privilege."""
+    for kind, most in found.items():
+        _, hard = resource.getrlimit(kind)
+        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (allowed, allowed))
 
 
 def limits(max_file_bytes: int) -> dict[int, int]:

@@ -9,7 +9,7 @@ import math
 import os
 import zipfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def _array(members: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path, budget
     return np.load(target, mmap_mode="r", allow_pickle=False)
 
 
-def _check_header(file: zipfile.ZipExtFile, info: zipfile.ZipInfo) -> None:
+def _check_header(file: IO[bytes], info: zipfile.ZipInfo) -> None:
     """Raise DatasetInvalid unless the header promises as many bytes as the member holds."""
     version = np.lib.format.read_magic(file)
     read = _READ_HEADER.get(version)

@@ -99,7 +99,7 @@ def _load(reading: Reading, path: str) -> dict[str, np.ndarray]:
     try:
         whole = tree.path if not path and isinstance(tree, ZipTree) else None
         with whole.open("rb") if whole else tree.open(path) as file:
-            identity = hashlib.file_digest(file, "sha256").hexdigest()
+            identity = hashlib.sha256(f"{tree.identity()} {path}".encode()).hexdigest()
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
             return open_arrays(file, size, reading.cache, identity, tree.budget)
