@@ -103,7 +103,9 @@ class Settings(BlobSettings):
     audit_seconds: float = Field(400 * 86400.0, gt=0, description="entries of the audit log are removed after so long")
     max_queued_jobs: int | None = Field(None, ge=0, description="jobs of one tenant that wait; none: no limit")
     max_running_jobs: int | None = Field(None, ge=1, description="jobs of one tenant that run at once; none: no limit")
-    max_stored_bytes: int | None = Field(None, ge=0, description="artifacts of one tenant; none: no limit")
+    max_stored_bytes: int | None = Field(
+        None, ge=0, description="artifacts and checkpoints of one tenant; none: no limit"
+    )
     requests_per_minute: int | None = Field(
         None, ge=1, description="of one key, counted by each API process; none: no limit"
     )
