@@ -2,6 +2,7 @@
 
 import logging
 import os
+import random
 import threading
 import time
 from collections.abc import Sequence
@@ -42,6 +43,9 @@ from worker.warning_codes import checkpoint_damaged
 
 logger = logging.getLogger(__name__)
 
+CLAIM_TRIES = 5
+CLAIM_PAUSE_SECONDS = 0.05
+
 
 @dataclass(frozen=True)
 class WorkerContext:
@@ -73,15 +77,23 @@ class WorkerContext:
 
 def claim(context: WorkerContext, kind: Kind, ability: Ability) -> Lease | None:
     """Take the queued job of a kind that starts next; None where there is none that this worker can run."""
-    with context.database.begin() as session:
-        return leases.claim_next(
-            session,
-            kind,
-            owner=context.worker_id,
-            lease_seconds=context.settings.lease_seconds,
-            num_gpus=ability.num_gpus,
-            max_running=ability.max_running,
-        )
+    for _ in range(CLAIM_TRIES):
+        with context.database.begin() as session:
+            lease = leases.claim_next(
+                session,
+                kind,
+                owner=context.worker_id,
+                lease_seconds=context.settings.lease_seconds,
+                num_gpus=ability.num_gpus,
+                max_running=ability.max_running,
+            )
+        if lease is not None:
+            return lease
+        with context.database.read() as session:
+            if ability.next_job(session, kind) is None:
+                return None
+        time.sleep(random.uniform(0.0, CLAIM_PAUSE_SECONDS))  # others are about to claim the first ones
+    return None
 
 
 def attempt(context: WorkerContext, lease: Lease, claimed_at: float) -> None:
