@@ -199,6 +199,11 @@ def from_exception(error: Exception) -> RetortError:
         return DiskFull(f"no space left writing {name}", hint="free space on the worker's disk; the job goes on then")
     if means_host_fault(error):
         return HostFault(f"the worker's host refused what a job needs: {error}", hint="look at the worker's host")
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        return DatasetInvalid(
+            f"{error.filename or 'a file'} would grow beyond the largest file that the operator allows an engine",
+            hint="raise RETORT_MAX_EXTRACTED_BYTES, or give a smaller dataset",
+        )
     return InternalError(
         f"{type(error).__name__}: {error}", hint="this is a defect of Retort; the log has the traceback"
     )

@@ -1,5 +1,6 @@
 """The frozen values that the store returns and takes; never rows. All times are aware UTC datetimes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -254,6 +255,8 @@ class Worker:
     draining: bool
     jobs: tuple[str, ...]
     unfit: str | None = None
+    guards: Mapping[str, bool] = field(default_factory=dict)
+    """Which bounds of its engines hold there, by name."""
 
     @property
     def state(self) -> WorkerState:

@@ -24,6 +24,7 @@ from worker.catalogue import publish
 from worker.dispatcher import Ability, PrivateDispatcher, SharedDispatcher, Sweep
 from worker.doorbell import Doorbell, FreeQueues, all_queues, queue_name, queues_heard
 from worker.folder import attempts_below, cache_below
+from worker.guards import guards_of, hide_worker
 from worker.hearing import Hearing
 from worker.periodic import Periodic
 from worker.quarantine import Quarantine
@@ -58,7 +59,10 @@ class Service:
         self._exit_status = 0
         self._slots = Slots({"job": settings.slots, "plan": settings.plan_slots}, self._takes_jobs)
         self._hearing = Hearing()
-        self._registration = Registration(self.worker_id, devices(os.environ), settings.slots, version())
+        guards = guards_of(settings)
+        self._registration = Registration(
+            self.worker_id, devices(os.environ), settings.slots, version(), guards.active()
+        )
         self._quarantine = Quarantine(SelfCheck(settings, engine, self._registration.devices), settings.reaper_seconds)
         self._quarantine.on_change = self._announce
         self._ability = Ability(workers.count_gpus(self._registration.devices), settings.max_running_jobs)
@@ -67,6 +71,7 @@ class Service:
             settings.engine_env,
             attempts_below(settings.data_dir),
             cache_below(settings.data_dir),
+            guards=guards,
             most=min(settings.warm_engines, settings.slots + settings.plan_slots),
             seconds=settings.warm_seconds,
         )
@@ -118,6 +123,7 @@ class Service:
         """Work until SIGTERM or SIGINT; the exit status. Call it on the main thread."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
+        hide_worker()
         self._announce()
         threading.Thread(target=self._leave_in_time, name="leave-in-time", daemon=True).start()
         with ExitStack() as threads:

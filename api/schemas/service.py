@@ -47,6 +47,9 @@ class WorkerView(BaseModel):
     )
     unfit: str | None = Field(None, description="why its host cannot run jobs now; it takes none meanwhile")
     jobs: list[str] = Field(description="ids of the jobs that it holds")
+    guards: dict[str, bool] = Field(
+        description="which bounds of its engines hold there: own_user, worker_hidden, network_filter, memory_limit"
+    )
 
 
 class WorkerList(BaseModel):
