@@ -76,7 +76,8 @@ def create_app(settings: Settings, database: Database, *, quiet: bool = False) -
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         limits = limits_of(settings.private_addresses, settings.download_ports)
-        sender = WebhookSender(database, partial(Sealer.of, settings.sealing_keys, settings.data_dir), limits)
+        get_sealer = partial(Sealer.of, settings.sealing_keys, settings.data_dir)
+        sender = WebhookSender(database, get_sealer, limits, tried=app.state.telemetry.webhook_tried)
         sender.start()
         yield
         await anyio.to_thread.run_sync(sender.close)

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import resource
 import signal
 import socket
 import sys
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.guard import LOOPBACK_NAMES
+from api.http_protocol import BoundedProtocol
 from api.local_token import ensure_token
 from store.data_folder import make_private
 from store.database import Database, open_from
@@ -21,8 +23,10 @@ from store.tracing import close_traces, configure_traces
 
 # A slow client must not hold up a shutdown; what is cut off here can be asked for again.
 GRACEFUL_SECONDS = 5
-# Beyond this many connections a client gets 503 at once instead of none an answer.
+# Beyond this many connections, those that send nothing are closed, and further requests get 503 at once.
 MAX_CONNECTIONS = 4096
+# File descriptors for all else: the database, files of the dashboard, requests to other servers.
+OTHER_DESCRIPTORS = 256
 
 
 class Server(uvicorn.Server):
@@ -91,9 +95,21 @@ def configure(app: FastAPI, host: str, port: int) -> uvicorn.Config:
         log_level="warning",
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=MAX_CONNECTIONS,
+        http=BoundedProtocol,
+        ws="none",
+        limit_concurrency=_most_connections(),
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
+
+
+def _most_connections() -> int:
+    """As many as there are file descriptors for: a server that has none left cannot open its database."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + OTHER_DESCRIPTORS
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(MAX_CONNECTIONS, soft - OTHER_DESCRIPTORS))
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

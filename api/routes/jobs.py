@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import anyio
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api import inputs, references
 from api.body import Body, digest, parse_json
@@ -26,13 +26,24 @@ from store.values import Standing
 router = APIRouter(tags=["jobs"])
 
 
+def _check_label(text: str) -> str:
+    key, equals, _ = text.partition("=")
+    if not equals or not key:
+        raise ValueError("a label is written key=value")
+    return text
+
+
+# The validator says it in words; the pattern is for the OpenAPI document.
+Label = Annotated[str, Field(max_length=500, json_schema_extra={"pattern": "^[^=]+="}), AfterValidator(_check_label)]
+
+
 class ListQuery(BaseModel):
     """Which jobs to list."""
 
     model_config = ConfigDict(extra="forbid")
 
-    state: list[State] = Field([], description="repeatable: in any of these states")
-    label: list[str] = Field(
+    state: list[State] = Field([], max_length=16, description="repeatable: in any of these states")
+    label: list[Label] = Field(
         [],
         max_length=16,  # each is a subquery of the database
         description="repeatable, `key=value`: with all of these labels",
@@ -65,7 +76,11 @@ def submit_job(
     settings: SettingsDep,
     caller: CallerDep,
     idempotency_key: Annotated[
-        str | None, Header(description="any text of yours; the same key and body make one job, however often sent")
+        str | None,
+        Header(
+            description="any text of yours; the same key and body make one job, however often sent",
+            json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+        ),
     ] = None,
 ) -> Response:
     """Submit a job. The answer comes after it is durable."""
@@ -114,7 +129,8 @@ def list_jobs(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """List jobs. Jobs that arrive while you page never shift the next page."""
-    labels = dict(_label(text) for text in query.label)
+    pairs = (text.partition("=") for text in query.label)
+    labels = {key: value for key, _, value in pairs}
     with database.read() as session:
         page = jobs.list_jobs(
             session,
@@ -171,11 +187,3 @@ def _read(database: Database, job_id: str, headers: dict[str, str]) -> Response:
     with database.read() as session:
         job = jobs.get(session, job_id)
     return job_response(job, headers=headers)
-
-
-def _label(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        detail = f"{text!r} is no label; write key=value"
-        raise Problem(422, "PARAMETER_INVALID", f"/query/label: {detail}", errors=[("/query/label", detail)])
-    return key, value

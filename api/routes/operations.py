@@ -12,7 +12,7 @@ from api.openapi import EVERYWHERE, PUBLIC, problems, success
 from api.schemas.service import HealthView, ReadinessView, WorkerList, WorkerView
 from api.service_figures import service_figures
 from api.telemetry import CONTENT_TYPE
-from store import queries, workers
+from store import deliveries, queries, workers
 from store.database import Database
 from store.errors import BlobStoreAway, BlobStoreRefused
 from store.figures import attempts_by_outcome, blob_totals
@@ -31,7 +31,13 @@ def list_workers(database: DatabaseDep) -> WorkerList:
     return WorkerList(data=[WorkerView.model_validate(worker) for worker in found])
 
 
-@router.get("/livez", responses={200: success("It lives", {"status": "ok"}), **problems("HOST_UNTRUSTED", "INTERNAL")})
+@router.get(
+    "/livez",
+    responses={
+        200: success("It lives", {"status": "ok"}),
+        **problems("REQUEST_MALFORMED", "HOST_UNTRUSTED", "INTERNAL"),
+    },
+)
 async def check_life() -> HealthView:
     """Whether this process answers; says nothing about what it depends on."""
     return HealthView(status="ok")
@@ -77,7 +83,7 @@ def _blob_store(database: Database) -> Literal["database", "reachable", "unreach
     },
 )
 def get_figures(database: DatabaseDep, telemetry: TelemetryDep, caller: CallerDep) -> Response:
-    """Figures for Prometheus: jobs, queue and workers as the database has them.
+    """Figures for Prometheus: jobs, queue, workers and the messages of webhooks as the database has them.
 
     With the scope `admin` they cover all tenants and the requests of this process, else the caller's tenant alone.
     """
@@ -88,6 +94,7 @@ def get_figures(database: DatabaseDep, telemetry: TelemetryDep, caller: CallerDe
             jobs_by_state=queries.count_jobs(session, tenant),
             oldest_queued_seconds=queries.oldest_queued_seconds(session, tenant),
             workers_alive=workers.count_alive(session),
+            webhooks=deliveries.figures(session, tenant),
             with_requests=of_all,
         )
         if of_all:
