@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,6 +29,7 @@ from worker.environment import engine_environment
 from worker.fenced_writes import FencedWrites, LeaseLost
 from worker.figures import ATTEMPTS, DEVICE_SECONDS, LEASES_LOST, RUNNING
 from worker.folder import AttemptFolder, attempts_below, cache_below
+from worker.guards import Guards, guards_of
 from worker.heartbeat import Heartbeat
 from worker.hidden import hidden_texts
 from worker.inputs import reveal_secrets, stage_checkpoint, stage_jobs
@@ -61,6 +63,11 @@ class WorkerContext:
     def attempts(self) -> Path:
         """Where attempts have their folders."""
         return attempts_below(self.settings.data_dir)
+
+    @cached_property
+    def guards(self) -> Guards:
+        """What keeps engines in their bounds; raises GuardsUnusable."""
+        return guards_of(self.settings)
 
     @property
     def cache(self) -> Path:
@@ -161,6 +168,8 @@ def _stage(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: 
     """Lay down what the engine reads; whether there is a checkpoint to go on from."""
     folder.write_spec_and_policy(lease.spec, Policy.model_validate(context.settings.policy()))
     context.cache.mkdir(parents=True, exist_ok=True)
+    if context.guards.user is not None and context.cache.stat().st_uid != context.guards.user.uid:
+        context.guards.user.give(context.cache)
     writes.retry_while_away(lambda: stage_jobs(context.database, lease.spec, lease.tenant, folder.inputs))
     return any(_stage_checkpoint(context, checkpoint, folder, writes) for checkpoint in lease.checkpoints)
 
@@ -225,6 +234,7 @@ def _command(context: WorkerContext, lease: Lease, folder: AttemptFolder, *, res
             StopReason.PAUSE: context.settings.drain_seconds,
             StopReason.SHUTDOWN: context.settings.drain_seconds,
         },
+        guards=context.guards,
         spent_seconds=lease.runtime_seconds,
         parent_seconds=context.settings.lease_seconds,
         hung_seconds=context.settings.hung_seconds,
