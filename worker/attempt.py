@@ -21,7 +21,7 @@ from worker.fenced_writes import FencedWrites, LeaseLost
 from worker.folder import AttemptFolder, attempts_below, cache_below
 from worker.heartbeat import Heartbeat
 from worker.hidden import hidden_texts
-from worker.inputs import reveal_secrets, stage_checkpoint, stage_jobs
+from worker.inputs import reveal_secrets, stage_checkpoint, stage_datasets, stage_jobs
 from worker.oom import count_oom_kills
 from worker.outcome import conclude, fail
 from worker.recorder import Recorder
@@ -112,6 +112,7 @@ def _stage(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: 
     folder.write_spec_and_policy(lease.spec, Policy.model_validate(context.settings.policy()))
     context.cache.mkdir(parents=True, exist_ok=True)
     writes.retry_while_away(lambda: stage_jobs(context.database, lease.spec, lease.tenant, folder.inputs))
+    writes.retry_while_away(lambda: stage_datasets(context.database, lease.spec, lease.tenant, folder.inputs))
     return any(_stage_checkpoint(context, checkpoint, folder, writes) for checkpoint in lease.checkpoints)
 
 

@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     )
 
     max_body_bytes: int = Field(1 << 20, gt=0, description="largest request body")
+    max_dataset_bytes: int = Field(20 << 30, gt=0, description="largest dataset that can be uploaded")
     max_wait_seconds: float = Field(60.0, ge=0, description="longest wait of a long poll")
     plan_wait_seconds: float = Field(30.0, ge=0, description="the API waits so long for a plan, then answers 202")
     allowed_hosts: Words = Field(

@@ -98,6 +98,14 @@ WORKER = {
     "version": "0.1.0+8aae34bc79a5",
 }
 TEACHER = {"published_weights": True} | NETWORK
+DATASET = {
+    "uri": "dataset:ds_01KAK3P0V6T6Y1F5S9W1QKX0ZD",
+    "name": HOSTILE,
+    "size_bytes": 4_100_000,
+    "received_bytes": 100_000,
+    "state": "uploading",
+    "created_at": AT,
+}
 ARTIFACT = {"name": HOSTILE, "size_bytes": 4_100_000, "media_type": "text/csv; charset=utf-8", "created_at": AT}
 LOG = {"seq": 1, "attempt": 1, "level": "warning", "message": f"{HOSTILE}\n{HOSTILE}", "at": AT}
 LISTS: dict[str, list[Any]] = {
@@ -106,6 +114,7 @@ LISTS: dict[str, list[Any]] = {
     "/v1/students": [NETWORK | {"size": "nano", "inputs": "small"}],
     "/v1/teachers": [TEACHER] * 40,
     "/v1/workers": [WORKER],
+    "/v1/datasets": [DATASET],
     f"/v1/jobs/{ID}/artifacts": [ARTIFACT],
     f"/v1/jobs/{ID}/logs": [LOG],
     f"/v1/jobs/{ID}/metrics": [{"name": HOSTILE, "points": [[1, 0.5, AT]]}],
@@ -129,6 +138,7 @@ COMMANDS = [
     ["students"],
     ["teachers"],
     ["workers"],
+    ["datasets", "list"],
 ]
 
 
