@@ -60,8 +60,9 @@ def begin_upload(
         raise Problem(400, "UPLOAD_INVALID", "Upload-Metadata: sha256 is 64 hexadecimal digits in lower case")
     name = (named.get("name") or filename).strip()[:200]
     with database.begin() as session:
-        quotas.check_upload(session, caller, settings.tenant_limits, size)
         dataset, is_new = datasets.begin(session, caller, name=name, filename=filename, size_bytes=size, sha256=sha256)
+        if is_new:
+            quotas.check_upload(session, caller, settings.tenant_limits)
         database.concerns(dataset.id)
     return _answer(dataset, 201 if is_new else 200)
 

@@ -160,7 +160,7 @@ class Trainer:
             self.method.begin_epoch(TrainingProgress(planned, epoch, began, began / self.plan.steps))
             if self.method.requires("trajectory"):
                 self.teachers.take_anchor(self.method.anchor())
-            self.method.set_training_mode()
+            self._begin_training_mode()
         planned = self.plan.stages[stage].stage
         epoch = self.step // self.plan.steps_per_epoch
         self.method.begin_step(TrainingProgress(planned, epoch, self.step, self.step / self.plan.steps))
@@ -276,11 +276,23 @@ class Trainer:
     def _validate(self) -> None:
         with self._final_weights():
             values, self.stopped = self.validator.validate(self.method.deployed(), self.plan.epoch_of(self.step))
-        self.method.set_training_mode()
+        self._begin_training_mode()
         self.report_metrics(self.step, values)
+
+    def _begin_training_mode(self) -> None:
+        self.method.set_training_mode()
+        if self.plan.training.batch_norm == "frozen":
+            freeze_statistics(self.method.context.student)
 
     def _final_weights(self) -> AbstractContextManager[None]:
         return self.ema.in_place() if self.ema is not None else nullcontext()
+
+
+def freeze_statistics(module: nn.Module) -> None:
+    """Let every batch norm use the statistics that it has, and learn none, until it is in training mode again."""
+    for part in module.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            part.eval()
 
 
 def total_of(terms: Mapping[str, Tensor]) -> Tensor:

@@ -115,10 +115,9 @@ def test_uploads_that_nobody_goes_on_with_are_forgotten(bench: Bench) -> None:
 
 def test_they_count_as_stored_bytes(bench: Bench) -> None:
     begin(bench)
-    room = Limits(max_stored_bytes=len(CONTENT) + 10)
-    bench.do(quotas.check_upload, OWNER, room, 10)
+    bench.do(quotas.check_upload, OWNER, Limits(max_stored_bytes=len(CONTENT)))
     with pytest.raises(QuotaExceeded):
-        bench.do(quotas.check_upload, OWNER, room, 11)
-    bench.do(quotas.check_submit, OWNER, room)
+        bench.do(quotas.check_upload, OWNER, Limits(max_stored_bytes=len(CONTENT) - 1))
+    bench.do(quotas.check_submit, OWNER, Limits(max_stored_bytes=len(CONTENT) + 1))
     with pytest.raises(QuotaExceeded):
         bench.do(quotas.check_submit, OWNER, Limits(max_stored_bytes=len(CONTENT)))
