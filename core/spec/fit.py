@@ -30,6 +30,9 @@ def misfits(spec: "JobSpec") -> Iterator[tuple[str, str]]:
             "baseline 'finetune_student' needs a student that begins with weights: of a teacher of its family, or "
             "student.weights",
         )
+    if spec.student.classifier == "fitted" and not spec.method.keeps_classifier:
+        detail = f"'fitted' is about the student's own classifier, which method {name_of(spec.method)!r} replaces"
+        yield "/student/classifier", f"{detail}; allowed: auto, initial"
     if spec.more_teachers and not all(knobs.takes_more_teachers for knobs in methods_of(spec.method)):
         yield "/more_teachers", f"method {name_of(spec.method)!r} learns from one teacher"
 
