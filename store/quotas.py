@@ -11,7 +11,7 @@ from store.dataset_tables import datasets
 from store.errors import QuotaExceeded
 from store.queue_table import queue
 from store.states import HELD, KINDS, Kind
-from store.tables import api_keys, artifacts, jobs
+from store.tables import api_keys, artifacts, blobs, jobs, previous_checkpoints
 
 
 def check_submit(session: Session, caller: Caller, of_tenant: Limits) -> None:
@@ -54,13 +54,23 @@ def _is_below(session: Session, kind: Kind, where: Any, most: int | None) -> boo
 
 
 def stored_bytes(session: Session, tenant: str, key_id: str | None = None) -> int:
-    """The bytes of the artifacts and of the uploaded datasets of a tenant, or of one of its keys. Content that several
-    of them share counts for each.
+    """The bytes of the artifacts, of the checkpoints that are kept, and of the uploaded datasets of a tenant, or of one
+    of its keys. Content that several of them share counts for each.
     """
-    of_jobs = select(func.coalesce(func.sum(artifacts.c.size_bytes), 0)).join(jobs, jobs.c.id == artifacts.c.job_id)
-    uploaded = select(func.coalesce(func.sum(datasets.c.size_bytes), 0))
-    wanted = (of_jobs.where(*_share(jobs, tenant, key_id)), uploaded.where(*_share(datasets, tenant, key_id)))
-    return sum(int(session.execute(each).scalar_one()) for each in wanted)
+    of_artifacts = select(_sum(artifacts.c.size_bytes)).join(jobs, jobs.c.id == artifacts.c.job_id)
+    of_checkpoints = select(_sum(blobs.c.size_bytes)).join(jobs, jobs.c.checkpoint_sha256 == blobs.c.sha256)
+    of_previous = (
+        select(_sum(blobs.c.size_bytes))
+        .join(previous_checkpoints, previous_checkpoints.c.sha256 == blobs.c.sha256)
+        .join(jobs, jobs.c.id == previous_checkpoints.c.job_id)
+    )
+    of_jobs = [part.where(*_share(jobs, tenant, key_id)) for part in (of_artifacts, of_checkpoints, of_previous)]
+    uploaded = select(_sum(datasets.c.size_bytes)).where(*_share(datasets, tenant, key_id))
+    return sum(int(session.execute(part).scalar_one()) for part in (*of_jobs, uploaded))
+
+
+def _sum(sizes: Any) -> Any:
+    return func.coalesce(func.sum(sizes), 0)
 
 
 def _share(table: Table, tenant: str, key_id: str | None) -> tuple[ColumnElement[bool], ...]:
@@ -91,7 +101,8 @@ def _check_stored(session: Session, tenant: str, key_id: str | None, limits: Lim
         return
     stored = stored_bytes(session, tenant, key_id)
     if stored + more > limits.max_stored_bytes:
-        detail = f"{whose} stores {stored} bytes of artifacts and datasets; allowed are {limits.max_stored_bytes}"
+        what = "artifacts, checkpoints and datasets"
+        detail = f"{whose} stores {stored} bytes of {what}; allowed are {limits.max_stored_bytes}"
         raise QuotaExceeded(detail, hint="delete jobs and datasets that are no longer needed")
 
 
