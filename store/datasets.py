@@ -144,15 +144,6 @@ def remove(session: Session, tenant: str, dataset_id: str) -> None:
     session.execute(delete(datasets).where(*_of(tenant, dataset_id)))
 
 
-def remove_unfinished(session: Session, older_than_seconds: float) -> int:
-    """Forget the uploads that nobody has gone on with for so long; how many."""
-    stale = (datasets.c.completed_at.is_(None), datasets.c.updated_at < from_now(-older_than_seconds))
-    ids = list(session.execute(select(datasets.c.id).where(*stale)).scalars())
-    session.execute(delete(dataset_parts).where(dataset_parts.c.dataset_id.in_(ids)))
-    session.execute(delete(datasets).where(datasets.c.id.in_(ids)))
-    return len(ids)
-
-
 def _of(tenant: str, dataset_id: str) -> tuple[Any, ...]:
     return datasets.c.tenant == tenant, datasets.c.id == dataset_id
 

@@ -14,7 +14,20 @@ from typing import Annotated
 import typer
 
 from retort import output
-from retort.commands import catalogues, datasets, files, jobs, keys, local, results, secrets, submit, webhooks, weights
+from retort.commands import (
+    catalogues,
+    datasets,
+    files,
+    garbage,
+    jobs,
+    keys,
+    local,
+    results,
+    secrets,
+    submit,
+    webhooks,
+    weights,
+)
 from retort.errors import RetortError
 
 EXIT_USAGE = 2
@@ -53,6 +66,7 @@ for command in (
     catalogues.teachers,
     catalogues.workers,
     keys.audit,
+    garbage.gc,
     local.dashboard,
     local.settings,
 ):

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from store import blobs, datasets, quotas
+from store import blobs, datasets, quotas, retention
 from store.callers import Caller, Limits
 from store.clock import from_now
 from store.dataset_tables import datasets as table
 from store.datasets import Dataset
 from store.errors import DatasetDamaged, DatasetInUse, DatasetNotFound, OffsetConflict, QuotaExceeded
+from store.settings import Settings
 from tests.store.conftest import Bench
 
 CONTENT = b"abcdefghij" * 1000
@@ -109,7 +110,8 @@ def test_uploads_that_nobody_goes_on_with_are_forgotten(bench: Bench) -> None:
     stale = update(table).where(table.c.id.in_([old.id, ready.id])).values(updated_at=from_now(-100))
     with bench.database.begin() as session:
         session.execute(stale)
-    assert bench.do(datasets.remove_unfinished, 60) == 1
+    removed = retention.sweep(bench.database, retention.rules(Settings(upload_seconds=60)))
+    assert {one.kind: one.removed_count for one in removed}["unfinished uploads"] == 1
     assert {one.id for one in bench.read(datasets.list_datasets, "default", limit=9)} == {new.id, ready.id}
 
 
