@@ -1,7 +1,7 @@
 """Prepares a job: reads the dataset, loads the teachers, resolves the runs, and checks that they fit together."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core.data.dataset import Dataset, Source, open_dataset, open_unlabelled
 from core.errors import RetortError
@@ -11,12 +11,14 @@ from core.networks import sizing, zoo
 from core.networks.selection import is_kin
 from core.networks.teacher import Teacher
 from core.planning.beginning import PublishedWeights, describe_beginning, fallback_warning, find_published
+from core.planning.deadline import plan_length, with_fitted_classifier, with_length
 from core.planning.defaults import resolve
 from core.planning.runs import plan_runs, with_students_weights
 from core.planning.strategy import choose_strategies
 from core.planning.teachers import load_teachers, teacher_run, teacher_set
 from core.spec import DatasetSpec, JobSpec
 from core.system.device import Arithmetic, choose_arithmetic
+from core.system.interruption import JobControl
 from core.system.workspace import Workspace
 from core.training.inputs import PreparedJob
 from core.training.muon import is_convolutional
@@ -24,20 +26,29 @@ from core.training.muon import is_convolutional
 Report = Callable[[Event], None]
 
 
-def prepare(spec: JobSpec, workspace: Workspace, report: Report, *, plan_only: bool = False) -> PreparedJob:
+def prepare(
+    spec: JobSpec, workspace: Workspace, report: Report, *, plan_only: bool = False, control: JobControl | None = None
+) -> PreparedJob:
     """Read and check everything that the job names, and choose everything that it leaves open.
 
-    With `plan_only`, nothing is fitted to the images. Raises a UserError that names what does not fit.
+    With `plan_only`, nothing is fitted to the images. `control` has the job's deadline, if it has one. Raises a
+    UserError that names what does not fit.
     """
     arithmetic = choose_arithmetic(spec.training)
     with workspace.ranks.first_goes_first():  # the others find the images decoded
         source = _open(spec, workspace, spec.dataset)
         spec, loaded = load_teachers(spec, source.classes, workspace, arithmetic)
-        runs = _resolve_runs(spec, source, loaded[0] if loaded else None, arithmetic, workspace)
+        resolver = _RunResolver(source, loaded[0] if loaded else None, arithmetic, workspace)
+        runs = _resolve_runs(spec, resolver)
         for warning in (*runs[0].dataset.warnings, *(issued for teacher in loaded for issued in teacher.warnings)):
             report(WarningIssued(warning=warning))
         target = _open_target(spec, workspace, source, report)
         teachers = teacher_set(spec, loaded, runs[0], arithmetic, workspace, report, plan_only=plan_only)
+    if control is not None and control.deadline is not None:
+        job = PreparedJob(runs, teachers, arithmetic, workspace, target)
+        length = plan_length(job, control.deadline, report, is_first=not control.spent_seconds, plan_only=plan_only)
+        runs = tuple(replace(run, length=length) for run in _resolve_runs(with_length(spec, length), resolver))
+        runs = (with_fitted_classifier(runs[0]), *runs[1:])
     runs = choose_strategies(runs, teachers, arithmetic, workspace, report)
     tuned = runs[-1] if runs[-1].run.name == TEACHER else None
     runs = runs[:-1] if tuned is not None else runs
@@ -135,11 +146,8 @@ class _RunResolver:
         return self.decoded[image_size]
 
 
-def _resolve_runs(
-    spec: JobSpec, source: Source, teacher: Teacher | None, arithmetic: Arithmetic, workspace: Workspace
-) -> tuple[PreparedRun, ...]:
+def _resolve_runs(spec: JobSpec, resolver: _RunResolver) -> tuple[PreparedRun, ...]:
     """The student and the baselines; then the teacher's own training, where it is fine-tuned."""
-    resolver = _RunResolver(source, teacher, arithmetic, workspace)
     first, *others = plan_runs(spec)
     tuned = teacher_run(spec)
     student = resolver.resolve(first)

@@ -16,6 +16,7 @@ from core.results.predictions import write_predictions
 from core.results.report import Outcome, write_report
 from core.results.report.preprocessing import describe_preprocessing
 from core.results.report.products import write_products
+from core.system.deadline import Deadline
 from core.teachers.trajectory import trajectory_name
 from core.training.inputs import PreparedJob
 from core.training.runs import Trained
@@ -40,7 +41,8 @@ def publish(
     teacher: dict[str, Any] | None,
     report: Callable[[Event], None],
     latencies: Latencies,
-    warnings: tuple[JobWarning, ...] = (),
+    warnings: tuple[JobWarning, ...],
+    clock: Deadline,
 ) -> Result:
     """Write all artifacts below the workspace's `out`, tell of each, and give the result, which is metrics.json."""
     folder = job.workspace.out / FOLDER
@@ -66,7 +68,11 @@ def publish(
         dataset=dataset.facts,
         student=measure_network(network),
         teacher=teacher,
-        metrics={**networks.pop("student"), "parity": _parity(paths)},
+        metrics={
+            **networks.pop("student"),
+            "parity": _parity(paths),
+            "deadline": _deadline(job, trained["student"], clock),
+        },
         baselines={name.removeprefix("baseline/"): measures for name, measures in networks.items()},
         curves=_curves(job, trained),
         classes=dataset.classes,
@@ -97,6 +103,20 @@ def _written(folder: Path, student: Trained, job: PreparedJob) -> list[Path]:
         path = folder / trajectory_name(number)
         paths.append(write_safetensors(checkpoint, path, job.student.dataset.classes))
     return paths
+
+
+def _deadline(job: PreparedJob, student: Trained, clock: Deadline) -> dict[str, Any] | None:
+    """How the job kept its deadline; None without one."""
+    length = job.student.length
+    if length is None:
+        return None
+    return {
+        "seconds": clock.seconds,
+        "used_seconds": clock.used(),
+        "planned_steps": length.steps,
+        "steps": student.steps,
+        "is_beginning": student.is_beginning,
+    }
 
 
 def _parity(paths: list[Path]) -> dict[str, Any] | None:

@@ -30,6 +30,13 @@ def misfits(spec: "JobSpec") -> Iterator[tuple[str, str]]:
             "baseline 'finetune_student' needs a student that begins with weights: of a teacher of its family, or "
             "student.weights",
         )
+    deadline, limit = spec.training.deadline_seconds, spec.training.max_runtime_seconds
+    if deadline is not None and limit is not None and limit <= deadline:
+        yield (
+            "/training/max_runtime_seconds",
+            f"the job would fail after {limit:g} s, before its deadline_seconds of {deadline:g}; allowed: more than "
+            f"{deadline:g}, or null",
+        )
     if spec.more_teachers and not all(knobs.takes_more_teachers for knobs in methods_of(spec.method)):
         yield "/more_teachers", f"method {name_of(spec.method)!r} learns from one teacher"
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
 
-from core.errors import SpecInvalid
 from core.evaluation.linear_probe import fit_classifier
 from core.events import Checkpoint, Event, Log, Metric
 from core.job import PreparedRun
@@ -15,17 +14,18 @@ from core.methods.contract import Products
 from core.methods.method import Method
 from core.networks.inference import in_plain_layout
 from core.networks.network import Network
-from core.spec import name_of
 from core.system.distributed import keep_statistics
 from core.system.interruption import Interrupted, JobControl
 from core.training.adapted import KIND, address_of, read_record, written_record
 from core.training.build import build_method, build_trainer, run_cost
 from core.training.checkpoint import CheckpointFolder
+from core.training.choices import check_choices, choices_of
 from core.training.inputs import PreparedJob
 from core.training.progress import Meter
+from core.training.timed import pace_of, with_as_many_steps
 from core.training.trainer import Trainer
 
-FORMAT = 4  # of a checkpoint
+FORMAT = 5  # of a checkpoint
 Curves = dict[str, list[list[float | None]]]
 
 
@@ -42,6 +42,8 @@ class Trained:
     products: Products
     trajectory: list[dict[str, Tensor]]
     """State dicts along the way, the last one at the end; empty where none were to be kept."""
+    is_beginning: bool = False
+    """Whether it is the network that the training began with, because that was better on the validation split."""
 
 
 @dataclass
@@ -66,8 +68,18 @@ class Training:
         )
 
     def train_runs(self) -> dict[str, Trained]:
-        """Train the student and the baselines; the results by run name."""
-        return {run.run.name: self.train(run) for run in self.job.runs}
+        """Train the student and the baselines; the results by run name.
+
+        With a deadline, all others take as many steps as the student has taken by then, in time of their own.
+        """
+        if self.control.deadline is None:
+            return {run.run.name: self.train(run) for run in self.job.runs}
+        student, *others = self.job.runs
+        trained = {student.run.name: self.train(student)}
+        steps = trained[student.run.name].steps
+        self.job = replace(self.job, runs=(student, *(with_as_many_steps(run, steps) for run in others)))
+        with self.control.deadline.apart():
+            return trained | {run.run.name: self.train(run) for run in self.job.runs[1:]}
 
     def train(self, run: PreparedRun) -> Trained:
         """Train one network, from the checkpoint if that has it partly trained."""
@@ -87,14 +99,12 @@ class Training:
             self._after_step(run),
             poll=self._poll,
             notify=lambda message: self.report(Log(message=f"{run.run.name}: {message}")),
+            pace=pace_of(run, self.job, self.control),
         )
         if state is not None:
             trainer.load_state_dict(state["trainer"])
             self.curves, self.trajectory = state["curves"], state["trajectory"]
-        plan = trainer.plan
-        self.report(
-            Log(message=f"{run.run.name}: {plan.steps} steps in {plan.epochs} epochs, from step {trainer.step}")
-        )
+        self.report(Log(message=f"{run.run.name}: {trainer.told()}"))
         with closing(trainer):
             trainer.run()
         self._finish(run, method, trainer)
@@ -112,6 +122,7 @@ class Training:
             "curves": self.curves,
             "products": asdict(method.products()),
             "trajectory": self.trajectory,
+            "is_beginning": trainer.is_beginning,
         }
         self.curves, self.trajectory = {}, []
         self.save(None)
@@ -165,7 +176,8 @@ class Training:
         network.load_state_dict(done["weights"])
         keep_statistics(in_plain_layout(network))
         products = Products(**done["products"])
-        return Trained(network, done["steps"], done["seconds"], done["curves"], products, done["trajectory"])
+        of_training = {name: done[name] for name in ("steps", "seconds", "curves", "trajectory", "is_beginning")}
+        return Trained(network, products=products, **of_training)
 
     def save(self, trainer: Trainer | None) -> None:
         """Write a checkpoint of everything and report it."""
@@ -177,7 +189,8 @@ class Training:
             "curves": self.curves,
             "trajectory": self.trajectory,
             "spent_seconds": self.control.spent(),
-            "choices": _choices(self.job.student),
+            "apart_seconds": self.control.deadline.apart_seconds if self.control.deadline is not None else 0.0,
+            "choices": choices_of(self.job.student),
         }
         total = sum(done["steps"] for done in self.finished.values()) + (trainer.step if trainer is not None else 0)
         self.control.saved()
@@ -202,16 +215,17 @@ class Training:
                 run.run.name,
                 trainer.step,
                 epoch=plan.epoch_of(trainer.step),
-                epochs=plan.epochs,
-                steps=plan.steps,
+                steps_per_epoch=plan.steps_per_epoch,
+                steps=trainer.step + trainer.pace.steps_to_go,
+                share=trainer.pace.share,
                 images_per_second=self._images_per_second,
             )
             if progress is not None:
                 self.report(progress)
             self._keep(run, trainer)
-            ends = trainer.stopped or trainer.step == plan.steps  # then the finished run is saved a moment later
+            # Where it ends, the finished run is saved a moment later.
             due = self.control.checkpoint_is_due(epoch_ends=trainer.step % plan.steps_per_epoch == 0)
-            self._poll(trainer, due=due and not ends, ends=ends)
+            self._poll(trainer, due=due and not trainer.ends, ends=trainer.ends)
 
         return after_step
 
@@ -236,8 +250,9 @@ class Training:
         count, steps = run.training.keep_trajectory, trainer.plan.steps
         if run is not self.job.student or not count:
             return
-        ends = {round(part * steps / count) for part in range(1, count + 1)}
-        if trainer.step in ends or trainer.stopped:
+        ends = [round(part * steps / count) for part in range(1, count + 1)]
+        passed = sum(trainer.pace.position >= end for end in ends)
+        if passed > len(self.trajectory) or trainer.stopped:
             weights = trainer.method.deployed().module.state_dict()
             self.trajectory.append({name: value.detach().cpu().clone() for name, value in weights.items()})
 
@@ -254,9 +269,11 @@ def begin_training(job: PreparedJob, report: Callable[[Event], None], control: J
         report(Log(level="warning", message=told))
         state = None
     if state is not None:
-        _check_choices(state["choices"], _choices(job.student))
+        check_choices(state["choices"], choices_of(job.student))
         training.finished, training.resumed = state["finished"], state
         control.resume(state["spent_seconds"])
+        if control.deadline is not None:
+            control.deadline.apart_seconds = state["apart_seconds"]
         done = f"{len(training.finished)} of {len(job.trainings)} trainings are done"
         report(Log(message=f"resuming from a checkpoint; {done}"))
     return training
@@ -267,22 +284,3 @@ def train_all(
 ) -> dict[str, Trained]:
     """Train every run of a job whose teacher is not fine-tuned; the results by run name."""
     return begin_training(job, report, control, resume=resume).train_runs()
-
-
-def _choices(run: PreparedRun) -> dict[str, str]:
-    """The choices that decide the tensors of a checkpoint, by their field in the spec."""
-    return {
-        "/student": str(run.spec.student.architecture),
-        "/method": name_of(run.spec.method),
-        "/training/optimizer": run.training.optimizer,
-    }
-
-
-def _check_choices(begun: dict[str, str], wanted: dict[str, str]) -> None:
-    errors = [
-        (place, f"the checkpoint was begun with {begun[place]!r}, not {choice!r}; name that or another out folder")
-        for place, choice in wanted.items()
-        if begun[place] != choice
-    ]
-    if errors:
-        raise SpecInvalid(errors)
