@@ -50,6 +50,12 @@ class Length:
     """A limit that the job sets."""
     seconds: float
     """For the training."""
+    reserve_seconds: float
+    """For all that follows the training."""
+    publish_seconds: float
+    """Of these, for what follows the evaluation."""
+    adapts_teacher: bool
+    """Whether the teacher has a classifier for the job's classes."""
     fits_classifier: bool
     """Whether the classifier is fitted before the training, so that even no step at all gives a useful network."""
 

@@ -19,7 +19,9 @@ from core.system.affinity import pinned
 from core.system.deadline import Deadline
 from core.system.interruption import JobControl
 from core.system.workspace import Workspace
-from core.training.runs import begin_training
+from core.training.inputs import PreparedJob
+from core.training.resuming import found_by, length_by, read_checkpoint
+from core.training.runs import Trained, begin_training
 
 Report = Callable[[Event], None]
 
@@ -57,7 +59,10 @@ def specialize(
     control = control or JobControl.of(spec.training)
     report = issued = _WarningLog(report)
     report(Phase(phase="preparing"))
-    job = prepare(spec, workspace, report, plan_only=plan_only, control=control)
+    begun = read_checkpoint(workspace.out, report) if resume else None
+    job = prepare(
+        spec, workspace, report, plan_only=plan_only, found=found_by(begun), control=control, length=length_by(begun)
+    )
     resolved = describe(job, measured=plan_only)
     report(Log(message=summary(resolved)))
     report(resolved)
@@ -68,7 +73,7 @@ def specialize(
         report(Log(level="warning", message=told))
     report(Phase(phase="training"))
     with control.deferring(), pinned():
-        training = begin_training(job, report, control, resume=resume)
+        training = begin_training(job, report, control, begun)
         if job.adaptation is not None:
             tuned = training.train_teacher(job.adaptation)
             training.job = job = with_fine_tuned(job, tuned.network, report)
@@ -76,11 +81,17 @@ def specialize(
 
     if not workspace.ranks.is_first:  # the first process evaluates and exports for all
         return None
+    return _evaluate_and_publish(job, trained, report, control, issued.warnings)
+
+
+def _evaluate_and_publish(
+    job: PreparedJob, trained: dict[str, Trained], report: Report, control: JobControl, warnings: list[JobWarning]
+) -> Result:
     control.check_deadline()
     clock = control.deadline or Deadline(math.inf, control.spent)
     after = AfterTraining(job, clock)
     with tempfile.TemporaryDirectory() as scratch:
-        latencies = Latencies(Path(scratch), workspace.result_cache)
+        latencies = Latencies(Path(scratch), job.workspace.result_cache)
         report(Phase(phase="evaluating"))
         assessments = {}
         for run in job.runs:
@@ -94,6 +105,6 @@ def specialize(
 
         control.check_deadline()
         report(Phase(phase="exporting"))
-        result = publish(job, trained, assessments, teacher, report, latencies, tuple(issued.warnings), clock)
+        result = publish(job, trained, assessments, teacher, report, latencies, tuple(warnings), clock)
         after.keep()
         return result

@@ -1,5 +1,5 @@
 """Where an architecture's published weights can be had on this machine: the operator's shelf, a download that was kept,
-or the library's address.
+or the library's address; and what was found when a job began.
 """
 
 import urllib.error
@@ -22,6 +22,17 @@ class Availability:
 
     is_at_hand: bool
     told: str
+
+
+@dataclass(frozen=True)
+class PublishedWeights:
+    """Whether an architecture's published weights could be used when the job began, and why not."""
+
+    usable: bool
+    relative: str | None = None
+    """Where they could not be used: a wider network of the family whose published weights were on the machine."""
+    told: str = ""
+    """Where they are from, or why they could not be used; empty where nobody publishes any."""
 
 
 def availability(architecture: str, workspace: Workspace) -> Availability:

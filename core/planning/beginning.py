@@ -2,37 +2,22 @@
 values.
 """
 
-from dataclasses import dataclass
-
 from core.errors import RetortError
 from core.events import JobWarning
 from core.networks import zoo
-from core.networks.at_hand import availability
+from core.networks.at_hand import PublishedWeights, availability
 from core.networks.relatives import find_relative
 from core.planning import warning_codes
-from core.spec import JobSpec, ResolvedStudent
+from core.spec import ResolvedStudent
 from core.spec.uris.redaction import redacted
 from core.system.workspace import Workspace
 
 
-@dataclass(frozen=True)
-class PublishedWeights:
-    """Whether an architecture's published weights can be used here, and why not."""
-
-    usable: bool
-    relative: str | None = None
-    """Where they cannot be used: a wider network of the family whose published weights are on this machine."""
-    told: str = ""
-    """Where they are from, or why they cannot be used; empty where nobody publishes any."""
-
-
-def find_published(spec: JobSpec, architecture: str, workspace: Workspace) -> PublishedWeights:
+def find_published(architecture: str, workspace: Workspace) -> PublishedWeights:
     """The published weights of a student whose initial weights the job leaves open; they are downloaded here.
 
     Never raises for weights that are missing, damaged or out of reach: the student then begins with others.
     """
-    if spec.student.weights != "auto":
-        return PublishedWeights(usable=False)
     try:
         found = availability(architecture, workspace)
         if not found.is_at_hand:

@@ -5,24 +5,34 @@ While the job trains, core.training.pace replaces this plan's times by the real 
 """
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
+
+import torch
 
 from core.errors import SpecInvalid
 from core.events import Event, Log
 from core.job import Length, PreparedRun
-from core.planning.reserve import set_reserve
+from core.networks.network import Network
+from core.planning.defaults import FEW_PASSES
+from core.planning.reserve import reserve_for
 from core.planning.strategy import AUTO_VIEWS, EPOCHS_PER_VIEW, live_reason
 from core.planning.timing import MEASURED_SECONDS, StepTime, time_steps
 from core.spec import JobSpec, TrainingSpec
 from core.system.deadline import Deadline
+from core.system.device import images_at_once
+from core.system.distributed import Ranks
 from core.training.build import build_method
 from core.training.inputs import PreparedJob
+from core.training.timed import TEACHER_SHARE
 
 MEASURED_SHARE = 0.03  # of the deadline, for timing steps
 MAX_EPOCHS = 100_000
 FIT_SHARE = 0.3
 """A classifier is fitted before the training if that takes at most this share of the time for training."""
+ADAPT_SHARE = 0.25
+"""A teacher of other classes gets a classifier of its own unasked if that takes at most this share of the time."""
 FIT_SECONDS = 0.5  # of the logistic regression, besides the forward pass
 FORWARD = 1 / 3  # of a training step, whose backward pass costs two forward passes
 LEAST_EPOCHS = 1  # from random weights: less would not be worth publishing
@@ -33,25 +43,40 @@ def plan_length(
 ) -> Length:
     """The length of the student's training within the deadline.
 
-    Sets the deadline's reserve. Raises SpecInvalid, with the smallest deadline that could work, where the time is too
-    short for any network; not for a job that goes on (not `is_first`), which publishes what it has.
+    Raises SpecInvalid, with the smallest deadline that could work, where the time is too short for any network; not for
+    a job that goes on (not `is_first`), which publishes what it has.
     """
     run = job.student
     method = build_method(run, job.teachers, job.arithmetic, job.workspace)  # its weights change
     timed = time_steps(job, run, method, min(MEASURED_SECONDS, MEASURED_SHARE * deadline.seconds))
-    set_reserve(deadline, job, method.deployed(), timed)
-    left = job.workspace.ranks.largest(round(1000 * deadline.left_to_train())) / 1000  # all ranks plan the same
-    per_epoch = _steps_per_epoch(run)
+    reserve, publish = reserve_for(job, method.deployed(), timed)
+    left = job.workspace.ranks.largest(round(1000 * (deadline.left() - reserve))) / 1000  # all ranks plan the same
     if plan_only and run.spec.teacher is not None and run.spec.teacher.adapt == "head":
-        left -= per_epoch * timed.teacher_seconds  # a plan fits no classifier
-    fit = per_epoch * timed.student_seconds * FORWARD + FIT_SECONDS
-    is_fitted = run.spec.student.weights is not None and run.run.spec.student.classifier == "auto"
-    least = fit if run.spec.student.weights is not None else LEAST_EPOCHS * per_epoch * timed.seconds
+        left -= _steps_per_epoch(run) * timed.teacher_seconds  # a plan fits no classifier
+    begins_at_random = run.spec.student.weights is None
+    fit = _steps_per_epoch(run) * timed.student_seconds * FORWARD + FIT_SECONDS
+    least = LEAST_EPOCHS * _steps_per_epoch(run) * timed.seconds if begins_at_random else fit
     if is_first and left < least:
-        _refuse(deadline, deadline.seconds - left + least)
-    is_fitted = is_fitted and (fit <= FIT_SHARE * left or left < least + timed.seconds)
-    length = _length(run, method_keeps_teacher=not live_reason(run.training, method), timed=timed,
-                     seconds=max(left - (fit if is_fitted else 0.0), 0.0), is_fitted=is_fitted)  # fmt: skip
+        _refuse(deadline, reserve, deadline.seconds - left + least)
+    is_free = not begins_at_random and run.run.spec.student.classifier == "auto"
+    fits = is_free and (fit <= FIT_SHARE * left or left < fit + timed.seconds)
+    seconds = max(left - (fit if fits else 0.0), 0.0)
+    if run.spec.teacher is not None and run.spec.teacher.adapt == "full":
+        seconds *= 1 - TEACHER_SHARE
+    can_store = not live_reason(run.training, method)
+    steps, views = _steps_and_views(run, timed, seconds, can_store=can_store)
+    length = Length(
+        steps=steps,
+        epochs=math.ceil(steps / _steps_per_epoch(run)),
+        views=views if run.run.spec.training.stored_views == "auto" else 0,
+        step_seconds=timed.student_seconds if views else timed.seconds,
+        most_steps=_limit(run),
+        seconds=seconds,
+        reserve_seconds=reserve,
+        publish_seconds=publish,
+        adapts_teacher=run.spec.teacher is not None and run.spec.teacher.adapt != "none",
+        fits_classifier=fits,
+    )
     report(Log(message=_told(deadline, length)))
     return length
 
@@ -64,9 +89,33 @@ def with_length(spec: JobSpec, length: Length) -> JobSpec:
     return spec.model_copy(update={"training": spec.training.model_copy(update=filled)})
 
 
-def with_fitted_classifier(run: PreparedRun) -> PreparedRun:
-    """The run with a classifier that is fitted before the training, where its length says so."""
-    if run.length is None or not run.length.fits_classifier:
+def has_time_to_fit(
+    network: Network, num_images: int, ranks: Ranks, deadline: Deadline | None, length: Length | None
+) -> bool:
+    """Whether a forward pass over the training images takes at most ADAPT_SHARE of what is left of the deadline.
+
+    What an earlier attempt decided (`length`) stays. Several ranks do not measure, since each would find another time.
+    """
+    if length is not None:
+        return length.adapts_teacher
+    if deadline is None or ranks.size > 1:
+        return True
+    size, device = network.input.size, next(network.parameters()).device
+    count = images_at_once(size, device)
+    with torch.no_grad():
+        views = torch.zeros(count, 3, size, size, device=device)
+        network(views)
+        began = time.perf_counter()
+        network(views)
+    return (time.perf_counter() - began) / count * num_images <= ADAPT_SHARE * deadline.left()
+
+
+def with_fitted_classifier(run: PreparedRun, length: Length) -> PreparedRun:
+    """The student's run with its length, and with a classifier that is fitted before the training where that says
+    so.
+    """
+    run = replace(run, length=length)
+    if not length.fits_classifier:
         return run
     student = run.spec.student.model_copy(update={"classifier": "fitted"})
     return replace(run, spec=run.spec.model_copy(update={"student": student}))
@@ -87,23 +136,13 @@ def steps_within(seconds: float, timed: StepTime, *, steps_per_epoch: int, most_
     return int(seconds / timed.seconds), 0
 
 
-def _length(
-    run: PreparedRun, *, method_keeps_teacher: bool, timed: StepTime, seconds: float, is_fitted: bool
-) -> Length:
+def _steps_and_views(run: PreparedRun, timed: StepTime, seconds: float, *, can_store: bool) -> tuple[int, int]:
     asked, per_epoch = run.run.spec.training, _steps_per_epoch(run)
-    most_views = _most_views(asked, run.training.augmentation) if method_keeps_teacher else 0
+    most_views = _most_views(asked, run.training.augmentation) if can_store else 0
     steps, views = steps_within(seconds, timed, steps_per_epoch=per_epoch, most_views=most_views)
-    limit = _limit(asked, per_epoch)
-    steps = max(1, min(steps, MAX_EPOCHS * per_epoch, limit or steps))
-    return Length(
-        steps=steps,
-        epochs=math.ceil(steps / per_epoch),
-        views=views if asked.stored_views == "auto" else 0,
-        step_seconds=timed.student_seconds if views else timed.seconds,
-        most_steps=limit,
-        seconds=seconds,
-        fits_classifier=is_fitted,
-    )
+    if asked.augmentation == "auto" and steps <= FEW_PASSES * per_epoch:  # not augmented: all views are the same
+        steps, views = steps_within(seconds, timed, steps_per_epoch=per_epoch, most_views=min(most_views, 1))
+    return max(1, min(steps, MAX_EPOCHS * per_epoch, _limit(run) or steps)), views
 
 
 def _most_views(asked: TrainingSpec, augmentation: str) -> int:
@@ -114,9 +153,10 @@ def _most_views(asked: TrainingSpec, augmentation: str) -> int:
     return AUTO_VIEWS if augmentation != "none" else 1
 
 
-def _limit(asked: TrainingSpec, per_epoch: int) -> int | None:
+def _limit(run: PreparedRun) -> int | None:
     """The steps that the job allows at most."""
-    limits = [] if asked.epochs == "auto" else [asked.epochs * per_epoch]
+    asked = run.run.spec.training
+    limits = [] if asked.epochs == "auto" else [asked.epochs * _steps_per_epoch(run)]
     limits += [] if asked.max_steps is None else [asked.max_steps]
     return min(limits, default=None)
 
@@ -125,10 +165,10 @@ def _steps_per_epoch(run: PreparedRun) -> int:
     return max(len(run.dataset.train.labels) // run.training.batch_size, 1)
 
 
-def _refuse(deadline: Deadline, smallest: float) -> None:
+def _refuse(deadline: Deadline, reserve: float, smallest: float) -> None:
     detail = (
         f"{deadline.seconds:g} s are too short here: {deadline.used():.1f} s have gone into preparing the job, and "
-        f"evaluation and export need about {deadline.reserve_seconds:.1f} s; allowed: at least {math.ceil(smallest)}"
+        f"evaluation and export need about {reserve:.1f} s; allowed: at least {math.ceil(smallest)}"
     )
     raise SpecInvalid([("/training/deadline_seconds", detail)])
 
@@ -136,7 +176,7 @@ def _refuse(deadline: Deadline, smallest: float) -> None:
 def _told(deadline: Deadline, length: Length) -> str:
     fitted = ", after its classifier is fitted to its features" if length.fits_classifier else ""
     return (
-        f"deadline of {deadline.seconds:g} s: {deadline.used():.1f} s are over, {deadline.reserve_seconds:.1f} s are "
+        f"deadline of {deadline.seconds:g} s: {deadline.used():.1f} s are over, {length.reserve_seconds:.1f} s are "
         f"kept for evaluation and export, and {length.seconds:.1f} s are left to train about {length.steps} steps"
         f"{fitted}"
     )

@@ -25,12 +25,11 @@ SECONDS_PER_LAYER = 0.02  # to write an ONNX file
 FORWARD = 1 / 3  # of a training step
 
 
-def set_reserve(deadline: Deadline, job: PreparedJob, student: Network, timed: StepTime) -> None:
-    """Keep time of the deadline for all from the end of the training to the published files."""
+def reserve_for(job: PreparedJob, student: Network, timed: StepTime) -> tuple[float, float]:
+    """Seconds from the end of the training to the published files, and of these those after the evaluation."""
     content = job.workspace.result_cache.recall(KIND, _address(job))
     evaluate, publish = json.loads(content) if content is not None else _estimated(job, student, timed)
-    deadline.publish_seconds = publish
-    deadline.reserve_seconds = evaluate + LATENCY_SECONDS * _num_networks(job) + publish
+    return evaluate + LATENCY_SECONDS * _num_networks(job) + publish, publish
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -18,8 +18,15 @@ class Deadline:
     """What follows the training: evaluation, export, report."""
     publish_seconds: float = 0.0
     """Of the reserve, what follows the evaluation."""
-    apart_seconds: float = 0.0
-    """Of baselines and repetitions so far, over all attempts."""
+    apart_before: float = 0.0
+    """Seconds of baselines and repetitions, without the block of `apart` that is running."""
+    _apart_since: float | None = field(default=None, init=False)
+
+    @property
+    def apart_seconds(self) -> float:
+        """Seconds of baselines and repetitions so far, over all attempts."""
+        running = self.spent() - self._apart_since if self._apart_since is not None else 0.0
+        return self.apart_before + running
 
     def used(self) -> float:
         """Seconds of the deadline that are over."""
@@ -33,11 +40,15 @@ class Deadline:
         """Seconds until the training has to end."""
         return self.left() - self.reserve_seconds
 
+    def keep(self, reserve_seconds: float, publish_seconds: float) -> None:
+        """Keep time for what follows the training, and within that for what follows the evaluation."""
+        self.reserve_seconds, self.publish_seconds = reserve_seconds, publish_seconds
+
     @contextmanager
     def apart(self) -> Iterator[None]:
         """The time of the block does not count."""
-        began = self.spent()
+        self._apart_since = self.spent()
         try:
             yield
         finally:
-            self.apart_seconds += self.spent() - began
+            self.apart_before, self._apart_since = self.apart_seconds, None

@@ -38,14 +38,16 @@ class Ranks:
         return self.rank == 0
 
     @contextmanager
-    def first_goes_first(self) -> Iterator[None]:
-        """Run the block in the first process, then in the others, which find its files on disk.
+    def first_goes_first(self, notes: dict[str, Any] | None = None) -> Iterator[None]:
+        """Run the block in the first process, then in the others, which find its files on disk, and in `notes` what the
+        block of the first process left there.
 
         If the block fails in the first process, the others raise FirstFailed; they have no other way to know.
         """
         if not self.is_first:
             if self.any(False):
                 raise FirstFailed("the first process failed; its own error has the reason")
+            self._hand_over(notes)
             yield
             return
         try:
@@ -54,6 +56,17 @@ class Ranks:
             self.any(True)
             raise
         self.any(False)
+        self._hand_over(notes)
+
+    def _hand_over(self, notes: dict[str, Any] | None) -> None:
+        """Give the notes of the first process to the others."""
+        if notes is None or self.size == 1:
+            return
+        sent = [notes]
+        dist.broadcast_object_list(sent, src=0)
+        if not self.is_first:
+            notes.clear()
+            notes.update(sent[0])
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is true in any process; all processes must call this at the same point."""

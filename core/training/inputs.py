@@ -1,6 +1,7 @@
 """The inputs of a job's trainings: the runs, the teachers, the device, the folders."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -8,6 +9,7 @@ from torch import Tensor
 from core.data.dataset import Dataset, Source, Split
 from core.data.image_file import Images
 from core.job import PreparedRun
+from core.networks.at_hand import PublishedWeights
 from core.system.device import MOST_AT_ONCE, Arithmetic
 from core.system.workspace import Workspace
 from core.teachers.teacher_set import TeacherSet
@@ -26,6 +28,8 @@ class PreparedJob:
     """Images of the second domain."""
     adaptation: PreparedRun | None = None
     """The training of the first teacher for the job's classes; None where it is not fine-tuned."""
+    published: Mapping[str, PublishedWeights] = field(default_factory=dict)
+    """What was found of published weights where the job leaves the student's weights open, by architecture."""
 
     @property
     def student(self) -> PreparedRun:

@@ -19,13 +19,12 @@ from core.system.interruption import Interrupted, JobControl
 from core.training.adapted import KIND, address_of, read_record, written_record
 from core.training.build import build_method, build_trainer, run_cost
 from core.training.checkpoint import CheckpointFolder
-from core.training.choices import check_choices, choices_of
 from core.training.inputs import PreparedJob
 from core.training.progress import Meter
+from core.training.resuming import FORMAT, check_choices, choices_of
 from core.training.timed import pace_of, with_as_many_steps
 from core.training.trainer import Trainer
 
-FORMAT = 5  # of a checkpoint
 Curves = dict[str, list[list[float | None]]]
 
 
@@ -190,7 +189,9 @@ class Training:
             "trajectory": self.trajectory,
             "spent_seconds": self.control.spent(),
             "apart_seconds": self.control.deadline.apart_seconds if self.control.deadline is not None else 0.0,
+            "length": asdict(self.job.student.length) if self.job.student.length is not None else None,
             "choices": choices_of(self.job.student),
+            "published": {name: asdict(found) for name, found in self.job.published.items()},
         }
         total = sum(done["steps"] for done in self.finished.values()) + (trainer.step if trainer is not None else 0)
         self.control.saved()
@@ -257,30 +258,25 @@ class Training:
             self.trajectory.append({name: value.detach().cpu().clone() for name, value in weights.items()})
 
 
-def begin_training(job: PreparedJob, report: Callable[[Event], None], control: JobControl, *, resume: bool) -> Training:
-    """The state of the job's training: with `resume`, that of the newest checkpoint.
+def begin_training(
+    job: PreparedJob, report: Callable[[Event], None], control: JobControl, state: dict[str, Any] | None = None
+) -> Training:
+    """The state of the job's training: that of the checkpoint `state`, or of its beginning.
 
     Raises SpecInvalid if the checkpoint belongs to a different job.
     """
     training = Training(job, report, control)
-    state = training.folder.load() if resume else None
-    if state is not None and state["format"] != FORMAT:
-        told = f"the checkpoint has format {state['format']}, this version reads {FORMAT}: training starts anew"
-        report(Log(level="warning", message=told))
-        state = None
     if state is not None:
         check_choices(state["choices"], choices_of(job.student))
         training.finished, training.resumed = state["finished"], state
         control.resume(state["spent_seconds"])
         if control.deadline is not None:
-            control.deadline.apart_seconds = state["apart_seconds"]
+            control.deadline.apart_before = state["apart_seconds"]
         done = f"{len(training.finished)} of {len(job.trainings)} trainings are done"
         report(Log(message=f"resuming from a checkpoint; {done}"))
     return training
 
 
-def train_all(
-    job: PreparedJob, report: Callable[[Event], None], control: JobControl, *, resume: bool
-) -> dict[str, Trained]:
+def train_all(job: PreparedJob, report: Callable[[Event], None], control: JobControl) -> dict[str, Trained]:
     """Train every run of a job whose teacher is not fine-tuned; the results by run name."""
-    return begin_training(job, report, control, resume=resume).train_runs()
+    return begin_training(job, report, control).train_runs()

@@ -83,7 +83,7 @@ def digits_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     inputs, out = tmp_path_factory.mktemp("inputs"), tmp_path_factory.mktemp("teacher")
     workspace = Workspace(out, out / "cache", None, Policy())
     prepared = prepare(spec, workspace, lambda event: None)
-    network = train_all(prepared, lambda event: None, JobControl(60), resume=False)["student"].network
+    network = train_all(prepared, lambda event: None, JobControl(60))["student"].network
     dataset, views = prepared.student.dataset, prepared.student.augmenter.test_views
     right = predict(network, dataset.test.images, views=views).argmax(1) == dataset.test.labels
     assert right.double().mean() > 0.8

@@ -19,6 +19,7 @@ from core.planning.prepare import prepare
 from core.planning.warning_codes import STUDENT_WEIGHTS_UNREACHABLE
 from core.policy import Policy
 from core.spec import parse_job
+from core.system.interruption import Interrupted, JobControl
 from core.system.workspace import Workspace
 from tests.core.conftest import Ran
 
@@ -100,6 +101,27 @@ def test_nobody_publishes_it_is_no_warning(tmp_path: Path) -> None:
     run, events = prepared(job("cifar/resnet8"), Policy(), tmp_path)
     assert run.spec.student.weights is None
     assert not unreachable(events)
+
+
+@pytest.mark.parametrize("student", [STUDENT, "small"], ids=["named", "a size"])
+def test_what_an_earlier_attempt_found_is_not_looked_for_again(
+    student: str, policy: Policy, tmp_path: Path, run_job: Callable[..., Ran]
+) -> None:
+    """The weights came to the shelf after the job had begun; another student would not fit its checkpoint."""
+    document = job(student)
+    control = JobControl(60)
+
+    def interrupt(event: Any) -> None:
+        if event.event == "progress":
+            control.interrupt()
+
+    with pytest.raises(Interrupted):
+        run_job(document, out=tmp_path / "job", hear=interrupt, control=control)
+    again = run_job(document, out=tmp_path / "job", resume=True, policy=policy)
+    assert again.error is None
+    (resolved,) = again.of("resolved")
+    assert resolved.spec["student"]["weights"] is None
+    assert any("from step 1" in event.message for event in again.of("log"))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from core.planning.deadline import steps_within
 from core.planning.timing import StepTime
-from core.system.interruption import JobControl
+from core.system.interruption import Interrupted, JobControl
 
 TIMED = StepTime(seconds=1.0, teacher_seconds=0.75, count=10)
 
@@ -68,6 +68,44 @@ def test_a_job_ends_with_its_time(run_job: Callable[..., Any], digits_teacher: P
     assert result.baselines["scratch"]["steps"] == kept["steps"]
     rates = [event.values["learning_rate"] for event in ran.events if "learning_rate" in getattr(event, "values", {})]
     assert rates[kept["steps"] - 1 if len(rates) > kept["steps"] else -1] < 0.1 * max(rates)
+
+
+@pytest.mark.slow
+def test_a_resumed_job_goes_on_with_its_schedule_in_the_time_that_is_left(
+    run_job: Callable[..., Any], digits_teacher: Path, tmp_path: Path
+) -> None:
+    def control(**more: Any) -> JobControl:
+        return JobControl(60, now=Ticking(0.02), deadline_seconds=30.0, **more)
+
+    def interrupt(event: Any) -> None:
+        if event.event == "metric" and event.step >= 12:
+            first.interrupted.set()
+
+    first = control()
+    with pytest.raises(Interrupted):
+        run_job(job_with(30.0), inputs=digits_teacher, out=tmp_path, control=first, hear=interrupt)
+    spent = first.spent()
+    ran = run_job(
+        job_with(30.0), inputs=digits_teacher, out=tmp_path, resume=True, control=control(spent_seconds=spent)
+    )
+    assert ran.error is None
+    kept = ran.result.metrics["deadline"]
+    assert spent < kept["used_seconds"] <= 31.5 and kept["steps"] > 12
+    told = [event.message for event in ran.of("log")]
+    assert not any("deadline of 30 s" in message for message in told), "it was planned again"
+    assert any("from step 1" in message for message in told)
+
+
+@pytest.mark.slow
+def test_a_crash_that_used_up_the_time_leaves_the_fitted_classifier(
+    run_job: Callable[..., Any], digits_teacher: Path
+) -> None:
+    control = JobControl(60, deadline_seconds=30.0, spent_seconds=1e6)
+    ran = run_job(job_with(30.0, exports=["safetensors", "onnx"]), inputs=digits_teacher, control=control)
+    assert ran.error is None
+    metrics = ran.result.metrics
+    assert metrics["steps"] == 0 and metrics["test"]["top1"] > 0.5
+    assert {"model.safetensors", "model.onnx", "report.html"} <= {event.name for event in ran.of("artifact")}
 
 
 @pytest.mark.slow

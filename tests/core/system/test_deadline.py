@@ -19,6 +19,7 @@ def test_work_apart_does_not_count(clock: Any) -> None:
     assert watch.deadline is not None
     with watch.deadline.apart():
         clock.time += 50
+        assert watch.deadline.used() == 0 and watch.deadline.apart_seconds == 50
     clock.time += 7
     assert watch.deadline.used() == 7 and watch.spent() == 57
 

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch.distributed as dist
 from safetensors.torch import load_file
+from torch import multiprocessing
 
 from core.process.launch import GRACE_SECONDS
+from core.system.distributed import Ranks
 
 pytestmark = pytest.mark.slow
 
@@ -148,6 +151,21 @@ def test_two_processes_that_are_asked_to_end_save_once_and_go_on(tmp_path: Path)
     events = events_of(again)
     assert again.returncode == 0
     assert any(f"from step {saved['step']}" in event.get("message", "") for event in events)
+
+
+def _notes_of(rank: int, address: str, folder: Path) -> None:
+    """What one process knows after a block in which each leaves its own answer."""
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+    notes: dict[str, Any] = {}
+    with Ranks(rank, 2, rank).first_goes_first(notes):
+        notes.setdefault("found by", rank)
+    (folder / str(rank)).write_text(json.dumps(notes))
+    dist.destroy_process_group()
+
+
+def test_what_the_first_process_found_the_others_do_not_look_for(tmp_path: Path) -> None:
+    multiprocessing.spawn(_notes_of, (f"file://{tmp_path / 'meeting'}", tmp_path), nprocs=2)
+    assert [json.loads((tmp_path / rank).read_text()) for rank in "01"] == [{"found by": 0}] * 2
 
 
 def test_more_processes_than_images_in_a_batch_are_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from core.events import EXIT_INTERRUPTED, EXIT_OK, EXIT_USER_ERROR, parse_event
-from core.training.runs import FORMAT
+from core.training.resuming import FORMAT
 
 pytestmark = pytest.mark.slow
 
