@@ -94,6 +94,7 @@ def create_app(settings: Settings, database: Database, *, quiet: bool = False) -
     )
     app.state.settings = settings
     app.state.database = database
+    app.state.owned_jobs = set()
     app.state.change_feed = ChangeFeed(database)
     app.state.telemetry = Telemetry()
     app.state.authenticator = Authenticator(database)

@@ -93,6 +93,9 @@ class Authorization:
         headers = Headers(scope=scope)
         authorization, cookie = headers.get("authorization"), session_cookie(headers)
         if authorization is not None:
+            known = self._authenticator.remembered(authorization)
+            if known is not None:
+                return known
             return await anyio.to_thread.run_sync(self._authenticator.bearer, authorization)
         if cookie is None:
             raise unauthenticated("send an API key as: Authorization: Bearer rtk_...")

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -16,6 +16,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from core.errors import RetortError, SpecInvalid, UserError
+from store.database import is_away
 from store.errors import (
     DeliveryNotFound,
     IllegalTransition,
@@ -114,10 +115,8 @@ def problem_of(error: Exception) -> Problem:
             return _of_parameters(error)
         case HTTPException():
             return _of_http(error)
-        case OperationalError() | InterfaceError() | PoolTimeout():
-            return unavailable("DATABASE_UNAVAILABLE", "The database does not answer.")
-        case DBAPIError(connection_invalidated=True):
-            return unavailable("DATABASE_UNAVAILABLE", "The connection to the database broke.")
+    if is_away(error):
+        return unavailable("DATABASE_UNAVAILABLE", "The database does not answer, or takes no writes.")
     return internal()
 
 

@@ -1,19 +1,34 @@
-"""HTTP responses that carry a job or a page, with the ETag of exactly their bytes."""
+"""HTTP responses that carry a job or a page, with their ETag."""
 
 import hashlib
+import json
 from collections.abc import Mapping
+from functools import cache
 
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from api.conditions import matches
 from api.schemas.job import JobPage, JobView, ListedJobView
-from store.values import Job, Page
+from store.values import Job, Page, Standing
+
+
+def job_tag(standing: Standing) -> str:
+    """The ETag of a job: its version, and a digest of what changes without one. It needs no JSON."""
+    changing = f"{_shape()} {standing.runtime_seconds!r} {standing.queue!r}"
+    return f'"{standing.version}-{hashlib.sha256(changing.encode()).hexdigest()[:16]}"'
+
+
+@cache
+def _shape() -> str:
+    """The fields of a job: the same job has another ETag after an upgrade that shows more of it."""
+    return hashlib.sha256(json.dumps(JobView.model_json_schema()).encode()).hexdigest()
 
 
 def job_response(job: Job, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The job; its ETag begins with the version and also covers the queue position, which no version counts."""
-    return _tagged(JobView.of(job), f"{job.version}-", status, headers)
+    """The job, with its ETag."""
+    tag = job_tag(Standing(job.version, job.done, job.runtime_seconds, job.queue))
+    return _with_tag(JobView.of(job).model_dump_json().encode(), tag, status, headers)
 
 
 def page_response(page: Page, if_none_match: str | None, *, with_spec: bool) -> Response:
@@ -23,20 +38,18 @@ def page_response(page: Page, if_none_match: str | None, *, with_spec: bool) -> 
         has_more=page.has_more,
         next_cursor=page.next_cursor,
     )
-    response = _tagged(view, "", 200, None)
-    return unchanged(response) if matches(if_none_match, response.headers["ETag"]) else response
-
-
-def unchanged(response: Response) -> Response:
-    """304 instead of a 200."""
-    kept = {name: response.headers[name] for name in ("ETag", "Preference-Applied") if name in response.headers}
-    return Response(status_code=304, headers={**kept, "Cache-Control": "no-cache"})
-
-
-def _tagged(view: BaseModel, prefix: str, status: int, headers: Mapping[str, str] | None) -> Response:
     body = view.model_dump_json().encode()
-    etag = f'"{prefix}{hashlib.sha256(body).hexdigest()[:16]}"'
-    more = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Prefer", **(headers or {})}
+    tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+    return unchanged(tag) if matches(if_none_match, tag) else _with_tag(body, tag, 200, None)
+
+
+def unchanged(tag: str, headers: Mapping[str, str] | None = None) -> Response:
+    """304: what the client has with this ETag is still right."""
+    return Response(status_code=304, headers={"ETag": tag, "Cache-Control": "no-cache", **(headers or {})})
+
+
+def _with_tag(body: bytes, tag: str, status: int, headers: Mapping[str, str] | None) -> Response:
+    more = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Prefer", **(headers or {})}
     return Response(body, status, more, "application/json")
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.orm import Session
 
 from core.spec import JobChange
+from store import queue
 from store.errors import IllegalTransition, JobNotFound, VersionConflict
 from store.jobs import get
 from store.states import State
@@ -35,6 +36,8 @@ def change(session: Session, job_id: str, wanted: JobChange, *, versions: frozen
         raise IllegalTransition(job_id, row.state, "change the priority of", "only a job that waits has one to change")
     stored = {name: value for name, value in values.items() if name != "labels"} | _specs(row, values)
     transition(session, [jobs.c.id == job_id, jobs.c.version == row.version], stored, [NewEvent("changed", values)])
+    if "priority" in values:
+        queue.set_priority(session, job_id, values["priority"])
     if "labels" in values:
         session.execute(delete(job_labels).where(job_labels.c.job_id == job_id))
         rows = [{"job_id": job_id, "key": key, "value": value} for key, value in values["labels"].items()]

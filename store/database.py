@@ -15,14 +15,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from store.clock import from_now
 from store.errors import DatabaseUnusable
 
-BUSY_SECONDS = 30.0  # a writer waits this long for its turn; all our transactions last milliseconds
+# Our transactions last milliseconds. A writer waits so long for the other threads of its process, and then for other
+# processes; longer means that the disk or a process hangs, and who asked is told to come back.
+TURN_SECONDS = 10.0
+BUSY_SECONDS = 15.0
 # libpq: seconds to connect, and milliseconds that sent data may stay unanswered before the connection is given up.
 PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 30_000}
 # PostgreSQL ends a transaction that does nothing for so long: a process that was put to sleep in one, with its machine
@@ -32,7 +36,23 @@ IDLE_SECONDS = 15.0
 STATEMENT_SECONDS = 30.0
 NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"}  # no POSIX locks, no shared memory for WAL
 ALLOWED_URLS = "allowed are sqlite:///path and postgresql://user:password@host/name"
+READ_ONLY = "25006"  # PostgreSQL's code for "cannot write in a read-only transaction"
 _READ = "retort_read"
+
+
+class Turn:
+    """A lock that a thread may take again, and that nobody waits for longer than TURN_SECONDS."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(timeout=TURN_SECONDS):
+            waited = TimeoutError(f"other threads of this process have written for {TURN_SECONDS:g} s")
+            raise OperationalError("BEGIN IMMEDIATE", None, waited)
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 @dataclass(frozen=True)
@@ -77,11 +97,12 @@ def open_database(url: str, *, pool_size: int = 10) -> Database:
         raise DatabaseUnusable(f"the database URL is no URL; {ALLOWED_URLS}") from error
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        return Database(_open_sqlite(parsed, pool_size), turn=threading.RLock())
+        return Database(_open_sqlite(parsed, pool_size), turn=Turn())
     if backend == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
         engine = create_engine(parsed, pool_pre_ping=True, connect_args=PATIENCE, **_pool(pool_size))
         event.listen(engine, "connect", _configure_postgresql)
+        event.listen(engine, "handle_error", _give_up_read_only)
         return Database(engine)
     raise DatabaseUnusable(f"database {parsed.render_as_string()!r}: {ALLOWED_URLS}")
 
@@ -114,6 +135,20 @@ def _configure_postgresql(connection: Any, _record: Any) -> None:
     connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS * 1000:.0f}ms'")
     connection.execute(f"SET statement_timeout = '{STATEMENT_SECONDS * 1000:.0f}ms'")
     connection.commit()
+
+
+def _give_up_read_only(context: ExceptionContext) -> None:
+    """A server that only reads has become a standby, or is one: as good as away, and another connection may lead to the
+    one that writes."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database is locked, restarting, read-only or cut off, rather than refusing what was asked."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, OperationalError | InterfaceError | PoolTimeout)
 
 
 def _open_sqlite(url: URL, pool_size: int) -> Engine:

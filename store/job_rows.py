@@ -2,17 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from store import queue_order, warnings
+from store import queue_places, warnings
 from store.eligibility import Candidate, candidates, count_eligible, reason
-from store.states import Kind
+from store.states import TERMINAL, Kind
 from store.tables import attempts, job_labels
 from store.transitions import as_attempt
-from store.values import Attempt, Job, JobWarning, Queue
+from store.values import Attempt, Job, JobWarning, Queue, Standing
 
 
 def load(session: Session, rows: Sequence[Row[Any]]) -> list[Job]:
@@ -20,7 +21,7 @@ def load(session: Session, rows: Sequence[Row[Any]]) -> list[Job]:
     ids = [row.id for row in rows]
     labels = _labels(session, ids)
     tries = _attempts(session, ids)
-    queues = _queues(session, [row for row in rows if row.state == "queued"])
+    queues = _queues(session, [_waiting(row) for row in rows if row.state == "queued"])
     found = warnings.of_jobs(session, ids)
     return [_job(row, labels[row.id], found[row.id], tuple(tries[row.id]), queues.get(row.id)) for row in rows]
 
@@ -39,23 +40,45 @@ def _attempts(session: Session, ids: list[str]) -> dict[str, list[Attempt]]:
     return found
 
 
-def _queues(session: Session, queued: Sequence[Row[Any]]) -> dict[str, Queue]:
+def standing(session: Session, row: Row[Any]) -> Standing:
+    """What changes in a job, of a row with its id, kind, tenant, state, version, runtime_seconds and run_after, and the
+    `devices` that a queued one asks for."""
+    waiting = [_Waiting(row.id, row.kind, row.tenant, row.devices, row.run_after)] if row.state == "queued" else []
+    queue = _queues(session, waiting).get(row.id)
+    return Standing(row.version, row.state in TERMINAL, row.runtime_seconds, queue)
+
+
+class _Waiting(NamedTuple):
+    """A queued job."""
+
+    id: str
+    kind: Kind
+    tenant: str
+    devices: str
+    run_after: datetime | None
+
+
+def _waiting(row: Row[Any]) -> _Waiting:
+    return _Waiting(row.id, row.kind, row.tenant, row.spec["training"]["devices"], row.run_after)
+
+
+def _queues(session: Session, queued: Sequence[_Waiting]) -> dict[str, Queue]:
     """The places of queued jobs, how many workers can run each, and the reason where none can."""
     if not queued:
         return {}
     alive = candidates(session)
     ids: dict[tuple[Kind, str], list[str]] = defaultdict(list)
-    for row in queued:
-        ids[row.kind, row.tenant].append(row.id)
+    for job in queued:
+        ids[job.kind, job.tenant].append(job.id)
     positions: dict[str, int] = {}
     for (kind, tenant), its in ids.items():
-        positions |= queue_order.positions(session, kind, tenant, its)
-    return {row.id: _queue(row, positions[row.id], alive) for row in queued}
+        positions |= queue_places.positions(session, kind, tenant, its)
+    return {job.id: _queue(job, positions[job.id], alive) for job in queued if job.id in positions}
 
 
-def _queue(row: Row[Any], position: int, alive: Sequence[Candidate]) -> Queue:
-    asked = (row.kind, row.spec["training"]["devices"], alive)
-    return Queue(position, count_eligible(*asked), reason(*asked, row.run_after))
+def _queue(job: _Waiting, position: int, alive: Sequence[Candidate]) -> Queue:
+    asked = (job.kind, job.devices, alive)
+    return Queue(position, count_eligible(*asked), reason(*asked, job.run_after))
 
 
 def _job(

@@ -2,23 +2,25 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from sqlalchemy import Select, insert, select, union_all
 from sqlalchemy import delete as delete_rows
-from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 from ulid import ULID
 
 from core.spec import JobSpec
-from store import outbox, quotas, warnings
+from store import job_rows, queue, quotas, warnings
 from store.callers import DEFAULT_TENANT, Caller, Limits
 from store.clock import from_now
 from store.errors import IdempotencyConflict, IllegalTransition, JobNotFound
 from store.job_rows import load
+from store.queue_table import queue as queue_table
 from store.states import TERMINAL, Kind, State
 from store.tables import artifacts, idempotency_keys, job_labels, jobs
-from store.transitions import append, entered, transition
+from store.transitions import Condition, append, entered, transition
 from store.upsert import insert_if_new
-from store.values import Job, JobWarning, Page, Submitted
+from store.values import Job, JobWarning, Page, Standing, Submitted
 
 # Who submits past the API, such as a script on the server.
 OPERATOR = Caller(DEFAULT_TENANT, "operator", "admin")
@@ -36,7 +38,7 @@ def submit(
     caller: Caller = OPERATOR,
     of_tenant: Limits = UNLIMITED,
 ) -> Submitted:
-    """Store a new job of the caller's tenant, queued, with its message in the outbox.
+    """Store a new job of the caller's tenant, queued.
 
     Raises QuotaExceeded where the caller's limits, or those of its tenant in `of_tenant`, allow no further job.
     An idempotency key that was seen with the same body gives its job back; with another body it raises
@@ -87,7 +89,7 @@ def _insert(
         session.execute(insert(job_labels), labels)
     append(session, job_id, 0, len(new_events), new_events)
     warnings.keep(session, job_id, 0, len(new_events), found)
-    outbox.put(session, job_id)
+    queue.put(session, job_id)
 
 
 def get(session: Session, job_id: str) -> Job:
@@ -114,6 +116,17 @@ def version(session: Session, job_id: str) -> int:
     return found
 
 
+def standing(session: Session, job_id: str) -> Standing:
+    """What changes in the job, for cheap polling; raises JobNotFound."""
+    columns = (jobs.c.id, jobs.c.kind, jobs.c.tenant, jobs.c.state, jobs.c.version, jobs.c.runtime_seconds)
+    wanted = select(*columns, jobs.c.run_after, queue_table.c.devices)
+    wanted = wanted.select_from(jobs.outerjoin(queue_table, queue_table.c.job_id == jobs.c.id))
+    row: Any = session.execute(wanted.where(jobs.c.id == job_id)).first()
+    if row is None:
+        raise JobNotFound(job_id)
+    return job_rows.standing(session, row)
+
+
 def list_jobs(
     session: Session,
     *,
@@ -128,17 +141,23 @@ def list_jobs(
     `after` is the cursor of an earlier page: jobs that arrive in between never shift the next one.
     """
     wanted = [jobs.c.tenant == tenant, jobs.c.kind == "job"]
-    if states:
-        wanted.append(jobs.c.state.in_(states))
     for key, value in (labels or {}).items():
         carriers = select(job_labels.c.job_id).where(job_labels.c.key == key, job_labels.c.value == value)
         wanted.append(jobs.c.id.in_(carriers))
     if after is not None:
         wanted.append(jobs.c.id < after)
-    rows = session.execute(select(jobs).where(*wanted).order_by(jobs.c.id.desc()).limit(limit + 1)).all()
+    query = select(jobs).where(*wanted) if not states else _newest_in(states, wanted, limit + 1)
+    rows = session.execute(query.order_by(jobs.c.id.desc()).limit(limit + 1)).all()
     shown = load(session, rows[:limit])
     has_more = len(rows) > limit
     return Page(tuple(shown), has_more, shown[-1].id if has_more else None)
+
+
+def _newest_in(states: Sequence[State], wanted: Sequence[Condition], limit: int) -> Select[Any]:
+    """The newest of each state: an index has each state in order, however many jobs are in the others."""
+    parts = [select(jobs.c.id).where(*wanted, jobs.c.state == state) for state in dict.fromkeys(states)]
+    newest = [select(part.order_by(jobs.c.id.desc()).limit(limit).subquery()) for part in parts]
+    return select(jobs).where(jobs.c.id.in_(union_all(*newest)))
 
 
 def request_cancel(session: Session, job_id: str) -> Job:
@@ -153,7 +172,7 @@ def request_cancel(session: Session, job_id: str) -> Job:
     asked = {"cancel_requested_at": now}
     if state in ("queued", "paused"):
         transition(session, here, {**asked, "state": "cancelled", "finished_at": now}, [entered("cancelled")])
-        outbox.take(session, job_id)
+        queue.take(session, job_id)
     elif state in ("running", "pausing"):
         transition(session, here, {**asked, "state": "cancelling"}, [entered("cancelling")])
     return get(session, job_id)
@@ -167,7 +186,7 @@ def request_pause(session: Session, job_id: str) -> Job:
     here = [jobs.c.id == job_id, jobs.c.state == state]
     if state == "queued":
         transition(session, here, {"state": "paused"}, [entered("paused")])
-        outbox.take(session, job_id)
+        queue.take(session, job_id)
     elif state == "running":
         transition(session, here, {"state": "pausing"}, [entered("pausing")])
     return get(session, job_id)
@@ -181,7 +200,7 @@ def request_resume(session: Session, job_id: str) -> Job:
         raise IllegalTransition(job_id, state, "resume", reason)
     here = [jobs.c.id == job_id, jobs.c.state == state]
     transition(session, here, {"state": "queued", "run_after": None}, [entered("queued", reason="resumed")])
-    outbox.put(session, job_id)
+    queue.put(session, job_id)
     return get(session, job_id)
 
 
@@ -195,7 +214,7 @@ def retry(session: Session, job_id: str) -> Job:
     transition(session, [jobs.c.id == job_id, jobs.c.state == state], values, [entered("queued")])
     session.execute(delete_rows(artifacts).where(artifacts.c.job_id == job_id))
     warnings.forget(session, job_id)
-    outbox.put(session, job_id)
+    queue.put(session, job_id)
     return get(session, job_id)
 
 

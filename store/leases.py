@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import Row, case, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from store import blobs, outbox
+from store import blobs, queue, queue_order, quotas
 from store import warnings as job_warnings
 from store.clock import from_now, seconds_since
-from store.states import HELD, Asked, State
+from store.states import HELD, Asked, Kind, State
 from store.tables import artifacts, attempts, jobs, metrics, previous_checkpoints
 from store.transitions import Condition, close_attempt, entered, transition
 from store.upsert import insert_or_replace
@@ -39,7 +39,7 @@ def claim(session: Session, job_id: str, *, owner: str, lease_seconds: float) ->
     session.execute(
         insert(attempts).values(job_id=job_id, number=row.attempt, token=row.token, worker=owner, started_at=from_now())
     )
-    outbox.take(session, job_id)
+    queue.take(session, job_id)
     return Lease(
         job_id=job_id,
         kind=row.kind,
@@ -52,6 +52,24 @@ def claim(session: Session, job_id: str, *, owner: str, lease_seconds: float) ->
         lease_seconds=lease_seconds,
         tenant=row.tenant,
     )
+
+
+def claim_next(
+    session: Session,
+    kind: Kind,
+    *,
+    owner: str,
+    lease_seconds: float,
+    num_gpus: int | None = None,
+    max_running: int | None = None,
+) -> Lease | None:
+    """Take the queued job of a kind that starts next (store.queue_order) for `owner`, who has so many GPUs; None where
+    none can start. `max_running`: jobs of one tenant that may run at once.
+    """
+    found = queue_order.next_job(session, kind, num_gpus=num_gpus, max_running=max_running, lock=True)
+    if found is None or not quotas.may_run(session, kind, found.tenant, found.key_id, max_running):
+        return None
+    return claim(session, found.id, owner=owner, lease_seconds=lease_seconds)
 
 
 def _checkpoints(session: Session, row: Row[Any]) -> tuple[CheckpointRef, ...]:
@@ -233,7 +251,7 @@ def release(session: Session, lease: Lease) -> bool:
     if row is None:
         return finish_paused(session, lease)
     close_attempt(session, row, "released")
-    outbox.put(session, lease.job_id)
+    queue.put(session, lease.job_id)
     return True
 
 

@@ -1,86 +1,98 @@
 """The order in which queued jobs start: a fair share for each tenant, and priority within a tenant.
 
-A job's *turn* is how many jobs of its tenant would run if it started: those that run now, plus its place among the
-tenant's queued jobs (by priority, then the oldest first). The lowest turn goes first, so the tenant that has the fewest
-jobs running is served next; equal turns go by priority, then by age. With one tenant this is the order by priority.
+The tenant with the fewest running jobs is served next, by its job of the highest priority, of equals by the oldest;
+tenants with equally many go by priority, then by age. With one tenant this is the order by priority.
+
+The queue is never read as a whole: its jobs stand in *lanes* (kind, devices, tenant, API key), and the index leads from
+the first job of one lane to that of the next. So the cost grows with the number of lanes, not with that of the jobs.
 """
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, and_, case, exists, func, or_, select
+from sqlalchemy import CTE, ColumnElement, Row, Subquery, and_, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session
 
-from store.clock import from_now
+from core.spec.devices import EVERY, fits
+from store.queue import is_due
+from store.queue_table import queue
 from store.states import HELD, Kind
 from store.tables import api_keys, jobs
 
+# On PostgreSQL other workers may be about to claim the first jobs of a lane: so many of each are looked at.
+HEADS = 16
+_LANE = (queue.c.devices, queue.c.tenant, queue.c.key_id)
 
-def turns(kind: Kind | None) -> Subquery:
-    """For each queued job, of one kind or of all: its `turn` in its tenant, its `key_turn` among those of its key."""
-    by_tenant, by_key = _running(jobs.c.tenant), _running(jobs.c.key_id)
-    # One that may not run yet, after a loss, holds back none of the others.
-    waits = case((jobs.c.run_after > from_now(), 1), else_=0)
-    order = (waits, jobs.c.priority.desc(), jobs.c.id)
-    place = func.row_number().over(partition_by=(jobs.c.kind, jobs.c.tenant), order_by=order)
-    key_place = func.row_number().over(partition_by=(jobs.c.kind, jobs.c.key_id), order_by=order)
-    of_kind = () if kind is None else (jobs.c.kind == kind,)
-    return (
-        select(
-            jobs.c.id,
-            jobs.c.priority,
-            jobs.c.key_id,
-            (place + func.coalesce(by_tenant.c.num_running, 0)).label("turn"),
-            (key_place + func.coalesce(by_key.c.num_running, 0)).label("key_turn"),
-        )
-        .select_from(jobs)
-        .outerjoin(by_tenant, and_(by_tenant.c.tenant == jobs.c.tenant, by_tenant.c.kind == jobs.c.kind))
-        .outerjoin(by_key, and_(by_key.c.key_id == jobs.c.key_id, by_key.c.kind == jobs.c.kind))
-        .where(jobs.c.state == "queued", *of_kind)
-        .subquery("turns")
+
+def next_job(
+    session: Session, kind: Kind, *, num_gpus: int | None = None, max_running: int | None = None, lock: bool = False
+) -> Row[Any] | None:
+    """The job (id, tenant, key_id) that starts next, None where none can.
+
+    `num_gpus`: on a worker with so many; `max_running`: jobs of one tenant that may run at once. `lock`: held for the
+    transaction, and none that another transaction holds.
+    """
+    lanes, by_tenant, by_key = _lanes(kind), _running(kind, jobs.c.tenant), _running(kind, jobs.c.key_id)
+    running = func.coalesce(by_tenant.c.num_running, 0)
+    wanted: Any = (
+        select(jobs.c.id, jobs.c.tenant, jobs.c.key_id)
+        .select_from(_with_heads(session, kind, lanes))
+        .outerjoin(by_tenant, by_tenant.c.tenant == lanes.c.tenant)
+        .outerjoin(by_key, by_key.c.key_id == lanes.c.key_id)
+        .where(jobs.c.state == "queued", _is_allowed(lanes, func.coalesce(by_key.c.num_running, 0)))
+        .order_by(running, jobs.c.priority.desc(), jobs.c.id)
+        .limit(1)
     )
+    if num_gpus is not None:
+        wanted = wanted.where(lanes.c.devices.not_in(_too_much(num_gpus)))
+    if max_running is not None:
+        wanted = wanted.where(running < max_running)
+    found: Row[Any] | None = session.execute(
+        wanted.with_for_update(of=jobs, skip_locked=True) if lock else wanted
+    ).first()
+    return found
 
 
-def _running(whose: Any) -> Subquery:
-    running = select(whose, jobs.c.kind, func.count().label("num_running")).where(jobs.c.state.in_(HELD))
-    return running.group_by(whose, jobs.c.kind).subquery()
+@cache
+def _too_much(num_gpus: int) -> tuple[str, ...]:
+    return tuple(devices for devices in EVERY if not fits(devices, num_gpus))
 
 
-def by_turn(of: Subquery) -> tuple[Any, ...]:
-    """The ORDER BY of the queue."""
-    return of.c.turn, of.c.priority.desc(), of.c.id
+def _lanes(kind: Kind) -> CTE:
+    """Each lane once."""
+    following, order = queue.alias("following"), (*_LANE, queue.c.precedence, queue.c.job_id)
+    first = select(queue.c.job_id).where(queue.c.kind == kind).order_by(*order).limit(1).scalar_subquery()
+    lanes = select(*_LANE).where(queue.c.job_id == first).cte("lanes", recursive=True)
+    beyond = tuple_(*(following.c[column.name] for column in _LANE)) > tuple_(*lanes.c)
+    of_next = select(following.c.job_id).where(following.c.kind == kind, beyond)
+    of_next = of_next.order_by(*(following.c[column.name] for column in order)).limit(1).correlate(lanes)
+    return lanes.union_all(select(*_LANE).select_from(lanes.join(queue, queue.c.job_id == of_next.scalar_subquery())))
 
 
-def within_limits(of: Subquery, max_running: int | None) -> ColumnElement[bool]:
-    """The condition of jobs that may start: neither tenant nor key would have more running jobs than it is allowed."""
-    key_limit = select(api_keys.c.max_running_jobs).where(api_keys.c.id == of.c.key_id).scalar_subquery()
-    of_key = or_(of.c.key_id.is_(None), key_limit.is_(None), of.c.key_turn <= key_limit)
-    return of_key if max_running is None else and_(of_key, of.c.turn <= max_running)
+def _with_heads(session: Session, kind: Kind, lanes: CTE) -> Any:
+    """The lanes, joined with the jobs of each that start first."""
+    in_lane = and_(*(queue.c[column.name] == lanes.c[column.name] for column in _LANE))
+    heads = select(queue.c.job_id).where(queue.c.kind == kind, in_lane, is_due())
+    heads = heads.order_by(queue.c.precedence, queue.c.job_id).correlate(lanes)
+    if session.get_bind().dialect.name == "sqlite":  # has no LATERAL, and one writer at a time
+        return lanes.join(jobs, jobs.c.id == heads.limit(1).scalar_subquery())
+    several = heads.limit(HEADS).lateral("heads")
+    return lanes.join(several, true()).join(jobs, jobs.c.id == several.c.job_id)
 
 
-def positions(session: Session, kind: Kind, tenant: str, ids: list[str]) -> dict[str, int]:
-    """The places in the queue of queued jobs of one kind and tenant: 1 is next."""
-    others = or_(_queued(kind, jobs.c.tenant < tenant), _queued(kind, jobs.c.tenant > tenant))
-    query = _shared(kind) if session.execute(select(others)).scalar_one() else _alone(kind, tenant)
-    found = query.subquery()
-    rows = session.execute(select(found.c.id, found.c.position).where(found.c.id.in_(ids)))
-    return {row.id: row.position for row in rows}
+def _is_allowed(lanes: CTE, running: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether the key of the lane may have one more running job."""
+    limit = select(api_keys.c.max_running_jobs).where(api_keys.c.id == lanes.c.key_id).scalar_subquery()
+    return or_(limit.is_(None), running < limit)
 
 
-def _queued(kind: Kind, tenant: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Two of these ask the index for a neighbour; "another tenant" would read the whole queue."""
-    return exists().where(jobs.c.kind == kind, jobs.c.state == "queued", tenant)
+def _running(kind: Kind, whose: Any) -> Subquery:
+    running = select(whose, func.count().label("num_running")).where(jobs.c.kind == kind, jobs.c.state.in_(HELD))
+    return running.group_by(whose).subquery()
 
 
-def _shared(kind: Kind) -> Any:
-    turn = turns(kind)
-    return select(turn.c.id, func.row_number().over(order_by=by_turn(turn)).label("position"))
-
-
-def _alone(kind: Kind, tenant: str) -> Any:
-    """The queue of the only tenant that has jobs in it: the index alone answers how many are ahead."""
-    ahead = jobs.alias("ahead")
-    same_priority = and_(ahead.c.priority == jobs.c.priority, ahead.c.id < jobs.c.id)
-    sooner = or_(ahead.c.priority > jobs.c.priority, same_priority)
-    before = (ahead.c.kind == kind, ahead.c.state == "queued", ahead.c.tenant == tenant, sooner)
-    position = select(func.count()).select_from(ahead).where(*before).scalar_subquery() + 1
-    return select(jobs.c.id, position.label("position"))
+def running_by_tenant(session: Session, kind: Kind) -> dict[str, int]:
+    """How many jobs each tenant has running; tenants without any are left out."""
+    running = _running(kind, jobs.c.tenant)
+    rows = session.execute(select(running.c.tenant, running.c.num_running))
+    return {row.tenant: row.num_running for row in rows}

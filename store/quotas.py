@@ -1,4 +1,4 @@
-"""The share of a tenant and of a key: how many jobs wait, and how many bytes are stored."""
+"""The share of a tenant and of a key: how many jobs wait and run, and how many bytes are stored."""
 
 from typing import Any
 
@@ -7,7 +7,9 @@ from sqlalchemy.orm import Session
 
 from store.callers import Caller, Limits
 from store.errors import QuotaExceeded
-from store.tables import artifacts, jobs
+from store.queue_table import queue
+from store.states import HELD, KINDS, Kind
+from store.tables import api_keys, artifacts, jobs
 
 
 def check_submit(session: Session, caller: Caller, of_tenant: Limits) -> None:
@@ -16,9 +18,27 @@ def check_submit(session: Session, caller: Caller, of_tenant: Limits) -> None:
     Call it in the transaction that adds the job: submissions of one tenant wait for each other there.
     """
     _lock(session, caller.tenant)
-    _check(session, jobs.c.tenant == caller.tenant, of_tenant, f"tenant {caller.tenant!r}")
+    _check(session, caller.tenant, None, of_tenant, f"tenant {caller.tenant!r}")
     if caller.key_id is not None:
-        _check(session, jobs.c.key_id == caller.key_id, caller.limits, f"key {caller.key_id}")
+        _check(session, caller.tenant, caller.key_id, caller.limits, f"key {caller.key_id}")
+
+
+def may_run(session: Session, kind: Kind, tenant: str, key_id: str | None, most: int | None) -> bool:
+    """Whether one more job of the kind may run, of the tenant (`most`) and of its key. Call it in the transaction that
+    claims the job: claims of one tenant wait for each other there, where there is a limit."""
+    of_key = select(api_keys.c.max_running_jobs).where(api_keys.c.id == key_id)
+    most_of_key = session.execute(of_key).scalar_one_or_none() if key_id else None
+    if most is None and most_of_key is None:
+        return True
+    _lock(session, tenant)
+    return _is_below(session, kind, jobs.c.tenant == tenant, most) and _is_below(
+        session, kind, jobs.c.key_id == key_id, most_of_key
+    )
+
+
+def _is_below(session: Session, kind: Kind, where: Any, most: int | None) -> bool:
+    running = select(func.count()).select_from(jobs).where(where, jobs.c.kind == kind, jobs.c.state.in_(HELD))
+    return most is None or session.execute(running).scalar_one() < most
 
 
 def stored_bytes(session: Session, where: Any) -> int:
@@ -27,15 +47,17 @@ def stored_bytes(session: Session, where: Any) -> int:
     return int(session.execute(size.where(where)).scalar_one())
 
 
-def _check(session: Session, where: Any, limits: Limits, whose: str) -> None:
+def _check(session: Session, tenant: str, key_id: str | None, limits: Limits, whose: str) -> None:
+    of_key = () if key_id is None else (queue.c.key_id == key_id,)
     if limits.max_queued_jobs is not None:
-        count = select(func.count()).select_from(jobs).where(where, jobs.c.state == "queued")
-        queued = session.execute(count).scalar_one()
+        some = select(queue.c.job_id).where(queue.c.tenant == tenant, queue.c.kind.in_(KINDS), *of_key)
+        some = some.limit(limits.max_queued_jobs)  # a longer queue costs no more
+        queued = session.execute(select(func.count()).select_from(some.subquery())).scalar_one()
         if queued >= limits.max_queued_jobs:
             hint = "submit again when one of them has started"
             raise QuotaExceeded(f"{whose} has {queued} queued jobs; allowed are {limits.max_queued_jobs}", hint=hint)
     if limits.max_stored_bytes is not None:
-        stored = stored_bytes(session, where)
+        stored = stored_bytes(session, jobs.c.tenant == tenant if key_id is None else jobs.c.key_id == key_id)
         if stored >= limits.max_stored_bytes:
             detail = f"{whose} stores {stored} bytes of artifacts; allowed are {limits.max_stored_bytes}"
             raise QuotaExceeded(detail, hint="delete jobs that are no longer needed")

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, delete, select
 from sqlalchemy.orm import Session
 
 from core.errors import RetortError, WorkerLost
-from store import outbox
+from store import queue
 from store.clock import from_now
 from store.leases import LET_GO
 from store.states import HELD, TERMINAL
@@ -80,7 +80,7 @@ def _lose(session: Session, row: Row[Any], loss: _Loss, retry_seconds: float, *a
         return False
     close_attempt(session, moved, "lost", error)
     if after == "queued":
-        outbox.put(session, row.id)
+        queue.put(session, row.id)
     return True
 
 

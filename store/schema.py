@@ -8,9 +8,9 @@ from store.tables import SCHEMA
 
 def schema_of(database: Database) -> str | None:
     """The revision of the database's schema; None before the first migration."""
-    if not inspect(database.engine).has_table("alembic_version"):
-        return None
     with database.read() as session:
+        if not inspect(session.connection()).has_table("alembic_version"):
+            return None
         return session.execute(select(column("version_num")).select_from(table("alembic_version"))).scalar_one_or_none()
 
 

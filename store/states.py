@@ -22,6 +22,7 @@ Outcome = Literal["succeeded", "failed", "cancelled", "released", "paused", "los
 WorkerState = Literal["idle", "busy", "draining", "silent"]
 Asked = Literal["cancel", "pause"]  # of a job that a worker holds
 
+KINDS: tuple[Kind, ...] = get_args(Kind)
 STATES: tuple[State, ...] = get_args(State)
 TERMINAL: tuple[State, ...] = ("succeeded", "failed", "cancelled")
 HELD: tuple[State, ...] = ("running", "pausing", "cancelling")  # a worker has the lease

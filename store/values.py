@@ -40,8 +40,19 @@ class Queue:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What changes in a job: `version` counts every change but those of `runtime_seconds` and `queue`."""
+
+    version: int
+    done: bool
+    runtime_seconds: float
+    queue: Queue | None
+
+
+@dataclass(frozen=True)
 class Job:
-    """A job as the outside sees it. `version` rises with every change of it but `queue`."""
+    """A job as the outside sees it. `version` rises with every change of it but `queue` and
+    `runtime_seconds`."""
 
     id: str
     kind: Kind
@@ -218,11 +229,12 @@ class Blob:
 
 
 @dataclass(frozen=True)
-class Dispatch:
-    """A queued job that wants a message."""
+class Ring:
+    """A queued job for which a message is to be sent: what kind it is, and the devices that it asks for."""
 
     job_id: str
     kind: Kind
+    devices: str
 
 
 @dataclass(frozen=True)

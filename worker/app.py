@@ -1,26 +1,31 @@
-"""The Celery app and its one task. A message carries a job's id and nothing else; all truth is in the database."""
+"""The Celery app and its one task. A message names its queue and nothing else; all truth is in the database."""
 
 import logging
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from celery import Celery, bootsteps
 from kombu import Exchange, Queue
 
+from worker.doorbell import TASK, FreeQueues
+
 logger = logging.getLogger(__name__)
 
-TASK = "retort.run"
-JOB_ID = re.compile(r"job_[0-9A-HJKMNP-TV-Z]{26}")  # a ULID in Crockford's base 32
 MEMORY_POLL_SECONDS = 0.1  # the in-process broker has nothing to wait on
 BROKER_TIMEOUT_SECONDS = 10.0
 
 
 def make_app(
-    broker_url: str, *, queue: str, key_prefix: str, run: Callable[[str], object], on_stop: Callable[[], object]
+    broker_url: str,
+    *,
+    queues: Collection[str],
+    key_prefix: str,
+    order: Callable[[], FreeQueues],
+    wake: Callable[[str], object],
+    on_stop: Callable[[], object],
 ) -> Celery:
-    """The app of one worker, which consumes `queue` and calls `run(job_id)` for each message; `on_stop` is called when
-    the consumer stops for whatever reason, before it waits for what runs.
+    """The app of one worker, which calls `wake(queue)` for each message in one of the queues; `on_stop` is called when
+    the consumer stops for whatever reason, before it waits for what runs. `order` chooses the queues on Redis.
 
     Early acknowledgement, no result backend, no retries: a message is a doorbell, and what a dead worker leaves is
     found by the reaper, not redelivered by the broker.
@@ -33,10 +38,8 @@ def make_app(
         task_store_errors_even_if_ignored=False,
         accept_content=["json"],
         task_serializer="json",
-        task_default_queue=queue,
-        task_queues=[
-            Queue(queue, Exchange(queue, type="direct"), routing_key=queue)  # type: ignore[no-untyped-call]  # kombu
-        ],
+        task_default_queue=next(iter(queues)),
+        task_queues=[_queue(name) for name in queues],
         task_create_missing_queues=False,
         worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,  # its messages could stop the worker
@@ -45,18 +48,23 @@ def make_app(
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # for ever
         broker_connection_timeout=BROKER_TIMEOUT_SECONDS,
-        broker_transport_options=_transport_options(broker_url, key_prefix),
+        broker_transport_options=_transport_options(broker_url, key_prefix, order),
     )
-    app.task(name=TASK, bind=False)(_task(run))
+    app.task(name=TASK, bind=False)(_task(wake, queues))
     app.steps["worker"].add(_step(on_stop))
     return app
 
 
-def _transport_options(broker_url: str, key_prefix: str) -> dict[str, Any]:
+def _queue(name: str) -> Queue:
+    return Queue(name, Exchange(name, type="direct"), routing_key=name)  # type: ignore[no-untyped-call]  # kombu
+
+
+def _transport_options(broker_url: str, key_prefix: str, order: Callable[[], FreeQueues]) -> dict[str, Any]:
     if broker_url.startswith("memory:"):
         return {"polling_interval": MEMORY_POLL_SECONDS}
     return {
         "global_keyprefix": key_prefix,
+        "queue_order_strategy": order,
         "socket_connect_timeout": BROKER_TIMEOUT_SECONDS,
         "socket_timeout": 3 * BROKER_TIMEOUT_SECONDS,
         "socket_keepalive": True,
@@ -64,14 +72,14 @@ def _transport_options(broker_url: str, key_prefix: str) -> dict[str, Any]:
     }
 
 
-def _task(run: Callable[[str], object]) -> Callable[[str], None]:
-    def retort_run(job_id: str) -> None:
-        if not isinstance(job_id, str) or not JOB_ID.fullmatch(job_id):
-            logger.warning("a message without a job's id was left out: %.100r", job_id)
+def _task(wake: Callable[[str], object], queues: Collection[str]) -> Callable[[str], None]:
+    def retort_wake(queue: str) -> None:
+        if not isinstance(queue, str) or queue not in queues:
+            logger.warning("a message that names no queue of ours was left out: %.100r", queue)
             return
-        run(job_id)
+        wake(queue)
 
-    return retort_run
+    return retort_wake
 
 
 def _step(on_stop: Callable[[], object]) -> type[bootsteps.StartStopStep]:

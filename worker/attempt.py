@@ -1,9 +1,8 @@
-"""One attempt at a job, from the claim to the end: the top-level function of worker/."""
+"""One attempt at a job that was claimed, to its end."""
 
 import logging
 import os
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,9 @@ from store import leases
 from store.database import Database
 from store.errors import BlobDamaged, BlobNotFound
 from store.settings import Settings
+from store.states import Kind
 from store.values import CheckpointRef, Lease
+from worker.dispatcher import Ability
 from worker.engine_process import EngineCommand, EngineProcess, StopReason
 from worker.environment import engine_environment
 from worker.fenced_writes import FencedWrites, LeaseLost
@@ -55,21 +56,29 @@ class WorkerContext:
         return cache_below(self.settings.data_dir)
 
 
-def attempt(context: WorkerContext, job_id: str) -> None:
-    """Run the job if it is still to be had."""
-    claimed_at = time.monotonic()
+def claim(context: WorkerContext, kind: Kind, ability: Ability) -> Lease | None:
+    """Take the queued job of a kind that starts next; None where there is none that this worker can run."""
     with context.database.begin() as session:
-        lease = leases.claim(session, job_id, owner=context.worker_id, lease_seconds=context.settings.lease_seconds)
-    if lease is None:
-        return
-    logger.info("%s: attempt %d begins", job_id, lease.attempt)
+        return leases.claim_next(
+            session,
+            kind,
+            owner=context.worker_id,
+            lease_seconds=context.settings.lease_seconds,
+            num_gpus=ability.num_gpus,
+            max_running=ability.max_running,
+        )
+
+
+def attempt(context: WorkerContext, lease: Lease, claimed_at: float) -> None:
+    """Run a job that this worker has claimed; `claimed_at` is the monotonic time before the claim was sent."""
+    logger.info("%s: attempt %d begins", lease.job_id, lease.attempt)
     with _heartbeat(context, lease, claimed_at) as heartbeat:
         writes = FencedWrites(context.database, lease, heartbeat)
         try:
             _run(context, lease, heartbeat, writes)
         except LeaseLost:
-            logger.warning("%s: attempt %d lost its lease; what it did does not count", job_id, lease.attempt)
-    logger.info("%s: attempt %d is over", job_id, lease.attempt)
+            logger.warning("%s: attempt %d lost its lease; what it did does not count", lease.job_id, lease.attempt)
+    logger.info("%s: attempt %d is over", lease.job_id, lease.attempt)
 
 
 def _heartbeat(context: WorkerContext, lease: Lease, claimed_at: float) -> Heartbeat:

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
-from store.database import Database
+from store.database import Database, is_away
 from store.values import Lease
 from worker.engine_process import StopReason
 from worker.heartbeat import Heartbeat
@@ -47,15 +47,14 @@ class FencedWrites:
         while True:
             try:
                 return act()
-            except DBAPIError as error:
-                if not _is_away(error):
+            except SQLAlchemyError as error:
+                if not is_away(error):
                     raise
-                logger.warning("%s: the database is away: %s", self.lease.job_id, type(error.orig).__name__)
+                logger.warning("%s: the database is away: %s", self.lease.job_id, _cause(error))
             if self._heartbeat.stop_reason() is StopReason.LOST:
                 raise LeaseLost
             time.sleep(RETRY_SECONDS)
 
 
-def _is_away(error: DBAPIError) -> bool:
-    """Whether the database is locked, restarting or cut off, rather than refusing what was asked."""
-    return error.connection_invalidated or type(error).__name__ in {"OperationalError", "InterfaceError"}
+def _cause(error: SQLAlchemyError) -> str:
+    return type(getattr(error, "orig", error)).__name__

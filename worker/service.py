@@ -9,18 +9,22 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from types import FrameType
+from typing import Any
 
 from celery.worker import state as celery_state
 
-from store import jobs, outbox, workers
+from store import workers
 from store.database import Database
-from store.errors import JobNotFound
 from store.settings import Settings
-from worker.app import TASK, make_app
-from worker.attempt import WorkerContext, attempt
+from store.states import Kind
+from store.values import Lease
+from worker.app import make_app
+from worker.attempt import WorkerContext, attempt, claim
 from worker.catalogue import publish
-from worker.dispatcher import Dispatcher
+from worker.dispatcher import Ability, PrivateDispatcher, SharedDispatcher, Sweep
+from worker.doorbell import Doorbell, FreeQueues, all_queues, queue_name, queues_heard
 from worker.folder import attempts_below, cache_below, sweep
+from worker.hearing import Hearing
 from worker.periodic import Periodic
 from worker.reaper import Reaper
 from worker.registry import Registration, devices, new_worker_id, version
@@ -31,7 +35,8 @@ from worker.warm_pool import WarmPool
 logger = logging.getLogger(__name__)
 
 ENGINE = (sys.executable, "-m", "core")
-UNDELIVERED_SECONDS = 60.0
+SWEEP_SECONDS = 10.0
+DEAF_SECONDS = 60.0
 WATCHDOG_SECONDS = 5.0
 WARM_POOL_SECONDS = 1.0
 # After drain_seconds for the engines: to store their last checkpoints and let go of the leases.
@@ -47,7 +52,10 @@ class Service:
         self._database = database
         self._stopping = threading.Event()
         self._exit_status = 0
-        self._slots = Slots({"job": settings.slots, "plan": settings.plan_slots})
+        self._slots = Slots({"job": settings.slots, "plan": settings.plan_slots}, self._takes_jobs)
+        self._hearing = Hearing()
+        self._registration = Registration(self.worker_id, devices(os.environ), settings.slots, version())
+        self._ability = Ability(workers.count_gpus(self._registration.devices), settings.max_running_jobs)
         self._warm_pool = WarmPool(
             engine,
             settings.engine_env,
@@ -57,26 +65,46 @@ class Service:
             seconds=settings.warm_seconds,
         )
         self._context = WorkerContext(database, settings, self.worker_id, engine, self._stopping, self._warm_pool)
-        self._queue = f"{settings.broker_prefix}.{self.worker_id}"
+        self._queues = all_queues(settings.broker_prefix)
         self._app = make_app(
             settings.broker_url,
-            queue=self._queue,
+            queues=self._queues,
             key_prefix=f"{settings.broker_prefix}:",
-            run=self.answer,
+            order=lambda: FreeQueues(self._slots, self._queues),
+            wake=self.wake,
             on_stop=self._on_consumer_stop,
         )
+        self._doorbell = Doorbell(self._app, is_shared=not settings.broker_url.startswith("memory:"))
 
-    def answer(self, job_id: str) -> None:
-        """A message arrived: run the job if there is a slot for it; the message is dropped otherwise, and sent again
-        while the job stays queued."""
-        with self._database.read() as session:
-            try:
-                kind = jobs.get(session, job_id).kind
-            except JobNotFound:
-                return
-        with self._slots.enter(job_id, kind) as entered:
-            if entered and not self._stopping.is_set():
-                attempt(self._context, job_id)
+    def wake(self, queue: str) -> None:
+        """A message arrived: work, or let another worker hear it where there is no slot for it."""
+        self._hearing.heard()
+        if not self._work(self._queues[queue], rung=True):
+            self._doorbell.pass_on(queue)
+
+    def _work(self, kind: Kind, *, rung: bool) -> bool:
+        """Run jobs of a kind, one after the other, while there are any; whether there was a slot. `rung`: a message was
+        heard for the first of them."""
+        with self._slots.enter(kind) as entered:
+            while entered and self._takes_jobs():
+                claimed_at = time.monotonic()
+                lease = claim(self._context, kind, self._ability)
+                if lease is None:
+                    break
+                if not rung:
+                    self._doorbell.take(self._queue_of(lease))
+                rung = False
+                attempt(self._context, lease, claimed_at)
+        return entered
+
+    def _queue_of(self, lease: Lease) -> str:
+        return queue_name(self._settings.broker_prefix, lease.kind, lease.spec["training"]["devices"])
+
+    def _takes_jobs(self) -> bool:
+        return not self._stopping.is_set()
+
+    def _announce(self) -> None:
+        self._registration.announce(self._database, self._stopping.is_set())
 
     def serve(self) -> int:
         """Work until SIGTERM or SIGINT; the exit status. Call it on the main thread."""
@@ -85,20 +113,17 @@ class Service:
         swept = sweep(self._context.attempts)
         if swept:
             logger.info("removed the folders of %d dead attempts", swept)
-        registration = Registration(self.worker_id, devices(os.environ), self._settings.slots, version())
-        registration.announce(self._database, draining=False)
-        threading.Thread(target=self._leave_in_time, args=(registration,), name="leave-in-time", daemon=True).start()
-        with self._database.begin() as session:
-            outbox.forget_sends(session)
+        self._announce()
+        threading.Thread(target=self._leave_in_time, name="leave-in-time", daemon=True).start()
         with ExitStack() as threads:
             threads.callback(self._warm_pool.close)
-            for thread in self._threads(registration):
+            self._consumer = self._make_consumer()
+            for thread in self._threads():
                 thread.start()
                 threads.callback(thread.stop)
             threads.callback(self._stopping.set)
             self._consume()
-        self._forget_queue()
-        registration.withdraw(self._database)
+        self._registration.withdraw(self._database)
         return self._exit_status
 
     def stop(self, exit_status: int = 0) -> None:
@@ -119,31 +144,37 @@ class Service:
             logger.critical("the consumer of messages failed; this worker ends so that a new one can start")
             self.stop(exit_status=1)
 
-    def _threads(self, registration: Registration) -> list[Periodic]:
+    def _threads(self) -> list[Periodic]:
         settings = self._settings
-        num_gpus = workers.count_gpus(registration.devices)
-        dispatcher = Dispatcher(self._database, self._slots, num_gpus, self._send, settings.max_running_jobs)
-        reaper = Reaper(self._database, settings)
+        sweep = Sweep(self._database, self._slots, self._hearing, self._ability, self._start)
         return [
-            Periodic(
-                "registry",
-                lambda: registration.announce(self._database, self._stopping.is_set()),
-                settings.beat_seconds,
-            ),
-            Periodic("reaper", reaper.look, settings.reaper_seconds),
-            Periodic("dispatcher", lambda: self._stopping.is_set() or dispatcher.dispatch(), settings.dispatch_seconds),
+            Periodic("registry", self._announce, settings.beat_seconds),
+            Periodic("reaper", Reaper(self._database, settings).look, settings.reaper_seconds),
+            Periodic("dispatcher", self._dispatcher().dispatch, settings.dispatch_seconds),
+            Periodic("sweep", sweep.look, SWEEP_SECONDS),
             Periodic("watchdog", self._check_delivery, WATCHDOG_SECONDS),
             Periodic("shelf", ShelfWatch(settings, self._database).look, settings.reaper_seconds),
             Periodic("warm-pool", self._maintain_warm_pool, WARM_POOL_SECONDS),
         ]
 
-    def _send(self, job_id: str) -> None:
-        self._app.send_task(TASK, args=(job_id,), queue=self._queue, retry=False)
+    def _dispatcher(self) -> SharedDispatcher | PrivateDispatcher:
+        prefix = self._settings.broker_prefix
+        if self._doorbell.is_shared:
+            return SharedDispatcher(self._database, self._doorbell, prefix, self._settings.dispatch_seconds)
+        return PrivateDispatcher(self._database, self._doorbell, prefix, self._slots, self._hearing, self._ability)
+
+    def _start(self, kind: Kind) -> None:
+        """Work in a slot that was promised, on a thread of the consumer's pool, which is waited for when it stops."""
+        self._consumer.pool.apply_async(self._work, (kind,), {"rung": False}, callback=lambda _: None)
 
     def _consume(self) -> None:
         catalogue = threading.Thread(target=self._publish, name="catalogue", daemon=True)
         catalogue.start()
-        worker = self._app.WorkController(
+        self._consumer.start()
+
+    def _make_consumer(self) -> Any:
+        return self._app.WorkController(
+            queues=queues_heard(self._settings.broker_prefix, self._ability.num_gpus),
             hostname=self.worker_id,
             pool_cls="threads",
             concurrency=self._settings.slots + self._settings.plan_slots,
@@ -152,17 +183,6 @@ class Service:
             without_mingle=True,
             without_heartbeat=True,
         )
-        worker.start()
-
-    def _forget_queue(self) -> None:
-        """Nobody will read this worker's queue again."""
-        try:
-            with self._app.connection_for_write() as connection:
-                queue = self._app.amqp.queues[self._queue](connection.default_channel)
-                queue.declare()  # kombu deletes only what the same connection has declared
-                queue.delete()
-        except Exception as error:  # the broker may be the reason why the worker ends
-            logger.info("the worker's queue stays behind in the broker: %s", type(error).__name__)
 
     def _publish(self) -> None:
         try:
@@ -179,13 +199,13 @@ class Service:
     def _check_delivery(self) -> None:
         """A consumer that receives no messages cannot be repaired from inside: end the process; whoever supervises it
         starts a new one."""
-        if self._slots.undelivered_seconds() > UNDELIVERED_SECONDS:
+        if self._slots.is_idle() and self._hearing.deaf_seconds() > DEAF_SECONDS:
             logger.critical("messages are sent and none arrives; this worker ends so that a new one can start")
             self.stop(exit_status=1)
 
-    def _leave_in_time(self, registration: Registration) -> None:
+    def _leave_in_time(self) -> None:
         self._stopping.wait()
-        threading.Thread(target=registration.announce, args=(self._database, True), daemon=True).start()
+        threading.Thread(target=self._announce, daemon=True).start()
         time.sleep(self._settings.drain_seconds + LEAVE_SECONDS)
         logger.critical("the worker did not stop in time; its leases will run out")
         os._exit(self._exit_status or 1)

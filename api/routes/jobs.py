@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 import anyio
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import inputs, references
@@ -13,11 +13,13 @@ from api.dependencies import CallerDep, ChangeFeedDep, DatabaseDep, SettingsDep
 from api.errors import Problem
 from api.examples import JOB_PAGE, QUEUED_JOB, RUNNING_JOB
 from api.openapi import BODY, CHANGING, EVERYWHERE, job_body, problems, success
-from api.responses import job_response, page_response, unchanged
+from api.responses import job_response, job_tag, page_response, unchanged
 from api.schemas.job import JobPage, JobView
 from core.spec import parse_job
 from store import jobs
+from store.database import Database
 from store.states import State
+from store.values import Standing
 
 router = APIRouter(tags=["jobs"])
 
@@ -132,7 +134,6 @@ def list_jobs(
 )
 async def get_job(
     job_id: str,
-    request: Request,
     database: DatabaseDep,
     settings: SettingsDep,
     feed: ChangeFeedDep,
@@ -145,23 +146,27 @@ async def get_job(
 ) -> Response:
     """Look at a job. With `Prefer: wait=N` the answer comes when it changes; one that is done is answered at once."""
 
-    def read() -> Response:
-        with database.read() as session:
-            job = jobs.get(session, job_id)
-        versions.append(job.version)
-        done.append(job.done)
-        return job_response(job)
-
-    versions: list[int] = []
-    done: list[bool] = []
-    response = await anyio.to_thread.run_sync(read)
     seconds = wait_seconds(prefer, settings.max_wait_seconds)
-    known = if_none_match is None or matches(if_none_match, response.headers["ETag"])
-    if seconds is not None and known and not done[-1]:
-        await feed.changed(job_id, versions[-1], seconds)
-        response = await anyio.to_thread.run_sync(read)
-    response.headers.update(applied(seconds))
-    return unchanged(response) if matches(if_none_match, response.headers["ETag"]) else response
+    if if_none_match is not None or seconds is not None:
+        standing = await anyio.to_thread.run_sync(_look, database, job_id)
+        known = if_none_match is None or matches(if_none_match, job_tag(standing))
+        if seconds is not None and known and not standing.done:
+            await feed.changed(job_id, standing.version, seconds)
+            standing = await anyio.to_thread.run_sync(_look, database, job_id)
+        if matches(if_none_match, tag := job_tag(standing)):
+            return unchanged(tag, applied(seconds))
+    return await anyio.to_thread.run_sync(_read, database, job_id, applied(seconds))
+
+
+def _look(database: Database, job_id: str) -> Standing:
+    with database.read() as session:
+        return jobs.standing(session, job_id)
+
+
+def _read(database: Database, job_id: str, headers: dict[str, str]) -> Response:
+    with database.read() as session:
+        job = jobs.get(session, job_id)
+    return job_response(job, headers=headers)
 
 
 def _label(text: str) -> tuple[str, str]:

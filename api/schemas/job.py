@@ -50,7 +50,7 @@ class AttemptView(_View):
 class QueueView(_View):
     """Where a queued job stands."""
 
-    position: int = Field(description="1 is next")
+    position: int = Field(description="1 is next; counted up to 1000, a job further back shows 1000 too")
     eligible_workers: int = Field(
         description="workers alive that could take it; 0: nothing will happen until one starts"
     )
@@ -109,7 +109,8 @@ class SummaryView(_View):
 
 
 class _JobFields(_View):
-    """A job without its spec. `version` rises with every change but those of `queue`."""
+    """A job without its spec. `version` rises with every change but those of `queue` and
+    `runtime_seconds`."""
 
     id: str = Field(description="sortable by age", examples=["job_01KAK3P0V6T6Y1F5S9W1QKX0ZD"])
     kind: Literal["job", "plan"]
@@ -144,7 +145,8 @@ class _JobFields(_View):
 
 
 class JobView(_JobFields):
-    """A job. `version` rises with every change but those of `queue`."""
+    """A job. `version` rises with every change but those of `queue` and
+    `runtime_seconds`."""
 
     spec: dict[str, Any] = Field(description="a JobSpec (GET /v1/schema); without any auto once `preparing` is over")
 
@@ -155,7 +157,8 @@ class JobView(_JobFields):
 
 
 class ListedJobView(_JobFields):
-    """A job among others, without what is bulky. `version` rises with every change but those of `queue`."""
+    """A job among others, without what is bulky. `version` rises with every change but those of `queue` and
+    `runtime_seconds`."""
 
     spec: dict[str, Any] | None = Field(None, description="only where `include=spec` asks for it")
 

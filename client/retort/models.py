@@ -36,7 +36,8 @@ class AttemptView(TypedDict):
 
 
 class QueueView(TypedDict):
-    """Where a queued job stands; position 1 is next; `reason` says why it is not run, if not for its turn."""
+    """Where a queued job stands; position 1 is next, 1000 is there or further back; `reason` says why it is not run, if
+    not for its turn."""
 
     position: int
     eligible_workers: int

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from core.data.randaugment import cutout, rand_augment
 from core.system.device import uploaded
 
+# Images whose sides are at most this many pixels are small inputs, as CIFAR's are; larger ones are photographs.
+SMALL_INPUT = 64
 POLICIES = ("none", "crop", "light", "strong", "strong_cutout")
 PAD_FRACTION = 8  # of the image's side: 4 pixels for 32
 # ImageNet recipes start at 0.08; small customer datasets and short trainings do better when most of the object stays.
@@ -35,11 +37,13 @@ class Augmenter:
         self.image_size = image_size
 
     def train_views(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """float32 N 3 V V in [0, 1] from uint8 N 3 S S: where S = V shifted over a border, else resized crops."""
+        """float32 N 3 V V in [0, 1] from uint8 N 3 S S: small images with S = V are shifted over a border, of all
+        others crops are resized.
+        """
         if self.policy == "none":
             return self.test_views(images)
         flips = self.policy != "crop"
-        if images.shape[-1] == self.image_size:
+        if images.shape[-1] == self.image_size <= SMALL_INPUT:
             views = padded_crop(images, max(1, self.image_size // PAD_FRACTION), generator, flips=flips)
         else:
             views = resized_crop(images, self.image_size, generator, flips=flips)
@@ -84,8 +88,8 @@ def _mirrored(columns: torch.Tensor, generator: torch.Generator) -> torch.Tensor
 def resized_crop(images: torch.Tensor, size: int, generator: torch.Generator, *, flips: bool) -> torch.Tensor:
     """float32 N 3 V V: a box of 35-100% of the area and an aspect of 3/4-4/3 from each image, resized bilinearly.
 
-    Sides that would exceed the image are cut to it. The canvas is 8/7 of V, so that a box is shrunk by 1.15 at most and
-    needs no antialiasing.
+    Sides that would exceed the image are cut to it. The image is at most 8/7 of V, so that a box is shrunk by 1.15 at
+    most and needs no antialiasing.
     """
     n = len(images)
     area = MIN_AREA + (1 - MIN_AREA) * uniform(n, images, generator)

@@ -10,6 +10,7 @@ from core.networks.libraries import library
 from core.networks.published import Published
 from core.networks.weights.shelf import shelf_of
 from core.networks.zoo import canonical
+from core.spec.pruned import split_pruned
 from core.system.workspace import Workspace
 
 # A firewall that drops packets would otherwise hold a job back for minutes.
@@ -38,8 +39,10 @@ class PublishedWeights:
 def availability(architecture: str, workspace: Workspace) -> Availability:
     """Where the published weights of the architecture are; the library's address is asked whether it answers.
 
+    The weights of a pruned network are those of the whole one.
     Raises TeacherLoadFailed for a shelf that cannot be read.
     """
+    architecture, _ = split_pruned(architecture)
     shelf = shelf_of(workspace.policy, workspace.cache)
     entry = shelf.entry(canonical(architecture)) if shelf is not None else None
     if entry is not None:

@@ -29,6 +29,7 @@ LARGE_INPUT_CANDIDATES = (
     *(f"timm/{name}" for name in ("lcnet_100", "mobilenetv3_small_100", "mobilenetv3_large_100")),
     *(f"timm/{name}" for name in ("mobilenetv4_conv_small", "mobilenetv4_conv_medium.e500_r224_in1k")),
     *(f"timm/{name}" for name in ("efficientnet_lite0", "tf_efficientnet_lite0")),
+    *(f"timm/{name}+pruned640" for name in ("efficientnet_lite0", "tf_efficientnet_lite0")),
     *(f"tensorflow/mobilenet_v1_{width}" for width in ("025", "050", "075", "100")),
     *(f"timm/{name}" for name in ("resnet10t", "resnet14t", "convnextv2_atto", "convnextv2_femto")),
     *(f"torchvision/{name}" for name in ("shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5")),

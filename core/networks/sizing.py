@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
+from core.data.augment import SMALL_INPUT
 from core.errors import SpecInvalid
 from core.networks.budget import LARGE_INPUT_CANDIDATES, SMALL_INPUT_CANDIDATES, largest_within
 from core.spec import StudentSpec
 
-# Images whose short side is at most this many pixels are small inputs.
-SMALL_INPUT = 64
 # Parameters and MACs rise from left to right; a test measures them.
 SMALL_INPUT_SIZES = {
     "nano": "cifar/resnet8",
@@ -25,7 +24,7 @@ LARGE_INPUT_CANDIDATES_BY_SIZE = {
     ),
     "small": (
         *("timm/mobilenetv4_conv_small", "timm/mobilenetv3_large_100", "torchvision/mobilenet_v3_large"),
-        "tensorflow/mobilenet_v1_075",
+        *("timm/efficientnet_lite0+pruned640", "timm/tf_efficientnet_lite0+pruned640", "tensorflow/mobilenet_v1_075"),
     ),
     "medium": (
         *("timm/mobilenetv4_conv_medium.e500_r224_in1k", "timm/efficientnet_lite0", "timm/tf_efficientnet_lite0"),

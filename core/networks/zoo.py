@@ -1,6 +1,6 @@
 """Every network by name: `cifar/<name>` (ours), `torchvision/<name>`, `timm/<name>`, `tensorflow/<name>`, each also
-with a projector and its teachers' classifier behind it (core.spec.projected), or with two classifiers
-(core.spec.two_heads).
+with fewer expanded channels (core.spec.pruned), with a projector and its teachers' classifier behind it
+(core.spec.projected), or with two classifiers (core.spec.two_heads).
 """
 
 from pathlib import Path
@@ -14,10 +14,12 @@ from core.networks.head import replace_head, slice_head
 from core.networks.libraries import LIBRARIES, library, load
 from core.networks.network import InputFormat, Network
 from core.networks.projected import project
+from core.networks.pruned import prune_evenly
 from core.networks.published import Published, unpublished
 from core.networks.two_heads import with_two_heads
 from core.policy import Policy
 from core.spec.projected import split_projected
+from core.spec.pruned import split_pruned
 from core.spec.two_heads import MARK, split_two_heads
 
 __all__ = ["architectures", "build", "replace_head", "slice_head"]
@@ -63,7 +65,6 @@ def make(
     architecture: str, num_classes: int | None, image_size: int | None, published: Published | None = None
 ) -> tuple[torch.nn.Module, int, InputFormat]:
     """The plain module, the number of classes that it is published with, and its input format; see `build`."""
-    prefix, _, name = architecture.partition("/")
     if not is_known(architecture):
         raise ArchitectureUnknown(unknown("architecture", architecture, architectures()))
     base, has_two_heads = split_two_heads(architecture)
@@ -71,14 +72,26 @@ def make(
         return _with_two_heads(base, num_classes, image_size, published)
     base, projections = split_projected(architecture)
     if not projections:
-        maker = _cifar if prefix == "cifar" else load(prefix).make
-        return maker(name, num_classes, image_size, published)
+        return _of_library(architecture, num_classes, image_size, published)
     if published:
         raise unpublished(architecture)
     encoder = build(base, image_size=image_size)  # with the number of outputs of its library
     default_classes = encoder.num_classes
     network = project(encoder, projections, num_classes or default_classes)
     return network.module, default_classes, network.input
+
+
+def _of_library(
+    architecture: str, num_classes: int | None, image_size: int | None, published: Published | None
+) -> tuple[torch.nn.Module, int, InputFormat]:
+    """A network of a library, whole or pruned."""
+    whole, most = split_pruned(architecture)
+    prefix, _, name = whole.partition("/")
+    maker = _cifar if prefix == "cifar" else load(prefix).make
+    module, default_classes, input_format = maker(name, num_classes, image_size, published)
+    if most is not None:
+        prune_evenly(module, most, architecture)
+    return module, default_classes, input_format
 
 
 def _with_two_heads(
@@ -117,7 +130,7 @@ def is_known(architecture: str) -> bool:
         return False
     if projections:
         return is_known(architecture)
-    prefix, _, name = architecture.partition("/")
+    prefix, _, name = split_pruned(architecture)[0].partition("/")
     if prefix == "cifar":
         return cifar.maker(name) is not None
     zoo = library(prefix)

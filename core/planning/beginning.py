@@ -9,6 +9,7 @@ from core.networks.at_hand import PublishedWeights, availability
 from core.networks.relatives import find_relative
 from core.planning import warning_codes
 from core.spec import ResolvedStudent
+from core.spec.pruned import split_pruned
 from core.spec.uris.redaction import redacted
 from core.system.workspace import Workspace
 
@@ -32,7 +33,9 @@ def find_published(architecture: str, workspace: Workspace) -> PublishedWeights:
 def describe_beginning(student: ResolvedStudent, published: PublishedWeights) -> str:
     """The student's initial weights with the reason, in words that follow "begins with"."""
     if student.weights == "published":
-        return f"the published weights of {student.architecture}" + (f" ({published.told})" if published.told else "")
+        whole, most = split_pruned(student.architecture)
+        pruned = "" if most is None else f", with at most {most} hidden channels in a block"
+        return f"the published weights of {whole}{pruned}" + (f" ({published.told})" if published.told else "")
     because = f", because {published.told}" if published.told else ""
     if student.weights == "teacher":
         return f"weights of its teacher, by weight selection (Xu et al., ICLR 2024){because}"
@@ -47,8 +50,9 @@ def fallback_warning(student: ResolvedStudent, published: PublishedWeights) -> J
     """The warning where weights are published and cannot be used."""
     if published.usable or not published.told:
         return None
+    whole, _ = split_pruned(student.architecture)
     return JobWarning(
         code=warning_codes.STUDENT_WEIGHTS_UNREACHABLE,
         message=f"the student begins with {describe_beginning(student, published)}",
-        hint=f"an operator can add them: retort weights add {student.architecture} FILE",
+        hint=f"an operator can add them: retort weights add {whole} FILE",
     )

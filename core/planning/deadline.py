@@ -58,8 +58,9 @@ def plan_length(
     least = LEAST_EPOCHS * _steps_per_epoch(run) * timed.seconds if begins_at_random else fit
     if is_first and left < least:
         _refuse(deadline, reserve, deadline.seconds - left + least)
-    is_free = not begins_at_random and run.run.spec.student.classifier == "auto"
-    fits = is_free and (fit <= FIT_SHARE * left or left < fit + timed.seconds)
+    asked = run.run.spec.student.classifier
+    is_cheap = fit <= FIT_SHARE * left or left < fit + timed.seconds
+    fits = asked == "fitted" or (asked == "auto" and is_cheap and not begins_at_random)
     seconds = max(left - (fit if fits else 0.0), 0.0)
     if run.spec.teacher is not None and run.spec.teacher.adapt == "full":
         seconds *= 1 - TEACHER_SHARE
@@ -111,13 +112,11 @@ def has_time_to_fit(
 
 
 def with_fitted_classifier(run: PreparedRun, length: Length) -> PreparedRun:
-    """The student's run with its length, and with a classifier that is fitted before the training where that says
-    so.
+    """The student's run with its length, and with a classifier that is fitted before the training or not, as that
+    says.
     """
     run = replace(run, length=length)
-    if not length.fits_classifier:
-        return run
-    student = run.spec.student.model_copy(update={"classifier": "fitted"})
+    student = run.spec.student.model_copy(update={"classifier": "fitted" if length.fits_classifier else "initial"})
     return replace(run, spec=run.spec.model_copy(update={"student": student}))
 
 

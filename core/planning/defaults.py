@@ -3,8 +3,10 @@
 import math
 from typing import Any
 
+from core.data.augment import SMALL_INPUT
 from core.errors import SpecInvalid
 from core.methods import find
+from core.planning.recipes import Recipe, recipe_for
 from core.spec import (
     JobSpec,
     Knobs,
@@ -59,24 +61,27 @@ def resolve(
     `is_convolutional`: whether Muon is suitable
     for it. Raises SpecInvalid for a batch larger than the training split.
     """
-    training = spec.training.model_copy(update={"optimizer": _optimizer(spec, is_convolutional)})
-    student = _student(spec, architecture, is_kin=is_kin, has_published=has_published, has_relative=has_relative)
-    batch_size = _batch_size(training, num_train)
-    steps_per_epoch = num_train // batch_size
-    epochs = _epochs(training, num_train, steps_per_epoch)
-    steps = min(epochs * steps_per_epoch, training.max_steps or math.inf)
-    few_passes = steps <= FEW_PASSES * steps_per_epoch
-    image_size = training.image_size
+    training, image_size = spec.training, spec.training.image_size
     if image_size == "auto":
         image_size = _image_size(architecture, native_size, default_size)
+    weights = _initial_weights(spec, is_kin=is_kin, has_published=has_published, has_relative=has_relative)
+    student = _student(spec, architecture, weights, image_size)
+    recipe = recipe_for(student, image_size)
+    training = training.model_copy(update={"optimizer": _optimizer(spec, recipe, is_convolutional)})
+    batch_size = _batch_size(training, num_train)
+    steps_per_epoch = num_train // batch_size
+    epochs = _epochs(training, recipe, num_train, steps_per_epoch)
+    steps = min(epochs * steps_per_epoch, training.max_steps or math.inf)
+    few_passes = steps <= FEW_PASSES * steps_per_epoch and recipe is None
     filled = {
         "batch_size": batch_size,
         "epochs": epochs,
-        "learning_rate": _learning_rate(training, spec.method, architecture, batch_size),
+        "learning_rate": _learning_rate(training, recipe, spec.method, architecture, batch_size),
         "weight_decay": _weight_decay(training),
         "image_size": image_size,
         "augmentation": _augmentation(training, few_passes=few_passes, flippable=flippable),
-        **_schedule(training, steps / steps_per_epoch, averages=few_passes and student.weights is None),
+        **_schedule(training, recipe, steps / steps_per_epoch, averages=few_passes and student.weights is None),
+        "batch_norm": _batch_norm(training, student),
         "clip_gradient_norm": _clip_gradient_norm(training, spec.method),
         "precision": arithmetic.precision,
         "teacher_precision": _teacher_precision(training, arithmetic),
@@ -131,9 +136,11 @@ def _image_size(architecture: str, native_size: tuple[int, int], default_size: i
     return 32 if min(native_size) <= SMALL_NATIVE else 64
 
 
-def _epochs(training: TrainingSpec, num_train: int, steps_per_epoch: int) -> int:
+def _epochs(training: TrainingSpec, recipe: Recipe | None, num_train: int, steps_per_epoch: int) -> int:
     if training.epochs != "auto":
         return training.epochs
+    if recipe is not None:
+        return max(recipe.min_epochs, math.ceil(recipe.min_steps / steps_per_epoch))
     by_size = 240 if num_train > 5000 else 100  # methods.md 1(d)
     return max(by_size, math.ceil(MIN_STEPS / steps_per_epoch))
 
@@ -146,23 +153,31 @@ def _augmentation(training: TrainingSpec, *, few_passes: bool, flippable: bool) 
     return "light" if flippable else "crop"
 
 
-def _schedule(training: TrainingSpec, passes: float, *, averages: bool) -> dict[str, Any]:
+def _schedule(training: TrainingSpec, recipe: Recipe | None, passes: float, *, averages: bool) -> dict[str, Any]:
     """In few epochs, random weights learn more at a constant rate with averaging; given weights do not."""
     averages = averages and training.schedule == "auto" and training.ema_decay is not None
     chosen = {
-        "schedule": "constant" if averages else "cosine",
+        "schedule": "constant" if averages else recipe.schedule if recipe is not None else "cosine",
         "warmup_epochs": WARMUP * passes if averages else 0.0,
         "ema_decay": EMA_DECAY if averages else None,
     }
     return {name: value if (given := getattr(training, name)) == "auto" else given for name, value in chosen.items()}
 
 
-def _optimizer(spec: JobSpec, is_convolutional: bool) -> str:
+def _batch_norm(training: TrainingSpec, student: ResolvedStudent) -> str:
+    if training.batch_norm != "auto":
+        return training.batch_norm
+    return "frozen" if student.classifier == "fitted" else "batch"
+
+
+def _optimizer(spec: JobSpec, recipe: Recipe | None, is_convolutional: bool) -> str:
     """Muon where it was measured (docs/explanation/performance.md): not to fine-tune a network, and not where a teacher
     or a generator learns too.
     """
     if spec.training.optimizer != "auto":
         return spec.training.optimizer
+    if recipe is not None:
+        return recipe.optimizer
     is_measured = not _tunes(spec.method) and not spec.method.trained_along
     return "muon" if is_convolutional and is_measured else "sgd"
 
@@ -172,9 +187,13 @@ def _tunes(method: Knobs) -> bool:
     return "initial weights" in needs_of(method)
 
 
-def _learning_rate(training: TrainingSpec, method: Knobs, architecture: str, batch_size: int) -> float:
+def _learning_rate(
+    training: TrainingSpec, recipe: Recipe | None, method: Knobs, architecture: str, batch_size: int
+) -> float:
     if training.learning_rate != "auto":
         return training.learning_rate
+    if recipe is not None and training.optimizer == recipe.optimizer:
+        return recipe.learning_rate * min(1.0, batch_size / BATCH_SIZE)
     if training.optimizer == "adamw":
         return 1e-4 if _tunes(method) else 1e-3
     delicate = training.optimizer == "sgd" and any(name in architecture for name in DELICATE)
@@ -192,11 +211,8 @@ def _clip_gradient_norm(training: TrainingSpec, method: Knobs) -> float | None:
     return method.clip_gradient_norm if training.clip_gradient_norm == "auto" else training.clip_gradient_norm
 
 
-def _student(
-    spec: JobSpec, architecture: str, *, is_kin: bool, has_published: bool, has_relative: bool
-) -> ResolvedStudent:
+def _student(spec: JobSpec, architecture: str, weights: str | None, image_size: int) -> ResolvedStudent:
     """The student with its architecture and its initial weights, and how these find their layers."""
-    weights = _initial_weights(spec, is_kin=is_kin, has_published=has_published, has_relative=has_relative)
     named: StudentSpec | TeacherSpec = spec.student
     if spec.teacher is not None and weights == spec.teacher.weights and spec.student.weights in (None, "auto"):
         named = spec.teacher
@@ -205,8 +221,18 @@ def _student(
         weights=weights,
         credentials=named.credentials,
         weights_map=named.weights_map,
-        classifier="initial" if spec.student.classifier == "auto" else spec.student.classifier,
+        classifier=_classifier(spec, weights, image_size),
     )
+
+
+def _classifier(spec: JobSpec, weights: str | None, image_size: int) -> str:
+    """A network's own weights see photographs better than a few hundred of them can teach it; layers of another network
+    do not, and small inputs were not measured.
+    """
+    if spec.student.classifier != "auto":
+        return spec.student.classifier
+    is_whole = weights not in (None, "teacher", "relative")
+    return "fitted" if is_whole and image_size > SMALL_INPUT else "initial"
 
 
 def _initial_weights(spec: JobSpec, *, is_kin: bool, has_published: bool, has_relative: bool) -> str | None:

@@ -37,7 +37,10 @@ def with_students_weights(run: Run, student: StudentSpec) -> Run:
             "(of its teacher's family, or with student.weights)"
         )
         raise SpecInvalid([("/evaluation/baselines", detail)])
-    return replace(run, spec=run.spec.model_copy(update={"student": student}))
+    begun = student.model_copy(update={"classifier": run.spec.student.classifier})
+    if begun.classifier == "auto":  # what a practitioner does
+        begun = begun.model_copy(update={"classifier": "initial"})
+    return replace(run, spec=run.spec.model_copy(update={"student": begun}))
 
 
 def _baseline(spec: JobSpec, name: str) -> JobSpec:

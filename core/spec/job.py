@@ -74,8 +74,10 @@ class StudentSpec(Part):
     classifier: Literal["auto", "initial", "fitted"] = Field(
         "auto",
         description="the classifier that the training begins with. initial: that of the initial weights, or a random "
-        "one; fitted: one that is fitted to the features of the training images before all layers are trained; auto: "
-        "initial",
+        "one; fitted: one that is fitted to the features of the training images before all layers are trained; the "
+        "validation images then decide whether the job ends with the network that it began with, the trained one, or "
+        "the latter with its classifier fitted again; auto: fitted for photographs (larger than 64 pixels) and a "
+        "network's own published or given weights, else initial",
     )
 
     @model_validator(mode="after")

@@ -25,6 +25,7 @@ class ResolvedTraining(TrainingSpec):
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
     clip_gradient_norm: Annotated[float, Field(gt=0)] | None
     augmentation: Literal["none", "crop", "light", "strong"]
+    batch_norm: Literal["batch", "frozen"]
     image_size: int = Field(ge=1)
     precision: Literal["fp32", "bf16", "fp16"]
     teacher_precision: Literal["same", "int8"]

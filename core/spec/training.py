@@ -19,7 +19,7 @@ class TrainingSpec(Part):
     """How the student is trained. The baselines are trained in the same way, for the same number of steps."""
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] | Auto = Field(
-        "auto", description="passes over the training split; auto: depends on its size"
+        "auto", description="passes over the training split; auto: depends on its size and on the initial weights"
     )
     max_steps: int | None = Field(
         None, ge=1, description="optimizer steps after which training ends, even if `epochs` asks for more"
@@ -33,8 +33,9 @@ class TrainingSpec(Part):
     optimizer: Literal["auto", "sgd", "muon", "adamw"] = Field(
         "auto",
         description="sgd: with Nesterov momentum 0.9; muon: sgd with orthogonalized updates of convolution kernels, at "
-        "the same rates; adamw; auto: muon for convolutional students, but sgd for method finetune and for methods in "
-        "which a teacher or a generator learns too",
+        "the same rates; adamw; auto: adamw for photographs where the training begins with a fitted classifier, "
+        "sgd there for other given weights, for method finetune and for methods in which a teacher or a generator "
+        "learns too, muon for other convolutional students",
     )
     weight_decay: Annotated[float, Field(ge=0)] | Auto = Field(
         "auto",
@@ -77,6 +78,12 @@ class TrainingSpec(Part):
         "auto",
         description="largest global L2 norm of the gradients; null: no clipping; auto: as the method's authors, 1 for "
         "method prokt, else null",
+    )
+    batch_norm: Literal["auto", "batch", "frozen"] = Field(
+        "auto",
+        description="the mean and variance by which the student's batch norms normalize while it trains. batch: those "
+        "of the batch; frozen: those of the initial weights, which stay; auto: frozen if all layers are trained behind "
+        "a fitted classifier, else batch",
     )
     early_stopping: EarlyStopping | None = Field(None, description="null: train all epochs")
     image_size: Annotated[int, Field(ge=8, le=1024)] | Auto = Field(

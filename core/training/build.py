@@ -49,7 +49,7 @@ def build_method(
     `warn` receives what a person should know about given weights of the student.
     """
     classes = run.dataset.classes
-    student = _student(run, teachers, workspace, warn)
+    student = build_beginning(run, teachers, workspace, warn)
     device, method = arithmetic.device, find(run.spec.method.name)
     teacher, trained_along = teachers.network, []
     if "teacher" in run.spec.method.trained_along:
@@ -78,8 +78,11 @@ def build_method(
     return built
 
 
-def _student(
-    run: PreparedRun, teachers: TeacherSet, workspace: Workspace, warn: Callable[[JobWarning], None]
+def build_beginning(
+    run: PreparedRun,
+    teachers: TeacherSet,
+    workspace: Workspace,
+    warn: Callable[[JobWarning], None] = lambda warning: None,
 ) -> Network:
     """The student with its initial weights. A method with a fresh head takes a teacher's weights without its
     classifier.

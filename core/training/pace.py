@@ -65,6 +65,11 @@ class Pace:
     def validated(self, seconds: float) -> None:
         """Told how long a validation took."""
 
+    def told(self, step: int, steps_per_epoch: int) -> str:
+        """The steps that are planned after `step` steps, for a person."""
+        steps = step + self.steps_to_go
+        return f"{steps} steps in {-(-steps // steps_per_epoch)} epochs, from step {step}"
+
     def state_dict(self) -> dict[str, float]:
         """For a checkpoint."""
         return {name: getattr(self, name) for name in _KEPT}

@@ -7,7 +7,6 @@ from typing import Any
 
 from torch import Tensor
 
-from core.evaluation.linear_probe import fit_classifier
 from core.events import Checkpoint, Event, Log, Metric
 from core.job import PreparedRun
 from core.methods.contract import Products
@@ -17,8 +16,10 @@ from core.networks.network import Network
 from core.system.distributed import keep_statistics
 from core.system.interruption import Interrupted, JobControl
 from core.training.adapted import KIND, address_of, read_record, written_record
+from core.training.beginning import fit_beginning
 from core.training.build import build_method, build_trainer, run_cost
 from core.training.checkpoint import CheckpointFolder
+from core.training.ending import choose_ending
 from core.training.inputs import PreparedJob
 from core.training.progress import Meter
 from core.training.resuming import FORMAT, check_choices, choices_of
@@ -89,7 +90,7 @@ class Training:
         if run.run.name in self.finished:
             return self._recall(run, method)
         if state is None:
-            self._fit_classifier(run, method)
+            self._begin(run, method)
         trainer = build_trainer(
             self.job,
             run,
@@ -103,9 +104,10 @@ class Training:
         if state is not None:
             trainer.load_state_dict(state["trainer"])
             self.curves, self.trajectory = state["curves"], state["trajectory"]
-        self.report(Log(message=f"{run.run.name}: {trainer.told()}"))
+        self.report(Log(message=f"{run.run.name}: {trainer.pace.told(trainer.step, trainer.plan.steps_per_epoch)}"))
         with closing(trainer):
             trainer.run()
+        self._end(run, method)
         self._finish(run, method, trainer)
         return self._recall(run, method)
 
@@ -147,22 +149,21 @@ class Training:
             return None
         return other.run.name if run.spec == other.spec and run.run.seed == other.run.seed else None
 
-    def _fit_classifier(self, run: PreparedRun, method: Method) -> None:
-        """Fit the classifier of the network that the run begins with, where its spec says so."""
-        if run.spec.student.classifier != "fitted":
-            return
-        dataset, control = run.dataset, self.control
-        with self.job.workspace.ranks.first_goes_first():
-            fit_classifier(
-                method.context.student,
-                dataset.train,
-                fingerprint=dataset.facts.fingerprint,
-                views=run.augmenter.test_views,
-                device=self.job.arithmetic.device,
-                result_cache=self.job.workspace.result_cache,
-                poll=control.check if self.job.workspace.ranks.size == 1 else (lambda: None),
-            )
-        self.report(Log(message=f"{run.run.name}: its classifier is fitted to its features of the training images"))
+    def _begin(self, run: PreparedRun, method: Method) -> None:
+        """What the images decide about the network that a run begins with."""
+        for told in fit_beginning(self.job, run, method.context.student, self._check):
+            self.report(Log(message=f"{run.run.name}: {told}"))
+
+    def _end(self, run: PreparedRun, method: Method) -> None:
+        """What the images decide about the network that a run ends with."""
+        told = choose_ending(self.job, run, method.deployed(), self._check)
+        if told is not None:
+            self.report(Log(message=f"{run.run.name} {told}"))
+
+    def _check(self) -> None:
+        """Raise where the job has to end. With several ranks, it would wait for the others, which wait for this one."""
+        if self.job.workspace.ranks.size == 1:
+            self.control.check()
 
     def _build(self, run: PreparedRun) -> Method:
         return build_method(run, self.job.teachers, self.job.arithmetic, self.job.workspace)

@@ -21,6 +21,7 @@ from core.system.seeds import derive_seed
 from core.teachers.frozen import FrozenTeachers
 from core.teachers.stored.store import NoRoom
 from core.training.accumulation import GradientAccumulation, Part
+from core.training.batch_norms import freeze_statistics
 from core.training.batches import Batches
 from core.training.ema import ExponentialAverage
 from core.training.optimizers import build_optimizer, set_rate
@@ -104,11 +105,6 @@ class Trainer:
         if self.is_beginning:
             self.notify("on the validation split the training made it worse: the result is the network as it began")
 
-    def told(self) -> str:
-        """The steps that are planned, for a person."""
-        steps = self.step + self.pace.steps_to_go
-        return f"{steps} steps in {-(-steps // self.plan.steps_per_epoch)} epochs, from step {self.step}"
-
     def close(self) -> None:
         """Release the stored pass; other jobs may remove it from now on."""
         stored = self.plan.stages[0].batches.stored  # that of all stages
@@ -183,7 +179,7 @@ class Trainer:
             self.method.begin_epoch(TrainingProgress(planned, epoch, began, pace.epoch_began / self.plan.steps))
             if self.method.requires("trajectory"):
                 self.teachers.take_anchor(self.method.anchor())
-            self.method.set_training_mode()
+            self._begin_training_mode()
         epoch = self.step // self.plan.steps_per_epoch
         self.method.begin_step(TrainingProgress(planned, epoch, self.step, pace.share))
 
@@ -291,9 +287,14 @@ class Trainer:
         began = time.monotonic()
         with self._final_weights():
             values, self.stopped = self.validator.validate(self.method.deployed(), self.plan.epoch_of(self.step))
-        self.method.set_training_mode()
+        self._begin_training_mode()
         self.pace.validated(time.monotonic() - began)
         self.report_metrics(self.step, values)
+
+    def _begin_training_mode(self) -> None:
+        self.method.set_training_mode()
+        if self.plan.training.batch_norm == "frozen":
+            freeze_statistics(self.method.context.student)
 
     def _final_weights(self) -> AbstractContextManager[None]:
         return self.ema.in_place() if self.ema is not None else nullcontext()

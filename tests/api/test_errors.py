@@ -16,7 +16,8 @@ from ulid import ULID
 
 from api.app import create_app
 from store import credentials, jobs
-from store.database import open_database
+from store import database as database_module
+from store.database import Database, open_database
 from store.settings import Settings
 from store.values import Job
 
@@ -103,6 +104,23 @@ def test_a_database_that_is_down_is_503(
             problem(answer, 503, "DATABASE_UNAVAILABLE")
             assert int(answer.headers["retry-after"]) > 0
         assert api.get("/livez").status_code == 200
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_while_another_writes_reads_are_answered_and_writes_are_told_to_come_back(
+    api: TestClient,
+    database: Database,
+    problem: Callable[..., dict[str, Any]],
+    smallest: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(database_module, "TURN_SECONDS", 0.2)
+    with database.begin():
+        assert api.get("/readyz").status_code == 200
+        answer = api.post("/v1/jobs", json=smallest)
+    problem(answer, 503, "DATABASE_UNAVAILABLE")
+    assert int(answer.headers["retry-after"]) > 0
+    assert api.post("/v1/jobs", json=smallest).status_code == 201
 
 
 def test_a_database_without_tables_is_not_ready(

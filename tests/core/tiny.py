@@ -74,6 +74,7 @@ def make_training(**fields: Any) -> ResolvedTraining:
         "optimizer": "sgd",
         "learning_rate": 0.05,
         "weight_decay": 5e-4,
+        "batch_norm": "batch",
         "image_size": 8,
         "augmentation": "light",
         "schedule": "cosine",

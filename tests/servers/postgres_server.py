@@ -55,7 +55,8 @@ def start_postgres(folder: Path) -> ServerProcess:
         return state.exists() and state.read_text().rstrip().endswith("ready")
 
     process, port = start_on_free_port(start, answers, log)
-    return ServerProcess(process, f"postgresql+psycopg://retort:{password}@127.0.0.1:{port}/postgres", signal.SIGQUIT)
+    url = f"postgresql+psycopg://retort:{password}@127.0.0.1:{port}/postgres"
+    return ServerProcess(process, url, signal.SIGQUIT, again=lambda: start(port))
 
 
 def _programs_and_identity(folder: Path) -> tuple[Path, Identity]:

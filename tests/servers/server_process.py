@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 START_SECONDS = 60.0
@@ -28,6 +28,12 @@ class ServerProcess:
     process: subprocess.Popen[bytes]
     url: str
     stop_signal: signal.Signals
+    again: Callable[[], subprocess.Popen[bytes]] | None = None
+
+    def start_again(self) -> "ServerProcess":
+        """The same server with the same data, after `stop`; it answers a moment later."""
+        assert self.again is not None
+        return replace(self, process=self.again())
 
     def stop(self) -> None:
         """End the process and wait until it is gone."""

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from core.spec import JobSpec, parse_job
 from store import blobs, jobs, leases
 from store.clock import from_now
 from store.database import Database
+from store.states import KINDS, Kind
 from store.tables import jobs as jobs_table
 from store.values import Job, Lease
 
@@ -55,6 +57,16 @@ class Bench:
         """One function of the store in a reading transaction."""
         with self.database.read() as session:
             return function(session, *args, **kwargs)
+
+    def order(self, *kinds: Kind, **limits: Any) -> list[str]:
+        """The ids of queued jobs in the order in which workers would claim them; nothing is changed."""
+        found: list[str] = []
+        with self.database.engine.connect() as connection, Session(connection) as session:
+            for kind in kinds or KINDS:
+                while lease := leases.claim_next(session, kind, owner="nobody", lease_seconds=60, **limits):
+                    found.append(lease.job_id)
+            session.rollback()
+        return found
 
     def expire(self, job_id: str) -> None:
         """Let the job's lease have run out a second ago."""

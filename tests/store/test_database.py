@@ -3,21 +3,23 @@
 import json
 import math
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import insert, select, text, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from store import database as database_module
 from store import jobs
 from store.clock import from_now, seconds_since
-from store.database import Database, filesystem_of, open_database, to_json
+from store.database import Database, filesystem_of, is_away, open_database, to_json
 from store.errors import DatabaseUnusable
+from store.queue_table import queue
 from store.schema import schema_is_current, schema_of
-from store.tables import outbox, workers
+from store.tables import workers
 from tests.store.conftest import Bench
 
 
@@ -55,13 +57,16 @@ def workers_row() -> dict[str, object]:
     return {"id": "w", "host": "h", "pid": 1, "devices": [], "version": "1", "slots": 1, **moment}
 
 
+QUEUED = {"job_id": "job_none", "kind": "job", "devices": "auto", "tenant": "t", "key_id": "", "precedence": 0}
+
+
 def test_sqlite_is_durable_and_keeps_references(sqlite_url: str) -> None:
     database = open_database(sqlite_url)
     with database.engine.connect() as connection:
         found = {name: connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")}
     assert found == {"journal_mode": "wal", "synchronous": 2}  # 2 is FULL
     with pytest.raises(IntegrityError), database.begin() as session:
-        session.execute(insert(outbox).values(job_id="job_none"))
+        session.execute(insert(queue).values(QUEUED))
     database.close()
 
 
@@ -81,6 +86,40 @@ def test_who_falls_asleep_in_a_transaction_loses_it(postgres_url: str, monkeypat
     assert refusal.value.connection_invalidated
     with database.read() as session:
         assert session.execute(select(workers.c.host)).scalar_one() == "awake"
+    database.close()
+
+
+def test_a_writer_waits_for_others_of_its_process_no_longer_than_is_said(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "TURN_SECONDS", 0.2)
+    database = open_database(sqlite_url)
+
+    def write() -> None:
+        with database.begin():
+            pass
+
+    with ThreadPoolExecutor(1) as pool, database.begin():
+        with pytest.raises(OperationalError) as refused:
+            pool.submit(write).result(20)
+        assert is_away(refused.value)
+        assert schema_of(database) is not None  # who reads waits for nobody
+    write()
+    database.close()
+
+
+def test_a_server_that_only_reads_counts_as_away_until_another_answers(postgres_url: str) -> None:
+    database = open_database(postgres_url, pool_size=1)
+    with database.begin() as session:
+        session.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))  # as a standby's are
+    with pytest.raises(DBAPIError) as refused, database.begin() as session:
+        session.execute(insert(workers).values(workers_row()))
+    assert is_away(refused.value)
+    with database.begin() as session:  # by a new connection
+        session.execute(insert(workers).values(workers_row()))
+    with pytest.raises(DBAPIError) as defect, database.begin() as session:
+        session.execute(text("SELECT nonsense"))
+    assert not is_away(defect.value)
     database.close()
 
 

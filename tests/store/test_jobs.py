@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from core.errors import EngineCrashed
-from store import blobs, jobs, leases, outbox, queries, reaper, workers
+from store import blobs, jobs, leases, queries, reaper, workers
 from store.errors import BlobNotFound, IdempotencyConflict, IllegalTransition, JobNotFound
 from store.tables import jobs as jobs_table
 from store.tables import metadata
@@ -45,7 +45,7 @@ def test_a_job_that_is_rolled_back_was_never_there(bench: Bench) -> None:
         raise RuntimeError
     with pytest.raises(JobNotFound, match=job.id):
         bench.get(job.id)
-    assert bench.read(outbox.dispatchable, limit=10) == []
+    assert bench.order() == []
     assert bench.submit(key="key").id != job.id
 
 
@@ -80,7 +80,7 @@ def test_cancel_of_a_queued_job_is_at_once(bench: Bench) -> None:
     assert (cancelled.state, cancelled.done, cancelled.queue) == ("cancelled", True, None)
     assert cancelled.finished_at == cancelled.cancel_requested_at
     assert cancelled.version > job.version
-    assert bench.read(outbox.dispatchable, limit=10) == []
+    assert bench.order() == []
     assert bench.do(leases.claim, job.id, owner="w", lease_seconds=60) is None
 
 
@@ -122,7 +122,7 @@ def test_retry_queues_again_with_all_accounts_fresh_but_the_token(bench: Bench, 
     job = bench.do(jobs.retry, job_id)
     assert (job.state, job.error, job.finished_at, job.cancel_requested_at) == ("queued", None, None, None)
     assert (job.runtime_seconds, len(job.attempts)) == (0.0, 1)
-    assert [waiting.job_id for waiting in bench.read(outbox.dispatchable, limit=10)] == [job_id]
+    assert bench.order() == [job_id]
     lease = bench.claim(job_id)
     assert (lease.token, lease.attempt) == (2, 2)
 
@@ -286,7 +286,7 @@ def test_a_paused_queued_job_is_held_until_it_is_resumed(bench: Bench) -> None:
     job = bench.submit()
     assert bench.do(jobs.request_pause, job.id).state == "paused"
     assert bench.do(jobs.request_pause, job.id).state == "paused"
-    assert bench.read(outbox.dispatchable, limit=9, resend_seconds=-1) == []
+    assert bench.order() == []
     assert bench.do(leases.claim, job.id, owner="w", lease_seconds=60) is None
     assert not bench.get(job.id).done and bench.get(job.id).queue is None
     assert bench.do(jobs.request_resume, job.id).state == "queued"

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from core.errors import EngineCrashed
-from store import jobs, leases, outbox, queries, reaper
+from store import jobs, leases, queries, queue, reaper
 from store.tables import metadata, metrics
 from store.values import Beat, CheckpointRef, JobWarning, Lease, LogLine, MetricPoint, NewEvent
 from tests.store.conftest import Bench
@@ -51,7 +51,7 @@ READERS = {"asked"}
 def test_every_function_that_takes_a_lease_is_in_the_table() -> None:
     takers = {
         name
-        for module in (leases, reaper, jobs, outbox, queries)
+        for module in (leases, reaper, jobs, queue, queries)
         for name, function in inspect.getmembers(module, inspect.isfunction)
         if not name.startswith("_")
         and function.__module__ == module.__name__
@@ -143,7 +143,7 @@ def test_claim_takes_the_job_and_its_message(bench: Bench) -> None:
     shown = bench.get(job.id)
     assert (shown.state, shown.phase, shown.queue) == ("running", "preparing", None)
     assert [(attempt.number, attempt.worker, attempt.outcome) for attempt in shown.attempts] == [(1, "worker-1", None)]
-    assert bench.read(outbox.dispatchable, limit=9, resend_seconds=-1) == []
+    assert bench.order() == []
 
 
 def test_eight_threads_claim_one_winner(bench: Bench) -> None:
@@ -248,7 +248,7 @@ def test_release_gives_the_job_back_without_counting_a_crash(bench: Bench) -> No
         bench.do(leases.save_checkpoint, lease, bench.blob(b"state"), "checkpoints/3.pt", 3)
         assert bench.do(leases.release, lease)
         assert bench.get(lease.job_id).state == "queued"
-        assert [waiting.job_id for waiting in bench.read(outbox.dispatchable, limit=9)] == [lease.job_id]
+        assert bench.order() == [lease.job_id]
         newer = bench.claim(lease.job_id)
         assert newer.token > lease.token
         lease = newer

@@ -19,20 +19,25 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import event, update
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import IntegrityError
 
+from core.errors import EngineCrashed
 from core.spec import parse_job
-from store import blobs, jobs, leases, outbox, queries, reaper
-from store.clock import from_now
+from store import blobs, jobs, leases, queries, reaper
 from store.database import open_database
 from store.errors import IllegalTransition, JobNotFound
+from store.queue_table import queue as queue_table
 from store.states import HELD, TERMINAL
 from store.tables import jobs as jobs_table
+from store.tables import metadata
 from store.values import NewEvent
+from tests.chaos import database_clock
 
 SPEC = parse_job({"teacher": "cifar/resnet56", "dataset": "builtin:digits", "student": "nano"})
 MAX_ATTEMPTS = 2
+LEASE_SECONDS = 60.0
+ENDINGS = ["succeed", "fail", "release", "finish_cancelled", "finish_paused", "crashed"]
 # Written down again, and not taken from the store: what may follow what.
 LEGAL = {
     (None, "queued"), ("queued", "running"), ("queued", "cancelled"), ("running", "queued"), ("running", "cancelling"),
@@ -48,15 +53,25 @@ class Life(RuleBasedStateMachine):
 
     ids = Bundle("ids")
     held = Bundle("leases")
-    template: Path
+    template: Path | str  # an empty SQLite database to copy, or the URL of a PostgreSQL database to empty
 
     @initialize()
     def open(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        shutil.copy(self.template, f"{self.folder.name}/x.db")
-        self.database = open_database(f"sqlite:///{self.folder.name}/x.db")
-        event.listen(self.database.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))  # for speed
+        if isinstance(self.template, str):
+            self.database = open_database(self.template)
+            with self.database.begin() as session:
+                session.execute(text(f"TRUNCATE {', '.join(metadata.tables)} CASCADE"))
+                session.execute(text("DROP TABLE IF EXISTS chaos_clock"))
+        else:
+            shutil.copy(self.template, f"{self.folder.name}/x.db")
+            self.database = open_database(f"sqlite:///{self.folder.name}/x.db")
+            # For speed.
+            event.listen(self.database.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
+        database_clock.make(self.database)
         self.newest, self.tokens, self.notes, self.gone = {}, {}, {}, set()
+        self.seconds = 0.0  # by which the clock was moved
+        self.until: dict[str, float] = {}  # when leases end, by that clock
 
     def do(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         with self.database.begin() as session:
@@ -66,9 +81,10 @@ class Life(RuleBasedStateMachine):
         with self.database.read() as session:
             return jobs.get(session, job_id).state
 
-    @rule(target=ids, key=st.sampled_from([None, "a", "b"]))
-    def submit(self, key: Any) -> Any:
-        job = self.do(jobs.submit, SPEC, idempotency_key=key).job
+    @rule(target=ids, key=st.sampled_from([None, "a", "b"]), priority=st.sampled_from([0, 5]))
+    def submit(self, key: Any, priority: Any) -> Any:
+        spec = SPEC.model_copy(update={"priority": priority})
+        job = self.do(jobs.submit, spec, idempotency_key=key, body_sha256="same").job
         self.tokens.setdefault(job.id, 0)
         self.notes.setdefault(job.id, 0)
         return job.id
@@ -122,20 +138,56 @@ class Life(RuleBasedStateMachine):
 
     def claim(self, job_id: Any) -> Any:
         waiting = job_id not in self.gone and self.state(job_id) == "queued"
-        lease = self.do(leases.claim, job_id, owner="w", lease_seconds=60)
+        lease = self.do(leases.claim, job_id, owner="w", lease_seconds=LEASE_SECONDS)
         assert (lease is not None) == waiting
         if lease is not None:
             assert lease.token > self.tokens[job_id]
-            self.tokens[job_id] = lease.token
-            self.newest[job_id] = lease
+            self.take(lease)
         return lease or multiple()
+
+    def take(self, lease: Any) -> None:
+        self.tokens[lease.job_id] = lease.token
+        self.newest[lease.job_id] = lease
+        self.until[lease.job_id] = self.seconds + LEASE_SECONDS
+
+    @rule(target=held)
+    def claims_next(self) -> Any:
+        """The most urgent of those that may be tried, of equals the oldest."""
+        with self.database.read() as session:
+            found = [jobs.get(session, job_id) for job_id in set(self.tokens) - self.gone]
+        waiting = sorted((-job.priority, job.id) for job in found if job.state == "queued")
+        lease = self.do(leases.claim_next, "job", owner="w", lease_seconds=LEASE_SECONDS, num_gpus=0)
+        assert (lease and lease.job_id) == (waiting[0][1] if waiting else None)
+        if lease is not None:
+            self.take(lease)
+        return lease or multiple()
+
+    @rule(seconds=st.sampled_from([25.0, 75.0]), swept=st.booleans())
+    def time_passes(self, seconds: Any, swept: Any) -> None:
+        """Where a worker looks then, it moves exactly those jobs whose lease has run out, and removes what is old."""
+        self.wait(seconds)
+        if swept:
+            self.reap()
+            blobs.collect_garbage(self.database, 0.0)
+
+    def wait(self, seconds: float) -> None:
+        database_clock.jump(self.database, seconds)
+        self.seconds += seconds
+
+    def reap(self) -> None:
+        silent = {job_id for job_id in self.newest if self.until[job_id] < self.seconds}
+        assert set(self.do(reaper.reap, MAX_ATTEMPTS)) == silent
+        for job_id in silent:
+            del self.newest[job_id]
 
     def holds(self, lease: Any) -> bool:
         return self.newest.get(lease.job_id) == lease
 
     @rule(lease=held)
     def beat(self, lease: Any) -> None:
-        assert self.do(leases.beat, lease, 60).held == self.holds(lease)
+        assert self.do(leases.beat, lease, LEASE_SECONDS).held == self.holds(lease)
+        if self.holds(lease):
+            self.until[lease.job_id] = self.seconds + LEASE_SECONDS
 
     @rule(lease=held)
     def write(self, lease: Any) -> None:
@@ -148,8 +200,11 @@ class Life(RuleBasedStateMachine):
         sha256 = blobs.put(self.database, io.BytesIO(bytes([step]))).sha256
         assert self.do(leases.save_checkpoint, lease, sha256, "c", step) == self.holds(lease)
 
-    @rule(lease=held, ending=st.sampled_from(["succeed", "fail", "release", "finish_cancelled", "finish_paused"]))
+    @rule(lease=held, ending=st.sampled_from(ENDINGS))
     def end(self, lease: Any, ending: Any) -> None:
+        if ending == "crashed":
+            self.engine_dies(lease)
+            return
         told = {"succeed": [{"top1": 1.0}], "fail": [{"code": "INTERNAL"}]}.get(ending, [])
         before = None if lease.job_id in self.gone else self.state(lease.job_id)
         taken = self.do(getattr(leases, ending), lease, *told)
@@ -162,16 +217,19 @@ class Life(RuleBasedStateMachine):
             expected = known.get(ending)
             assert self.state(lease.job_id) == ("cancelled" if before == "cancelling" else expected)
 
-    @rule(target=held, lease=held, again=st.booleans())
-    def worker_dies(self, lease: Any, again: Any) -> Any:
-        """The lease runs out by the database's clock; the dead worker still has its lease and may come back."""
+    def engine_dies(self, lease: Any) -> None:
+        assert self.do(reaper.crashed, lease, MAX_ATTEMPTS, EngineCrashed("fell")) == self.holds(lease)
+        if self.holds(lease):
+            del self.newest[lease.job_id]
+
+    @rule(target=held, lease=held)
+    def worker_dies(self, lease: Any) -> Any:
+        """The lease runs out by the database's clock, another worker goes on, and the dead one may come back."""
         if not self.holds(lease):
             return multiple()
-        with self.database.begin() as session:
-            session.execute(update(jobs_table).where(jobs_table.c.id == lease.job_id).values(lease_until=from_now(-1)))
-        assert self.do(reaper.reap, MAX_ATTEMPTS) == [lease.job_id]
-        del self.newest[lease.job_id]
-        return self.claim(lease.job_id) if again else multiple()
+        self.wait(75.0)
+        self.reap()
+        return self.claim(lease.job_id)
 
     @invariant()
     def all_is_well(self) -> None:
@@ -179,8 +237,8 @@ class Life(RuleBasedStateMachine):
         with self.database.read() as session:
             found = {job_id: jobs.get(session, job_id) for job_id in alive}
             told = {job_id: queries.events(session, job_id) for job_id in alive}
-            sent = {one.job_id for one in outbox.dispatchable(session, limit=999, resend_seconds=-1)}
-        assert sent == {job_id for job_id, job in found.items() if job.state == "queued"}
+            waiting = set(session.execute(select(queue_table.c.job_id)).scalars())
+        assert waiting == {job_id for job_id, job in found.items() if job.state == "queued"}
         for job_id, job in found.items():
             self.check_history(job, told[job_id])
             self.check_ending(job)
@@ -207,22 +265,32 @@ class Life(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
-def live(template: Path, examples: int) -> None:
+def live(template: Path | str, examples: int, steps: int = 25) -> None:
     Life.template = template
     chosen = settings(
         max_examples=examples,
-        stateful_step_count=25,
+        stateful_step_count=steps,
         deadline=None,
         database=None,
         derandomize=True,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(Life, settings=chosen)
+    with database_clock.installed():
+        run_state_machine_as_test(Life, settings=chosen)
 
 
 def test_any_life_keeps_the_promises(sqlite_template: Path) -> None:
     live(sqlite_template, examples=15)
+
+
+@pytest.mark.slow
+def test_any_life_keeps_the_promises_on_postgresql(postgres_url: str) -> None:
+    live(postgres_url, examples=10)
+    database = open_database(postgres_url)
+    with database.begin() as session:
+        session.execute(text("DROP TABLE chaos_clock"))
+    database.close()
 
 
 def without_fence(lease: Any) -> list[Any]:
@@ -240,4 +308,4 @@ def test_the_machine_catches_a_store_that_lets_stale_workers_write(
 ) -> None:
     monkeypatch.setattr(leases, "_held", mutant)
     with pytest.raises((AssertionError, IntegrityError)):
-        live(sqlite_template, examples=60)
+        live(sqlite_template, examples=100, steps=40)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from store import jobs, keys, leases, outbox
+from store import jobs, keys, leases
 from store.callers import Caller, Limits
 from store.errors import QuotaExceeded
 from tests.store.conftest import Bench
@@ -18,15 +18,11 @@ def submit(bench: Bench, caller: Caller, **fields: Any) -> str:
     return str(bench.do(jobs.submit, bench.spec(**fields), caller=caller, of_tenant=of_tenant).job.id)
 
 
-def order(bench: Bench, **more: Any) -> list[str]:
-    return [one.job_id for one in bench.read(outbox.dispatchable, limit=99, **more)]
-
-
 def test_one_tenant_cannot_crowd_the_other_out(bench: Bench) -> None:
     many = [submit(bench, RETAIL, priority=9) for _ in range(4)]
     few = [submit(bench, WHOLESALE) for _ in range(2)]
     expected = [many[0], few[0], many[1], few[1], many[2], many[3]]
-    assert order(bench) == expected
+    assert bench.order() == expected
     assert [bench.get(job_id).queue.position for job_id in expected] == [1, 2, 3, 4, 5, 6]
 
 
@@ -36,12 +32,12 @@ def test_the_tenant_with_the_fewest_running_jobs_is_next(bench: Bench) -> None:
         bench.claim(job_id)
     urgent = submit(bench, RETAIL, priority=9)
     waiting = [submit(bench, WHOLESALE) for _ in range(3)]
-    assert order(bench) == [waiting[0], waiting[1], urgent, waiting[2]]
+    assert bench.order() == [waiting[0], waiting[1], urgent, waiting[2]]
 
 
 def test_priority_and_age_decide_within_a_tenant(bench: Bench) -> None:
     low, high, old = submit(bench, RETAIL), submit(bench, RETAIL, priority=5), submit(bench, RETAIL)
-    assert order(bench) == [high, low, old]
+    assert bench.order() == [high, low, old]
     assert [bench.get(job_id).queue.position for job_id in (high, low, old)] == [1, 2, 3]
 
 
@@ -50,11 +46,11 @@ def test_no_more_jobs_of_a_tenant_or_a_key_start_than_are_allowed(bench: Bench) 
     by_key = bench.read(keys.find_caller, text)
     mine = [submit(bench, by_key) for _ in range(2)]
     others = [submit(bench, RETAIL) for _ in range(3)]
-    assert order(bench) == [mine[0], *others]
-    assert order(bench, max_running=2) == [mine[0]]
+    assert bench.order() == [mine[0], *others]
+    assert bench.order(max_running=2) == [mine[0], others[0]]  # what one key may not, another may
     bench.claim(mine[0])
-    assert order(bench) == others
-    assert order(bench, max_running=1) == []
+    assert bench.order() == others
+    assert bench.order(max_running=1) == []
 
 
 def test_a_full_queue_refuses_the_next_job_of_the_tenant_alone(bench: Bench) -> None:

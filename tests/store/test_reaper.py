@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from core.errors import EngineCrashed
-from store import jobs, leases, outbox, reaper
+from store import jobs, leases, reaper
 from store.clock import from_now, seconds_since
 from store.errors import JobNotFound
 from store.tables import jobs as jobs_table
@@ -42,7 +42,7 @@ def test_a_reaped_job_keeps_its_checkpoint_and_is_sent_again(bench: Bench) -> No
     bench.do(reaper.reap, 3)
     job = bench.get(lease.job_id)
     assert (job.state, job.error, job.attempts[0].outcome) == ("queued", None, "lost")
-    assert [waiting.job_id for waiting in bench.read(outbox.dispatchable, limit=9)] == [job.id]
+    assert bench.order() == [job.id]
     newer = bench.claim(job.id)
     assert newer.checkpoints[0].step == 40
     assert newer.token > lease.token
@@ -55,7 +55,7 @@ def test_three_crashes_without_a_checkpoint_between_are_enough(bench: Bench) -> 
     assert (job.error["code"], job.error["category"]) == ("WORKER_LOST", "infrastructure")
     assert set(job.error) == {"code", "category", "message", "hint"} and all(job.error.values())
     assert job.finished_at is not None
-    assert bench.read(outbox.dispatchable, limit=9, resend_seconds=-1) == []
+    assert bench.order() == []
 
 
 def test_crashes_that_make_progress_do_not_count(bench: Bench) -> None:
@@ -113,7 +113,7 @@ def test_after_the_second_loss_in_a_row_the_next_attempt_waits_longer_and_longer
             wait = seconds_since(jobs_table.c.run_after)
             waits.append(session.execute(select(wait).where(jobs_table.c.id == job_id)).scalar_one())
         claimed = bench.do(leases.claim, job_id, owner="w", lease_seconds=60)
-        sent = [one.job_id for one in bench.read(outbox.dispatchable, limit=9, resend_seconds=-1)]
+        sent = bench.order()
         if waits[-1] is None:
             assert claimed is not None
             bench.do(leases.release, claimed)
@@ -186,7 +186,7 @@ def test_a_job_cancelled_while_its_worker_is_replaced_never_runs_again(bench: Be
         bench.do(reaper.reap, 9)
         assert bench.get(lease.job_id).state == "cancelled"
         assert claim() is None
-        assert lease.job_id not in {one.job_id for one in bench.read(outbox.dispatchable, limit=99, resend_seconds=-1)}
+        assert lease.job_id not in bench.order()
 
 
 def test_plans_are_swept_after_a_while_and_jobs_never(bench: Bench) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from core.spec import parse_job
-from store import jobs, queries
+from store import jobs, leases, queries
 from store.database import Database
 from store.settings import Settings
 from store.values import Job
+from worker import attempt as attempts
 from worker.attempt import WorkerContext
 
 HERE = Path(__file__).parent
@@ -55,6 +56,15 @@ def is_alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
+
+
+def attempt(context: WorkerContext, job_id: str) -> None:
+    """Claim the job, if it is to be had, and run it."""
+    claimed_at = time.monotonic()
+    with context.database.begin() as session:
+        lease = leases.claim(session, job_id, owner=context.worker_id, lease_seconds=context.settings.lease_seconds)
+    if lease is not None:
+        attempts.attempt(context, lease, claimed_at)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 said by the job's labels, and its training is a chain of hashes.
 
 labels: act (a name in ACTS), steps, seconds (per step), gate (a file without which the last step is not begun),
-warnings (codes, with commas)
+warnings (codes, with commas), trace (log each step)
 """
 
 import argparse
@@ -52,6 +52,8 @@ def train(spec: dict, out: Path, resume: bool) -> int:
         step += 1
         state = hashlib.sha256(f"{state}{step}".encode()).hexdigest()
         time.sleep(seconds)
+        if "trace" in spec["labels"]:
+            say("log", message=f"step {step} in process {os.getpid()}")
         say("metric", step=step, values={"train/loss": 1 / step, "train/top1": None})
         say("progress", fraction=step / steps, run="student", epoch=step, epochs=steps, step=step, steps=steps)
         save(out, step, state)

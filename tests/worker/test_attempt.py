@@ -14,7 +14,8 @@ from store import blobs, jobs, queries
 from store.database import Database
 from store.values import Job
 from tests.store.test_blobs import flip_a_bit
-from worker.attempt import WorkerContext, attempt
+from tests.worker.conftest import attempt
+from worker.attempt import WorkerContext
 from worker.warning_codes import CHECKPOINT_DAMAGED
 
 Look = Callable[[str], Job]

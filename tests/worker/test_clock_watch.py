@@ -12,7 +12,8 @@ from store import jobs, leases
 from store.clock import from_now
 from store.database import Database
 from store.tables import jobs as jobs_table
-from worker.attempt import WorkerContext, attempt
+from tests.worker.conftest import attempt
+from worker.attempt import WorkerContext
 from worker.clock_watch import ClockWatch
 from worker.reaper import Reaper
 

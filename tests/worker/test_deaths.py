@@ -13,8 +13,9 @@ import pytest
 
 import worker.attempt
 from store.values import Job
+from tests.worker.conftest import attempt
 from worker import oom
-from worker.attempt import WorkerContext, attempt
+from worker.attempt import WorkerContext
 from worker.watchdog import Activity, Watchdog, activity_of
 
 Look = Callable[[str], Job]

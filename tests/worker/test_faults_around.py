@@ -21,7 +21,8 @@ from sqlalchemy import make_url
 from store import workers
 from store.database import Database, open_database
 from store.values import Job
-from worker.attempt import WorkerContext, attempt
+from tests.worker.conftest import attempt
+from worker.attempt import WorkerContext
 
 Look = Callable[[str], Job]
 

@@ -200,18 +200,18 @@ def test_foreign_messages_are_refused_and_the_worker_lives(
     tmp_path: Path,
 ) -> None:  # fmt: skip
     worker = start_worker()
-    (one,) = wait_for(lambda: listed(database))
+    wait_for(lambda: listed(database))
     client = redis.Redis.from_url(broker["broker_url"])
-    queue = f"{broker['broker_prefix']}:{broker['broker_prefix']}.{one.id}"
+    queue = f"{broker['broker_prefix']}:{broker['broker_prefix']}.cpu"
     canary = tmp_path / "canary"
     pickle = f"cposix\nsystem\n(S'touch {canary}'\ntR.".encode()
     for body, content_type, task in (
-        (pickle, "application/x-python-serialize", "retort.run"),
-        (b'[["job_01K00000000000000000000000"], {}, {}]', "application/json", "os.system"),
-        (b'[["../../etc/passwd"], {}, {}]', "application/json", "retort.run"),
-        (b'[[{"$ne": 1}], {}, {}]', "application/json", "retort.run"),
-        (b"[[], {}, {}]", "application/json", "retort.run"),
-        (b"no json", "application/json", "retort.run"),
+        (pickle, "application/x-python-serialize", "retort.wake"),
+        (b'[["retort.cpu"], {}, {}]', "application/json", "os.system"),
+        (b'[["../../etc/passwd"], {}, {}]', "application/json", "retort.wake"),
+        (b'[[{"$ne": 1}], {}, {}]', "application/json", "retort.wake"),
+        (b"[[], {}, {}]", "application/json", "retort.wake"),
+        (b"no json", "application/json", "retort.wake"),
     ):
         client.lpush(queue, envelope(body, content_type, task, queue))
     wait_for(lambda: client.llen(queue) == 0, seconds=10)
@@ -230,13 +230,37 @@ def test_a_consumer_that_fails_ends_its_worker_and_no_job_is_lost(
     worker = start_worker()
     job_id = submit(steps=1000, seconds=0.1)
     wait_for(lambda: step_of(job_id) >= 1)
-    (one,) = listed(database)
     client = redis.Redis.from_url(broker["broker_url"])
-    client.lpush(f"{broker['broker_prefix']}:{broker['broker_prefix']}.{one.id}", b"no message of Celery's at all")
+    client.lpush(f"{broker['broker_prefix']}:{broker['broker_prefix']}.plans.cpu", b"no message of Celery's at all")
     assert worker.wait(15) == 1
-    assert [key for key in client.scan_iter(f"{broker['broker_prefix']}*") if one.id.encode() in key] == []
     client.close()
     assert (look(job_id).state, look(job_id).attempts[0].outcome) == ("queued", "released")
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_workers_share_their_queue_and_a_full_or_stopped_one_keeps_nobody_waiting(
+    start_worker: Any, submit: Any, look: Look, wait_for: Any, database: Database, broker: dict[str, str], gate: Path
+) -> None:
+    full, stopped = start_worker(lease_seconds=60, beat_seconds=15), start_worker(lease_seconds=60, beat_seconds=15)
+    wait_for(lambda: len(listed(database)) == 2)
+    long = submit(gate=gate)
+    wait_for(lambda: look(long).state == "running")
+    by_pid = {one.pid: one.id for one in listed(database)}
+    if look(long).attempts[0].worker == by_pid[stopped.pid]:
+        full, stopped = stopped, full
+    stopped.send_signal(signal.SIGSTOP)
+    start_worker()
+    for _ in range(3):  # the full worker hears none of them, and what the stopped one hears costs a sweep at most
+        job_id = submit()
+        wait_for(lambda job_id=job_id: look(job_id).state == "succeeded", seconds=20)
+        assert look(job_id).attempts[0].worker not in by_pid.values()
+    stopped.send_signal(signal.SIGCONT)
+    gate.touch()
+    wait_for(lambda: look(long).done)
+    client = redis.Redis.from_url(broker["broker_url"])
+    wait_for(lambda: client.llen(f"{broker['broker_prefix']}:{broker['broker_prefix']}.cpu") == 0, seconds=15)
+    client.close()
 
 
 def listed(database: Database) -> list[Any]:

@@ -15,7 +15,8 @@ import pytest
 from store import jobs, queries
 from store.database import Database
 from store.values import Job
-from worker.attempt import WorkerContext, attempt
+from tests.worker.conftest import attempt
+from worker.attempt import WorkerContext
 from worker.service import ENGINE as REAL_ENGINE
 from worker.warm_pool import WarmPool
 

@@ -303,3 +303,10 @@ def test_a_gpu_gives_the_same_views_from_a_cpu_generator() -> None:
         on_cpu = Augmenter(policy, 16).train_views(images, generator())
         on_gpu = Augmenter(policy, 16).train_views(images.cuda(), generator())
         assert torch.allclose(on_cpu, on_gpu.cpu(), atol=1e-5)
+
+
+def test_photographs_without_a_margin_are_trained_on_crops_and_tested_whole() -> None:
+    images = torch.randint(0, 256, (2, 3, 65, 65), dtype=torch.uint8)
+    augmenter = Augmenter("crop", 65)
+    assert torch.equal(augmenter.test_views(images), images.float() / 255)
+    assert torch.equal(augmenter.train_views(images, generator(5)), resized_crop(images, 65, generator(5), flips=False))

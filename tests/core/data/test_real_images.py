@@ -38,6 +38,6 @@ def test_photographs_of_many_sizes(open_source: Callable[..., Source]) -> None:
     assert (source.classes, source.num_test) == (("ants", "bees"), 153)
     assert source.native_size[0] == 224
     dataset = source.decode(112)
-    assert dataset.canvas_size == 128
-    assert dataset.test.images.shape == (153, 3, 128, 128)
+    assert dataset.canvas_size == 112, "photographs are decoded without a margin"
+    assert dataset.test.images.shape == (153, 3, 112, 112)
     assert dataset.facts.num_unreadable == 0

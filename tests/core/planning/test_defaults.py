@@ -269,3 +269,37 @@ def test_a_processor_has_8_bit_products_where_its_flags_say_so() -> None:
     flags = Path("/proc/cpuinfo").read_text()
     assert computes_in_int8(torch.device("cpu")) == ("avx512_vnni" in flags)
     assert not computes_in_int8(torch.device("meta"))
+
+
+def photographs(training: Any = None, **changes: Any) -> Any:
+    """A job on photographs whose student's published weights are at hand."""
+    at_hand = {"architecture": "timm/mobilenetv3_small_100", "native": (300, 400), "has_published": True}
+    return resolved(training, **{**at_hand, **changes})
+
+
+def test_published_weights_on_photographs_get_a_fitted_classifier_and_a_gentle_training() -> None:
+    chosen = photographs()
+    assert chosen.student.classifier == "fitted" and chosen.training.batch_norm == "frozen"
+    assert (chosen.training.optimizer, chosen.training.augmentation) == ("adamw", "light")
+    small = resolved(has_published=True)
+    assert small.student.classifier == "initial" and small.training.batch_norm == "batch"
+    assert chosen.training.learning_rate < 0.1 * small.training.learning_rate
+    assert chosen.training.epochs < 0.1 * small.training.epochs
+
+
+def test_behind_a_random_classifier_published_weights_are_fine_tuned_as_practitioners_do() -> None:
+    chosen = photographs(student={"size": "small", "classifier": "initial"})
+    assert chosen.training.batch_norm == "batch"
+    assert (chosen.training.optimizer, chosen.training.schedule) == ("sgd", "onecycle")
+    assert chosen.training.epochs * (1000 // 64) >= 60
+
+
+@pytest.mark.parametrize("weights", [None, "teacher", "relative"])
+def test_weights_that_are_not_the_networks_own_are_not_probed(weights: str | None) -> None:
+    chosen = photographs(student={"architecture": "timm/mobilenetv3_small_100", "weights": weights}, is_kin=True)
+    assert chosen.student.classifier == "initial"
+
+
+def test_a_given_setting_stays_on_photographs() -> None:
+    given = {"epochs": 7, "learning_rate": 0.3, "optimizer": "sgd", "schedule": "multistep", "batch_norm": "batch"}
+    assert given.items() <= photographs(given).training.model_dump().items()
