@@ -18,14 +18,15 @@ from core.networks.network import Network
 from core.planning.defaults import FEW_PASSES
 from core.planning.reserve import reserve_for
 from core.planning.strategy import AUTO_VIEWS, EPOCHS_PER_VIEW, live_reason
-from core.planning.timing import MEASURED_SECONDS, StepTime, time_steps
+from core.planning.timing import MEASURED_SECONDS, StepTime, time_few_images
 from core.spec import JobSpec, TrainingSpec
+from core.spec.pruned import split_pruned
 from core.system.deadline import Deadline
 from core.system.device import images_at_once
 from core.system.distributed import Ranks
 from core.training.build import build_method
 from core.training.inputs import PreparedJob
-from core.training.timed import TEACHER_SHARE
+from core.training.timed import FORWARD, TEACHER_SHARE
 
 MEASURED_SHARE = 0.03  # of the deadline, for timing steps
 MAX_EPOCHS = 100_000
@@ -33,8 +34,8 @@ FIT_SHARE = 0.3
 """A classifier is fitted before the training if that takes at most this share of the time for training."""
 ADAPT_SHARE = 0.25
 """A teacher of other classes gets a classifier of its own unasked if that takes at most this share of the time."""
+PRUNING = 3.0  # times the fit of a classifier: passes of the whole network over the training images
 FIT_SECONDS = 0.5  # of the logistic regression, besides the forward pass
-FORWARD = 1 / 3  # of a training step, whose backward pass costs two forward passes
 LEAST_EPOCHS = 1  # from random weights: less would not be worth publishing
 
 
@@ -48,20 +49,24 @@ def plan_length(
     """
     run = job.student
     method = build_method(run, job.teachers, job.arithmetic, job.workspace)  # its weights change
-    timed = time_steps(job, run, method, min(MEASURED_SECONDS, MEASURED_SHARE * deadline.seconds))
+    timed = time_few_images(job, run, method, min(MEASURED_SECONDS, MEASURED_SHARE * deadline.seconds))
     reserve, publish = reserve_for(job, method.deployed(), timed)
     left = job.workspace.ranks.largest(round(1000 * (deadline.left() - reserve))) / 1000  # all ranks plan the same
     if plan_only and run.spec.teacher is not None and run.spec.teacher.adapt == "head":
         left -= _steps_per_epoch(run) * timed.teacher_seconds  # a plan fits no classifier
     begins_at_random = run.spec.student.weights is None
     fit = _steps_per_epoch(run) * timed.student_seconds * FORWARD + FIT_SECONDS
-    least = LEAST_EPOCHS * _steps_per_epoch(run) * timed.seconds if begins_at_random else fit
+    if split_pruned(run.spec.student.architecture)[1] is not None:
+        left -= PRUNING * fit
+    least = LEAST_EPOCHS * _steps_per_epoch(run) * timed.seconds if begins_at_random else 2 * fit
     if is_first and left < least:
         _refuse(deadline, reserve, deadline.seconds - left + least)
     asked = run.run.spec.student.classifier
-    is_cheap = fit <= FIT_SHARE * left or left < fit + timed.seconds
+    is_cheap = 2 * fit <= FIT_SHARE * left or left < 2 * fit + timed.seconds
     fits = asked == "fitted" or (asked == "auto" and is_cheap and not begins_at_random)
-    seconds = max(left - (fit if fits else 0.0), 0.0)
+    if fits:  # before the training, and once more for the network that it ends with
+        reserve, left = reserve + fit, left - 2 * fit
+    seconds = max(left, 0.0)
     if run.spec.teacher is not None and run.spec.teacher.adapt == "full":
         seconds *= 1 - TEACHER_SHARE
     can_store = not live_reason(run.training, method)

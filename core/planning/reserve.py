@@ -15,6 +15,7 @@ from core.networks.network import Network
 from core.planning.timing import StepTime
 from core.system.deadline import Deadline
 from core.training.inputs import PreparedJob
+from core.training.timed import FORWARD
 
 KIND = "after-training"
 LATENCY_SECONDS = 1.0
@@ -22,7 +23,6 @@ LATENCY_SECONDS = 1.0
 LEAST_LATENCY_SECONDS = 0.3
 REPORT_SECONDS = 2.0  # report, charts, comparison of the exported files
 SECONDS_PER_LAYER = 0.02  # to write an ONNX file
-FORWARD = 1 / 3  # of a training step
 
 
 def reserve_for(job: PreparedJob, student: Network, timed: StepTime) -> tuple[float, float]:
@@ -66,7 +66,8 @@ def _estimated(job: PreparedJob, student: Network, timed: StepTime) -> tuple[flo
     run, teacher = job.student, job.teachers.network
     images = len(run.dataset.validation.labels) + len(run.dataset.test.labels)
     batches = images / run.training.batch_size
-    forward = batches * (timed.student_seconds * FORWARD + timed.teacher_seconds)
+    teacher_seconds = timed.teacher_seconds if job.teachers.class_indices is not None else 0.0
+    forward = batches * (timed.student_seconds * FORWARD + teacher_seconds)
     layers = _num_layers(student)
     layers += _num_layers(teacher) if teacher is not None else 0
     return forward + layers * SECONDS_PER_LAYER, REPORT_SECONDS

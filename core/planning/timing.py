@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from core.job import PreparedRun
 from core.methods.method import Method
+from core.system.device import images_at_once
 from core.training.build import build_trainer
 from core.training.inputs import PreparedJob
 from core.training.trainer import Trainer
@@ -53,6 +54,18 @@ def time_steps(job: PreparedJob, run: PreparedRun, method: Method, seconds: floa
     microseconds = (round(1e6 * each) for each in (mean, min(_time_teacher(job, trainer), 0.9 * mean)))
     agreed = (job.workspace.ranks.largest(each) / 1e6 for each in microseconds)
     return StepTime(*agreed, count)
+
+
+def time_few_images(job: PreparedJob, run: PreparedRun, method: Method, seconds: float) -> StepTime:
+    """The same from steps of fewer images, where a batch of large images would take long: time is taken to grow with
+    the number of images.
+    """
+    batch_size = run.training.batch_size
+    few = min(batch_size, images_at_once(run.training.image_size, job.arithmetic.device))
+    training = run.training.model_copy(update={"batch_size": few, "micro_batch_size": few})
+    timed = time_steps(job, replace(run, spec=run.spec.model_copy(update={"training": training})), method, seconds)
+    scale = batch_size / few
+    return StepTime(timed.seconds * scale, timed.teacher_seconds * scale, timed.count)
 
 
 def _time_teacher(job: PreparedJob, trainer: Trainer) -> float:

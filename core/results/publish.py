@@ -115,7 +115,6 @@ def _deadline(job: PreparedJob, student: Trained, clock: Deadline) -> dict[str, 
         "used_seconds": clock.used(),
         "planned_steps": length.steps,
         "steps": student.steps,
-        "is_beginning": student.is_beginning,
     }
 
 

@@ -150,7 +150,6 @@ def build_trainer(
         arithmetic=job.arithmetic,
         teacher_logits=lambda: job.teacher_logits(run, dataset.validation),
         early_stopping=run.training.early_stopping,
-        may_keep_beginning=pace is not None,
     )
     if run.training.compile:
         method.context.student.compile_features(notify)

@@ -91,6 +91,8 @@ class TimedPace(Pace):
     """Seconds until the training has to end."""
     step_seconds: float = field(kw_only=True)
     """Expected; the steps' own times replace it."""
+    validation_seconds: float = field(default=0.0, kw_only=True)
+    """Of the last validation; expected, until one has been measured."""
     most_steps: int | None = field(default=None, kw_only=True)
     """A limit that the job sets; None: as many as fit."""
     ranks: Ranks = field(default=ALONE, kw_only=True)
@@ -101,7 +103,7 @@ class TimedPace(Pace):
     def __post_init__(self) -> None:
         self._memory = max(MEMORY * self.left(), LEAST_MEMORY_SECONDS)
         self._seconds, self._count = self.step_seconds, 1.0
-        self._ahead = self._validation = self._stride = 0.0
+        self._ahead, self._stride = 0.0, 1.0
         self._last = self.now()
 
     @property
@@ -132,11 +134,11 @@ class TimedPace(Pace):
 
     def validated(self, seconds: float) -> None:
         """Keep the time for the last validation."""
-        self._validation = seconds
+        self.validation_seconds = seconds
 
     def _refit(self) -> None:
         mean = max(self._seconds / self._count, 1e-9)
-        fitting = (self.left() - self._ahead - self._validation) / mean
+        fitting = (self.left() - self._ahead - self.validation_seconds) / mean
         fitting = self.ranks.largest(round(1000 * max(fitting, 0.0))) / 1000  # all ranks take the same steps
         if fitting < 0.5:
             self.position = float(self.steps)

@@ -42,8 +42,6 @@ class Trained:
     products: Products
     trajectory: list[dict[str, Tensor]]
     """State dicts along the way, the last one at the end; empty where none were to be kept."""
-    is_beginning: bool = False
-    """Whether it is the network that the training began with, because that was better on the validation split."""
 
 
 @dataclass
@@ -123,7 +121,6 @@ class Training:
             "curves": self.curves,
             "products": asdict(method.products()),
             "trajectory": self.trajectory,
-            "is_beginning": trainer.is_beginning,
         }
         self.curves, self.trajectory = {}, []
         self.save(None)
@@ -176,7 +173,7 @@ class Training:
         network.load_state_dict(done["weights"])
         keep_statistics(in_plain_layout(network))
         products = Products(**done["products"])
-        of_training = {name: done[name] for name in ("steps", "seconds", "curves", "trajectory", "is_beginning")}
+        of_training = {name: done[name] for name in ("steps", "seconds", "curves", "trajectory")}
         return Trained(network, products=products, **of_training)
 
     def save(self, trainer: Trainer | None) -> None:

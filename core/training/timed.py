@@ -9,6 +9,8 @@ from core.training.pace import Pace, TimedPace
 
 TEACHER_SHARE = 0.4
 """Of the time for training, for fine-tuning the teacher: it learns less from more steps than the student does."""
+FORWARD = 1 / 3
+"""Of the time of a training step, whose backward pass costs two forward passes."""
 
 
 def pace_of(run: PreparedRun, job: PreparedJob, control: JobControl) -> Pace | None:
@@ -21,6 +23,7 @@ def pace_of(run: PreparedRun, job: PreparedJob, control: JobControl) -> Pace | N
         run.steps,
         left=deadline.left_to_train if end is None else lambda: end - deadline.used(),
         step_seconds=length.step_seconds,
+        validation_seconds=FORWARD * length.step_seconds * len(run.dataset.validation.labels) / run.training.batch_size,
         most_steps=length.most_steps,
         ranks=job.workspace.ranks,
         now=control.now,

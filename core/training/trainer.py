@@ -53,8 +53,6 @@ class Trainer:
     step: int = 0
     seconds: float = 0.0
     stopped: bool = False
-    is_beginning: bool = field(default=False, init=False)
-    """Whether the result is the network that the training began with."""
     _optimizers: dict[str, torch.optim.Optimizer] = field(default_factory=dict, init=False)
     _stage: int = field(default=-1, init=False)
     _resumed: bool = field(default=False, init=False)
@@ -79,8 +77,6 @@ class Trainer:
         """Train to the end or to an early stop; then the method's deployed network has the result."""
         if self.method.needs.survey and self.step == 0:
             self.method.survey(self.teachers.surveyed(self.plan.stages[0].batches.survey()))
-        if self.validator.may_keep_beginning and self.step == 0:
-            self._validate()
         self.pace.begin()
         while not self.ends:
             started = time.perf_counter()
@@ -101,9 +97,7 @@ class Trainer:
         self.means.check_finite(self.plan.run, self.plan.steps_per_epoch, self.ranks)
         if self.ema is not None:
             self.method.deployed().load_state_dict(self.ema.state_dict())
-        self.is_beginning = self.validator.restore_best(self.method.deployed())
-        if self.is_beginning:
-            self.notify("on the validation split the training made it worse: the result is the network as it began")
+        self.validator.restore_best(self.method.deployed())
 
     def close(self) -> None:
         """Release the stored pass; other jobs may remove it from now on."""

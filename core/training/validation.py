@@ -27,10 +27,6 @@ class Validator:
     teacher_logits: Callable[[], Tensor | None]
     """(N, K) over the customer's classes, or None; asked when the first validation wants it."""
     early_stopping: EarlyStopping | None
-    may_keep_beginning: bool = False
-    """Whether the first network that is validated becomes the result if the last one is worse (val/top1)."""
-    _beginning: tuple[float, dict[str, Tensor]] | None = field(default=None, init=False)
-    _last_top1: float = field(default=0.0, init=False)
     _best: float | None = field(default=None, init=False)
     _best_epoch: int = field(default=0, init=False)
     _best_weights: dict[str, Tensor] | None = field(default=None, init=False)
@@ -41,9 +37,6 @@ class Validator:
             logits = predict(network, self.split.images, views=self.views, device=self.arithmetic.device)
         measures = measure(logits, self.split.labels, self.classes, self.teacher_logits())
         values = {f"val/{name}": measures[name] for name in METRICS if measures[name] is not None}
-        if self.may_keep_beginning and values.get("val/top1") is not None:
-            self._last_top1 = values["val/top1"]
-            self._beginning = self._beginning or (values["val/top1"], _weights_of(network))
         return values, self._should_stop(network, values, epoch)
 
     def _should_stop(self, network: Network, values: dict[str, float | None], epoch: int) -> bool:
@@ -52,7 +45,7 @@ class Validator:
         value = values.get(self.early_stopping.metric)
         if value is not None and self._improves(value, self.early_stopping):
             self._best, self._best_epoch = value, epoch
-            self._best_weights = _weights_of(network)
+            self._best_weights = {name: weight.detach().clone() for name, weight in network.state_dict().items()}
         return epoch - self._best_epoch >= self.early_stopping.patience
 
     def _improves(self, value: float, rule: EarlyStopping) -> bool:
@@ -60,29 +53,15 @@ class Validator:
             return True
         return value < self._best if rule.metric == "val/loss" else value > self._best
 
-    def restore_best(self, network: Network) -> bool:
-        """Give `network` the weights of its best epoch, where early stopping kept them; else those of its beginning,
-        if these are better. Returns whether it has those of the beginning.
-        """
+    def restore_best(self, network: Network) -> None:
+        """Give `network` the weights of its best epoch, where early stopping kept them."""
         if self._best_weights is not None:
             network.load_state_dict(self._best_weights)
-        elif self._beginning is not None and self._beginning[0] > self._last_top1:
-            network.load_state_dict(self._beginning[1])
-            return True
-        return False
 
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint."""
-        return {name: getattr(self, f"_{name}") for name in _KEPT}
+        return {"best": self._best, "best_epoch": self._best_epoch, "best_weights": self._best_weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
-        for name in _KEPT:
-            setattr(self, f"_{name}", state[name])
-
-
-_KEPT = ("best", "best_epoch", "best_weights", "beginning", "last_top1")
-
-
-def _weights_of(network: Network) -> dict[str, Tensor]:
-    return {name: weight.detach().clone() for name, weight in network.state_dict().items()}
+        self._best, self._best_epoch, self._best_weights = state["best"], state["best_epoch"], state["best_weights"]

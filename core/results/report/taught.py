@@ -62,10 +62,7 @@ def deadline(outcome: Outcome) -> str:
     kept = outcome.metrics.get("deadline")
     if kept is None:
         return ""
-    text = f"a deadline of {kept['seconds']:g} s, of which {kept['used_seconds']:.1f} s had been used at this report"
-    if kept["is_beginning"]:
-        text += "; the training made the network worse on the validation split, so the result is the one it began with"
-    return text
+    return f"a deadline of {kept['seconds']:g} s, of which {kept['used_seconds']:.1f} s had been used at this report"
 
 
 def _taught(method: dict[str, Any]) -> Taught:
