@@ -58,12 +58,12 @@ def job_with(seconds: float, **more: Any) -> dict[str, Any]:
 @pytest.mark.slow
 def test_a_job_ends_with_its_time(run_job: Callable[..., Any], digits_teacher: Path) -> None:
     """Reading the clock takes the time, so that the test does not wait for it."""
-    job, clock = job_with(30.0, evaluation={"baselines": ["scratch"]}), Ticking(0.02)
-    ran = run_job(job, inputs=digits_teacher, control=JobControl(60, now=clock, deadline_seconds=30.0))
+    job, clock = job_with(12.0, evaluation={"baselines": ["scratch"]}), Ticking(0.02)
+    ran = run_job(job, inputs=digits_teacher, control=JobControl(60, now=clock, deadline_seconds=12.0))
     assert ran.error is None
     result = ran.result
     kept = result.metrics["deadline"]
-    assert kept["seconds"] == 30.0 and kept["used_seconds"] <= 31.5
+    assert kept["seconds"] == 12.0 and kept["used_seconds"] <= 12.6
     assert kept["steps"] == result.metrics["steps"] > 10
     assert result.baselines["scratch"]["steps"] == kept["steps"]
     rates = [event.values["learning_rate"] for event in ran.events if "learning_rate" in getattr(event, "values", {})]
@@ -75,7 +75,7 @@ def test_a_resumed_job_goes_on_with_its_schedule_in_the_time_that_is_left(
     run_job: Callable[..., Any], digits_teacher: Path, tmp_path: Path
 ) -> None:
     def control(**more: Any) -> JobControl:
-        return JobControl(60, now=Ticking(0.02), deadline_seconds=30.0, **more)
+        return JobControl(60, now=Ticking(0.02), deadline_seconds=12.0, **more)
 
     def interrupt(event: Any) -> None:
         if event.event == "metric" and event.step >= 12:
@@ -83,16 +83,16 @@ def test_a_resumed_job_goes_on_with_its_schedule_in_the_time_that_is_left(
 
     first = control()
     with pytest.raises(Interrupted):
-        run_job(job_with(30.0), inputs=digits_teacher, out=tmp_path, control=first, hear=interrupt)
+        run_job(job_with(12.0), inputs=digits_teacher, out=tmp_path, control=first, hear=interrupt)
     spent = first.spent()
     ran = run_job(
-        job_with(30.0), inputs=digits_teacher, out=tmp_path, resume=True, control=control(spent_seconds=spent)
+        job_with(12.0), inputs=digits_teacher, out=tmp_path, resume=True, control=control(spent_seconds=spent)
     )
     assert ran.error is None
     kept = ran.result.metrics["deadline"]
-    assert spent < kept["used_seconds"] <= 31.5 and kept["steps"] > 12
+    assert spent < kept["used_seconds"] <= 12.6 and kept["steps"] > 12
     told = [event.message for event in ran.of("log")]
-    assert not any("deadline of 30 s" in message for message in told), "it was planned again"
+    assert not any(message.startswith("deadline of") for message in told), "it was planned again"
     assert any("from step 1" in message for message in told)
 
 
