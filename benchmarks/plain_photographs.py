@@ -31,6 +31,7 @@ class PlainResult:
     seconds: float
     central_crop: float
     whole_frame: float
+    num_params: int
 
 
 def fine_tune(
@@ -54,7 +55,8 @@ def fine_tune(
     for resized in (SIZE * 8 // 7, SIZE):
         test.transform = _test_transform(resized, mean, std)
         scores.append(_top1(network.module.eval(), test))
-    return PlainResult(seconds, *scores)
+    num_params = sum(parameter.numel() for parameter in network.parameters())
+    return PlainResult(seconds, *scores, num_params)
 
 
 def _train_transform(mean: tuple[float, ...], std: tuple[float, ...]) -> transforms.Compose:

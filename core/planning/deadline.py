@@ -63,7 +63,8 @@ def plan_length(
         _refuse(deadline, reserve, deadline.seconds - left + least)
     asked = run.run.spec.student.classifier
     is_cheap = 2 * fit <= FIT_SHARE * left or left < 2 * fit + timed.seconds
-    fits = asked == "fitted" or (asked == "auto" and is_cheap and not begins_at_random)
+    is_useful = run.spec.method.keeps_classifier and not begins_at_random
+    fits = asked == "fitted" or (asked == "auto" and is_cheap and is_useful)
     if fits:  # before the training, and once more for the network that it ends with
         reserve, left = reserve + fit, left - 2 * fit
     seconds = max(left, 0.0)

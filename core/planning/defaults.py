@@ -66,7 +66,7 @@ def resolve(
         image_size = _image_size(architecture, native_size, default_size)
     weights = _initial_weights(spec, is_kin=is_kin, has_published=has_published, has_relative=has_relative)
     student = _student(spec, architecture, weights, image_size)
-    recipe = recipe_for(student, image_size)
+    recipe = recipe_for(student, image_size) if spec.method.keeps_classifier else None
     training = training.model_copy(update={"optimizer": _optimizer(spec, recipe, is_convolutional)})
     batch_size = _batch_size(training, num_train)
     steps_per_epoch = num_train // batch_size
@@ -231,7 +231,7 @@ def _classifier(spec: JobSpec, weights: str | None, image_size: int) -> str:
     """
     if spec.student.classifier != "auto":
         return spec.student.classifier
-    is_whole = weights not in (None, "teacher", "relative")
+    is_whole = weights not in (None, "teacher", "relative") and spec.method.keeps_classifier
     return "fitted" if is_whole and image_size > SMALL_INPUT else "initial"
 
 

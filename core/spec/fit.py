@@ -37,6 +37,9 @@ def misfits(spec: "JobSpec") -> Iterator[tuple[str, str]]:
             f"the job would fail after {limit:g} s, before its deadline_seconds of {deadline:g}; allowed: more than "
             f"{deadline:g}, or null",
         )
+    if spec.student.classifier == "fitted" and not spec.method.keeps_classifier:
+        detail = f"'fitted' is about the student's own classifier, which method {name_of(spec.method)!r} replaces"
+        yield "/student/classifier", f"{detail}; allowed: auto, initial"
     if spec.more_teachers and not all(knobs.takes_more_teachers for knobs in methods_of(spec.method)):
         yield "/more_teachers", f"method {name_of(spec.method)!r} learns from one teacher"
 

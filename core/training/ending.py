@@ -5,12 +5,14 @@ training images can lose to it (docs/explanation/photographs.md). Therefore the 
 """
 
 import copy
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from core.data.augment import Augmenter
 from core.data.dataset import Dataset
-from core.evaluation.metrics import measure
 from core.evaluation.predict import predict
 from core.job import PreparedRun
 from core.networks.network import Network
@@ -18,6 +20,8 @@ from core.system.device import Arithmetic
 from core.training.beginning import Poll, fit_beginning, fit_to_training_images
 from core.training.build import build_beginning
 from core.training.inputs import PreparedJob
+
+LEAST_GAIN = 1.0  # standard errors
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,26 @@ class Ending:
     name: str
     """In words that follow "ends with"."""
     network: Network
-    top1: float
-    """Share of right answers on the validation images."""
-    loss: float
+    right: Tensor
+    """Bool (N,): which validation images it classifies correctly."""
+
+    @property
+    def top1(self) -> float:
+        """Share of right answers on the validation images."""
+        return self.right.double().mean().item()
+
+    def gain_over(self, other: "Ending") -> float:
+        """How many standard errors more validation images are right than with the other network, on the same images
+        (McNemar 1947).
+        """
+        wins, losses = int((self.right & ~other.right).sum()), int((~self.right & other.right).sum())
+        return (wins - losses) / math.sqrt(max(wins + losses, 1))
 
 
 def choose_ending(job: PreparedJob, run: PreparedRun, trained: Network, poll: Poll) -> str | None:
     """Give the trained network, in place, the weights of the best of three on the validation images: those that the run
-    began with, the trained ones, and these with a classifier that is fitted once more. Of equals the first is taken.
+    began with, the trained ones, and these with a classifier that is fitted once more. One of the latter two is taken
+    only if it is better than the first by more than a standard error, because few images can favour any by chance.
 
     Returns a sentence, or None where nothing was fitted before the training.
     """
@@ -46,7 +62,10 @@ def choose_ending(job: PreparedJob, run: PreparedRun, trained: Network, poll: Po
             _judged(name, network, run.dataset, run.augmenter, job.arithmetic)
             for name, network in _networks(job, run, trained, poll)
         ]
-    best = max(found, key=lambda ending: (ending.top1, -ending.loss))
+    begun = found[0]
+    best = max(found, key=lambda ending: ending.gain_over(begun))
+    if best.gain_over(begun) <= LEAST_GAIN:
+        best = begun
     trained.load_state_dict(best.network.state_dict())
     others = ", ".join(f"{ending.name} {ending.top1:.1%}" for ending in found if ending is not best)
     return f"ends with {best.name}: {best.top1:.1%} of the validation images are right ({others})"
@@ -67,5 +86,4 @@ def _judged(name: str, network: Network, dataset: Dataset, augmenter: Augmenter,
     validation = dataset.validation
     with arithmetic.autocast():
         logits = predict(network, validation.images, views=augmenter.test_views, device=arithmetic.device)
-    measures = measure(logits, validation.labels, dataset.classes, None)
-    return Ending(name, network, measures["top1"] or 0.0, measures["loss"] or 0.0)
+    return Ending(name, network, logits.argmax(dim=1) == validation.labels)

@@ -25,6 +25,8 @@ class Knobs(Part):
     """What `training.clip_gradient_norm` is where the job leaves it to `auto`; None: no clipping."""
     fresh_head: ClassVar[bool] = False
     """The student's classifier starts from random weights, even where its given weights contain one that fits."""
+    keeps_classifier: ClassVar[bool] = True
+    """Whether the network that is deployed ends with the student's own classifier."""
     can_be_combined: ClassVar[bool] = True
     """Whether it can be one of several terms of a loss: it has one stage and one optimizer step a batch."""
     takes_more_teachers: ClassVar[bool] = False

@@ -19,6 +19,7 @@ class DhoKnobs(Knobs):
     )
     fidelity = "our variant"
     needs = ("teacher", "labels", "common classes")
+    keeps_classifier = False
     can_be_combined = False
     name: Literal["dho"] = Field("dho", description="the name of the method")
     share: float = Field(

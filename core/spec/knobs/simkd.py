@@ -20,6 +20,7 @@ class SimkdKnobs(Knobs):
     )
     fidelity = "as published"
     needs = ("teacher", "common classes")
+    keeps_classifier = False
     can_be_combined = False
     takes_more_teachers = True
     name: Literal["simkd"] = Field("simkd", description="the name of the method")

@@ -300,6 +300,13 @@ def test_weights_that_are_not_the_networks_own_are_not_probed(weights: str | Non
     assert chosen.student.classifier == "initial"
 
 
+@pytest.mark.parametrize("method", ["simkd", "dho"])
+def test_a_method_that_replaces_the_classifier_gets_none_fitted_and_trains_long(method: str) -> None:
+    chosen = photographs(method=method)
+    assert chosen.student.classifier == "initial" and chosen.training.batch_norm == "batch"
+    assert chosen.training.epochs == photographs(method=method, has_published=False).training.epochs
+
+
 def test_a_given_setting_stays_on_photographs() -> None:
     given = {"epochs": 7, "learning_rate": 0.3, "optimizer": "sgd", "schedule": "multistep", "batch_norm": "batch"}
     assert given.items() <= photographs(given).training.model_dump().items()

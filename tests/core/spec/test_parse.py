@@ -297,3 +297,11 @@ def test_a_text_of_another_form_is_refused_in_words(pointer: str, value: str, al
     [(place, detail)] = caught.value.errors
     assert place == pointer and repr(value) in detail and allowed in detail
     assert "^" not in detail and "pattern" not in detail
+
+
+@pytest.mark.parametrize("method", ["simkd", "dho"])
+def test_a_fitted_classifier_needs_a_method_that_keeps_it(method: str) -> None:
+    student = {"size": "small", "classifier": "fitted"}
+    with pytest.raises(SpecInvalid, match=f"/student/classifier: 'fitted' .* method '{method}' replaces"):
+        parse_job({**SMALLEST, "student": student, "method": method})
+    assert parse_job({**SMALLEST, "student": student, "method": "kd"}).student.classifier == "fitted"

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
+from core.training.ending import LEAST_GAIN, Ending
 from tests.core.conftest import Ran
-from tests.core.tiny import same_weights
+from tests.core.tiny import make_network, same_weights
 
 pytestmark = pytest.mark.slow
 
@@ -45,3 +47,14 @@ def test_frozen_statistics_are_those_of_the_given_weights(digits_teacher: Path, 
         trained = load_file(ran.out / "artifacts/model.safetensors")
         statistics = [name for name in begun if name.endswith("running_mean")]
         assert all((begun[name] == trained[name]).all() for name in statistics) == stays
+
+
+def test_one_more_right_image_is_not_enough() -> None:
+    def ending(*right: int) -> Ending:
+        return Ending("", make_network("cifar/resnet8"), torch.tensor(right).bool())
+
+    begun = ending(1, 1, 1, 0, 0, 0, 0)
+    assert ending(1, 1, 1, 1, 0, 0, 0).gain_over(begun) == LEAST_GAIN
+    assert ending(1, 1, 1, 1, 1, 0, 0).gain_over(begun) > LEAST_GAIN
+    assert ending(0, 1, 1, 1, 1, 0, 0).gain_over(begun) < LEAST_GAIN, "three images differ, by one the balance"
+    assert begun.gain_over(begun) == 0
