@@ -51,9 +51,9 @@ def time_steps(job: PreparedJob, run: PreparedRun, method: Method, seconds: floa
     count = max(trainer.step - warm_up_steps, 1)
     begin = started[0] if started else time.perf_counter() - trainer.seconds
     mean = (time.perf_counter() - begin) / count
-    microseconds = (round(1e6 * each) for each in (mean, min(_time_teacher(job, trainer), 0.9 * mean)))
-    agreed = (job.workspace.ranks.largest(each) / 1e6 for each in microseconds)
-    return StepTime(*agreed, count)
+    largest = job.workspace.ranks.largest
+    teacher = min(_time_teacher(job, trainer), 0.9 * mean)
+    return StepTime(largest(round(1e6 * mean)) / 1e6, largest(round(1e6 * teacher)) / 1e6, count)
 
 
 def time_few_images(job: PreparedJob, run: PreparedRun, method: Method, seconds: float) -> StepTime:
