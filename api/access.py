@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import internal
 from api.telemetry import Telemetry
+from store.logs import log_ids
+from store.tracing import span
 
 log = logging.getLogger("retort.api")
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
@@ -45,7 +47,14 @@ class Access:
             num_bytes += len(message.get("body", b""))
             await send(message)
 
-        with self.telemetry.in_flight.track_inprogress():
+        name = f"{scope['method']} {scope['path']}"
+        parent = Headers(scope=scope).get("traceparent")
+        ids = {"request_id": request_id}
+        with (
+            log_ids(**ids),
+            span(name, parent=parent, attributes=ids, is_server=True) as request_span,
+            self.telemetry.in_flight.track_inprogress(),
+        ):
             try:
                 await self.app(scope, receive, send_counted)
             except Exception:
@@ -54,17 +63,23 @@ class Access:
                     raise  # the answer has begun: only breaking it off tells the client
                 await internal().response(scope)(scope, receive, send_counted)
             finally:
+                if request_span is not None:
+                    request_span.update_name(f"{scope['method']} {_route_of(scope)}")
+                    request_span.set_attributes({"http.response.status_code": status, **_job_of(scope)})
                 self._tell(scope, status, num_bytes, time.perf_counter() - started)
 
     def _tell(self, scope: Scope, status: int, num_bytes: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unmatched")
+        route = _route_of(scope)
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self.telemetry.ended(method, route, status, seconds)
         if self.quiet:
             return
         line = {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "level": "info",
+            "logger": "retort.access",
             "request_id": scope["state"]["request_id"],
+            **_job_of(scope),
             "method": scope["method"],
             "path": scope["path"],
             "status": status,
@@ -73,6 +88,16 @@ class Access:
             "client": (scope.get("client") or ["unknown"])[0],
         }
         print(json.dumps(line), file=sys.stderr, flush=True)
+
+
+def _route_of(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "unmatched")
+
+
+def _job_of(scope: Scope) -> dict[str, str]:
+    """The id of the job that the request is about: that of its path, or of the job that it made."""
+    found = scope["state"].get("target") or scope.get("path_params", {}).get("job_id") or ""
+    return {"job_id": found} if found.startswith("job_") else {}
 
 
 def _request_id(scope: Scope) -> str:

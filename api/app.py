@@ -41,7 +41,7 @@ from api.routes import (
 from api.telemetry import Telemetry
 from api.webhook_sender import WebhookSender
 from api.webhook_url import limits_of
-from store.database import Database, open_database
+from store.database import Database, open_from
 from store.sealing import Sealer
 from store.settings import Settings
 
@@ -76,7 +76,8 @@ def create_app(settings: Settings, database: Database, *, quiet: bool = False) -
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         limits = limits_of(settings.private_addresses, settings.download_ports)
-        sender = WebhookSender(database, partial(Sealer.of, settings.sealing_keys, settings.data_dir), limits)
+        get_sealer = partial(Sealer.of, settings.sealing_keys, settings.data_dir)
+        sender = WebhookSender(database, get_sealer, limits, tried=app.state.telemetry.webhook_tried)
         sender.start()
         yield
         await anyio.to_thread.run_sync(sender.close)
@@ -127,4 +128,4 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     settings = Settings.load()
-    return create_app(settings, open_database(settings.url))
+    return create_app(settings, open_from(settings))

@@ -13,6 +13,7 @@ from api.authentication import ANYONE, Authenticator, forbidden, session_cookie,
 from api.denials import Denials
 from api.errors import Problem, problem_of
 from api.rate_limit import Allowance, RateLimiter
+from api.revocation import AccessEnded, WatchedSend
 from store.callers import Caller
 from store.callers import Scope as Permission
 from store.settings import Settings
@@ -71,7 +72,22 @@ class Authorization:
             await problem_of(error).response(scope)(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = caller
-        await self.app(scope, receive, _telling(send, allowance) if allowance else send)
+        told = _telling(send, allowance) if allowance else send
+        if caller is ANYONE:
+            await self.app(scope, receive, told)
+        else:
+            await self._answer(scope, receive, told)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as long as the caller's key or session is valid."""
+        watched = WatchedSend(scope, send, self._identify)
+        try:
+            await self.app(scope, receive, watched)
+        except AccessEnded as ended:
+            if watched.started:
+                await watched.end()
+            else:
+                await ended.problem.response(scope)(scope, receive, send)
 
     async def _admit(self, scope: Scope, permission: Permission) -> Caller:
         """The caller of a request; raises a Problem 401 or 403."""

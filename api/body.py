@@ -5,19 +5,22 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from starlette.requests import ClientDisconnect
 
 from api.dependencies import SettingsDep
-from api.errors import Problem
+from api.errors import MOST_ERRORS, Problem
 from core.errors import SpecInvalid
 
 # A client that sends a byte now and then would otherwise hold a connection for ever.
 MAX_SECONDS = 20.0
 _JSON = re.compile(r"application/(json|[\w.+-]+\+json)\s*(;|$)", re.IGNORECASE)
+_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s\";]*)", re.IGNORECASE)
 Model = TypeVar("Model", bound=BaseModel)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -28,6 +31,9 @@ async def read_body(request: Request, settings: SettingsDep) -> bytes:
     if not _JSON.match(content_type):
         given = f"not {content_type!r}" if content_type else "and none was given"
         raise Problem(415, "CONTENT_TYPE_UNSUPPORTED", f"the Content-Type must be application/json, {given}")
+    charset = _CHARSET.search(content_type)
+    if charset is not None and charset[1].lower() not in ("utf-8", "us-ascii"):
+        raise Problem(415, "CONTENT_TYPE_UNSUPPORTED", f"JSON is UTF-8; the Content-Type says {charset[1]!r}")
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.strip().lower() not in ("", "identity"):
         detail = f"Content-Encoding {encoding!r} is not taken; allowed: identity, or no such header"
@@ -38,6 +44,8 @@ async def read_body(request: Request, settings: SettingsDep) -> bytes:
     try:
         async with asyncio.timeout(MAX_SECONDS):
             return await _read(request, settings.max_body_bytes)
+    except ClientDisconnect:
+        raise Problem(400, "BODY_INCOMPLETE", "the connection ended before the body") from None
     except TimeoutError:
         detail = f"the body did not arrive within {MAX_SECONDS:.0f} seconds"
         raise Problem(408, "BODY_TIMEOUT", detail, headers={"Connection": "close"}) from None
@@ -60,13 +68,15 @@ def _too_large(max_bytes: int) -> Problem:
 def parse_json(body: bytes) -> Any:
     """The document; refuses NaN, repeated keys and text that no database stores."""
     try:
-        data = json.loads(body, parse_constant=_no_constant, object_pairs_hook=_once_each)
+        # As text: of bytes, json would guess the encoding, and JSON is UTF-8 (RFC 8259 section 8.1).
+        data = json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_once_each)
     except RecursionError:
         raise Problem(400, "BODY_MALFORMED", "the JSON is nested too deep") from None
     except ValueError as error:
         raise Problem(400, "BODY_MALFORMED", f"the body is no JSON: {error}") from None
     if b"\\u" in body:  # only an escape can bring in a NUL or half a surrogate pair
-        wrong = [(pointer, "holds a NUL or half of a surrogate pair") for pointer in _unstorable(data, "")]
+        found = islice(_unstorable(data, ""), MOST_ERRORS)
+        wrong = [(pointer, "holds a NUL or half of a surrogate pair") for pointer in found]
         if wrong:
             raise SpecInvalid(wrong)
     return data
@@ -77,7 +87,7 @@ def parse_as(model: type[Model], body: bytes) -> Model:
     try:
         return model.model_validate(parse_json(body))
     except ValidationError as error:
-        places = [(_pointer(item), _explained(item)) for item in error.errors()]
+        places = [(_pointer(item), _explained(item)) for item in error.errors()[:MOST_ERRORS]]
         detail = f"{places[0][0]}: {places[0][1]}"
         raise Problem(422, "BODY_INVALID", detail, errors=places) from None
 
@@ -105,8 +115,9 @@ def _no_constant(name: str) -> None:
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"key {next(key for key in keys if keys.count(key) > 1)!r} is given twice")
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"key {twice!r} is given twice")
     return document
 
 

@@ -8,7 +8,7 @@ import argparse
 from api.schemas.access import NewKey
 from store import audit, keys
 from store.callers import DEFAULT_TENANT, SCOPES
-from store.database import open_database
+from store.database import open_from
 from store.settings import Settings
 
 
@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         wanted = NewKey(name=options.name, scope=options.scope, tenant=options.tenant)
     except ValueError as error:
         parser.error(str(error))
-    database = open_database(Settings.load().url)
+    database = open_from(Settings.load())
     with database.begin() as session:
         key, text = keys.create(session, tenant=wanted.tenant, name=wanted.name, scope=wanted.scope)
         audit.record(

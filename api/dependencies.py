@@ -63,7 +63,7 @@ def entry_of(request: Request, caller: Caller) -> audit.NewEntry:
 
 async def _database(request: Request) -> RequestDatabase:
     database: Database = request.app.state.database
-    return RequestDatabase(database.engine, database.turn, request)
+    return RequestDatabase(database.engine, database.turn, database.objects, request)
 
 
 async def _authenticator(request: Request) -> Authenticator:

@@ -18,6 +18,7 @@ from starlette.types import Scope
 from core.errors import RetortError, SpecInvalid, UserError
 from store.database import is_away
 from store.errors import (
+    BlobStoreAway,
     DeliveryNotFound,
     IllegalTransition,
     JobNotFound,
@@ -31,6 +32,10 @@ from store.errors import (
 
 log = logging.getLogger("retort.api")
 MEDIA_TYPE = "application/problem+json"
+# An answer quotes what was sent; a megabyte of it helps nobody.
+MOST_ERRORS = 100
+MOST_DETAIL = 4000  # characters
+MOST_ERROR = 500
 RETRY_AFTER_SECONDS = 5
 # A share frees up when a job ends or is deleted, which takes minutes.
 QUOTA_RETRY_SECONDS = 60
@@ -72,9 +77,12 @@ class Problem(Exception):
             "type": f"urn:retort:problem:{self.code.lower().replace('_', '-')}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
-            "detail": self.detail,
+            "detail": _short(self.detail, MOST_DETAIL),
             "code": self.code,
-            "errors": [{"pointer": pointer, "detail": detail} for pointer, detail in self.errors],
+            "errors": [
+                {"pointer": _short(pointer, MOST_ERROR), "detail": _short(detail, MOST_ERROR)}
+                for pointer, detail in self.errors[:MOST_ERRORS]
+            ],
             "instance": instance,
         }
 
@@ -84,6 +92,10 @@ class Problem(Exception):
         body = json.dumps(self.document(f"urn:retort:request:{request_id}"), ensure_ascii=False)
         # A detail quotes what the client sent; whatever cannot be encoded is shown, not fatal.
         return Response(body.encode("utf-8", "backslashreplace"), self.status, self.headers, MEDIA_TYPE)
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters)"
 
 
 def internal() -> Problem:
@@ -109,6 +121,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(412, error.code, f"{error.message}; {error.hint}")
         case UserError():
             return _of_user(error)
+        case BlobStoreAway():
+            return unavailable(error.code, "The store of artifacts does not answer.")
         case RetortError():
             return Problem(500, error.code, error.message)
         case RequestValidationError():
@@ -165,7 +179,11 @@ async def problem_response(request: Request, error: Exception) -> Response:
 
 def _methods_at(request: Request) -> list[str]:
     """Starlette names the methods of one route alone, though several may share the path."""
-    return [method for method in _METHODS if _is_offered(request, method)]
+    named = request.app.openapi()["paths"].get(request.scope["path"])
+    if named is None:
+        return [method for method in _METHODS if _is_offered(request, method)]
+    # /v1/jobs/plan is no job, though /v1/jobs/{job_id} fits it.
+    return [method for method in _METHODS if ("get" if method == "HEAD" else method.lower()) in named]
 
 
 def _is_offered(request: Request, method: str) -> bool:

@@ -229,6 +229,7 @@ CATALOGUE: dict[str, Any] = {
 READINESS: dict[str, Any] = {
     "status": "ready",
     "database": "reachable",
+    "blob_store": "database",
     "schema_current": True,
     "workers_alive": 1,
 }

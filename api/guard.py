@@ -8,6 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.errors import Problem
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+# Of two of them, a proxy and this server might obey different ones.
+ONCE = ("host", "authorization", "content-type", "content-length", "origin", "idempotency-key")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
@@ -43,6 +45,9 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
+        for name in ONCE:
+            if len(headers.getlist(name)) > 1:
+                raise Problem(400, "REQUEST_MALFORMED", f"the field {name} may be sent once")
         host = headers.get("host", "").lower()
         if _name(host) not in self.hosts:
             known = ", ".join(sorted(self.hosts))
@@ -67,7 +72,8 @@ def _check_origin(headers: Headers, host: str) -> None:
 def _name(host: str) -> str:
     """A Host header without its port; IPv6 addresses keep their brackets."""
     if host.startswith("["):
-        return host.partition("]")[0] + "]"
+        address, bracket, _ = host.partition("]")
+        return address + bracket
     return host.partition(":")[0]
 
 

@@ -2,6 +2,8 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+IS_HEAD = "retort.is_head"  # in the scope that the app sees
+
 
 class Head:
     """ASGI middleware that asks the app for GET and keeps its body back; a stream ends with its headers."""
@@ -26,7 +28,7 @@ class Head:
         async def receive_until_started() -> Message:
             return {"type": "http.disconnect"} if started else await receive()
 
-        asked = {**scope, "method": "GET"}  # the server reads its own scope to know that no body follows
+        asked = {**scope, "method": "GET", IS_HEAD: True}  # the server reads its own scope to know that no body follows
         try:
             await self.app(asked, receive_until_started, send_headers)
         finally:

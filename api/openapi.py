@@ -64,6 +64,7 @@ _PROBLEMS = {
     "TOO_MANY_SECRETS": (409, "1000 secrets are stored, which is what is allowed; remove some"),
     "KEY_NOT_FOUND": (404, "no API key has the id 'key_01K', or it was revoked"),
     "BODY_INVALID": (422, "/scope: Input should be 'read', 'submit' or 'admin', not 'write'"),
+    "REQUEST_MALFORMED": (400, "a URL may not hold a NUL"),
     "UNAUTHENTICATED": (401, "send an API key as: Authorization: Bearer rtk_..."),
     "SCOPE_INSUFFICIENT": (403, "this needs the scope submit, and key_01K (dashboards) has the scope read"),
     "RATE_LIMITED": (429, "key_01K (ci) may send 600 requests in a minute; try again in 1 s"),
@@ -80,7 +81,7 @@ _PROBLEMS = {
     "SCHEMA_BEHIND": (503, "the database has no schema; run python -m migrations"),
     "INTERNAL": (500, "Retort failed. Its log has the cause under the id that `instance` ends with."),
 }
-PUBLIC = ("HOST_UNTRUSTED", "DATABASE_UNAVAILABLE", "INTERNAL")
+PUBLIC = ("REQUEST_MALFORMED", "HOST_UNTRUSTED", "DATABASE_UNAVAILABLE", "INTERNAL")
 EVERYWHERE = (*PUBLIC, "UNAUTHENTICATED", "SCOPE_INSUFFICIENT", "RATE_LIMITED")
 CHANGING = (*EVERYWHERE, "ORIGIN_FORBIDDEN")
 JSON_BODY = (

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import resource
 import signal
 import socket
 import sys
@@ -12,15 +13,20 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.guard import LOOPBACK_NAMES
+from api.http_protocol import BoundedProtocol
 from api.local_token import ensure_token
 from store.data_folder import make_private
-from store.database import Database, open_database
+from store.database import Database, open_from
+from store.logs import configure_logs
 from store.settings import Settings
+from store.tracing import close_traces, configure_traces
 
 # A slow client must not hold up a shutdown; what is cut off here can be asked for again.
 GRACEFUL_SECONDS = 5
-# Beyond this many connections a client gets 503 at once instead of none an answer.
+# Beyond this many connections, those that send nothing are closed, and further requests get 503 at once.
 MAX_CONNECTIONS = 4096
+# File descriptors for all else: the database, files of the dashboard, requests to other servers.
+OTHER_DESCRIPTORS = 256
 
 
 class Server(uvicorn.Server):
@@ -40,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, _leave)
     options = _parser().parse_args(arguments)
     settings = Settings.load()
+    configure_logs(settings.log_format)
+    configure_traces("retort-api")
     bound = socket.socket(fileno=options.fd) if options.fd is not None else None
     host = bound.getsockname()[0] if bound else options.host
     if not _is_loopback(host) and settings.authentication == "open":
@@ -51,7 +59,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     database = open_service(settings)
     server = Server(configure(create_app(settings, database), options.host, options.port))
-    asyncio.run(server.serve(sockets=[bound] if bound else None))
+    try:
+        asyncio.run(server.serve(sockets=[bound] if bound else None))
+    finally:
+        close_traces()
     return 0
 
 
@@ -59,7 +70,7 @@ def open_service(settings: Settings) -> Database:
     """The database; where the service is embedded, in a folder and with an API key that only its user can read."""
     if settings.is_embedded:
         make_private(settings.data_dir)
-    database = open_database(settings.url)
+    database = open_from(settings)
     if settings.token_file is not None:
         ensure_token(database, settings.token_file)
     return database
@@ -80,12 +91,25 @@ def configure(app: FastAPI, host: str, port: int) -> uvicorn.Config:
         host=host,
         port=port,
         access_log=False,
+        log_config=None,
         log_level="warning",
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=MAX_CONNECTIONS,
+        http=BoundedProtocol,
+        ws="none",
+        limit_concurrency=_most_connections(),
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
+
+
+def _most_connections() -> int:
+    """As many as there are file descriptors for: a server that has none left cannot open its database."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + OTHER_DESCRIPTORS
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(MAX_CONNECTIONS, soft - OTHER_DESCRIPTORS))
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -7,8 +7,9 @@ from starlette.responses import StreamingResponse
 from api.schemas.events import EventView
 from store.values import Event
 
-# Proxies commonly cut a connection that is silent for 30 seconds or a minute.
-HEARTBEAT_SECONDS = 15.0
+# Proxies commonly cut a connection that is silent for 30 seconds or a minute. With each heartbeat the service also sees
+# whether the key of whoever listens is still valid.
+HEARTBEAT_SECONDS = 5.0
 # What a browser waits before it connects again.
 RETRY_MILLISECONDS = 1000
 

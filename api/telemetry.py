@@ -6,6 +6,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from store.webhook_values import WebhookFigures
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # From a 304 on an idle machine to the longest long poll.
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
@@ -26,6 +28,9 @@ class Telemetry:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._webhook_tries = Counter(
+            "retort_webhook_tries_total", "Messages of webhooks that were sent", ["outcome"], registry=self.registry
+        )
         self.in_flight = Gauge("retort_http_requests_in_flight", "Requests being answered", registry=self.registry)
 
     def ended(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -33,33 +38,57 @@ class Telemetry:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
+    def webhook_tried(self, delivered: bool) -> None:
+        """A message of a webhook was sent, and taken or not."""
+        self._webhook_tries.labels("delivered" if delivered else "failed").inc()
+
     def text(
         self,
         *,
         jobs_by_state: dict[str, int],
         oldest_queued_seconds: float,
         workers_alive: int,
+        webhooks: WebhookFigures,
         with_requests: bool,
     ) -> bytes:
         """The figures in Prometheus' text format; `with_requests`: also those of all requests of this process."""
         database = CollectorRegistry()
-        database.register(_Snapshot(jobs_by_state, oldest_queued_seconds, workers_alive))
+        database.register(_Snapshot(jobs_by_state, oldest_queued_seconds, workers_alive, webhooks))
         requests = generate_latest(self.registry) if with_requests else b""
         return requests + generate_latest(database)
 
 
 class _Snapshot(Collector):
-    def __init__(self, jobs_by_state: dict[str, int], oldest_queued_seconds: float, workers_alive: int) -> None:
-        self._jobs_by_state = jobs_by_state
+    def __init__(
+        self, jobs_by_state: dict[str, int], oldest_queued_seconds: float, workers_alive: int, webhooks: WebhookFigures
+    ) -> None:
+        self._counts: tuple[tuple[str, str, dict[str, int]], ...] = (
+            ("retort_jobs", "Jobs in the database", jobs_by_state),
+            (
+                "retort_webhook_messages",
+                "Messages of webhooks in the database",
+                {str(state): count for state, count in webhooks.messages.items()},
+            ),
+            (
+                "retort_webhooks",
+                "Endpoints of webhooks",
+                {"enabled": webhooks.num_enabled, "disabled": webhooks.num_disabled},
+            ),
+        )
         self._single = {
             "retort_queue_oldest_seconds": ("Age of the job that has waited longest", oldest_queued_seconds),
             "retort_workers_alive": ("Workers seen lately", workers_alive),
+            "retort_webhook_oldest_due_seconds": (
+                "How long the message of a webhook has been due that waits longest",
+                webhooks.oldest_due_seconds,
+            ),
         }
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        jobs = GaugeMetricFamily("retort_jobs", "Jobs in the database", labels=["state"])
-        for state, count in self._jobs_by_state.items():
-            jobs.add_metric([state], count)
-        yield jobs
+        for name, text, by_state in self._counts:
+            family = GaugeMetricFamily(name, text, labels=["state"])
+            for state, count in by_state.items():
+                family.add_metric([state], count)
+            yield family
         for name, (text, value) in self._single.items():
             yield GaugeMetricFamily(name, text, value=value)

@@ -28,7 +28,8 @@ SWEEP_SECONDS = 3600.0
 
 class WebhookSender:
     """Looks for messages from `start` to `close`; `get_sealer` opens the secrets that sign them. One that is not
-    settled `sending_seconds` after it was taken, because its sender died, is taken by another.
+    settled `sending_seconds` after it was taken, because its sender died, is taken by another. `tried` is called after
+    each try, with whether the endpoint took the message.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class WebhookSender:
         get_sealer: Callable[[], Sealer],
         limits: Limits,
         *,
+        tried: Callable[[bool], None] = lambda _: None,
         look_seconds: float = LOOK_SECONDS,
         sending_seconds: float = deliveries.SENDING_SECONDS,
     ) -> None:
         self._database = database
         self._get_sealer = get_sealer
         self._limits = limits
+        self._tried = tried
         self._look_seconds = look_seconds
         self._sending_seconds = sending_seconds
         self._busy: set[str] = set()  # webhooks to whom a message is on its way
@@ -97,6 +100,7 @@ class WebhookSender:
     def _send(self, due: Due) -> None:
         try:
             outcome = send(due, self._get_sealer, self._limits)
+            self._tried(outcome.delivered)
             with self._database.begin() as session:
                 disabled = deliveries.settle(session, due, outcome)
             if disabled:

@@ -20,7 +20,7 @@ def check(url: str, limits: Limits) -> None:
     """Raise Problem 422 for what is no endpoint: another scheme, a user or fragment, a host that may not be dialled."""
     try:
         parts = urlsplit(url)
-        fault = _fault(parts, limits)
+        fault = _fault(url, parts, limits)
         if fault is None:
             host, port = host_and_port(parts)
             limits.check_port(port)
@@ -31,7 +31,7 @@ def check(url: str, limits: Limits) -> None:
         raise Problem(422, "WEBHOOK_URL_REFUSED", f"/url: {fault}", errors=[("/url", fault)])
 
 
-def _fault(parts: SplitResult, limits: Limits) -> str | None:
+def _fault(url: str, parts: SplitResult, limits: Limits) -> str | None:
     allowed = ("https", "http") if limits.private else ("https",)
     if parts.scheme not in allowed:
         return f"the scheme is {parts.scheme!r}; allowed: {', '.join(allowed)}"
@@ -39,7 +39,7 @@ def _fault(parts: SplitResult, limits: Limits) -> str | None:
         return "an endpoint has no user, password or fragment; its secret signs the messages"
     if not parts.hostname:
         return "names no host"
-    if not (parts.geturl().isascii() and parts.geturl().isprintable()) or " " in parts.geturl():
+    if not (url.isascii() and url.isprintable()) or " " in url:  # urlsplit leaves line ends and tabs out
         return "holds characters that a URL may not hold"
     return None
 

@@ -1,6 +1,6 @@
 """The connection: one engine and one session style for SQLite and PostgreSQL.
 
-database = open_database(settings.url)
+database = open_from(settings)
 with database.begin() as session:      # commits at the end of the block, rolls back on an exception
     job = jobs.submit(session, spec).job
 """
@@ -10,7 +10,7 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from sqlalchemy.orm import Session
 
 from store.clock import from_now
 from store.errors import DatabaseUnusable
+from store.object_store import ObjectStore
+from store.settings import Settings
 
 # Our transactions last milliseconds. A writer waits so long for the other threads of its process, and then for other
 # processes; longer means that the disk or a process hangs, and who asked is told to come back.
@@ -62,6 +64,8 @@ class Database:
     engine: Engine
     # SQLite has one writer at a time and lets the others poll; this process's own threads wait here instead, in turn.
     turn: AbstractContextManager[Any] = field(default_factory=nullcontext)
+    # Where the bytes of new blobs go; None: into this database.
+    objects: ObjectStore | None = None
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
@@ -87,6 +91,11 @@ class Database:
     def close(self) -> None:
         """Close all pooled connections."""
         self.engine.dispose()
+
+
+def open_from(settings: Settings) -> Database:
+    """The database and the object store that the settings name; raises as `open_database`."""
+    return replace(open_database(settings.url), objects=settings.object_store())
 
 
 def open_database(url: str, *, pool_size: int = 10) -> Database:

@@ -8,14 +8,14 @@ import random
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Update, and_, delete, exists, select, update
+from sqlalchemy import ColumnElement, Row, Update, and_, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from store.clock import from_now
+from store.clock import from_now, seconds_since
 from store.errors import DeliveryNotFound
 from store.webhook_tables import webhook_deliveries as rows
 from store.webhook_tables import webhooks
-from store.webhook_values import Delivery, DeliveryState, Due, Outcome
+from store.webhook_values import DELIVERY_STATES, Delivery, DeliveryState, Due, Outcome, WebhookFigures
 
 # A sender that has not settled a message after so long counts as dead; much longer than a request may take.
 SENDING_SECONDS = 60.0
@@ -124,6 +124,21 @@ def list_deliveries(
     wanted += [] if before is None else [rows.c.id < before]
     found = session.execute(select(rows).where(*wanted).order_by(rows.c.id.desc()).limit(limit))
     return [_delivery(row) for row in found]
+
+
+def figures(session: Session, tenant: str | None = None) -> WebhookFigures:
+    """The figures of a tenant's webhooks, or of all."""
+    of_tenant = [] if tenant is None else [webhooks.c.tenant == tenant]
+    ours = select(rows.c.state, func.count()).join(webhooks, webhooks.c.id == rows.c.webhook_id).where(*of_tenant)
+    messages = dict.fromkeys(DELIVERY_STATES, 0) | {
+        state: n for state, n in session.execute(ours.group_by(rows.c.state))
+    }
+    due = select(func.min(rows.c.next_at).label("at")).join(webhooks, webhooks.c.id == rows.c.webhook_id)
+    first = due.where(*of_tenant, rows.c.state == "pending").subquery()
+    age = session.execute(select(seconds_since(first.c.at))).scalar_one_or_none()
+    endpoints = select(webhooks.c.enabled, func.count()).where(*of_tenant).group_by(webhooks.c.enabled)
+    counts = {bool(enabled): count for enabled, count in session.execute(endpoints)}
+    return WebhookFigures(messages, max(0.0, age or 0.0), counts.get(True, 0), counts.get(False, 0))
 
 
 def replay(session: Session, webhook_id: str, delivery_id: int) -> Delivery:

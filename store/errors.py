@@ -109,15 +109,57 @@ class BlobDamaged(InfrastructureError):
     def __init__(self, sha256: str) -> None:
         super().__init__(
             f"the stored bytes of the blob with the sha256 {sha256} are damaged: they have another sha256 now",
-            hint="check the disk of the database, and restore the database from a backup",
+            hint="check the disk of the database or of the object store, and restore it from a backup",
         )
         self.sha256 = sha256
+
+
+class ObjectMissing(InfrastructureError):
+    """The object store has no object of this key, though a blob of the database names it."""
+
+    code = "OBJECT_MISSING"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the object store has no object {key!r}")
+
+
+class BlobStoreAway(InfrastructureError):
+    """The object store does not answer, or answers that it cannot now; the same request may succeed later."""
+
+    code = "BLOB_STORE_UNAVAILABLE"
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"the object store {place} does not answer ({reason})")
+
+
+class BlobStoreRefused(InfrastructureError):
+    """The object store refuses what was asked: a wrong key, a missing permission, a bucket that is not there."""
+
+    code = "BLOB_STORE_REFUSED"
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(
+            f"the object store {place} refuses the request ({reason})",
+            hint="check RETORT_BLOB_STORE, its endpoint and its keys, and that the bucket is there",
+        )
 
 
 class DatabaseUnusable(InfrastructureError):
     """The database URL names something that Retort cannot keep its promises on."""
 
     code = "DATABASE_UNUSABLE"
+
+
+class TracesUnusable(InfrastructureError):
+    """A collector of traces is named, and the library that sends them is missing."""
+
+    code = "TRACES_UNUSABLE"
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT is set, and the Python package {module!r} is not installed; "
+            "the extra 'traces' brings it: pip install 'retort-service[traces]'"
+        )
 
 
 class SecretNotFound(UserError):

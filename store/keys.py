@@ -55,7 +55,14 @@ def create(
 
 
 def get(session: Session, key_id: str) -> Key:
-    """The key with this id; raises KeyNotFound."""
+    """The key with this id; raises KeyNotFound, also for one that was revoked: list_keys still has it."""
+    found = _find(session, key_id)
+    if found.revoked_at is not None:
+        raise KeyNotFound(key_id)
+    return found
+
+
+def _find(session: Session, key_id: str) -> Key:
     row = session.execute(select(api_keys).where(api_keys.c.id == key_id)).first()
     if row is None:
         raise KeyNotFound(key_id)
@@ -91,7 +98,7 @@ def revoke(session: Session, key_id: str) -> Key:
     """End a key for good, with the sessions that it opened; twice is once. Raises KeyNotFound."""
     here = (api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
     session.execute(update(api_keys).where(*here).values(revoked_at=from_now()))
-    return get(session, key_id)
+    return _find(session, key_id)
 
 
 def is_valid() -> Any:

@@ -9,7 +9,7 @@ from store.callers import Caller, Limits
 from store.errors import QuotaExceeded
 from store.queue_table import queue
 from store.states import HELD, KINDS, Kind
-from store.tables import api_keys, artifacts, jobs
+from store.tables import api_keys, artifacts, blobs, jobs, previous_checkpoints
 
 
 def check_submit(session: Session, caller: Caller, of_tenant: Limits) -> None:
@@ -42,9 +42,23 @@ def _is_below(session: Session, kind: Kind, where: Any, most: int | None) -> boo
 
 
 def stored_bytes(session: Session, where: Any) -> int:
-    """The bytes of the artifacts of the jobs that fit `where`. Content that several jobs share counts for each."""
-    size = select(func.coalesce(func.sum(artifacts.c.size_bytes), 0)).join(jobs, jobs.c.id == artifacts.c.job_id)
-    return int(session.execute(size.where(where)).scalar_one())
+    """The bytes of the artifacts and of the checkpoints that are kept of the jobs that fit `where`.
+
+    Content that several jobs share counts for each.
+    """
+    of_artifacts = select(_sum(artifacts.c.size_bytes)).join(jobs, jobs.c.id == artifacts.c.job_id)
+    of_checkpoints = select(_sum(blobs.c.size_bytes)).join(jobs, jobs.c.checkpoint_sha256 == blobs.c.sha256)
+    of_previous = (
+        select(_sum(blobs.c.size_bytes))
+        .join(previous_checkpoints, previous_checkpoints.c.sha256 == blobs.c.sha256)
+        .join(jobs, jobs.c.id == previous_checkpoints.c.job_id)
+    )
+    parts = (of_artifacts, of_checkpoints, of_previous)
+    return sum(int(session.execute(part.where(where)).scalar_one()) for part in parts)
+
+
+def _sum(sizes: Any) -> Any:
+    return func.coalesce(func.sum(sizes), 0)
 
 
 def _check(session: Session, tenant: str, key_id: str | None, limits: Limits, whose: str) -> None:
@@ -59,7 +73,9 @@ def _check(session: Session, tenant: str, key_id: str | None, limits: Limits, wh
     if limits.max_stored_bytes is not None:
         stored = stored_bytes(session, jobs.c.tenant == tenant if key_id is None else jobs.c.key_id == key_id)
         if stored >= limits.max_stored_bytes:
-            detail = f"{whose} stores {stored} bytes of artifacts; allowed are {limits.max_stored_bytes}"
+            detail = (
+                f"{whose} stores {stored} bytes of artifacts and checkpoints; allowed are {limits.max_stored_bytes}"
+            )
             raise QuotaExceeded(detail, hint="delete jobs that are no longer needed")
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from store.clock import Instant
 
-SCHEMA = "0013"  # the newest revision in migrations/versions; a test holds the two equal
+SCHEMA = "0014"  # the newest revision in migrations/versions; a test holds the two equal
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -174,6 +174,7 @@ blobs = Table(
     Column("sha256", String(64), unique=True),
     Column("size_bytes", BigInteger),
     Column("touched_at", Instant, nullable=False),
+    Column("object_key", String(64)),  # in the object store; NULL: the bytes are in blob_chunks
 )
 
 blob_chunks = Table(

@@ -17,6 +17,7 @@ EventType = Literal[
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
 ENDINGS: tuple[EventType, ...] = ("job.succeeded", "job.failed", "job.cancelled")
 DeliveryState = Literal["pending", "delivered", "dead"]
+DELIVERY_STATES: tuple[DeliveryState, ...] = get_args(DeliveryState)
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,16 @@ class Delivery:
     error: str | None  # why the last try failed
     created_at: datetime
     ended_at: datetime | None
+
+
+@dataclass(frozen=True)
+class WebhookFigures:
+    """How the messages of webhooks get on: how many in each state, how long the oldest has been due, endpoints."""
+
+    messages: dict[DeliveryState, int]
+    oldest_due_seconds: float
+    num_enabled: int
+    num_disabled: int
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Databases and brokers for every test: fresh, migrated by Alembic, real.
 
 `database_url` and `database` run a test on SQLite and on PostgreSQL; `sqlite_url` and `postgres_url` on one of them.
-The servers are those that RETORT_TEST_POSTGRES_URL and RETORT_TEST_REDIS_URL name, else the tests start their own.
+The servers are those that RETORT_TEST_POSTGRES_URL, RETORT_TEST_REDIS_URL and RETORT_TEST_S3_URL name, else the tests
+start their own.
 """
 
 import os
@@ -10,7 +11,9 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from fresh_clone import make_fresh_clone
@@ -19,6 +22,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from migrations.upgrade import upgrade
 from store.database import Database, open_database
+from store.object_store import ObjectStore, S3Address
 from store.tables import metadata
 from worker.environment import SPIN_COUNT
 
@@ -137,6 +141,24 @@ def redis_prefix(redis_url: str) -> Iterator[str]:
     for key in client.scan_iter(f"{prefix}*"):
         client.delete(key)
     client.close()
+
+
+@pytest.fixture(scope="session")
+def s3_address() -> S3Address:
+    """A bucket of this session's own on the test server, an S3-compatible object store."""
+    import boto3
+
+    url = urlsplit(server_url("RETORT_TEST_S3_URL"))
+    endpoint, bucket = f"http://{url.hostname}:{url.port}", f"retort-test-{secrets.token_hex(6)}"
+    keys = {"aws_access_key_id": url.username, "aws_secret_access_key": url.password}
+    boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys).create_bucket(Bucket=bucket)
+    return S3Address(bucket, endpoint=endpoint, access_key_id=url.username, secret_access_key=url.password)
+
+
+@pytest.fixture
+def object_store(s3_address: S3Address) -> ObjectStore:
+    """An empty prefix of the bucket; addresses for clients are good for a minute."""
+    return ObjectStore(replace(s3_address, prefix=secrets.token_hex(6)), redirect_seconds=60)
 
 
 @pytest.fixture(scope="session")

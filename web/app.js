@@ -1,14 +1,18 @@
-// Chooses the page by the part of the address after #: #/jobs, #/new, #/jobs/<id>; #/sign-in/<code> signs in first.
+// Chooses the page by the part of the address after #: #/jobs, #/new, #/jobs/<id>, #/webhooks, #/webhooks/<id>, #/keys;
+// #/sign-in/<code> signs in first.
 
 import { ApiError, SIGNED_OUT } from "./api/request.js";
 import { currentSession, signIn } from "./api/session.js";
 import { showHealth } from "./health.js";
 import { showJob } from "./job/page.js";
 import { showJobs } from "./jobs/page.js";
+import { showKeys } from "./keys/page.js";
 import { showNewJob } from "./new/page.js";
 import { showAccount } from "./sign-in/account.js";
 import { showSignIn } from "./sign-in/page.js";
 import { addThemeButton } from "./theme.js";
+import { showDeliveries } from "./webhooks/deliveries.js";
+import { showWebhooks } from "./webhooks/page.js";
 
 const view = /** @type {HTMLElement} */ (document.getElementById("view"));
 const account = /** @type {HTMLElement} */ (document.getElementById("account"));
@@ -23,6 +27,9 @@ function route() {
   const parameters = new URLSearchParams(query);
   markLinks(id ? "" : page);
   if (page === "new") showNewJob(view, parameters, leaving.signal);
+  else if (page === "keys") showKeys(view, leaving.signal);
+  else if (page === "webhooks" && id) showDeliveries(view, decodeURIComponent(id), leaving.signal);
+  else if (page === "webhooks") showWebhooks(view, leaving.signal);
   else if (page === "jobs" && id) showJob(view, decodeURIComponent(id), leaving.signal);
   else showJobs(view, parameters, leaving.signal);
 }
@@ -48,6 +55,7 @@ async function enter() {
   isSignedIn = session !== null;
   showAccount(account, session, leave);
   document.body.toggleAttribute("data-signed-in", isSignedIn);
+  document.body.dataset.scope = session?.scope ?? "";
   if (isSignedIn) route();
   else askToSignIn(fault);
 }

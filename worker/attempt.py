@@ -3,22 +3,29 @@
 import logging
 import os
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import RetortError, from_exception
 from core.policy import Policy
 from store import leases
 from store.database import Database
 from store.errors import BlobDamaged, BlobNotFound
+from store.job_traces import trace_of
+from store.logs import log_ids
 from store.settings import Settings
 from store.states import Kind
+from store.tracing import is_tracing, span
 from store.values import CheckpointRef, Lease
 from worker.dispatcher import Ability
 from worker.engine_process import EngineCommand, EngineProcess, StopReason
 from worker.environment import engine_environment
 from worker.fenced_writes import FencedWrites, LeaseLost
+from worker.figures import ATTEMPTS, DEVICE_SECONDS, LEASES_LOST, RUNNING
 from worker.folder import AttemptFolder, attempts_below, cache_below
 from worker.heartbeat import Heartbeat
 from worker.hidden import hidden_texts
@@ -26,6 +33,7 @@ from worker.inputs import reveal_secrets, stage_checkpoint, stage_jobs
 from worker.oom import count_oom_kills
 from worker.outcome import conclude, fail
 from worker.recorder import Recorder
+from worker.registry import device_kind
 from worker.uploads import Uploads
 from worker.warm_pool import WarmPool
 from worker.warning_codes import checkpoint_damaged
@@ -71,12 +79,33 @@ def claim(context: WorkerContext, kind: Kind, ability: Ability) -> Lease | None:
 
 def attempt(context: WorkerContext, lease: Lease, claimed_at: float) -> None:
     """Run a job that this worker has claimed; `claimed_at` is the monotonic time before the claim was sent."""
+    ids: dict[str, str | int] = {"job_id": lease.job_id, "attempt": lease.attempt}
+    parent = _trace_of(context, lease.job_id)
+    with log_ids(**ids), span("attempt", parent=parent, attributes=ids), RUNNING.track_inprogress():
+        ATTEMPTS.inc()
+        _attempt(context, lease, claimed_at)
+
+
+def _trace_of(context: WorkerContext, job_id: str) -> str | None:
+    """Without it the attempt is a trace of its own; no job is lost for that."""
+    if not is_tracing():
+        return None
+    try:
+        with context.database.read() as session:
+            return trace_of(session, job_id)
+    except SQLAlchemyError as error:
+        logger.warning("%s: its trace cannot be read: %s", job_id, type(error).__name__)
+        return None
+
+
+def _attempt(context: WorkerContext, lease: Lease, claimed_at: float) -> None:
     logger.info("%s: attempt %d begins", lease.job_id, lease.attempt)
     with _heartbeat(context, lease, claimed_at) as heartbeat:
         writes = FencedWrites(context.database, lease, heartbeat)
         try:
             _run(context, lease, heartbeat, writes)
         except LeaseLost:
+            LEASES_LOST.inc()
             logger.warning("%s: attempt %d lost its lease; what it did does not count", lease.job_id, lease.attempt)
     logger.info("%s: attempt %d is over", lease.job_id, lease.attempt)
 
@@ -154,10 +183,12 @@ def _train(
     killed = count_oom_kills()
     command = _command(context, lease, folder, resume=resume)
     command = replace(command, has_secrets=bool(secrets), hidden=hidden_texts(secrets))
-    with EngineProcess(command, heartbeat.stop_reason, context.warm_pool) as process:
+    begun = time.monotonic()
+    with span("engine"), EngineProcess(command, heartbeat.stop_reason, context.warm_pool) as process:
         logger.info("%s: engine is process %d", lease.job_id, process.pid)
         recorder.follow(process)
         engine_exit = process.wait()
+    DEVICE_SECONDS.labels(device_kind(lease.spec)).inc(time.monotonic() - begun)
     stderr = process.output.stderr_tail()
     conclude(
         writes, engine_exit, recorder, stderr=stderr, oom_kills=count_oom_kills() - killed, limits=context.settings

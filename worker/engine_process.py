@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -103,7 +104,10 @@ class EngineProcess:
         self._watchdog = Watchdog(
             self.pid, hung_seconds=self._command.hung_seconds, mute_seconds=self._command.mute_seconds
         )
-        self._supervisor = threading.Thread(target=self._supervise, name="engine-supervisor", daemon=True)
+        context = copy_context()  # for the ids in what it logs
+        self._supervisor = threading.Thread(
+            target=context.run, args=(self._supervise,), name="engine-supervisor", daemon=True
+        )
         self._supervisor.start()
         return self
 

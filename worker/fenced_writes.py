@@ -1,4 +1,5 @@
-"""The writes of one attempt: each is fenced by the lease, and is tried again while the database is away."""
+"""The writes of one attempt: each is fenced by the lease, and is tried again while the database or the object store is
+away."""
 
 import logging
 import time
@@ -8,8 +9,10 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from store.database import Database, is_away
+from store.errors import BlobStoreAway
 from store.values import Lease
 from worker.engine_process import StopReason
+from worker.figures import FENCE_REFUSALS
 from worker.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
@@ -38,12 +41,14 @@ class FencedWrites:
                 return transition(session, self.lease, *args, **kwargs)
 
         if not self.retry_while_away(once):
+            FENCE_REFUSALS.inc()
             self._heartbeat.lose()
             raise LeaseLost
 
     def retry_while_away(self, act: Callable[[], Answer]) -> Answer:
-        """The answer of `act`, tried again while the database cannot be reached; raises LeaseLost when that takes too
-        long. A transition whose commit was in doubt is repeated safely: each is a compare-and-set."""
+        """The answer of `act`, tried again while the database or the object store cannot be reached; raises LeaseLost
+        when that takes too long, and BlobStoreAway where the job is to be cancelled meanwhile. A transition whose
+        commit was in doubt is repeated safely: each is a compare-and-set."""
         while True:
             try:
                 return act()
@@ -51,6 +56,10 @@ class FencedWrites:
                 if not is_away(error):
                     raise
                 logger.warning("%s: the database is away: %s", self.lease.job_id, _cause(error))
+            except BlobStoreAway as error:
+                logger.warning("%s: %s", self.lease.job_id, error)
+                if self._heartbeat.stop_reason() is StopReason.CANCEL:
+                    raise
             if self._heartbeat.stop_reason() is StopReason.LOST:
                 raise LeaseLost
             time.sleep(RETRY_SECONDS)

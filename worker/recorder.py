@@ -1,5 +1,6 @@
 """From an engine's events to rows: batched, throttled, fenced; the engine's last event decides how the job ends."""
 
+import logging
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,12 @@ from store import leases
 from store.values import JobWarning, LogLine, MetricPoint
 from worker.engine_process import EngineProcess
 from worker.fenced_writes import FencedWrites
+from worker.phases import PhaseClock
 from worker.uploads import Uploads
+
+# What an engine says, with the ids of its job and attempt.
+engine_logger = logging.getLogger("retort.engine")
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 BATCH_EVENTS = 200
 PROGRESS_SECONDS = 1.0
@@ -31,6 +37,7 @@ class Recorder:
         self._writes = writes
         self._uploads = uploads
         self._batch_seconds = batch_seconds
+        self._phases = PhaseClock()
         self._num_log_lines = 0
         self._num_warnings = 0
         self._progress: events.Progress | None = None
@@ -47,6 +54,7 @@ class Recorder:
                 break
             self._record(batch, last=not more)
             self._upload(batch)
+        self._phases.leave()
         self._uploads.store_checkpoint(now=self.result is None)
 
     def log(self, level: str, lines: list[str]) -> None:
@@ -69,12 +77,15 @@ class Recorder:
         if isinstance(event, events.Metric):
             facts["metrics"] += [MetricPoint(name, event.step, value, event.at) for name, value in event.values.items()]
         elif isinstance(event, events.Log):
+            engine_logger.log(_LEVELS[event.level], "%s", event.message)
             facts["logs"] += self._log_line(event)
         elif isinstance(event, events.WarningIssued):
             facts["warnings"] += self._warning(event.warning)
         elif isinstance(event, events.Progress):
             self._progress = event
         elif isinstance(event, events.Phase):
+            engine_logger.info("phase %s", event.phase)
+            self._phases.enter(event.phase, event.at)
             facts["phase"] = event.phase
         elif isinstance(event, events.Resolved):
             self.resolved = True

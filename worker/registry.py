@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from store import workers
 from store.database import Database
@@ -59,6 +60,16 @@ def devices(environment: Mapping[str, str], nodes: Path = Path("/dev")) -> tuple
         gpus = ["NVIDIA GPU" for _ in nodes.glob("nvidia[0-9]*")]
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     return (*(gpus if visible is None else _visible(gpus, visible)), "cpu")
+
+
+def device_kind(spec: Mapping[str, Any]) -> str:
+    """What an engine of this worker computes a job on: gpu, or cpu where there is none or the spec asks for it."""
+    return "gpu" if _has_gpu() and spec["training"]["devices"] != "cpu" else "cpu"
+
+
+@cache
+def _has_gpu() -> bool:
+    return len(devices(os.environ)) > 1
 
 
 def _listed() -> list[str] | None:

@@ -18,6 +18,7 @@ from core.events import Artifact, Checkpoint
 from store import blobs, leases
 from store.values import Blob
 from worker.fenced_writes import FencedWrites
+from worker.figures import UPLOADED_BYTES
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Uploads:
                 return blobs.put(self._writes.database, file)
 
         blob = self._writes.retry_while_away(once)
+        UPLOADED_BYTES.inc(blob.size_bytes)
         if blob.sha256 != sha256:
             raise InternalError(f"{path} has the sha256 {blob.sha256}; the engine announced {sha256}")
         return blob

@@ -3,18 +3,22 @@
 import logging
 import sys
 
-from store.database import open_database
+from store.database import open_from
+from store.logs import configure_logs
 from store.schema import schema_is_current
 from store.settings import Settings
+from store.tracing import close_traces, configure_traces
+from worker.figures import serve_figures
 from worker.service import Service
 
 
 def main() -> int:
     """Run one worker with the settings of the environment; its exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("celery").setLevel(logging.WARNING)
     settings = Settings.load()
-    database = open_database(settings.url)
+    configure_logs(settings.log_format)
+    configure_traces("retort-worker")
+    serve_figures(settings.metrics_port)
+    database = open_from(settings)
     try:
         if not schema_is_current(database):
             print("the database's schema is not current; run `python -m migrations`", file=sys.stderr)
@@ -23,4 +27,5 @@ def main() -> int:
         logging.getLogger("worker").info("worker %s begins", service.worker_id)
         return service.serve()
     finally:
+        close_traces()
         database.close()

@@ -3,17 +3,19 @@
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Response
-from starlette.responses import StreamingResponse
+from fastapi import APIRouter, Header, Request, Response
+from starlette.responses import RedirectResponse, StreamingResponse
 
 from api.conditions import matches
 from api.dependencies import DatabaseDep
 from api.errors import Problem
 from api.examples import ARTIFACT_LIST
+from api.head import IS_HEAD
 from api.openapi import EVERYWHERE, problems, success
 from api.ranges import Unsatisfiable, parse_range
 from api.schemas.artifacts import ArtifactList, ArtifactView
 from store import blobs, jobs, queries
+from store.database import Database
 from store.values import Artifact
 
 router = APIRouter(tags=["artifacts"])
@@ -55,12 +57,18 @@ def list_artifacts(job_id: str, database: DatabaseDep) -> Response:
             "headers": _shown("Content-Range", *_HEADERS),
         },
         304: {"description": "You have it already"},
+        307: {
+            "description": "The bytes are at this address, which needs no key and expires "
+            "(RETORT_BLOB_DOWNLOADS=redirect)",
+            "headers": _shown("Location", "ETag"),
+        },
         **_REFUSALS,
     },
 )
 def download_artifact(
     job_id: str,
     name: str,
+    request: Request,
     database: DatabaseDep,
     range_: Annotated[str | None, Header(alias="Range", description="one range, such as bytes=1048576-")] = None,
     if_range: Annotated[str | None, Header(description="the ETag of the part you have")] = None,
@@ -75,6 +83,9 @@ def download_artifact(
     headers = _headers(artifact)
     if matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control")})
+    if url := _elsewhere(request, database, artifact):
+        # The address may be used once and until it expires, so nobody keeps the answer.
+        return RedirectResponse(url, 307, {"ETag": headers["ETag"], "Cache-Control": "no-store"})
     wanted = range_ if if_range in (None, headers["ETag"]) else None
     status, start, stop = _selected(wanted, artifact.size_bytes)
     if status == 206:
@@ -87,6 +98,18 @@ def download_artifact(
         else blobs.open_range(database, artifact.sha256, start, stop)
     )
     return StreamingResponse(pieces, status, headers, artifact.media_type)
+
+
+def _elsewhere(request: Request, database: Database, artifact: Artifact) -> str | None:
+    """The address in the object store to which the client is sent; None where the API sends the bytes.
+
+    It sends pictures itself, because the dashboard shows them and may load from its own address alone; and the answer
+    to HEAD, because an address is signed for GET.
+    """
+    if request.scope.get(IS_HEAD) or artifact.media_type.startswith("image/"):
+        return None
+    shown = disposition(artifact.name)
+    return blobs.presigned_url(database, artifact.sha256, media_type=artifact.media_type, disposition=shown)
 
 
 def _selected(wanted: str | None, size: int) -> tuple[int, int, int]:

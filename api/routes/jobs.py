@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import anyio
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from api import inputs, references
 from api.body import Body, digest, parse_json
@@ -18,10 +18,23 @@ from api.schemas.job import JobPage, JobView
 from core.spec import parse_job
 from store import jobs
 from store.database import Database
+from store.job_traces import keep_trace
 from store.states import State
+from store.tracing import current_traceparent
 from store.values import Standing
 
 router = APIRouter(tags=["jobs"])
+
+
+def _check_label(text: str) -> str:
+    key, equals, _ = text.partition("=")
+    if not equals or not key:
+        raise ValueError("a label is written key=value")
+    return text
+
+
+# The validator says it in words; the pattern is for the OpenAPI document.
+Label = Annotated[str, Field(max_length=500, json_schema_extra={"pattern": "^[^=]+="}), AfterValidator(_check_label)]
 
 
 class ListQuery(BaseModel):
@@ -29,8 +42,8 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    state: list[State] = Field([], description="repeatable: in any of these states")
-    label: list[str] = Field(
+    state: list[State] = Field([], max_length=16, description="repeatable: in any of these states")
+    label: list[Label] = Field(
         [],
         max_length=16,  # each is a subquery of the database
         description="repeatable, `key=value`: with all of these labels",
@@ -63,7 +76,11 @@ def submit_job(
     settings: SettingsDep,
     caller: CallerDep,
     idempotency_key: Annotated[
-        str | None, Header(description="any text of yours; the same key and body make one job, however often sent")
+        str | None,
+        Header(
+            description="any text of yours; the same key and body make one job, however often sent",
+            json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+        ),
     ] = None,
 ) -> Response:
     """Submit a job. The answer comes after it is durable."""
@@ -90,6 +107,8 @@ def submit_job(
             of_tenant=settings.tenant_limits,
         )
         database.concerns(submitted.job.id)
+        if submitted.created and (traceparent := current_traceparent()):
+            keep_trace(session, submitted.job.id, traceparent)
     status = 201 if submitted.created else 200
     return job_response(submitted.job, status, {"Location": f"/v1/jobs/{submitted.job.id}"})
 
@@ -110,7 +129,8 @@ def list_jobs(
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """List jobs. Jobs that arrive while you page never shift the next page."""
-    labels = dict(_label(text) for text in query.label)
+    pairs = (text.partition("=") for text in query.label)
+    labels = {key: value for key, _, value in pairs}
     with database.read() as session:
         page = jobs.list_jobs(
             session,
@@ -167,11 +187,3 @@ def _read(database: Database, job_id: str, headers: dict[str, str]) -> Response:
     with database.read() as session:
         job = jobs.get(session, job_id)
     return job_response(job, headers=headers)
-
-
-def _label(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        detail = f"{text!r} is no label; write key=value"
-        raise Problem(422, "PARAMETER_INVALID", f"/query/label: {detail}", errors=[("/query/label", detail)])
-    return key, value

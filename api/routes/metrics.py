@@ -23,7 +23,7 @@ EXACT_POINTS = 10_000
 class MetricsQuery(Parameters):
     """Which values to read."""
 
-    name: list[str] = Field([], description="repeatable: these metrics only", examples=[["val/top1"]])
+    name: list[str] = Field([], max_length=100, description="repeatable: these metrics only", examples=[["val/top1"]])
     since_step: int | None = Field(None, ge=-1, le=MAX_ROW_NUMBER, description="only the steps after this one")
     max_points: int = Field(1000, ge=2, le=100_000, description="per series; beyond it the extremes are kept")
 

@@ -1,5 +1,8 @@
 """/v1/workers, /livez, /readyz and /metrics: how the service is."""
 
+import logging
+from typing import Literal
+
 from fastapi import APIRouter, Response
 
 from api.dependencies import CallerDep, DatabaseDep, TelemetryDep
@@ -7,12 +10,17 @@ from api.errors import unavailable
 from api.examples import READINESS, WORKER_LIST
 from api.openapi import EVERYWHERE, PUBLIC, problems, success
 from api.schemas.service import HealthView, ReadinessView, WorkerList, WorkerView
+from api.service_figures import service_figures
 from api.telemetry import CONTENT_TYPE
-from store import queries, workers
+from store import deliveries, queries, workers
+from store.database import Database
+from store.errors import BlobStoreAway, BlobStoreRefused
+from store.figures import attempts_by_outcome, blob_totals
 from store.schema import schema_of
 from store.tables import SCHEMA
 
 router = APIRouter(tags=["operations"])
+log = logging.getLogger("retort.api")
 
 
 @router.get("/v1/workers", responses={200: success("The workers", WORKER_LIST), **problems(*EVERYWHERE)})
@@ -23,7 +31,13 @@ def list_workers(database: DatabaseDep) -> WorkerList:
     return WorkerList(data=[WorkerView.model_validate(worker) for worker in found])
 
 
-@router.get("/livez", responses={200: success("It lives", {"status": "ok"}), **problems("HOST_UNTRUSTED", "INTERNAL")})
+@router.get(
+    "/livez",
+    responses={
+        200: success("It lives", {"status": "ok"}),
+        **problems("REQUEST_MALFORMED", "HOST_UNTRUSTED", "INTERNAL"),
+    },
+)
 async def check_life() -> HealthView:
     """Whether this process answers; says nothing about what it depends on."""
     return HealthView(status="ok")
@@ -31,14 +45,33 @@ async def check_life() -> HealthView:
 
 @router.get("/readyz", responses={200: success("It takes jobs", READINESS), **problems(*PUBLIC, "SCHEMA_BEHIND")})
 def check_readiness(database: DatabaseDep) -> ReadinessView:
-    """Whether jobs are taken: the database is reachable and its schema current. Tells how many workers are alive."""
+    """Whether jobs are taken: the database is reachable and its schema current. Tells how many workers are alive, and
+    whether the store of artifacts is reachable, without which jobs wait for it.
+    """
     found = schema_of(database)
     if found != SCHEMA:
         has = f"has the schema {found}" if found else "has no schema"
         raise unavailable("SCHEMA_BEHIND", f"the database {has}, not {SCHEMA}; run python -m migrations")
     with database.read() as session:
         alive = workers.count_alive(session)
-    return ReadinessView(status="ready", database="reachable", schema_current=True, workers_alive=alive)
+    return ReadinessView(
+        status="ready",
+        database="reachable",
+        blob_store=_blob_store(database),
+        schema_current=True,
+        workers_alive=alive,
+    )
+
+
+def _blob_store(database: Database) -> Literal["database", "reachable", "unreachable"]:
+    if database.objects is None:
+        return "database"
+    try:
+        database.objects.check()
+    except (BlobStoreAway, BlobStoreRefused) as error:
+        log.warning("%s", error)
+        return "unreachable"
+    return "reachable"
 
 
 @router.get(
@@ -50,7 +83,7 @@ def check_readiness(database: DatabaseDep) -> ReadinessView:
     },
 )
 def get_figures(database: DatabaseDep, telemetry: TelemetryDep, caller: CallerDep) -> Response:
-    """Figures for Prometheus: jobs, queue and workers as the database has them.
+    """Figures for Prometheus: jobs, queue, workers and the messages of webhooks as the database has them.
 
     With the scope `admin` they cover all tenants and the requests of this process, else the caller's tenant alone.
     """
@@ -61,6 +94,9 @@ def get_figures(database: DatabaseDep, telemetry: TelemetryDep, caller: CallerDe
             jobs_by_state=queries.count_jobs(session, tenant),
             oldest_queued_seconds=queries.oldest_queued_seconds(session, tenant),
             workers_alive=workers.count_alive(session),
+            webhooks=deliveries.figures(session, tenant),
             with_requests=of_all,
         )
+        if of_all:
+            text += service_figures(attempts_by_outcome(session), blob_totals(session))
     return Response(text, media_type=CONTENT_TYPE)

@@ -14,11 +14,11 @@ MAX_DAYS = 3650
 class LimitsView(BaseModel):
     """The share of a key; null: no limit beside the tenant's."""
 
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
+    model_config = ConfigDict(extra="forbid", from_attributes=True, strict=True)
 
     max_queued_jobs: int | None = Field(None, ge=0, le=2**31 - 1, description="jobs that wait at once")
     max_running_jobs: int | None = Field(None, ge=1, le=2**31 - 1, description="jobs that run at once")
-    max_stored_bytes: int | None = Field(None, ge=0, le=2**63 - 1, description="artifacts of its jobs")
+    max_stored_bytes: int | None = Field(None, ge=0, le=2**63 - 1, description="artifacts and checkpoints of its jobs")
     requests_per_minute: int | None = Field(None, ge=1, le=2**31 - 1, description="counted by each API process")
 
     def value(self) -> Limits:
@@ -29,7 +29,7 @@ class LimitsView(BaseModel):
 class NewKey(BaseModel):
     """A key to make."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str = Field(min_length=1, max_length=200, description="for people: whose it is, or what for")
     scope: Scope = Field("submit", description="each allows what those before it allow: read, submit, admin")
@@ -43,7 +43,7 @@ class NewKey(BaseModel):
 class Rotation(BaseModel):
     """How to change a key's secret."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     overlap_seconds: float = Field(
         86400.0, ge=0, le=MAX_DAYS * 86400, description="for so long the secret before is accepted too"
@@ -115,7 +115,16 @@ class AuditPage(BaseModel):
 class Credentials(BaseModel):
     """What a browser signs in with: one of the two."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "oneOf": [
+                {"required": [one], "properties": {one: {"type": "string"}, other: {"type": "null"}}}
+                for one, other in (("key", "code"), ("code", "key"))
+            ]
+        },
+    )
 
     key: str | None = Field(None, max_length=200, description="an API key")
     code: str | None = Field(None, max_length=200, description="of a sign-in link; valid once")

@@ -95,5 +95,8 @@ class ReadinessView(BaseModel):
 
     status: Literal["ready"]
     database: Literal["reachable"]
+    blob_store: Literal["database", "reachable", "unreachable"] = Field(
+        description="where artifacts are; unreachable: jobs are accepted, and downloads answer 503"
+    )
     schema_current: bool
     workers_alive: int = Field(description="0: jobs are accepted and wait")

@@ -1,31 +1,49 @@
 """Webhooks as JSON: endpoints, and the messages for them."""
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from store.webhook_values import ENDINGS, DeliveryState, EventType
 
 MOST_URL = 2000
+# Services that are told by webhooks put a token into the path, of 24 characters or more.
+MOST_SHOWN = 15
+
+
+def shown(url: str) -> str:
+    """An endpoint's address without the tokens that its path and query may hold."""
+    address, question, query = url.partition("?")
+    scheme, slashes, rest = address.partition("://")
+    host, *parts = rest.split("/")
+    path = "/".join([host, *("..." if len(part) > MOST_SHOWN else part for part in parts)])
+    values = "&".join(f"{pair.partition('=')[0]}=..." for pair in query.split("&") if "=" in pair)
+    return f"{scheme}{slashes}{path}{question}{values or ('...' if query else '')}"
+
+
+ShownUrl = Annotated[str, AfterValidator(shown)]
 
 
 class NewWebhook(BaseModel):
     """An endpoint to be told of jobs."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     url: str = Field(max_length=MOST_URL, description="https; http where the operator allows private addresses")
-    events: list[EventType] = Field(list(ENDINGS), min_length=1, description="the states that it wants to hear of")
+    events: list[EventType] = Field(
+        list(ENDINGS), min_length=1, max_length=64, description="the states that it wants to hear of"
+    )
     description: str = Field("", max_length=500, description="for people")
 
 
 class WebhookChange(BaseModel):
     """A change of an endpoint; a field that is left out stays as it is."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     url: str | None = Field(None, max_length=MOST_URL)
-    events: list[EventType] | None = Field(None, min_length=1)
+    events: list[EventType] | None = Field(None, min_length=1, max_length=64)
     description: str | None = Field(None, max_length=500)
     enabled: bool | None = Field(None, description="false: nothing is recorded for it; true: from now on again")
 
@@ -36,7 +54,9 @@ class WebhookView(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: str
-    url: str
+    url: ShownUrl = Field(
+        description="`...` stands for what may be a secret: the values of its query, and the long parts of its path"
+    )
     events: list[EventType]
     description: str
     enabled: bool

@@ -98,6 +98,7 @@ class EvaluationSpec(Part):
 
     baselines: tuple[Baseline, ...] = Field(
         (),
+        max_length=8,
         description="networks trained from labels alone, on the same data and for the same steps, for comparison. "
         "scratch: the student's architecture from random weights; finetune: a copy of the teacher with a new head, or "
         "the weights that student.weights names; finetune_student: the student's own initial weights, if it has any",
@@ -189,7 +190,7 @@ class JobSpec(Part):
     training: TrainingSpec = Field(TrainingSpec(), description="optimizer, schedule, augmentation, limits")
     evaluation: EvaluationSpec = Field(EvaluationSpec(), description="what is measured beside the student")
     exports: tuple[Literal["safetensors", "onnx"], ...] = Field(
-        ("safetensors", "onnx"), min_length=1, description="model files to publish"
+        ("safetensors", "onnx"), min_length=1, max_length=8, description="model files to publish"
     )
     priority: Priority = Field(0, description="higher runs first")
 

@@ -16,6 +16,9 @@ else:
     ]
 
 
+MOST_TERMS = 16  # each is computed in every step
+
+
 class CombinedKnobs(Knobs):
     """Several methods at once: their loss terms are added, each with its own knobs; the label term counts once."""
 
@@ -25,7 +28,9 @@ class CombinedKnobs(Knobs):
         "combined", description="the name of a combination; a list of methods is short for it"
     )
     terms: tuple[SerializeAsAny[TermKnobs], ...] = Field(
-        min_length=1, description="methods with their knobs; the weight of the label term is the first one's"
+        min_length=1,
+        max_length=MOST_TERMS,
+        description="methods with their knobs; the weight of the label term is the first one's",
     )
 
     @model_validator(mode="after")

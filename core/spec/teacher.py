@@ -63,6 +63,7 @@ class TeacherSpec(Part):
     trajectory: tuple[Annotated[str, uri_of(FILE_SCHEMES)], ...] | None = Field(
         None,
         min_length=1,
+        max_length=10_000,
         description="URIs of checkpoints of the teacher's own training, first to last, for methods that learn "
         "from them; null: those that a job: teacher kept (training.keep_trajectory)",
     )

@@ -49,6 +49,7 @@ class TrainingSpec(Part):
     )
     milestones: tuple[float, ...] = Field(
         (0.625, 0.75, 0.875),
+        max_length=1000,
         description="multistep: the rate falls after these shares of all steps (150, 180, 210 of 240)",
     )
     decay_factor: float = Field(0.1, gt=0, lt=1, description="multistep: the factor by which the rate is multiplied")

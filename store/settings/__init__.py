@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from core.errors import near_misses
 from store.callers import Limits
+from store.logs import LogFormat
+from store.settings.blob_settings import BlobSettings
 
 PREFIX = "RETORT_"
-ELSEWHERE = ("RETORT_URL", "RETORT_API_KEY", "RETORT_TEST_")  # of the client and of the tests
+SECRETS_DIR = "RETORT_SECRETS_DIR"
+ELSEWHERE = ("RETORT_URL", "RETORT_API_KEY", "RETORT_TEST_", SECRETS_DIR)  # of the client, of the tests, of load()
 log = logging.getLogger("retort.settings")
 
 GiB = 1024**3
@@ -25,7 +28,7 @@ Words = Annotated[tuple[str, ...], NoDecode]  # written a,b,c rather than as JSO
 Numbers = Annotated[tuple[int, ...], NoDecode]
 
 
-class Settings(BaseSettings):
+class Settings(BlobSettings):
     """What an operator may set. Lists are written with commas."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
@@ -38,6 +41,11 @@ class Settings(BaseSettings):
         "memory://", description="Celery broker: memory:// inside the worker, or redis://host:port/0"
     )
     broker_prefix: str = Field("retort", description="begins the names of our keys and queues in a shared broker")
+
+    log_format: LogFormat = Field("text", description="of log lines: text, or json with the ids of request and job")
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="a worker serves its Prometheus figures on this port; none: nowhere"
+    )
 
     slots: int = Field(1, ge=0, description="jobs that one worker runs at once")
     plan_slots: int = Field(1, ge=0, description="plans that one worker makes at once, beside its jobs")
@@ -95,7 +103,9 @@ class Settings(BaseSettings):
     audit_seconds: float = Field(400 * 86400.0, gt=0, description="entries of the audit log are removed after so long")
     max_queued_jobs: int | None = Field(None, ge=0, description="jobs of one tenant that wait; none: no limit")
     max_running_jobs: int | None = Field(None, ge=1, description="jobs of one tenant that run at once; none: no limit")
-    max_stored_bytes: int | None = Field(None, ge=0, description="artifacts of one tenant; none: no limit")
+    max_stored_bytes: int | None = Field(
+        None, ge=0, description="artifacts and checkpoints of one tenant; none: no limit"
+    )
     requests_per_minute: int | None = Field(
         None, ge=1, description="of one key, counted by each API process; none: no limit"
     )
@@ -159,7 +169,7 @@ class Settings(BaseSettings):
     @field_validator(
         "database_url", "num_threads", "secrets_key", "weights_shelf", "public_url", "oidc_issuer",
         "oidc_client_id", "oidc_client_secret", "oidc_tenant_claim", "max_queued_jobs", "max_running_jobs",
-        "max_stored_bytes", "requests_per_minute",
+        "max_stored_bytes", "requests_per_minute", "metrics_port",
         mode="before",
     )  # fmt: skip
     @classmethod
@@ -177,10 +187,13 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """The settings of this process; logs a warning for each RETORT_ variable that means nothing."""
+        """The settings of this process, from its environment and from files: `retort_<setting>` in the folder that
+        RETORT_SECRETS_DIR names, /run/secrets unless set. Logs a warning for each RETORT_ variable that means nothing.
+        """
         for warning in unknown_variables(os.environ):
             log.warning(warning)
-        return cls()
+        folder = Path(os.environ.get(SECRETS_DIR, "/run/secrets"))
+        return cls(_secrets_dir=folder if folder.is_dir() else None)
 
     @property
     def url(self) -> str:

@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     for warning in unknown_variables(os.environ):
         print(f"warning: {warning}", file=sys.stderr)
     try:
-        settings = Settings()
+        settings = Settings.load()
     except ValidationError as error:
         for item in error.errors():
             print(f"error: {PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}", file=sys.stderr)

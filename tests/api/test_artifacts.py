@@ -2,18 +2,24 @@
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from api.app import create_app
 from api.ranges import Unsatisfiable, parse_range
 from api.routes.artifacts import disposition
-from store import blobs, leases
-from store.database import Database
+from core.spec import parse_job
+from store import blobs, jobs, leases
+from store.database import Database, open_database
+from store.object_store import ObjectStore
+from store.settings import Settings
 from store.values import Job, Lease
+from tests.api.conftest import ADDRESS, SMALLEST, key_header
 
 CONTENT = bytes(range(256)) * 5000  # 1.22 MiB: two chunks
 
@@ -181,3 +187,57 @@ def test_a_download_goes_on_over_a_real_connection(served: httpx.Client, publish
     rest = served.get(path, headers={"Range": f"bytes={len(part)}-", "If-Range": etag})
     assert rest.status_code == 206
     assert hashlib.sha256(part + rest.content).hexdigest() == SHA256
+
+
+@pytest.fixture
+def in_objects(settings: Settings, sqlite_url: str, object_store: ObjectStore) -> Iterator[tuple[TestClient, Any]]:
+    """An API whose artifacts are in an object store to which it sends clients; and a function that publishes one."""
+    database = replace(open_database(sqlite_url), objects=object_store)
+    with TestClient(create_app(settings, database, quiet=True), base_url=ADDRESS, headers=key_header(database)) as api:
+
+        def publish(name: str, media_type: str) -> str:
+            with database.begin() as session:
+                job = jobs.submit(session, parse_job(SMALLEST)).job
+                lease = leases.claim(session, job.id, owner="w", lease_seconds=60)
+            blob = blobs.put(database, io.BytesIO(CONTENT))
+            with database.begin() as session:
+                leases.add_artifact(session, lease, name, media_type, blob.sha256, blob.size_bytes)
+            return f"/v1/jobs/{job.id}/artifacts/{name}"
+
+        yield api, publish
+    database.close()
+
+
+@pytest.mark.servers
+def test_a_download_is_sent_to_the_object_store_once_the_caller_is_known(in_objects: tuple[TestClient, Any]) -> None:
+    api, publish = in_objects
+    path = publish("model.onnx", "application/octet-stream")
+    assert api.get(path, headers={"Authorization": ""}, follow_redirects=False).status_code == 401
+    answer = api.get(path, follow_redirects=False)
+    assert (answer.status_code, answer.headers["etag"]) == (307, f'"{SHA256}"')
+    assert answer.headers["cache-control"] == "no-store"
+    found = httpx.get(answer.headers["location"], headers={"Range": "bytes=7-"})
+    assert (found.status_code, found.content) == (206, CONTENT[7:])
+    assert found.headers["content-disposition"] == 'attachment; filename="model.onnx"'
+
+
+@pytest.mark.servers
+def test_pictures_and_heads_come_from_the_api_itself(in_objects: tuple[TestClient, Any]) -> None:
+    api, publish = in_objects
+    picture = api.get(publish("curves.png", "image/png"), follow_redirects=False)
+    assert (picture.status_code, picture.content) == (200, CONTENT)
+    head = api.head(publish("model.onnx", "application/octet-stream"), follow_redirects=False)
+    assert (head.status_code, head.headers["content-length"]) == (200, str(SIZE))
+
+
+@pytest.mark.servers
+def test_readiness_tells_whether_the_object_store_answers(
+    settings: Settings, sqlite_url: str, object_store: ObjectStore
+) -> None:
+    away = ObjectStore(replace(object_store.address, endpoint="http://127.0.0.1:9"))
+    for objects, expected in ((None, "database"), (object_store, "reachable"), (away, "unreachable")):
+        database = replace(open_database(sqlite_url), objects=objects)
+        with TestClient(create_app(settings, database, quiet=True), base_url=ADDRESS) as api:
+            answer = api.get("/readyz")
+        assert (answer.status_code, answer.json()["blob_store"]) == (200, expected)
+        database.close()

@@ -47,8 +47,8 @@ def test_jobs_are_filtered_by_state_and_label(
         ("limit=201", "/query/limit"),
         ("limit=many", "/query/limit"),
         ("state=done", "/query/state/0"),
-        ("label=team", "/query/label"),
-        ("label==x", "/query/label"),
+        ("label=team", "/query/label/0"),
+        ("label==x", "/query/label/0"),
         ("limt=3", "/query/limt"),
     ],
 )

@@ -116,6 +116,37 @@ def test_the_secret_is_shown_once_and_rotated_with_overlap(
     assert receiver.refused == 0
 
 
+def test_tokens_in_an_address_are_not_shown(api: TestClient, settings: Settings) -> None:
+    token = "ABCDEFGHIJKLMNOPQRSTUVWX"
+    url = f"http://127.0.0.1:9/services/T0000/{token}?key={token}&b={token}#"
+    made = api.post("/v1/webhooks", json={"url": url.rstrip("#")})
+    assert made.json()["url"] == "http://127.0.0.1:9/services/T0000/...?key=...&b=..."
+    path = f"/v1/webhooks/{made.json()['id']}"
+    shown = [
+        made,
+        api.get(path),
+        api.get("/v1/webhooks"),
+        api.patch(path, json={"description": "x"}),
+        api.get("/v1/audit"),
+    ]
+    assert not [answer.text for answer in shown if token in answer.text]
+    refused = api.post("/v1/webhooks", json={"url": f"ftp://x/{token}"})
+    assert refused.status_code == 422 and token not in refused.text
+
+
+def test_the_figures_tell_of_messages(
+    api: TestClient, hook: dict[str, Any], receiver: Receiver, put: Callable[..., Job]
+) -> None:
+    receiver.answer = lambda count: (200, {}) if count else (500, {})
+    put()
+    wait_for(lambda: 'retort_webhook_tries_total{outcome="failed"} 1.0' in api.get("/metrics").text)
+    put()
+    wait_for(lambda: 'retort_webhook_tries_total{outcome="delivered"} 1.0' in api.get("/metrics").text)
+    figures = wait_for(lambda: (text := api.get("/metrics").text) and 'state="delivered"} 1.0' in text and text)
+    assert 'retort_webhook_messages{state="pending"} 1.0' in figures
+    assert 'retort_webhooks{state="enabled"} 1.0' in figures and "retort_webhook_oldest_due_seconds 0.0" in figures
+
+
 def test_a_webhook_is_changed_and_deleted(
     api: TestClient, hook: dict[str, Any], receiver: Receiver, put: Callable[..., Job], problem: Problems
 ) -> None:

@@ -114,3 +114,16 @@ def test_an_artifact_that_is_not_there_is_named_with_those_that_are(server: Scri
     server.script = [as_json(JOB), listing()]
     with pytest.raises(ValueError, match=r"job_1 has no artifact 'model.pt'; it has: model.onnx"):
         download(server, tmp_path, names=["model.pt"])
+
+
+def test_a_download_from_another_server_gets_no_api_key_and_goes_on_where_it_ended(
+    server: Scripted, tmp_path: Path
+) -> None:
+    (tmp_path / "model.onnx.part").write_bytes(CONTENT[:2_000_000])
+    elsewhere = server.url.replace("127.0.0.1", "localhost") + "/bucket/object?signature=x"
+    server.script = [as_json(JOB), listing(), Answer(307, b"", {"Location": elsewhere}), rest]
+    (path,) = Retort(server.url, api_key="rtk_secret").job("job_1").download(tmp_path)
+    assert path.read_bytes() == CONTENT
+    assert server.requests[2].headers["authorization"] == "Bearer rtk_secret"
+    there = server.requests[3].headers
+    assert (there["range"], there.get("if-range"), there.get("authorization")) == ("bytes=2000000-", None, None)

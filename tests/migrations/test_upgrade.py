@@ -13,6 +13,7 @@ from sqlalchemy import make_url, text
 from migrations.command import main
 from migrations.upgrade import head, upgrade
 from store.database import Database, open_database
+from store.job_traces import job_traces
 from store.schema import schema_is_current, schema_of
 from store.tables import SCHEMA, metadata
 from store.webhook_tables import webhooks
@@ -31,7 +32,7 @@ def run(*arguments: str, **options: Any) -> subprocess.Popen:
 def test_migrated_schema_equals_the_tables(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert webhooks.metadata is metadata
+        assert webhooks.metadata is job_traces.metadata is metadata
         assert compare_metadata(context, metadata) == []
 
 

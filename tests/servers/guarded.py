@@ -14,7 +14,7 @@ import pytest
 
 # Tells the processes of pytest-xdist where the guardian listens.
 FOLDER_VARIABLE = "RETORT_TEST_SERVERS"
-SERVERS = {"RETORT_TEST_POSTGRES_URL": "postgres", "RETORT_TEST_REDIS_URL": "redis"}
+SERVERS = {"RETORT_TEST_POSTGRES_URL": "postgres", "RETORT_TEST_REDIS_URL": "redis", "RETORT_TEST_S3_URL": "s3"}
 
 
 def start_guardian() -> subprocess.Popen[bytes]:

@@ -19,9 +19,10 @@ from pathlib import Path
 
 from postgres_server import start_postgres
 from redis_server import start_redis
+from s3_server import start_s3
 from server_process import NotInstalled, ServerProcess
 
-STARTERS = {"postgres": start_postgres, "redis": start_redis}
+STARTERS = {"postgres": start_postgres, "redis": start_redis, "s3": start_s3}
 
 
 class Guardian:

@@ -117,3 +117,37 @@ def test_as_json_each_has_name_meaning_value_and_default() -> None:
 )
 def test_passwords_within_urls_are_masked(url: str, shown: str) -> None:
     assert masked(url) == shown
+
+
+def test_secrets_are_read_from_files_which_the_environment_overrides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETORT_SECRETS_DIR", str(tmp_path))
+    (tmp_path / "retort_database_url").write_text("postgresql://retort:pw@db/retort\n")
+    (tmp_path / "retort_blob_access_key_id").write_text("key")
+    (tmp_path / "retort_blob_secret_access_key").write_text("secret")
+    settings = Settings.load()
+    assert settings.url == "postgresql://retort:pw@db/retort"
+    assert settings.file_roots == ()  # as where the address is in the environment
+    monkeypatch.setenv("RETORT_DATABASE_URL", "postgresql://db/other")
+    assert Settings.load().url == "postgresql://db/other"
+    assert "secret" not in printed(RETORT_SECRETS_DIR=str(tmp_path)).stdout.replace("secrets", "").replace(
+        "secret_", ""
+    )
+
+
+def test_an_object_store_is_a_place_with_both_keys_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().object_store() is None
+    monkeypatch.setenv("RETORT_BLOB_STORE", "s3://models/retort/a/")
+    monkeypatch.setenv("RETORT_BLOB_ENDPOINT", "")
+    objects = Settings().object_store()
+    assert objects is not None and objects.redirect_seconds is None
+    assert (objects.address.bucket, objects.address.prefix, objects.address.endpoint) == ("models", "retort/a", None)
+    monkeypatch.setenv("RETORT_BLOB_DOWNLOADS", "redirect")
+    objects = Settings().object_store()
+    assert objects is not None and objects.redirect_seconds == 300
+    for name, value in (("RETORT_BLOB_ACCESS_KEY_ID", "k"), ("RETORT_BLOB_STORE", "https://models")):
+        monkeypatch.setenv(name, value)
+        with pytest.raises(ValidationError, match=r"both or none|allowed are database and s3:"):
+            Settings()
+        monkeypatch.delenv(name)

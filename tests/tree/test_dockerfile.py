@@ -1,4 +1,4 @@
-"""The Dockerfile, read as text: no engine builds it here."""
+"""The Dockerfile, read as text; `.ci/containers` builds it."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
-INSTRUCTIONS = [line for line in TEXT.splitlines() if line.strip() and not line.startswith("#")]
+INSTRUCTIONS = [line for line in TEXT.splitlines() if line.strip() and not line.startswith(("#", "ARG "))]
 
 
 def stages() -> dict[str, tuple[str, list[str]]]:
@@ -61,6 +61,16 @@ def test_packages_come_with_hashes_and_from_no_named_index() -> None:
     assert len(installs) == 5
     assert all("--require-hashes" in one or "--no-index" in one for one in installs)
     assert not re.search(r"--(extra-)?index-url|--trusted-host|https?://(?!127\.0\.0\.1)", TEXT)
+
+
+def test_what_everything_starts_from_is_pinned_by_its_digest() -> None:
+    assert re.search(r"^ARG PYTHON_IMAGE=python:[\d.]+-slim-bookworm@sha256:[0-9a-f]{64}$", TEXT, re.MULTILINE)
+    assert {origin for origin, _ in stages().values()} - set(stages()) == {"${PYTHON_IMAGE}"}
+
+
+def test_a_builder_that_makes_all_stages_before_its_target_makes_no_torch_for_the_api() -> None:
+    names = list(stages())
+    assert names.index("api") < names.index("worker-packages")
 
 
 def test_the_api_tells_its_health() -> None:

@@ -48,11 +48,11 @@ def test_the_list_is_live_and_filters(
 ) -> None:
     put(name="first", labels={"team": "retail"})
     page.open(f"{address}/#/jobs")
-    page.wait("document.querySelectorAll('.jobs tbody tr').length == 1")
+    page.wait("document.querySelectorAll('.records tbody tr').length == 1")
     put(name="second")
-    page.wait("document.querySelectorAll('.jobs tbody tr').length == 2")
+    page.wait("document.querySelectorAll('.records tbody tr').length == 2")
     page.open(f"{address}/#/jobs?label=team%3Dretail")
-    page.wait("document.querySelectorAll('.jobs tbody tr').length == 1 && document.body.innerText.includes('first')")
+    page.wait("document.querySelectorAll('.records tbody tr').length == 1 && document.body.innerText.includes('first')")
     page.run("[...document.querySelectorAll('.filter')].find((one) => one.innerText == 'failed').click()")
     page.wait("document.querySelector('.empty a')?.hash == '#/jobs'")
     assert page.complaints == []
@@ -156,7 +156,7 @@ def test_no_text_becomes_markup(
     write(leases.record, lease, logs=[LogLine("info", EVIL, NOW)], metrics=[point],
           progress={"fraction": 0.1, "run": EVIL, "epoch": 1, "epochs": 2, "step": 1, "steps": 2})  # fmt: skip
     page.open(f"{address}/#/jobs")
-    page.wait("document.querySelectorAll('.jobs tbody tr').length == 1")
+    page.wait("document.querySelectorAll('.records tbody tr').length == 1")
     page.open(f"{address}/#/jobs/{job.id}")
     page.wait("document.querySelector('.log')?.innerText.includes('onerror')")
     page.wait("document.querySelector('.legend')")

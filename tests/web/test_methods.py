@@ -98,7 +98,7 @@ def test_what_a_method_lacks_is_marked_until_the_job_has_it(form: Any) -> None:
 def test_a_combination_is_named_by_its_terms(page: Page, address: str, put: Callable[..., Job]) -> None:
     job = put(method=["kd", "skd"])
     page.open(f"{address}/#/jobs")
-    page.wait("document.querySelector('.jobs')?.innerText.includes('kd + skd')")
+    page.wait("document.querySelector('.records')?.innerText.includes('kd + skd')")
     page.open(f"{address}/#/jobs/{job.id}")
     page.wait("document.querySelector('.summary')?.innerText.includes('kd + skd')")
     page.wait("document.querySelectorAll('.methods dt').length == 2")

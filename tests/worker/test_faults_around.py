@@ -91,11 +91,11 @@ def test_a_killed_broker_loses_nothing(
 class Proxy:
     """Forwards TCP connections to a server until it is told to swallow everything."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, listen: int = 0) -> None:
         self._target = (host, port)
         self.swallow = threading.Event()
         self._sockets: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", listen))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -19,6 +19,14 @@
 /** @typedef {components["schemas"]["ReadinessView"]} Readiness */
 /** @typedef {components["schemas"]["SessionView"]} Session */
 /** @typedef {components["schemas"]["SignInView"]} SignIn */
+/** @typedef {components["schemas"]["KeyView"]} Key */
+/** @typedef {components["schemas"]["KeyPage"]} KeyPage */
+/** @typedef {components["schemas"]["KeyWithSecretView"]} KeyWithSecret */
+/** @typedef {components["schemas"]["WebhookView"]} Webhook */
+/** @typedef {components["schemas"]["WebhookList"]} WebhookList */
+/** @typedef {components["schemas"]["WebhookWithSecret"]} WebhookWithSecret */
+/** @typedef {components["schemas"]["DeliveryView"]} Delivery */
+/** @typedef {components["schemas"]["DeliveryPage"]} DeliveryPage */
 
 /**
  * One method of a job with the knobs that the job sets.

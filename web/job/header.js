@@ -7,13 +7,16 @@ import { jobTitle, stateChip, studentName, teacherName } from "../jobs/describe.
 import { methodName } from "../methods/terms.js";
 import { copyButton, h } from "../view/dom.js";
 import { actionButtons } from "./actions.js";
+import { priorityField } from "./priority.js";
 
 /**
  * @param {Job} job
  * @param {(name: ActionName) => void} onAction
+ * @param {(work: Promise<{ data: Job }>) => void} onChange
  */
-export function header(job, onAction) {
-  const buttons = h("span", { class: "actions" }, actionButtons(job, onAction));
+export function header(job, onAction, onChange) {
+  const priority = priorityField(job, onChange);
+  const buttons = h("span", { class: "actions" }, priority, actionButtons(job, onAction));
   return [
     breadcrumbs(job.id),
     h("div", { class: "heading" }, h("h1", {}, jobTitle(job)), stateChip(job), buttons),

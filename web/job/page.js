@@ -123,7 +123,11 @@ class JobPage {
     document.title = `${jobTitle(job)} · Retort`;
     replace(
       this.header,
-      header(job, (name) => this.#act(name)),
+      header(
+        job,
+        (name) => this.#act(name),
+        (work) => this.#change(work),
+      ),
     );
     this.#drawNow(job);
     replace(this.warnings, warningPanel(job.warnings));
@@ -151,6 +155,15 @@ class JobPage {
       if (name === "delete" && job === null) return;
       if (name === "delete") location.hash = "#/jobs";
       else if (job) this.#onAction(job);
+    } catch (error) {
+      this.#showError(error);
+    }
+  }
+
+  /** @param {Promise<{ data: Job }>} work */
+  async #change(work) {
+    try {
+      this.#onAction((await work).data);
     } catch (error) {
       this.#showError(error);
     }

@@ -10,7 +10,7 @@ const COLUMNS = ["State", "Job", "Teacher → student", "Progress", "Test top-1"
 
 /** @param {Job[]} jobs */
 export function jobTable(jobs) {
-  return h("table", { class: "jobs" }, tableHead(COLUMNS), h("tbody", {}, jobs.map(row)));
+  return h("table", { class: "records" }, tableHead(COLUMNS), h("tbody", {}, jobs.map(row)));
 }
 
 /** @param {Job} job */
