@@ -199,6 +199,7 @@ WORKER_LIST: dict[str, Any] = {
             "devices": ["NVIDIA H200"],
             "version": "0.1.0",
             "slots": 1,
+            "guards": {"own_user": False, "worker_hidden": True, "network_filter": True, "memory_limit": True},
             "started_at": "2026-11-21T09:00:00Z",
             "last_seen_at": "2026-11-21T12:02:00Z",
             "alive": True,

@@ -172,6 +172,11 @@ def from_exception(error: Exception) -> RetortError:
             f"no space left writing {error.filename or 'a file'}",
             hint="free space on the worker's disk, then retry the job",
         )
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        return DiskFull(
+            f"{error.filename or 'a file'} would grow beyond the largest file that the operator allows an engine",
+            hint="raise RETORT_MAX_EXTRACTED_BYTES, or give a smaller dataset",
+        )
     return InternalError(
         f"{type(error).__name__}: {error}", hint="this is a defect of Retort; the log has the traceback"
     )

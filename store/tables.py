@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from store.clock import Instant
 
-SCHEMA = "0014"  # the newest revision in migrations/versions; a test holds the two equal
+SCHEMA = "0015"  # the newest revision in migrations/versions; a test holds the two equal
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -205,6 +205,7 @@ workers = Table(
     Column("devices", Json, nullable=False),
     Column("version", String(40), nullable=False),
     Column("slots", Integer, nullable=False),
+    Column("guards", Json, nullable=False, server_default="{}"),  # name -> whether it holds
     Column("draining", Boolean, nullable=False, default=False, server_default=false()),
     Column("started_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),

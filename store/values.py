@@ -1,5 +1,6 @@
 """The frozen values that the store returns and takes; never rows. All times are aware UTC datetimes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -252,6 +253,8 @@ class Worker:
     alive: bool
     draining: bool
     jobs: tuple[str, ...]
+    guards: Mapping[str, bool] = field(default_factory=dict)
+    """Which bounds of its engines hold there, by name."""
 
     @property
     def state(self) -> WorkerState:

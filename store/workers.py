@@ -1,6 +1,6 @@
 """Who works: each worker process keeps one row fresh while it lives."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
@@ -24,10 +24,12 @@ def announce(
     version: str,
     slots: int,
     draining: bool = False,
+    guards: Mapping[str, bool] | None = None,
 ) -> None:
-    """Say that a worker is there, or still there (call it at every beat); `draining`: that it takes no more jobs."""
+    """Say that a worker is there, or still there (call it at every beat); `draining`: that it takes no more jobs;
+    `guards`: which bounds of its engines hold there, by name."""
     facts = {"host": host, "pid": pid, "devices": list(devices), "version": version, "slots": slots}
-    facts["draining"] = draining
+    facts |= {"draining": draining, "guards": dict(guards or {})}
     seen = update(workers).where(workers.c.id == worker_id).values(last_seen_at=from_now(), **facts)
     if session.execute(seen).rowcount == 0:
         now = {"started_at": from_now(), "last_seen_at": from_now()}
@@ -54,6 +56,7 @@ def list_workers(session: Session, fresh_seconds: float = FRESH_SECONDS) -> list
             devices=tuple(row.devices),
             version=row.version,
             slots=row.slots,
+            guards=row.guards,
             started_at=row.started_at,
             last_seen_at=row.last_seen_at,
             alive=row.age < fresh_seconds,

@@ -2,10 +2,12 @@
 
 import logging
 import os
+import random
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,6 +29,7 @@ from worker.environment import engine_environment
 from worker.fenced_writes import FencedWrites, LeaseLost
 from worker.figures import ATTEMPTS, DEVICE_SECONDS, LEASES_LOST, RUNNING
 from worker.folder import AttemptFolder, attempts_below, cache_below
+from worker.guards import Guards, guards_of
 from worker.heartbeat import Heartbeat
 from worker.hidden import hidden_texts
 from worker.inputs import reveal_secrets, stage_checkpoint, stage_jobs
@@ -39,6 +42,9 @@ from worker.warm_pool import WarmPool
 from worker.warning_codes import checkpoint_damaged
 
 logger = logging.getLogger(__name__)
+
+CLAIM_TRIES = 5
+CLAIM_PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,11 @@ class WorkerContext:
         """Where attempts have their folders."""
         return attempts_below(self.settings.data_dir)
 
+    @cached_property
+    def guards(self) -> Guards:
+        """What keeps engines in their bounds; raises GuardsUnusable."""
+        return guards_of(self.settings)
+
     @property
     def cache(self) -> Path:
         """What engines keep between jobs."""
@@ -66,15 +77,23 @@ class WorkerContext:
 
 def claim(context: WorkerContext, kind: Kind, ability: Ability) -> Lease | None:
     """Take the queued job of a kind that starts next; None where there is none that this worker can run."""
-    with context.database.begin() as session:
-        return leases.claim_next(
-            session,
-            kind,
-            owner=context.worker_id,
-            lease_seconds=context.settings.lease_seconds,
-            num_gpus=ability.num_gpus,
-            max_running=ability.max_running,
-        )
+    for _ in range(CLAIM_TRIES):
+        with context.database.begin() as session:
+            lease = leases.claim_next(
+                session,
+                kind,
+                owner=context.worker_id,
+                lease_seconds=context.settings.lease_seconds,
+                num_gpus=ability.num_gpus,
+                max_running=ability.max_running,
+            )
+        if lease is not None:
+            return lease
+        with context.database.read() as session:
+            if ability.next_job(session, kind) is None:
+                return None
+        time.sleep(random.uniform(0.0, CLAIM_PAUSE_SECONDS))  # others are about to claim the first ones
+    return None
 
 
 def attempt(context: WorkerContext, lease: Lease, claimed_at: float) -> None:
@@ -149,6 +168,8 @@ def _stage(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: 
     """Lay down what the engine reads; whether there is a checkpoint to go on from."""
     folder.write_spec_and_policy(lease.spec, Policy.model_validate(context.settings.policy()))
     context.cache.mkdir(parents=True, exist_ok=True)
+    if context.guards.user is not None and context.cache.stat().st_uid != context.guards.user.uid:
+        context.guards.user.give(context.cache)
     writes.retry_while_away(lambda: stage_jobs(context.database, lease.spec, lease.tenant, folder.inputs))
     return any(_stage_checkpoint(context, checkpoint, folder, writes) for checkpoint in lease.checkpoints)
 
@@ -213,6 +234,7 @@ def _command(context: WorkerContext, lease: Lease, folder: AttemptFolder, *, res
             StopReason.PAUSE: context.settings.drain_seconds,
             StopReason.SHUTDOWN: context.settings.drain_seconds,
         },
+        guards=context.guards,
         spent_seconds=lease.runtime_seconds,
         parent_seconds=context.settings.lease_seconds,
         hung_seconds=context.settings.hung_seconds,

@@ -20,6 +20,7 @@ from typing import BinaryIO, cast
 from worker.engine import Engine, kill_group, start
 from worker.engine_output import EngineOutput
 from worker.folder import SECRETS
+from worker.guards import Guards
 from worker.warm_pool import WarmPool
 from worker.watchdog import Watchdog
 
@@ -53,6 +54,7 @@ class EngineCommand:
     parent_seconds: float  # the engine ends when its worker gives no sign of life for so long
     hung_seconds: float  # see worker.watchdog
     mute_seconds: float
+    guards: Guards
     has_secrets: bool = False
     hidden: tuple[bytes, ...] = field(default=(), repr=False)  # what of its output is not recorded
 
@@ -125,6 +127,7 @@ class EngineProcess:
             lambda parent_pipe: [*self._command.program, *self._command.arguments(parent_pipe)],
             cwd=self._command.folder,
             environment=self._command.environment,
+            guards=self._command.guards,
         )
 
     @property

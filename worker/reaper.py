@@ -6,6 +6,7 @@ import time
 from store import audit, blobs, reaper, sessions, workers
 from store.database import Database
 from store.settings import Settings
+from worker.clock_setback import ClockSetback
 from worker.clock_watch import ClockWatch
 
 logger = logging.getLogger(__name__)
@@ -23,12 +24,14 @@ class Reaper:
         self._database = database
         self._settings = settings
         self._clock = ClockWatch(database, settings.lease_seconds)
+        self._setback = ClockSetback(database, settings.lease_seconds)
         self._tidied_at = time.monotonic()
 
     def look(self) -> list[str]:
         """Move the jobs of silent workers; their ids. None are moved while the database's clock may have jumped."""
         if not self._clock.is_steady():
             return []
+        self._setback.look()
         with self._database.begin() as session:
             moved = reaper.reap(session, self._settings.max_silences, self._settings.retry_seconds)
         for job_id in moved:

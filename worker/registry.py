@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ class Registration:
     devices: tuple[str, ...]
     slots: int
     version: str
+    guards: Mapping[str, bool] = field(default_factory=dict)
 
     def announce(self, database: Database, draining: bool) -> None:
         """Say that this worker is there, or still there; `draining`: that it takes no more jobs."""
@@ -39,6 +40,7 @@ class Registration:
                 version=self.version,
                 slots=self.slots,
                 draining=draining,
+                guards=self.guards,
             )
 
     def withdraw(self, database: Database) -> None:

@@ -24,6 +24,7 @@ from worker.catalogue import publish
 from worker.dispatcher import Ability, PrivateDispatcher, SharedDispatcher, Sweep
 from worker.doorbell import Doorbell, FreeQueues, all_queues, queue_name, queues_heard
 from worker.folder import attempts_below, cache_below, sweep
+from worker.guards import guards_of, hide_worker
 from worker.hearing import Hearing
 from worker.periodic import Periodic
 from worker.reaper import Reaper
@@ -54,13 +55,17 @@ class Service:
         self._exit_status = 0
         self._slots = Slots({"job": settings.slots, "plan": settings.plan_slots}, self._takes_jobs)
         self._hearing = Hearing()
-        self._registration = Registration(self.worker_id, devices(os.environ), settings.slots, version())
+        guards = guards_of(settings)
+        self._registration = Registration(
+            self.worker_id, devices(os.environ), settings.slots, version(), guards.active()
+        )
         self._ability = Ability(workers.count_gpus(self._registration.devices), settings.max_running_jobs)
         self._warm_pool = WarmPool(
             engine,
             settings.engine_env,
             attempts_below(settings.data_dir),
             cache_below(settings.data_dir),
+            guards=guards,
             most=min(settings.warm_engines, settings.slots + settings.plan_slots),
             seconds=settings.warm_seconds,
         )
@@ -110,6 +115,7 @@ class Service:
         """Work until SIGTERM or SIGINT; the exit status. Call it on the main thread."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
+        hide_worker()
         swept = sweep(self._context.attempts)
         if swept:
             logger.info("removed the folders of %d dead attempts", swept)

@@ -9,6 +9,7 @@ from store.schema import schema_is_current
 from store.settings import Settings
 from store.tracing import close_traces, configure_traces
 from worker.figures import serve_figures
+from worker.guards import GuardsUnusable
 from worker.service import Service
 
 
@@ -23,7 +24,11 @@ def main() -> int:
         if not schema_is_current(database):
             print("the database's schema is not current; run `python -m migrations`", file=sys.stderr)
             return 1
-        service = Service(settings, database)
+        try:
+            service = Service(settings, database)
+        except GuardsUnusable as error:
+            print(error, file=sys.stderr)
+            return 1
         logging.getLogger("worker").info("worker %s begins", service.worker_id)
         return service.serve()
     finally:

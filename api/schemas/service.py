@@ -44,6 +44,9 @@ class WorkerView(BaseModel):
     alive: bool = Field(description="whether a sign of life is fresh")
     state: WorkerState = Field(description="draining: it is about to stop and takes no more jobs")
     jobs: list[str] = Field(description="ids of the jobs that it holds")
+    guards: dict[str, bool] = Field(
+        description="which bounds of its engines hold there: own_user, worker_hidden, network_filter, memory_limit"
+    )
 
 
 class WorkerList(BaseModel):

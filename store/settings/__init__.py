@@ -137,10 +137,22 @@ class Settings(BlobSettings):
         False,
         description="whether an engine keeps the network once its inputs are there; a job of several processes does",
     )
+    engine_user: str | None = Field(
+        None,
+        description="user that engines run as, where the worker is root and the database is no SQLite; none: the "
+        "worker's own",
+    )
     pickled_weights: bool = Field(True, description="whether teachers may be pickled state dicts (under weights_only)")
     max_download_bytes: int = Field(200 * GiB, gt=0, description="largest download, per URI")
     max_extracted_bytes: int = Field(200 * GiB, gt=0, description="most bytes unpacked from one archive")
-    max_archive_entries: int = Field(2_000_000, gt=0, description="most entries of one archive")
+    max_archive_entries: int = Field(
+        2_000_000, gt=0, description="most files and folders of one dataset, and images of files that hold many"
+    )
+    max_table_rows: int = Field(8_000_000, gt=0, description="most rows of one dataset's tables and lists")
+    max_reading_bytes: int = Field(
+        GiB, gt=0, description="most memory for one dataset's tables, lists, label columns and arrays"
+    )
+    max_reading_seconds: float = Field(3600.0, gt=0, description="longest reading of one dataset, before decoding")
     max_compression_ratio: float = Field(200.0, gt=0, description="most bytes unpacked for one byte of an archive")
     max_image_pixels: int = Field(50_000_000, gt=0, description="largest image")
     max_resident_bytes: int = Field(64 << 20, gt=0, description="decoded images beyond this stay in a file")
@@ -167,7 +179,7 @@ class Settings(BlobSettings):
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
     @field_validator(
-        "database_url", "num_threads", "secrets_key", "weights_shelf", "public_url", "oidc_issuer",
+        "database_url", "num_threads", "engine_user", "secrets_key", "weights_shelf", "public_url", "oidc_issuer",
         "oidc_client_id", "oidc_client_secret", "oidc_tenant_claim", "max_queued_jobs", "max_running_jobs",
         "max_stored_bytes", "requests_per_minute", "metrics_port",
         mode="before",
@@ -229,8 +241,9 @@ class Settings(BlobSettings):
         """What an engine process may do: the fields of core.policy.Policy, as JSON."""
         names = {
             "file_roots", "private_addresses", "download_ports", "max_download_seconds", "network_after_inputs",
-            "pickled_weights", "max_download_bytes", "max_extracted_bytes",
-            "max_archive_entries", "max_compression_ratio", "max_image_pixels", "max_resident_bytes",
+            "pickled_weights", "max_download_bytes", "max_extracted_bytes", "max_archive_entries", "max_table_rows",
+            "max_reading_bytes", "max_reading_seconds", "max_compression_ratio", "max_image_pixels",
+            "max_resident_bytes",
             "max_teacher_pass_bytes", "num_threads",
         }  # fmt: skip
         return self.model_dump(mode="json", include=names) | {"weights_shelf": self.shelf}

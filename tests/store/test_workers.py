@@ -25,10 +25,11 @@ def silence(bench: Any, worker_id: Any, seconds: Any) -> None:
 def test_a_worker_announces_itself_again_and_again(bench: Bench) -> None:
     bench.do(workers.announce, "w1", **FACTS)
     silence(bench, "w1", 30)
-    bench.do(workers.announce, "w1", **FACTS | {"slots": 3})
+    bench.do(workers.announce, "w1", **FACTS | {"slots": 3}, guards={"own_user": True, "memory_limit": False})
     [shown] = bench.read(workers.list_workers)
     assert (shown.id, shown.host, shown.pid, shown.devices) == ("w1", "gpu-7", 4711, ("cuda:0", "cuda:1"))
     assert (shown.slots, shown.alive) == (3, True)
+    assert shown.guards == {"own_user": True, "memory_limit": False}
     assert shown.last_seen_at - bench.database.now() < timedelta(seconds=5)
 
 
