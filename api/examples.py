@@ -204,7 +204,24 @@ WORKER_LIST: dict[str, Any] = {
             "last_seen_at": "2026-11-21T12:02:00Z",
             "alive": True,
             "state": "busy",
+            "unfit": None,
             "jobs": [JOB_ID],
+        }
+    ]
+}
+GARBAGE_LIST: dict[str, Any] = {
+    "data": [
+        {
+            "place": "database",
+            "kind": "checkpoints",
+            "reason": "of jobs that ended more than 7 days ago",
+            "due_count": 2,
+            "due_bytes": 48_234_496,
+            "kept_count": 0,
+            "kept_bytes": 0,
+            "removed_count": 17,
+            "removed_bytes": 0,
+            "at": "2026-11-21T12:02:00Z",
         }
     ]
 }
@@ -233,6 +250,7 @@ READINESS: dict[str, Any] = {
     "blob_store": "database",
     "schema_current": True,
     "workers_alive": 1,
+    "workers_quarantined": 0,
 }
 SECRETS = {
     "data": [

@@ -25,6 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(as_text(catalogue()))
         return 0
+    if options.command == "check":
+        from core.process.check import check
+
+        return check()
     if options.command == "wait":
         from core.process.standby import wait_for_job
 
@@ -87,9 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "command",
         nargs="?",
-        choices=["run", "catalogue", "wait"],
+        choices=["run", "catalogue", "check", "wait"],
         default="run",
-        help="run a job, list the networks as JSON, or wait for a worker's job on standard input",
+        help="run a job, list the networks as JSON, check that this host can run one, or wait for a worker's job on "
+        "standard input",
     )
     for flag, options in FLAGS.items():
         parser.add_argument(flag, **options)

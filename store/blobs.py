@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Row, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -147,6 +147,11 @@ def collect_garbage(database: Database, grace_seconds: float = GRACE_SECONDS) ->
         with database.begin() as session:
             removed += session.execute(delete(blobs).where(blobs.c.id == row.id)).rowcount
     return removed
+
+
+def is_garbage(grace_seconds: float) -> ColumnElement[bool]:
+    """The condition on `blobs` of what collect_garbage would remove."""
+    return and_(~_is_used(), blobs.c.touched_at < from_now(-grace_seconds))
 
 
 def _nameless(database: Database, grace_seconds: float) -> Row[Any] | None:

@@ -11,7 +11,6 @@ from store.tables import jobs, workers
 from store.values import Worker
 
 FRESH_SECONDS = 60.0  # four beats of 15 s: a worker that missed them all is taken for gone
-FORGOTTEN_SECONDS = 24 * 3600.0
 
 
 def announce(
@@ -24,12 +23,13 @@ def announce(
     version: str,
     slots: int,
     draining: bool = False,
+    unfit: str | None = None,
     guards: Mapping[str, bool] | None = None,
 ) -> None:
     """Say that a worker is there, or still there (call it at every beat); `draining`: that it takes no more jobs;
-    `guards`: which bounds of its engines hold there, by name."""
+    `unfit`: why its host cannot run any now; `guards`: which bounds of its engines hold there, by name."""
     facts = {"host": host, "pid": pid, "devices": list(devices), "version": version, "slots": slots}
-    facts |= {"draining": draining, "guards": dict(guards or {})}
+    facts |= {"draining": draining, "unfit": unfit, "guards": dict(guards or {})}
     seen = update(workers).where(workers.c.id == worker_id).values(last_seen_at=from_now(), **facts)
     if session.execute(seen).rowcount == 0:
         now = {"started_at": from_now(), "last_seen_at": from_now()}
@@ -61,6 +61,7 @@ def list_workers(session: Session, fresh_seconds: float = FRESH_SECONDS) -> list
             last_seen_at=row.last_seen_at,
             alive=row.age < fresh_seconds,
             draining=row.draining,
+            unfit=row.unfit,
             jobs=tuple(held.get(row.id, ())),
         )
         for row in rows
@@ -78,8 +79,7 @@ def count_alive(session: Session, fresh_seconds: float = FRESH_SECONDS) -> int:
     return session.execute(select(func.count()).select_from(workers).where(fresh)).scalar_one()
 
 
-def forget(session: Session, seconds: float = FORGOTTEN_SECONDS) -> int:
-    """Remove workers that have been silent for so long; returns how many."""
-    old = delete(workers).where(workers.c.last_seen_at < from_now(-seconds))
-    count: int = session.execute(old).rowcount
-    return count
+def count_unfit(session: Session, fresh_seconds: float = FRESH_SECONDS) -> int:
+    """How many of the living workers are on hosts that cannot run jobs now."""
+    unfit = (workers.c.last_seen_at > from_now(-fresh_seconds), workers.c.unfit.is_not(None))
+    return session.execute(select(func.count()).select_from(workers).where(*unfit)).scalar_one()

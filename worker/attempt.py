@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.errors import RetortError, from_exception
+from core.errors import HostFault, from_exception
 from core.policy import Policy
 from store import leases
 from store.database import Database
@@ -34,7 +34,8 @@ from worker.heartbeat import Heartbeat
 from worker.hidden import hidden_texts
 from worker.inputs import reveal_secrets, stage_checkpoint, stage_jobs
 from worker.oom import count_oom_kills
-from worker.outcome import conclude, fail
+from worker.outcome import conclude, give_up
+from worker.quarantine import Quarantine
 from worker.recorder import Recorder
 from worker.registry import device_kind
 from worker.uploads import Uploads
@@ -57,6 +58,7 @@ class WorkerContext:
     worker_id: str
     engine: Sequence[str]
     stopping: threading.Event
+    quarantine: Quarantine
     warm_pool: WarmPool | None = None
 
     @property
@@ -119,13 +121,17 @@ def _trace_of(context: WorkerContext, job_id: str) -> str | None:
 
 def _attempt(context: WorkerContext, lease: Lease, claimed_at: float) -> None:
     logger.info("%s: attempt %d begins", lease.job_id, lease.attempt)
-    with _heartbeat(context, lease, claimed_at) as heartbeat:
-        writes = FencedWrites(context.database, lease, heartbeat)
+    heartbeat = _heartbeat(context, lease, claimed_at)
+    writes = FencedWrites(context.database, lease, heartbeat)
+    try:
         try:
-            _run(context, lease, heartbeat, writes)
-        except LeaseLost:
-            LEASES_LOST.inc()
-            logger.warning("%s: attempt %d lost its lease; what it did does not count", lease.job_id, lease.attempt)
+            with heartbeat:
+                _run(context, lease, heartbeat, writes)
+        except RuntimeError as error:  # no thread could be started for the heartbeat
+            give_up(writes, HostFault(f"the attempt could not begin: {error}"), context.quarantine, context.settings)
+    except LeaseLost:
+        LEASES_LOST.inc()
+        logger.warning("%s: attempt %d lost its lease; what it did does not count", lease.job_id, lease.attempt)
     logger.info("%s: attempt %d is over", lease.job_id, lease.attempt)
 
 
@@ -149,9 +155,10 @@ def _run(context: WorkerContext, lease: Lease, heartbeat: Heartbeat, writes: Fen
     except LeaseLost:
         raise
     except Exception as error:
-        if not isinstance(error, RetortError):
+        failure = from_exception(error)
+        if failure is not error and failure.category == "internal":
             logger.exception("%s: the attempt failed", lease.job_id)
-        fail(writes, from_exception(error))
+        give_up(writes, failure, context.quarantine, context.settings)
 
 
 def _stage_secrets(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: FencedWrites) -> list[str]:
@@ -212,7 +219,13 @@ def _train(
     DEVICE_SECONDS.labels(device_kind(lease.spec)).inc(time.monotonic() - begun)
     stderr = process.output.stderr_tail()
     conclude(
-        writes, engine_exit, recorder, stderr=stderr, oom_kills=count_oom_kills() - killed, limits=context.settings
+        writes,
+        engine_exit,
+        recorder,
+        stderr=stderr,
+        oom_kills=count_oom_kills() - killed,
+        quarantine=context.quarantine,
+        limits=context.settings,
     )
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
+from core.errors import HostFault
 from worker.engine_limits import bind_self, bound, limits
 from worker.guards import Guards
 
@@ -44,28 +45,31 @@ def start(
     stdin: int = subprocess.DEVNULL,
     held: AbstractContextManager[object] | None = None,
 ) -> Engine:
-    """Start `command(parent_pipe)` in `cwd`, which becomes the engine's own. `held` is left when the engine is
-    released, or cannot start (OSError)."""
+    """Start `command(parent_pipe)` in `cwd`, which becomes the engine's own; raises HostFault. `held` is left when the
+    engine is released, or cannot start."""
     with ExitStack() as belongings:
         if held is not None:
             belongings.enter_context(held)
-        read_end, write_end = os.pipe()  # the engine reads; the end of this process closes our end
-        belongings.callback(os.close, write_end)
-        os.set_blocking(write_end, False)
         try:
-            process = subprocess.Popen(
-                command(read_end),
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=cwd,
-                env=environment if guards.user is None else {**environment, "HOME": str(cwd / "tmp")},
-                pass_fds=(read_end,),
-                process_group=0,
-                **_as_user(guards, cwd),
-            )
-        finally:
-            os.close(read_end)
+            read_end, write_end = os.pipe()  # the engine reads; the end of this process closes our end
+            belongings.callback(os.close, write_end)
+            os.set_blocking(write_end, False)
+            try:
+                process = subprocess.Popen(
+                    command(read_end),
+                    stdin=stdin,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    cwd=cwd,
+                    env=environment if guards.user is None else {**environment, "HOME": str(cwd / "tmp")},
+                    pass_fds=(read_end,),
+                    process_group=0,
+                    **_as_user(guards, cwd),
+                )
+            finally:
+                os.close(read_end)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise HostFault(f"no engine process could be started: {error}") from error
         if guards.user is None:
             with contextlib.suppress(ProcessLookupError):  # it has ended already
                 bound(process.pid, guards.max_file_bytes)

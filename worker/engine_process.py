@@ -101,17 +101,26 @@ class EngineProcess:
     def __enter__(self) -> "EngineProcess":
         self._engine = self._warm_engine() or self._cold_engine()
         self._process = self._engine.process
-        pipes = cast(BinaryIO, self._process.stdout), cast(BinaryIO, self._process.stderr)
-        self.output = EngineOutput(*pipes, self._command.hidden)
+        try:
+            self._listen()
+        except BaseException:  # no thread could be started
+            kill_group(self._process)
+            self._process.wait()
+            self._engine.release()
+            raise
+        return self
+
+    def _listen(self) -> None:
         self._watchdog = Watchdog(
             self.pid, hung_seconds=self._command.hung_seconds, mute_seconds=self._command.mute_seconds
         )
+        pipes = cast(BinaryIO, self._process.stdout), cast(BinaryIO, self._process.stderr)
+        self.output = EngineOutput(*pipes, self._command.hidden)
         context = copy_context()  # for the ids in what it logs
         self._supervisor = threading.Thread(
             target=context.run, args=(self._supervise,), name="engine-supervisor", daemon=True
         )
         self._supervisor.start()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._kill_group()

@@ -28,8 +28,9 @@ class Registration:
     version: str
     guards: Mapping[str, bool] = field(default_factory=dict)
 
-    def announce(self, database: Database, draining: bool) -> None:
-        """Say that this worker is there, or still there; `draining`: that it takes no more jobs."""
+    def announce(self, database: Database, draining: bool, unfit: str | None = None) -> None:
+        """Say that this worker is there, or still there; `draining`: that it takes no more jobs; `unfit`: why its host
+        cannot run any."""
         with database.begin() as session:
             workers.announce(
                 session,
@@ -40,6 +41,7 @@ class Registration:
                 version=self.version,
                 slots=self.slots,
                 draining=draining,
+                unfit=unfit,
                 guards=self.guards,
             )
 

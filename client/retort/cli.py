@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from retort import output
-from retort.commands import catalogues, files, jobs, keys, local, results, secrets, submit, webhooks, weights
+from retort.commands import catalogues, files, garbage, jobs, keys, local, results, secrets, submit, webhooks, weights
 from retort.errors import RetortError
 
 EXIT_USAGE = 2
@@ -52,6 +52,7 @@ for command in (
     catalogues.teachers,
     catalogues.workers,
     keys.audit,
+    garbage.gc,
     local.dashboard,
     local.settings,
 ):

@@ -161,7 +161,7 @@ class ArtifactView(TypedDict):
 
 
 class WorkerView(TypedDict):
-    """A worker process; `slots`: how many jobs it runs at once."""
+    """A worker process; `slots`: how many jobs it runs at once; `unfit`: why its host cannot run any now."""
 
     id: str
     host: str
@@ -172,7 +172,8 @@ class WorkerView(TypedDict):
     started_at: str
     last_seen_at: str
     alive: bool
-    state: Literal["idle", "busy", "draining", "silent"]
+    state: Literal["idle", "busy", "draining", "quarantined", "silent"]
+    unfit: str | None
     jobs: list[str]
 
 
@@ -272,3 +273,18 @@ class AuditEntryView(TypedDict):
     outcome: Literal["done", "denied"]
     client: str
     request_id: str
+
+
+class GarbageView(TypedDict):
+    """One kind of thing in one place: due to be removed, kept after the latest sweep, and removed since the first."""
+
+    place: str
+    kind: str
+    reason: str
+    due_count: int
+    due_bytes: int
+    kept_count: int
+    kept_bytes: int
+    removed_count: int
+    removed_bytes: int
+    at: str | None

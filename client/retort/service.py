@@ -10,7 +10,7 @@ import httpx
 
 from retort.connection import LONG_POLL_SECONDS, Connection
 from retort.job import AsyncJob
-from retort.models import AuditEntryView, JobView, KeyView, MethodView, PlanView, SecretView, WorkerView
+from retort.models import AuditEntryView, GarbageView, JobView, KeyView, MethodView, PlanView, SecretView, WorkerView
 from retort.webhook_calls import WebhookCalls
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -156,6 +156,14 @@ class Service(WebhookCalls):
     async def revoke_key(self, key_id: str) -> KeyView:
         """Revoke a key for good."""
         return cast(KeyView, await self._connection.json("DELETE", f"/v1/keys/{quote(key_id, safe='')}"))
+
+    async def garbage(self) -> list[GarbageView]:
+        """What nobody needs any more, by place and kind; removes nothing."""
+        return cast(list[GarbageView], (await self._connection.json("GET", "/v1/garbage"))["data"])
+
+    async def remove_garbage(self) -> list[GarbageView]:
+        """Remove from the database what nobody needs any more; the figures after that."""
+        return cast(list[GarbageView], (await self._connection.json("DELETE", "/v1/garbage"))["data"])
 
     async def audit(
         self, *, tenant: str | None = None, action: str | None = None, limit: int | None = None

@@ -124,4 +124,6 @@ class Retort(Facade):
     rotate_key = blocking(Service.rotate_key)
     revoke_key = blocking(Service.revoke_key)
     audit = blocking(Service.audit)
+    garbage = blocking(Service.garbage)
+    remove_garbage = blocking(Service.remove_garbage)
     sign_in_link = blocking(Service.sign_in_link)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.errors import DiskFull
 from core.methods.contract import Batch, TrainingProgress, Update
 from core.methods.method import Method
 from core.networks.compiled import begin_step
@@ -178,8 +179,8 @@ class Trainer:
         self.method.begin_step(TrainingProgress(planned, epoch, self.step, pace.share))
 
     def _fill_view(self, local: int) -> None:
-        """Run the teacher on this epoch's view, unless it is stored already. If there is no space for it, all ranks run
-        the teacher live in this epoch. That depends on other jobs, so that a resumed run may differ.
+        """Run the teacher on this epoch's view, unless it is stored already. If there is no space for it (limit, disk),
+        all ranks run the teacher live in this epoch. That depends on other jobs, so that a resumed run may differ.
         """
         batches = self.plan.stages[self._stage].batches
         stored = batches.stored
@@ -191,7 +192,7 @@ class Trainer:
         with self.ranks.first_goes_first():
             try:
                 filled = stored.ensure(view, poll)
-            except NoRoom as reason:
+            except (NoRoom, DiskFull) as reason:
                 lack = reason
         self._is_live = self.ranks.any(lack is not None)
         self.pace.filled(time.monotonic() - began if filled else 0.0, stored.num_views - view - 1)

@@ -66,6 +66,12 @@ class Settings(BlobSettings):
     max_silences: int = Field(
         10, ge=1, description="workers that may go silent with a job without a new checkpoint between; then it fails"
     )
+    max_host_faults: int = Field(
+        20, ge=1, description="hosts that may be unfit for a job without a new checkpoint between; then it fails"
+    )
+    min_free_bytes: int = Field(
+        256 << 20, ge=0, description="a worker with less space in its data folder takes no jobs until there is more"
+    )
     retry_seconds: float = Field(
         10.0, ge=0, description="pause of a job after two such losses in a row; doubles with each, up to 300 s"
     )
@@ -101,6 +107,28 @@ class Settings(BlobSettings):
     )
     session_seconds: float = Field(7 * 86400.0, gt=0, description="a sign-in to the dashboard lasts so long")
     audit_seconds: float = Field(400 * 86400.0, gt=0, description="entries of the audit log are removed after so long")
+    job_seconds: float | None = Field(
+        None, gt=0, description="ended jobs and their files are removed after so long; none: kept until deleted"
+    )
+    checkpoint_seconds: float = Field(
+        7 * 86400.0,
+        ge=0,
+        description="failed and cancelled jobs keep their checkpoint so long; then a retry begins anew",
+    )
+    event_seconds: float = Field(
+        90 * 86400.0, ge=0, description="an ended job keeps its log and events so long; states, metrics and files stay"
+    )
+    idempotency_seconds: float = Field(30 * 86400.0, gt=0, description="an Idempotency-Key is remembered so long")
+    delivered_seconds: float = Field(7 * 86400.0, ge=0, description="delivered webhook messages are kept so long")
+    undelivered_seconds: float = Field(30 * 86400.0, ge=0, description="dead webhook messages can be replayed so long")
+    max_cache_bytes: int = Field(
+        100 * GiB,
+        ge=0,
+        description="cache of a worker's data folder: downloads, decoded images, compiled code; the "
+        "longest unused go first, never what a running job uses",
+    )
+    cache_seconds: float = Field(30 * 86400.0, gt=0, description="an entry of the cache unused for so long is removed")
+    sweep_seconds: float = Field(600.0, gt=0, description="between two sweeps of what is no longer needed")
     max_queued_jobs: int | None = Field(None, ge=0, description="jobs of one tenant that wait; none: no limit")
     max_running_jobs: int | None = Field(None, ge=1, description="jobs of one tenant that run at once; none: no limit")
     max_stored_bytes: int | None = Field(
@@ -181,7 +209,7 @@ class Settings(BlobSettings):
     @field_validator(
         "database_url", "num_threads", "engine_user", "secrets_key", "weights_shelf", "public_url", "oidc_issuer",
         "oidc_client_id", "oidc_client_secret", "oidc_tenant_claim", "max_queued_jobs", "max_running_jobs",
-        "max_stored_bytes", "requests_per_minute", "metrics_port",
+        "max_stored_bytes", "requests_per_minute", "metrics_port", "job_seconds",
         mode="before",
     )  # fmt: skip
     @classmethod

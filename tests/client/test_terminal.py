@@ -37,6 +37,18 @@ NETWORK = {
     "seconds": 24.5,
     "steps": 48,
 }
+GARBAGE = {
+    "place": HOSTILE,
+    "kind": "events",
+    "reason": HOSTILE,
+    "due_count": 123_456,
+    "due_bytes": 10**11,
+    "kept_count": 0,
+    "kept_bytes": 0,
+    "removed_count": 7,
+    "removed_bytes": 0,
+    "at": None,
+}
 WARNING = {"code": "DATASET_LEAK", "message": f"12 images are in two splits: {HOSTILE}", "hint": HOSTILE, "count": 12}
 JOB = {
     "id": ID,
@@ -106,6 +118,7 @@ LISTS: dict[str, list[Any]] = {
     "/v1/students": [NETWORK | {"size": "nano", "inputs": "small"}],
     "/v1/teachers": [TEACHER] * 40,
     "/v1/workers": [WORKER],
+    "/v1/garbage": [GARBAGE],
     f"/v1/jobs/{ID}/artifacts": [ARTIFACT],
     f"/v1/jobs/{ID}/logs": [LOG],
     f"/v1/jobs/{ID}/metrics": [{"name": HOSTILE, "points": [[1, 0.5, AT]]}],
@@ -129,6 +142,7 @@ COMMANDS = [
     ["students"],
     ["teachers"],
     ["workers"],
+    ["gc", "--dry-run"],
 ]
 
 

@@ -46,14 +46,6 @@ def test_the_silent_are_shown_and_not_counted(bench: Bench) -> None:
     assert bench.read(workers.count_alive) == 1
 
 
-def test_the_long_silent_are_forgotten(bench: Bench) -> None:
-    bench.do(workers.announce, "old", **FACTS)
-    bench.do(workers.announce, "new", **FACTS)
-    silence(bench, "old", 25 * 3600)
-    assert bench.do(workers.forget) == 1
-    assert [worker.id for worker in bench.read(workers.list_workers)] == ["new"]
-
-
 def test_the_last_catalogue_stands(bench: Bench) -> None:
     assert bench.read(catalogues.catalogue, "students").data == catalogues.shipped()["students"]
     assert bench.read(catalogues.catalogue, "version") is None
