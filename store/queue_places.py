@@ -7,7 +7,7 @@ tenant's queued jobs. Lower turns start first; equal turns go by priority, then 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, ScalarSelect, func, select, true, tuple_
+from sqlalchemy import ColumnElement, FromClause, ScalarSelect, and_, func, select, true
 from sqlalchemy.orm import Session
 
 from store.queue_order import running_by_tenant
@@ -35,7 +35,7 @@ def positions(session: Session, kind: Kind, tenant: str, ids: list[str]) -> dict
 
 def _ranks(session: Session, kind: Kind, tenant: str, ids: list[str]) -> dict[str, int]:
     """The rank of each job among those of its tenant: 1 is the first, counted up to MOST + 1."""
-    num_ahead = _count(kind, tenant, _BEFORE, queue)
+    num_ahead = _count_before(kind, tenant, queue)
     rows = session.execute(select(queue.c.job_id, num_ahead.label("num_ahead")).where(queue.c.job_id.in_(ids)))
     return {row.job_id: row.num_ahead + 1 for row in rows}
 
@@ -47,14 +47,23 @@ def _others(session: Session, kind: Kind, tenant: str, ids: list[str]) -> Sequen
     following = select(func.min(queue.c.tenant)).where(of_kind, queue.c.tenant > tenants.c.tenant).correlate(tenants)
     tenants = tenants.union_all(select(following.scalar_subquery()).where(tenants.c.tenant.is_not(None)))
     num_jobs = _count(kind, tenants.c.tenant, true(), tenants)
-    num_before = _count(kind, tenants.c.tenant, _BEFORE, tenants, queue)
+    num_before = _count_before(kind, tenants.c.tenant, tenants, queue)
     wanted = select(queue.c.job_id, tenants.c.tenant, num_jobs.label("num_jobs"), num_before.label("num_before"))
     wanted = wanted.select_from(queue.join(tenants, tenants.c.tenant != tenant))  # leaves out NULL, the end of the walk
     return session.execute(wanted.where(queue.c.job_id.in_(ids))).all()
 
 
 _AHEAD = queue.alias("ahead")
-_BEFORE = tuple_(_AHEAD.c.precedence, _AHEAD.c.job_id) < tuple_(queue.c.precedence, queue.c.job_id)
+
+
+def _count_before(kind: Kind, tenant: Any, *outer: FromClause) -> ColumnElement[int]:
+    """How many jobs of a tenant are sorted before the one of the outer row, counted up to MOST or a little beyond.
+
+    Two counts, because SQLite would compare only the first column of a tuple by the index.
+    """
+    sooner = _AHEAD.c.precedence < queue.c.precedence
+    older = and_(_AHEAD.c.precedence == queue.c.precedence, _AHEAD.c.job_id < queue.c.job_id)
+    return _count(kind, tenant, sooner, *outer) + _count(kind, tenant, older, *outer)
 
 
 def _count(kind: Kind, tenant: Any, where: ColumnElement[bool], *outer: FromClause) -> ScalarSelect[int]:

@@ -128,7 +128,7 @@ def _tensors(add: Callable[..., None]) -> None:
     add("pt: a tensor of 2**40 numbers in 4 bytes", lambda: saved({"a": huge}))
     add(
         "pt: a sparse tensor of 2**40 numbers",
-        lambda: saved({"a": torch.sparse_coo_tensor(torch.zeros(1, 1, dtype=torch.int64), torch.ones(1), (1 << 40,))}),
+        lambda: saved({"a": torch.sparse_coo_tensor([[0]], [1.0], (1 << 40,), check_invariants=True)}),
     )
     add("pt: a meta tensor of 2**40 numbers", lambda: saved({"a": torch.empty(1 << 40, device="meta")}))
     add(
