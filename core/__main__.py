@@ -4,6 +4,7 @@ import argparse
 import json
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from core.events import EXIT_USAGE
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one job, now or when it arrives, or print the catalogue; returns an exit status of core.events."""
+    started = time.monotonic()
     parser = _parser()
     options = parser.parse_args(arguments)
+    options.started = started
     if options.hosts > 1 and not options.rendezvous:
         parser.error(f"--hosts {options.hosts} need --rendezvous HOST:PORT, where they meet")
     if options.command == "catalogue":

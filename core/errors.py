@@ -34,12 +34,13 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 # No descriptors, no memory for a process; a disk that fails, or that the system made read-only because it failed.
 HOST_FAULTS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EROFS)
 NO_THREAD = "can't start new thread"
-# What libraries that are no Python say of a full disk: Rust (safetensors), SQLite, PostgreSQL.
+# What libraries say of a full disk without its errno: Rust (safetensors), SQLite, PostgreSQL, NumPy.
 FULL_DISK_TEXTS = (
     "No space left on device",
     "Disk quota exceeded",
     "database or disk is full",
     "could not extend file",
+    "Not enough free space to write",
 )
 Category = Literal["user", "infrastructure", "internal"]
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from store.blob_bytes import new_writer, pieces, remove
 from store.clock import from_now
 from store.database import Database
+from store.dataset_tables import dataset_parts
 from store.errors import BlobDamaged, BlobNotFound
 from store.tables import artifacts, blobs, jobs, previous_checkpoints
 from store.values import Blob
@@ -168,4 +169,5 @@ def _is_used() -> ColumnElement[bool]:
         exists().where(artifacts.c.sha256 == blobs.c.sha256),
         exists().where(jobs.c.checkpoint_sha256 == blobs.c.sha256),
         exists().where(previous_checkpoints.c.sha256 == blobs.c.sha256),
+        exists().where(dataset_parts.c.sha256 == blobs.c.sha256),
     )

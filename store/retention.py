@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from store import blobs
 from store.clock import from_now
 from store.database import Database
+from store.dataset_tables import datasets
 from store.growth import Swept
 from store.retained_jobs import is_needed
 from store.settings import Settings
@@ -50,6 +51,7 @@ def rules(settings: Settings) -> list[Rule]:
         _rows("audit entries", _older(settings.audit_seconds), audit, _before(audit.c.at, settings.audit_seconds)),
         *_deliveries(settings),
         _idempotency_keys(settings.idempotency_seconds),
+        _uploads(settings.upload_seconds),
         _rows("sessions", "expired", sessions, _before(sessions.c.expires_at, 0.0)),
         _rows("workers", "silent for a day", workers, _before(workers.c.last_seen_at, SILENT_WORKER_SECONDS)),
     ]
@@ -105,6 +107,11 @@ def _events(seconds: float) -> Rule:
 def _idempotency_keys(seconds: float) -> Rule:
     where = _before(idempotency_keys.c.created_at, seconds)
     return _rows("idempotency keys", _older(seconds), idempotency_keys, where)
+
+
+def _uploads(seconds: float) -> Rule:
+    where = (datasets.c.completed_at.is_(None), _before(datasets.c.updated_at, seconds))
+    return _rows("unfinished uploads", f"nothing came for {seconds / DAY_SECONDS:g} days", datasets, *where)
 
 
 def _deliveries(settings: Settings) -> list[Rule]:

@@ -32,7 +32,7 @@ from worker.folder import AttemptFolder, attempts_below, cache_below
 from worker.guards import Guards, guards_of
 from worker.heartbeat import Heartbeat
 from worker.hidden import hidden_texts
-from worker.inputs import reveal_secrets, stage_checkpoint, stage_jobs
+from worker.inputs import reveal_secrets, stage_checkpoint, stage_datasets, stage_jobs
 from worker.oom import count_oom_kills
 from worker.outcome import conclude, give_up
 from worker.quarantine import Quarantine
@@ -178,6 +178,7 @@ def _stage(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: 
     if context.guards.user is not None and context.cache.stat().st_uid != context.guards.user.uid:
         context.guards.user.give(context.cache)
     writes.retry_while_away(lambda: stage_jobs(context.database, lease.spec, lease.tenant, folder.inputs))
+    writes.retry_while_away(lambda: stage_datasets(context.database, lease.spec, lease.tenant, folder.inputs))
     return any(_stage_checkpoint(context, checkpoint, folder, writes) for checkpoint in lease.checkpoints)
 
 

@@ -198,6 +198,22 @@ class SecretView(TypedDict):
     updated_at: str
 
 
+class DatasetView(TypedDict):
+    """An uploaded dataset, or one that is being uploaded. Jobs name it by `uri` once its state is ready."""
+
+    id: str
+    uri: str
+    name: str
+    filename: str
+    state: Literal["uploading", "ready"]
+    size_bytes: int
+    received_bytes: int
+    sha256: str | None
+    created_at: str
+    updated_at: str
+    completed_at: str | None
+
+
 class WebhookView(TypedDict):
     """An endpoint that is told of jobs."""
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 
 from retort.connection import LONG_POLL_SECONDS, Connection
+from retort.dataset_calls import DatasetCalls
 from retort.job import AsyncJob
 from retort.models import AuditEntryView, GarbageView, JobView, KeyView, MethodView, PlanView, SecretView, WorkerView
 from retort.webhook_calls import WebhookCalls
@@ -23,7 +24,7 @@ def default_url() -> str:
     return os.environ.get("RETORT_URL") or DEFAULT_URL
 
 
-class Service(WebhookCalls):
+class Service(DatasetCalls, WebhookCalls):
     """What a service can be asked, over any connection. `AsyncRetort` and `Retort` offer these methods."""
 
     def __init__(self, connection: Connection) -> None:

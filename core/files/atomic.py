@@ -33,7 +33,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
         raise
     except Exception as error:
         # Asked while the unfinished file still takes the space. PyTorch's writer says nothing of the disk.
-        if means_full_disk(error) or (isinstance(error, RuntimeError) and is_full(target.parent)):
+        is_disk_full = means_full_disk(error) or (isinstance(error, RuntimeError) and is_full(target.parent))
+        for beside in target.parent.glob(f"{temporary.name}-*"):  # such as the journal of a database
+            beside.unlink(missing_ok=True)
+        if is_disk_full:
             raise DiskFull(
                 f"no space was left below {target.parent.name!r} while {target.name!r} was written",
                 hint="free space on the worker's disk; the job goes on then",

@@ -81,7 +81,7 @@ def _take_secrets(path: Path | None) -> dict[str, str]:
 
 def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
     """Run the job, or the part of one process; returns the exit status."""
-    control = JobControl(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
+    control = JobControl.of(spec.training, options.started)
     control.begin_with(options.spent_seconds)
     try:
         workspace = _workspace(options, ranks)

@@ -87,6 +87,7 @@ class Settings(BlobSettings):
     )
 
     max_body_bytes: int = Field(1 << 20, gt=0, description="largest request body")
+    max_dataset_bytes: int = Field(20 << 30, gt=0, description="largest dataset that can be uploaded")
     max_wait_seconds: float = Field(60.0, ge=0, description="longest wait of a long poll")
     plan_wait_seconds: float = Field(30.0, ge=0, description="the API waits so long for a plan, then answers 202")
     allowed_hosts: Words = Field(
@@ -121,6 +122,7 @@ class Settings(BlobSettings):
     idempotency_seconds: float = Field(30 * 86400.0, gt=0, description="an Idempotency-Key is remembered so long")
     delivered_seconds: float = Field(7 * 86400.0, ge=0, description="delivered webhook messages are kept so long")
     undelivered_seconds: float = Field(30 * 86400.0, ge=0, description="dead webhook messages can be replayed so long")
+    upload_seconds: float = Field(7 * 86400.0, gt=0, description="an upload that nobody goes on with is kept so long")
     max_cache_bytes: int = Field(
         100 * GiB,
         ge=0,

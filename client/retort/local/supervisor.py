@@ -144,7 +144,8 @@ class _Supervisor:
             self._restart_the_dead()
             try:
                 # The environment's proxies are not for loopback.
-                if httpx.get(f"{self.url}/readyz", timeout=2.0, trust_env=False).status_code == 200:
+                answered = httpx.get(f"{self.url}/readyz", timeout=2.0, trust_env=False).status_code == 200
+                if answered and all(child.exit_status() is None for child in self.children):
                     return True
             except httpx.HTTPError:
                 pass
