@@ -15,4 +15,4 @@ DATASET: dict[str, Any] = {
     "updated_at": "2026-11-30T12:00:31Z",
     "completed_at": "2026-11-30T12:00:31Z",
 }
-DATASET_PAGE = {"data": [DATASET], "has_more": False, "next_cursor": None}
+DATASET_PAGE = {"data": [DATASET], "has_more": True, "next_cursor": DATASET["id"]}
