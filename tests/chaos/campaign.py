@@ -23,6 +23,7 @@ from tests.chaos.mutants import MUTANTS
 from tests.chaos.world import Mode, World
 
 DRAIN_SECONDS = 90.0
+START_SECONDS = 120.0
 MUST_HAPPEN = ("faults", "jobs", "takeovers", "refusals", "resumes")
 FAULTS_PER_ROUND = 50
 
@@ -54,7 +55,7 @@ def run_round(folder: Path, mode: Mode, seed: int, num_faults: int, mutant: str 
 
 
 def _wait_for_work(world: World, load: Load) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + START_SECONDS
     while not world.engines() and time.monotonic() < until:
         time.sleep(0.2)
 

@@ -42,7 +42,7 @@ class Load(threading.Thread):
             tenant = self._chance.choice(TENANTS)
             try:
                 self._act(clients[tenant], clients[TENANTS[tenant == TENANTS[0]]])
-            except httpx.HTTPError:
+            except (httpx.HTTPError, KeyError, ValueError):  # the answer may be a problem, or cut off
                 time.sleep(0.1)
             time.sleep(self._chance.uniform(0.05, 0.3))
 
