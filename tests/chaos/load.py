@@ -57,7 +57,7 @@ class Load(threading.Thread):
             self._submit(mine, others)
         elif running:
             job_id = self._chance.choice(running)["id"]
-            action = self._chance.choice(("cancel", "pause", "resume", "look"))
+            action = self._chance.choice(("cancel", "pause", "look", "look", "look", "look", "look", "look"))
             if action == "look":
                 self._expect(mine.get(f"/v1/jobs/{job_id}"), 200, job_id)
             elif mine.post(f"/v1/jobs/{job_id}/{action}").status_code == 202 and action == "cancel":
