@@ -30,7 +30,7 @@ PUBLIC = frozenset(
 PUBLIC_FILES = "/web/"
 # Everybody may look at its own session, end it, and open it in another browser.
 OF_THE_CALLER = "/v1/session"
-OF_ADMINS = ("/v1/keys", "/v1/audit")
+OF_ADMINS = ("/v1/keys", "/v1/audit", "/v1/garbage")
 
 
 def needed(method: str, path: str) -> Permission | None:

@@ -19,10 +19,13 @@ from core.errors import RetortError, SpecInvalid, UserError
 from store.database import is_away
 from store.errors import (
     BlobStoreAway,
+    DatasetInUse,
+    DatasetNotFound,
     DeliveryNotFound,
     IllegalTransition,
     JobNotFound,
     KeyNotFound,
+    OffsetConflict,
     QuotaExceeded,
     SecretNotFound,
     TooManySecrets,
@@ -110,12 +113,21 @@ def problem_of(error: Exception) -> Problem:
             return error
         case SpecInvalid():
             return Problem(422, error.code, error.message, errors=error.errors)
-        case JobNotFound() | KeyNotFound() | SecretNotFound() | WebhookNotFound() | DeliveryNotFound():
+        case (
+            JobNotFound()
+            | KeyNotFound()
+            | SecretNotFound()
+            | WebhookNotFound()
+            | DeliveryNotFound()
+            | DatasetNotFound()
+        ):
             return Problem(404, error.code, error.message)
+        case OffsetConflict():
+            return Problem(409, error.code, error.message, headers={"Upload-Offset": str(error.expected)})
         case QuotaExceeded():
             headers = {"Retry-After": str(QUOTA_RETRY_SECONDS)}
             return Problem(429, error.code, f"{error.message}; {error.hint}", headers=headers)
-        case IllegalTransition() | TooManySecrets():
+        case IllegalTransition() | TooManySecrets() | DatasetInUse():
             return Problem(409, error.code, error.message)
         case VersionConflict():
             return Problem(412, error.code, f"{error.message}; {error.hint}")

@@ -199,11 +199,29 @@ WORKER_LIST: dict[str, Any] = {
             "devices": ["NVIDIA H200"],
             "version": "0.1.0",
             "slots": 1,
+            "guards": {"own_user": False, "worker_hidden": True, "network_filter": True, "memory_limit": True},
             "started_at": "2026-11-21T09:00:00Z",
             "last_seen_at": "2026-11-21T12:02:00Z",
             "alive": True,
             "state": "busy",
+            "unfit": None,
             "jobs": [JOB_ID],
+        }
+    ]
+}
+GARBAGE_LIST: dict[str, Any] = {
+    "data": [
+        {
+            "place": "database",
+            "kind": "checkpoints",
+            "reason": "of jobs that ended more than 7 days ago",
+            "due_count": 2,
+            "due_bytes": 48_234_496,
+            "kept_count": 0,
+            "kept_bytes": 0,
+            "removed_count": 17,
+            "removed_bytes": 0,
+            "at": "2026-11-21T12:02:00Z",
         }
     ]
 }
@@ -232,6 +250,7 @@ READINESS: dict[str, Any] = {
     "blob_store": "database",
     "schema_current": True,
     "workers_alive": 1,
+    "workers_quarantined": 0,
 }
 SECRETS = {
     "data": [
@@ -266,3 +285,17 @@ DELIVERY: dict[str, Any] = {
     "ended_at": None,
 }
 DELIVERY_PAGE: dict[str, Any] = {"data": [DELIVERY], "has_more": False, "next_cursor": None}
+DATASET: dict[str, Any] = {
+    "id": "ds_01KAK3P0V6T6Y1F5S9W1QKX0ZD",
+    "uri": "dataset:ds_01KAK3P0V6T6Y1F5S9W1QKX0ZD",
+    "name": "waste",
+    "filename": "waste.tar",
+    "state": "ready",
+    "size_bytes": 23592960,
+    "received_bytes": 23592960,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "created_at": "2026-11-30T12:00:00Z",
+    "updated_at": "2026-11-30T12:00:31Z",
+    "completed_at": "2026-11-30T12:00:31Z",
+}
+DATASET_PAGE = {"data": [DATASET], "has_more": False, "next_cursor": None}

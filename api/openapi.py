@@ -24,6 +24,7 @@ is.
 """
 TAGS = [
     {"name": "jobs", "description": "Submit jobs, follow them, cancel, retry and delete them."},
+    {"name": "datasets", "description": "Upload images once, by the tus protocol; jobs name them as dataset:<id>."},
     {"name": "metrics", "description": "The curves of a job."},
     {"name": "events", "description": "What happened to a job, as a page or as a stream."},
     {"name": "logs", "description": "The log lines of a job."},
@@ -60,6 +61,13 @@ _PROBLEMS = {
     "TOO_MANY_WEBHOOKS": (422, "there are 50 webhooks, which is what is allowed delete one first"),
     "PRECONDITION_FAILED": (412, f"job {JOB_ID} has version 3, which If-Match does not name; read the job again"),
     "RANGE_NOT_SATISFIABLE": (416, "the artifact has 4851234 bytes"),
+    "DATASET_NOT_FOUND": (404, "no dataset has the id 'ds_01KAK3P0V6T6Y1F5S9W1QKX0ZD'"),
+    "DATASET_IN_USE": (409, "dataset ds_01K is used by job job_01K, which has not ended; cancel it first"),
+    "OFFSET_CONFLICT": (409, "dataset ds_01K has 8388608 bytes; a part that begins at byte 0 does not fit"),
+    "DATASET_TOO_LARGE": (413, "a dataset may have at most 21474836480 bytes"),
+    "DATASET_DAMAGED": (422, "dataset ds_01K arrived with another sha256 than was announced; it is removed"),
+    "UPLOAD_INVALID": (400, "Upload-Length: the size of the dataset in bytes is needed, 1 or more"),
+    "UPLOAD_STALLED": (408, "no byte arrived for 60 seconds; 8388608 bytes are stored: go on from there"),
     "SECRET_NOT_FOUND": (404, "no secret has the name 'photos'"),
     "TOO_MANY_SECRETS": (409, "1000 secrets are stored, which is what is allowed; remove some"),
     "KEY_NOT_FOUND": (404, "no API key has the id 'key_01K', or it was revoked"),

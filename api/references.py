@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 from core.errors import ArchitectureUnknown, SpecInvalid, unknown
 from core.spec import JobSpec, needs_of
 from core.spec.projected import base_of
-from store import jobs, queries, secrets
+from store import datasets, jobs, queries, secrets
 from store.catalogues import catalogue
-from store.errors import JobNotFound
+from store.errors import DatasetNotFound, JobNotFound
 
 ARCHITECTURES = "architectures"  # the catalogue of all names
 WEIGHTS_FILE = "model.safetensors"
@@ -17,9 +17,7 @@ WEIGHTS_FILE = "model.safetensors"
 
 def check(session: Session, spec: JobSpec, tenant: str) -> None:
     """Raise ArchitectureUnknown or SpecInvalid for what does not exist, before a worker has to find out."""
-    for field, uri in (("uri", spec.dataset.uri), ("target_uri", spec.dataset.target_uri or "")):
-        if uri.startswith("dataset:"):
-            raise SpecInvalid([(f"/dataset/{field}", f"{uri!r}: datasets cannot be uploaded yet; give a URI")])
+    _check_datasets(session, spec, tenant)
     _check_secrets(session, spec, tenant)
     teacher = spec.teacher.architecture if spec.teacher else None
     _check_architecture(session, "/teacher/architecture", teacher)
@@ -32,6 +30,20 @@ def check(session: Session, spec: JobSpec, tenant: str) -> None:
     if "trajectory" in needs_of(spec.method) and spec.teacher is not None and spec.teacher.trajectory is None:
         _check_trajectory(session, spec.teacher.weights or "")
     _check_weights(session, "/student/weights", spec.student.weights, tenant)
+
+
+def _check_datasets(session: Session, spec: JobSpec, tenant: str) -> None:
+    """`dataset:<id>` must be a dataset of the tenant that is whole."""
+    for field, uri in (("uri", spec.dataset.uri), ("target_uri", spec.dataset.target_uri or "")):
+        if not uri.startswith(datasets.SCHEME):
+            continue
+        try:
+            found = datasets.get(session, tenant, uri.removeprefix(datasets.SCHEME))
+        except DatasetNotFound as error:
+            raise SpecInvalid([(f"/dataset/{field}", error.message)]) from None
+        if found.state != "ready":
+            told = f"{found.received_bytes} of its {found.size_bytes} bytes are uploaded; submit again when all are"
+            raise SpecInvalid([(f"/dataset/{field}", f"dataset {found.id} is not whole: {told}")])
 
 
 def _check_secrets(session: Session, spec: JobSpec, tenant: str) -> None:

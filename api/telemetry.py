@@ -1,11 +1,12 @@
 """Prometheus figures of one API process: requests as they end, jobs and workers as the database has them when asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from store.growth import Figures
 from store.webhook_values import WebhookFigures
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -48,19 +49,27 @@ class Telemetry:
         jobs_by_state: dict[str, int],
         oldest_queued_seconds: float,
         workers_alive: int,
+        workers_quarantined: int,
         webhooks: WebhookFigures,
         with_requests: bool,
+        grown: Sequence[Figures] = (),
     ) -> bytes:
         """The figures in Prometheus' text format; `with_requests`: also those of all requests of this process."""
         database = CollectorRegistry()
-        database.register(_Snapshot(jobs_by_state, oldest_queued_seconds, workers_alive, webhooks))
+        database.register(_Snapshot(jobs_by_state, oldest_queued_seconds, workers_alive, workers_quarantined, webhooks))
+        database.register(_Growth(grown))
         requests = generate_latest(self.registry) if with_requests else b""
         return requests + generate_latest(database)
 
 
 class _Snapshot(Collector):
     def __init__(
-        self, jobs_by_state: dict[str, int], oldest_queued_seconds: float, workers_alive: int, webhooks: WebhookFigures
+        self,
+        jobs_by_state: dict[str, int],
+        oldest_queued_seconds: float,
+        workers_alive: int,
+        workers_quarantined: int,
+        webhooks: WebhookFigures,
     ) -> None:
         self._counts: tuple[tuple[str, str, dict[str, int]], ...] = (
             ("retort_jobs", "Jobs in the database", jobs_by_state),
@@ -78,6 +87,7 @@ class _Snapshot(Collector):
         self._single = {
             "retort_queue_oldest_seconds": ("Age of the job that has waited longest", oldest_queued_seconds),
             "retort_workers_alive": ("Workers seen lately", workers_alive),
+            "retort_workers_quarantined": ("Of those, workers whose hosts cannot run jobs now", workers_quarantined),
             "retort_webhook_oldest_due_seconds": (
                 "How long the message of a webhook has been due that waits longest",
                 webhooks.oldest_due_seconds,
@@ -92,3 +102,23 @@ class _Snapshot(Collector):
             yield family
         for name, (text, value) in self._single.items():
             yield GaugeMetricFamily(name, text, value=value)
+
+
+class _Growth(Collector):
+    """What sweeps keep and remove, by place and kind."""
+
+    def __init__(self, grown: Sequence[Figures]) -> None:
+        self._grown = grown
+
+    def collect(self) -> Iterator[Metric]:
+        labels = ["place", "kind"]
+        families: dict[str, GaugeMetricFamily | CounterMetricFamily] = {
+            "kept_bytes": GaugeMetricFamily("retort_kept_bytes", "Kept after the latest sweep", labels=labels),
+            "kept_count": GaugeMetricFamily("retort_kept", "Things kept after the latest sweep", labels=labels),
+            "removed_bytes": CounterMetricFamily("retort_removed_bytes", "Removed by sweeps", labels=labels),
+            "removed_count": CounterMetricFamily("retort_removed", "Things removed by sweeps", labels=labels),
+        }
+        for name, family in families.items():
+            for one in self._grown:
+                family.add_metric([one.place, one.kind], getattr(one, name))
+            yield family

@@ -7,7 +7,6 @@ endpoint, so that one that does not answer holds up no other.
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -52,7 +51,6 @@ class WebhookSender:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._closing = threading.Event()
-        self._swept_at = -float("inf")
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="webhook")
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
 
@@ -72,7 +70,6 @@ class WebhookSender:
         while not self._closing.is_set():
             self._wake.clear()
             try:
-                self._sweep()
                 while not self._closing.is_set() and self._send_next():
                     pass
             except SQLAlchemyError as error:
@@ -111,10 +108,3 @@ class WebhookSender:
             with self._lock:
                 self._busy.discard(due.webhook_id)
             self._wake.set()
-
-    def _sweep(self) -> None:
-        if time.monotonic() < self._swept_at + SWEEP_SECONDS:
-            return
-        self._swept_at = time.monotonic()
-        with self._database.begin() as session:
-            deliveries.sweep(session)

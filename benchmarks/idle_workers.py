@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,7 +45,7 @@ def idle_workers(database: Database, count: int, settings: Settings) -> Iterator
         dispatcher = SharedDispatcher(database, doorbell, "retort", settings.dispatch_seconds)
         registration.announce(database, False)
         threads += [
-            Periodic("registry", lambda one=registration: one.announce(database, False), settings.beat_seconds),
+            Periodic("registry", partial(registration.announce, database, False), settings.beat_seconds),
             Periodic("reaper", Reaper(database, settings).look, settings.reaper_seconds),
             Periodic("dispatcher", dispatcher.dispatch, settings.dispatch_seconds),
             Periodic("sweep", sweep.look, SWEEP_SECONDS),

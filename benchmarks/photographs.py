@@ -64,7 +64,7 @@ def rows() -> tuple[Row, ...]:
         Row("plain loop, lite0, all images", LITE0, plain=60),
         *by_size,
         *(Row(f"plain loop, lite0, {count} images a class", LITE0, count, plain=60) for count in (10, 50)),
-        Row("default, size small, 192 pixels", training={"image_size": 192}),
+        *(Row(f"default, size small, {size} pixels", training={"image_size": size}) for size in (192, 160)),
         Row("plain loop, lite2", LITE2, plain=60),
         *sized,
         Row("MobileNet v1 0.75 as the student", MOBILENET),

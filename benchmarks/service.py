@@ -1,11 +1,12 @@
 """What a long queue costs: to claim the next job, to submit one, to list jobs, to tell a job's place, to poll it.
 
-`python benchmarks/service.py` measures SQLite; `--url postgresql://user:password@host/empty` a PostgreSQL server, whose
-database is emptied. For each length of the queue and number of workers it prints the median milliseconds of each
-operation, and at the end how much each grew from the shortest queue to the longest.
+`python benchmarks/service.py` measures SQLite; `--url postgresql+psycopg://user:password@host/database` a PostgreSQL
+server, on which it makes databases of its own. It prints the median milliseconds of each operation and how much they
+grew from the shortest queue to the longest. All lengths are measured in turn, several times, so that other work of the
+machine meets them alike.
 
 Workers are processes that claim, finish and submit jobs without training, so that the queue keeps its length. The jobs
-belong to several tenants, in turn, so that the order among tenants is measured too. `--seconds` is spent on each row.
+belong to several tenants, in turn, so that the order among tenants is measured too.
 """
 
 import argparse
@@ -14,11 +15,11 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import create_engine, insert, make_url, select, text
 from sqlalchemy.orm import Session
 from ulid import ULID
 
@@ -46,7 +47,7 @@ def fill(database: Database, num_jobs: int, num_tenants: int) -> None:
         session.execute(jobs_table.delete())
         in_queue = {"kind": "job", "devices": "auto", "key_id": ""}
         for start in range(0, num_jobs, BATCH):
-            mine = [
+            mine: list[dict[str, Any]] = [
                 {"id": f"job_{ULID()}", "tenant": f"tenant-{number % num_tenants}", "priority": number % 3}
                 for number in range(start, min(start + BATCH, num_jobs))
             ]
@@ -67,7 +68,8 @@ def timed(times: list[float]) -> Iterator[None]:
 
 def work(url: str, seconds: float, num_tenants: int, number: int, answers: Any) -> None:
     """One worker: claims, finishes and submits jobs, one after the other."""
-    database, times = open_database(url), defaultdict(list)
+    database = open_database(url)
+    times: Times = defaultdict(list)
     until, turn = time.monotonic() + seconds, number
     while time.monotonic() < until:
         turn += 1
@@ -84,10 +86,10 @@ def work(url: str, seconds: float, num_tenants: int, number: int, answers: Any) 
 
 def with_workers(url: str, count: int, seconds: float, num_tenants: int) -> Times:
     """The milliseconds of what so many workers did at once."""
-    spawn = multiprocessing.get_context("spawn")
-    answers: Any = spawn.Queue()
+    fork = multiprocessing.get_context("fork")  # starts at once; each opens connections of its own
+    answers: Any = fork.Queue()
     processes = [
-        spawn.Process(target=work, args=(url, seconds, num_tenants, number, answers)) for number in range(count)
+        fork.Process(target=work, args=(url, seconds, num_tenants, number, answers)) for number in range(count)
     ]
     for process in processes:
         process.start()
@@ -122,41 +124,73 @@ def look(database: Database, seconds: float) -> Times:
     return times
 
 
+@contextmanager
+def databases(url: str | None, lengths: Sequence[int]) -> Iterator[dict[int, str]]:
+    """A database of its own for each length of the queue: files, or databases of the server, dropped at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        if url is None:
+            yield {length: f"sqlite:///{folder}/{length}.db" for length in lengths}
+            return
+        names = {length: f"retort_benchmark_{length}" for length in lengths}
+        server = create_engine(url, isolation_level="AUTOCOMMIT")
+        with server.connect() as connection:
+            for name in names.values():
+                connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+                connection.execute(text(f"CREATE DATABASE {name}"))
+            parsed = make_url(url)
+            yield {
+                length: parsed.set(database=name).render_as_string(hide_password=False)
+                for length, name in names.items()
+            }
+            for name in names.values():
+                connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
 def main() -> None:
-    """Measure, and print the rows as they come."""
+    """Measure all lengths in turn, several times, and print what each operation cost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--url", help="an empty PostgreSQL database; none: SQLite in a new folder")
+    parser.add_argument(
+        "--url", help="a PostgreSQL server on which databases may be made; none: SQLite in a new folder"
+    )
     parser.add_argument("--jobs", type=int, nargs="+", default=[100, 10_000, 100_000])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--tenants", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--rounds", type=int, default=3)
     flags = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        url = flags.url or f"sqlite:///{folder}/retort.db"
-        database = open_database(url)
-        upgrade(database)
-        print(f"{database.engine.dialect.name}, {flags.tenants} tenants, median milliseconds\n")
-        print("| jobs | workers | operation | median | p99 | a second |\n|---|---|---|---|---|---|")
-        medians: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
-        for num_jobs in flags.jobs:
-            fill(database, num_jobs, flags.tenants)
-            rows = [(0, look(database, flags.seconds))]
-            rows += [(count, with_workers(url, count, flags.seconds, flags.tenants)) for count in flags.workers]
-            for count, times in rows:
-                for name, values in times.items():
-                    medians[name, count][num_jobs] = statistics.median(values)
-                    report(num_jobs, count, name, values, flags.seconds)
-        print(f"\n| operation | workers | growth from {flags.jobs[0]} to {flags.jobs[-1]} jobs |\n|---|---|---|")
-        for (name, count), found in medians.items():
-            print(f"| {name} | {count or '-'} | {found[flags.jobs[-1]] / found[flags.jobs[0]]:.2f} |")
-        database.close()
+    times: dict[tuple[str, int, int], list[float]] = defaultdict(list)
+    with databases(flags.url, flags.jobs) as urls:
+        for length, url in urls.items():
+            database = open_database(url)
+            upgrade(database)
+            fill(database, length, flags.tenants)
+            database.close()
+        for _ in range(flags.rounds):
+            for length, url in urls.items():
+                for name, count, values in one_round(url, flags):
+                    times[name, count, length] += values
+    report(times, flags.jobs)
 
 
-def report(num_jobs: int, workers: int, name: str, values: list[float], seconds: float) -> None:
-    """Print one row."""
-    p99 = sorted(values)[int(0.99 * (len(values) - 1))]
-    cells = (num_jobs, workers or "-", name, f"{statistics.median(values):.2f}", f"{p99:.2f}")
-    print("|", " | ".join(map(str, cells)), f"| {len(values) / seconds:.0f} |", flush=True)
+def one_round(url: str, flags: argparse.Namespace) -> Iterator[tuple[str, int, list[float]]]:
+    """Operation, number of workers (0: none), milliseconds, of one length of the queue."""
+    database = open_database(url)
+    found = [(0, look(database, flags.seconds))]
+    database.close()
+    found += [(count, with_workers(url, count, flags.seconds, flags.tenants)) for count in flags.workers]
+    for count, times in found:
+        for name, values in times.items():
+            yield name, count, values
+
+
+def report(times: dict[tuple[str, int, int], list[float]], lengths: Sequence[int]) -> None:
+    """Print the median milliseconds of each operation, and how they grew from the shortest queue to the longest."""
+    print(f"| operation | workers | {' | '.join(f'{length} jobs' for length in lengths)} | growth |")
+    print("|---|---|" + "---|" * (len(lengths) + 1))
+    for name, count in dict.fromkeys((name, count) for name, count, _ in times):
+        medians = [statistics.median(times[name, count, length]) for length in lengths]
+        cells = [f"{median:.2f} ms" for median in medians]
+        print(f"| {name} | {count or '-'} | {' | '.join(cells)} | {medians[-1] / medians[0]:.2f} |")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import argparse
 import json
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from core.events import EXIT_USAGE
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one job, now or when it arrives, or print the catalogue; returns an exit status of core.events."""
+    started = time.monotonic()
     parser = _parser()
     options = parser.parse_args(arguments)
+    options.started = started
     if options.hosts > 1 and not options.rendezvous:
         parser.error(f"--hosts {options.hosts} need --rendezvous HOST:PORT, where they meet")
     if options.command == "catalogue":
@@ -22,6 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(as_text(catalogue()))
         return 0
+    if options.command == "check":
+        from core.process.check import check
+
+        return check()
     if options.command == "wait":
         from core.process.standby import wait_for_job
 
@@ -84,9 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "command",
         nargs="?",
-        choices=["run", "catalogue", "wait"],
+        choices=["run", "catalogue", "check", "wait"],
         default="run",
-        help="run a job, list the networks as JSON, or wait for a worker's job on standard input",
+        help="run a job, list the networks as JSON, check that this host can run one, or wait for a worker's job on "
+        "standard input",
     )
     for flag, options in FLAGS.items():
         parser.add_argument(flag, **options)

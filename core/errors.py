@@ -15,6 +15,8 @@ RetortError
 ├── InfrastructureError        the machine or a service failed; the same job may succeed elsewhere
 │   ├── OutOfMemory            OUT_OF_MEMORY
 │   ├── DiskFull               DISK_FULL
+│   ├── DeviceFailed           DEVICE_FAILED
+│   ├── HostFault              HOST_FAULT
 │   ├── EngineCrashed          ENGINE_CRASHED
 │   ├── EngineHung             ENGINE_HUNG
 │   └── WorkerLost             WORKER_LOST
@@ -28,6 +30,18 @@ from collections.abc import Iterable
 from typing import ClassVar, Literal
 
 MOST_LISTED = 8  # wrong values that one message lists
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+# No descriptors, no memory for a process; a disk that fails, or that the system made read-only because it failed.
+HOST_FAULTS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EROFS)
+NO_THREAD = "can't start new thread"
+# What libraries say of a full disk without its errno: Rust (safetensors), SQLite, PostgreSQL, NumPy.
+FULL_DISK_TEXTS = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "database or disk is full",
+    "could not extend file",
+    "Not enough free space to write",
+)
 Category = Literal["user", "infrastructure", "internal"]
 
 
@@ -139,6 +153,18 @@ class DiskFull(InfrastructureError):
     code = "DISK_FULL"
 
 
+class DeviceFailed(InfrastructureError):
+    """A GPU of the host does not work: it is lost, busy, or its driver is missing or too old."""
+
+    code = "DEVICE_FAILED"
+
+
+class HostFault(InfrastructureError):
+    """The host of a worker lacks what every job needs, such as file descriptors, or memory to start an engine."""
+
+    code = "HOST_FAULT"
+
+
 class EngineCrashed(InfrastructureError):
     """A signal such as SIGSEGV or SIGKILL ended the engine, several times in a row without a new checkpoint."""
 
@@ -164,17 +190,52 @@ class ExportParityFailed(InternalError):
 
 
 def from_exception(error: Exception) -> RetortError:
-    """The error of this tree for any exception: itself, DISK_FULL if no space was left, INTERNAL for all others."""
+    """The error of this tree for any exception: itself, DISK_FULL if no space was left, HOST_FAULT if the system
+    refused what every program needs, INTERNAL for all others.
+    """
     if isinstance(error, RetortError):
         return error
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFull(
-            f"no space left writing {error.filename or 'a file'}",
-            hint="free space on the worker's disk, then retry the job",
+    if means_full_disk(error):
+        name = getattr(error, "filename", None) or "a file"
+        return DiskFull(f"no space left writing {name}", hint="free space on the worker's disk; the job goes on then")
+    if means_host_fault(error):
+        return HostFault(f"the worker's host refused what a job needs: {error}", hint="look at the worker's host")
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        return DatasetInvalid(
+            f"{error.filename or 'a file'} would grow beyond the largest file that the operator allows an engine",
+            hint="raise RETORT_MAX_EXTRACTED_BYTES, or give a smaller dataset",
         )
     return InternalError(
         f"{type(error).__name__}: {error}", hint="this is a defect of Retort; the log has the traceback"
     )
+
+
+def means_full_disk(error: BaseException) -> bool:
+    """Whether an exception, or one that it was raised from or while handling, says that a disk or a quota is full."""
+    return any(
+        (isinstance(one, OSError) and one.errno in FULL_DISK)
+        or (not isinstance(one, RetortError) and any(text in str(one) for text in FULL_DISK_TEXTS))
+        for one in _chain(error)
+    )
+
+
+def means_host_fault(error: BaseException) -> bool:
+    """Whether an exception, or one that it was raised from or while handling, says that the system has no descriptors,
+    processes, threads or memory left for any program, or that its disk fails."""
+    return any(
+        (isinstance(one, OSError) and one.errno in HOST_FAULTS)
+        or (isinstance(one, RuntimeError) and NO_THREAD in str(one))
+        for one in _chain(error)
+    )
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    at: BaseException | None = error
+    while at is not None and not any(at is one for one in found):
+        found.append(at)
+        at = at.__cause__ or at.__context__
+    return found
 
 
 def near_misses(value: str, allowed: Iterable[str], most: int = 3) -> list[str]:

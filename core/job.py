@@ -38,6 +38,29 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Length:
+    """How long a training with a deadline is planned to be."""
+
+    steps: int
+    epochs: int
+    views: int
+    """Of a stored teacher pass; 0: the job decides, or the teacher runs live."""
+    step_seconds: float
+    most_steps: int | None
+    """A limit that the job sets."""
+    seconds: float
+    """For the training."""
+    reserve_seconds: float
+    """For all that follows the training."""
+    publish_seconds: float
+    """Of these, for what follows the evaluation."""
+    adapts_teacher: bool
+    """Whether the teacher has a classifier for the job's classes."""
+    fits_classifier: bool
+    """Whether the classifier is fitted before the training, so that even no step at all gives a useful network."""
+
+
+@dataclass(frozen=True)
 class PreparedRun:
     """One training, resolved, with the images at the size that its network takes."""
 
@@ -52,6 +75,8 @@ class PreparedRun:
     """Published weights that could not be used."""
     steps: int
     """Optimizer steps, unless the training stops early."""
+    length: Length | None = None
+    """Where the job's deadline decides it."""
     method: Method | None = None
     """The method with the student's initial weights, on the device; None: it is built when its training begins."""
 

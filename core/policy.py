@@ -34,7 +34,16 @@ class Policy(BaseModel):
     )
     max_download_bytes: int = Field(200 * GiB, description="per URI")
     max_extracted_bytes: int = Field(200 * GiB, description="per archive, counted as written")
-    max_archive_entries: int = Field(2_000_000, description="per archive")
+    max_archive_entries: int = Field(
+        2_000_000, description="per dataset: files and folders, and the images of files that hold many"
+    )
+    max_table_rows: int = Field(8_000_000, description="per dataset: rows of its tables and lines of its lists")
+    max_reading_bytes: int = Field(
+        GiB, description="per dataset: memory for tables, lists, label columns and arrays, estimated before it is used"
+    )
+    max_reading_seconds: float = Field(
+        3600.0, description="per dataset: from its first byte to the list of its images; decoding comes after"
+    )
     max_compression_ratio: float = Field(
         200.0, description="unpacked bytes for one byte of an archive, after the first 64 MiB"
     )

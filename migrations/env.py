@@ -2,6 +2,8 @@
 
 from alembic import context
 
+import store.dataset_tables  # its tables are in the same metadata
+import store.growth_table  # its table is in the same metadata
 import store.queue_table  # its table is in the same metadata
 import store.webhook_tables  # noqa: F401  # its tables are in the same metadata
 from store.tables import metadata

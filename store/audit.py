@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from store.clock import from_now
@@ -67,9 +67,3 @@ def list_entries(
     if before is not None:
         wanted = wanted.where(audit.c.id < before)
     return [Entry(**row) for row in session.execute(wanted).mappings()]
-
-
-def forget(session: Session, seconds: float) -> int:
-    """Remove entries that are older than so many seconds; returns how many."""
-    count: int = session.execute(delete(audit).where(audit.c.at < from_now(-seconds))).rowcount
-    return count

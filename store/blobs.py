@@ -4,13 +4,14 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Row, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from store.blob_bytes import new_writer, pieces, remove
 from store.clock import from_now
 from store.database import Database
+from store.dataset_tables import dataset_parts
 from store.errors import BlobDamaged, BlobNotFound
 from store.tables import artifacts, blobs, jobs, previous_checkpoints
 from store.values import Blob
@@ -149,6 +150,11 @@ def collect_garbage(database: Database, grace_seconds: float = GRACE_SECONDS) ->
     return removed
 
 
+def is_garbage(grace_seconds: float) -> ColumnElement[bool]:
+    """The condition on `blobs` of what collect_garbage would remove."""
+    return and_(~_is_used(), blobs.c.touched_at < from_now(-grace_seconds))
+
+
 def _nameless(database: Database, grace_seconds: float) -> Row[Any] | None:
     """One to remove. Without the object store, what is in it has to wait."""
     wanted = [blobs.c.sha256.is_(None), blobs.c.touched_at < from_now(-grace_seconds)]
@@ -163,4 +169,5 @@ def _is_used() -> ColumnElement[bool]:
         exists().where(artifacts.c.sha256 == blobs.c.sha256),
         exists().where(jobs.c.checkpoint_sha256 == blobs.c.sha256),
         exists().where(previous_checkpoints.c.sha256 == blobs.c.sha256),
+        exists().where(dataset_parts.c.sha256 == blobs.c.sha256),
     )

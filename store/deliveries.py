@@ -8,7 +8,7 @@ import random
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Update, and_, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Row, Update, and_, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from store.clock import from_now, seconds_since
@@ -26,7 +26,6 @@ MOST_RETRY_AFTER_SECONDS = 3600.0
 # An endpoint that took nothing for so long is disabled.
 PATIENCE_SECONDS = 5 * 86_400.0
 GONE = 410  # what an endpoint answers that wants to hear no more
-KEPT_SECONDS: dict[str, float] = {"delivered": 7 * 86_400.0, "dead": 30 * 86_400.0}
 
 
 def is_due(session: Session) -> bool:
@@ -159,15 +158,6 @@ def replay_dead(session: Session, webhook_id: str) -> int:
 def _again(here: tuple[ColumnElement[bool], ...]) -> Update:
     fresh = {"state": "pending", "tries": 0, "next_at": from_now(), "ended_at": None, "status": None, "error": None}
     return update(rows).where(*here).values(fresh)
-
-
-def sweep(session: Session) -> int:
-    """Remove messages that ended long ago; how many."""
-    old = [
-        delete(rows).where(rows.c.state == state, rows.c.ended_at < from_now(-seconds))
-        for state, seconds in KEPT_SECONDS.items()
-    ]
-    return sum(session.execute(statement).rowcount for statement in old)
 
 
 def _delivery(row: Row[Any]) -> Delivery:

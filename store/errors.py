@@ -150,6 +150,46 @@ class DatabaseUnusable(InfrastructureError):
     code = "DATABASE_UNUSABLE"
 
 
+class DatasetNotFound(UserError):
+    """The tenant has no uploaded dataset with this id."""
+
+    code = "DATASET_NOT_FOUND"
+
+    def __init__(self, dataset_id: str) -> None:
+        super().__init__(f"no dataset has the id {dataset_id!r}")
+
+
+class DatasetInUse(UserError):
+    """A job that has not ended names the dataset."""
+
+    code = "DATASET_IN_USE"
+
+    def __init__(self, dataset_id: str, job_id: str) -> None:
+        super().__init__(f"dataset {dataset_id} is used by job {job_id}, which has not ended; cancel it first")
+
+
+class OffsetConflict(UserError):
+    """A part of an upload begins where the service does not expect it; `expected` is the byte that it expects."""
+
+    code = "OFFSET_CONFLICT"
+
+    def __init__(self, dataset_id: str, expected: int, offset: int) -> None:
+        super().__init__(f"dataset {dataset_id} has {expected} bytes; a part that begins at byte {offset} does not fit")
+        self.expected = expected
+
+
+class DatasetDamaged(UserError):
+    """The bytes that arrived are not those that the client announced."""
+
+    code = "DATASET_DAMAGED"
+
+    def __init__(self, dataset_id: str, announced: str, sha256: str) -> None:
+        super().__init__(
+            f"dataset {dataset_id} arrived with sha256 {sha256}, and {announced} was announced; it is removed",
+            hint="upload it again",
+        )
+
+
 class TracesUnusable(InfrastructureError):
     """A collector of traces is named, and the library that sends them is missing."""
 

@@ -21,7 +21,7 @@ def load(session: Session, rows: Sequence[Row[Any]]) -> list[Job]:
     ids = [row.id for row in rows]
     labels = _labels(session, ids)
     tries = _attempts(session, ids)
-    queues = _queues(session, [_waiting(row) for row in rows if row.state == "queued"])
+    queues = _queues(session, [_waiting(row) for row in rows if row.state == "queued"], tries)
     found = warnings.of_jobs(session, ids)
     return [_job(row, labels[row.id], found[row.id], tuple(tries[row.id]), queues.get(row.id)) for row in rows]
 
@@ -44,7 +44,7 @@ def standing(session: Session, row: Row[Any]) -> Standing:
     """What changes in a job, of a row with its id, kind, tenant, state, version, runtime_seconds and run_after, and the
     `devices` that a queued one asks for."""
     waiting = [_Waiting(row.id, row.kind, row.tenant, row.devices, row.run_after)] if row.state == "queued" else []
-    queue = _queues(session, waiting).get(row.id)
+    queue = _queues(session, waiting, _attempts(session, [one.id for one in waiting])).get(row.id)
     return Standing(row.version, row.state in TERMINAL, row.runtime_seconds, queue)
 
 
@@ -62,7 +62,7 @@ def _waiting(row: Row[Any]) -> _Waiting:
     return _Waiting(row.id, row.kind, row.tenant, row.spec["training"]["devices"], row.run_after)
 
 
-def _queues(session: Session, queued: Sequence[_Waiting]) -> dict[str, Queue]:
+def _queues(session: Session, queued: Sequence[_Waiting], tries: dict[str, list[Attempt]]) -> dict[str, Queue]:
     """The places of queued jobs, how many workers can run each, and the reason where none can."""
     if not queued:
         return {}
@@ -73,12 +73,12 @@ def _queues(session: Session, queued: Sequence[_Waiting]) -> dict[str, Queue]:
     positions: dict[str, int] = {}
     for (kind, tenant), its in ids.items():
         positions |= queue_places.positions(session, kind, tenant, its)
-    return {job.id: _queue(job, positions[job.id], alive) for job in queued if job.id in positions}
+    return {job.id: _queue(job, positions[job.id], alive, tries[job.id]) for job in queued if job.id in positions}
 
 
-def _queue(job: _Waiting, position: int, alive: Sequence[Candidate]) -> Queue:
+def _queue(job: _Waiting, position: int, alive: Sequence[Candidate], tries: Sequence[Attempt]) -> Queue:
     asked = (job.kind, job.devices, alive)
-    return Queue(position, count_eligible(*asked), reason(*asked, job.run_after))
+    return Queue(position, count_eligible(*asked), reason(*asked, job.run_after, tries[-1] if tries else None))
 
 
 def _job(

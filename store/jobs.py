@@ -25,6 +25,7 @@ from store.values import Job, JobWarning, Page, Standing, Submitted
 # Who submits past the API, such as a script on the server.
 OPERATOR = Caller(DEFAULT_TENANT, "operator", "admin")
 UNLIMITED = Limits()
+NO_LOSSES = {"crashes": 0, "silences": 0, "host_faults": 0, "run_after": None}
 
 
 def submit(
@@ -210,7 +211,7 @@ def retry(session: Session, job_id: str) -> Job:
     if state not in ("failed", "cancelled"):
         raise IllegalTransition(job_id, state, "retry", "only a failed or cancelled job can be retried")
     fresh = {"error": None, "result": None, "progress": None, "finished_at": None, "cancel_requested_at": None}
-    values = {"state": "queued", "crashes": 0, "silences": 0, "run_after": None, "runtime_seconds": 0.0, **fresh}
+    values = {"state": "queued", **NO_LOSSES, "runtime_seconds": 0.0, **fresh}
     transition(session, [jobs.c.id == job_id, jobs.c.state == state], values, [entered("queued")])
     session.execute(delete_rows(artifacts).where(artifacts.c.job_id == job_id))
     warnings.forget(session, job_id)

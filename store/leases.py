@@ -22,6 +22,7 @@ from store.values import Beat, CheckpointRef, JobWarning, Lease, LogLine, Metric
 
 GOING: tuple[State, ...] = ("running", "pausing")  # what is finished while a pause is asked for counts as finished
 _ASKED: dict[str, Asked] = {"cancelling": "cancel", "pausing": "pause"}
+NO_CHECKPOINT: dict[str, Any] = {"checkpoint_sha256": None, "checkpoint_path": None, "checkpoint_step": None}
 LET_GO: dict[str, Any] = {"owner": None, "lease_until": None, "beat_at": None, "phase": None}
 
 
@@ -146,13 +147,14 @@ def _write_metrics(session: Session, job_id: str, points: Sequence[MetricPoint])
 
 def save_checkpoint(session: Session, lease: Lease, sha256: str, path: str, step: int) -> bool:
     """Let the job go on from this blob if the worker dies; whether the lease is held. A step beyond the checkpoint
-    before is progress, which clears the counts of crashes and silences.
+    before is progress, which clears the counts of crashes, silences and faults of hosts.
 
     The checkpoint before it is kept, for the case that this one is damaged when it is needed.
     """
     _keep_previous(session, lease, sha256)
     is_further = func.coalesce(jobs.c.checkpoint_step, -1) < step
-    counts = {column.name: case((is_further, 0), else_=column) for column in (jobs.c.crashes, jobs.c.silences)}
+    counted = (jobs.c.crashes, jobs.c.silences, jobs.c.host_faults)
+    counts = {column.name: case((is_further, 0), else_=column) for column in counted}
     values = {"checkpoint_sha256": sha256, "checkpoint_path": path, "checkpoint_step": step, **counts}
     new_events = [NewEvent("checkpoint", {"step": step, "sha256": sha256})]
     return transition(session, _held(lease), values, new_events) is not None
@@ -196,9 +198,12 @@ def add_artifact(session: Session, lease: Lease, name: str, media_type: str, sha
 
 
 def succeed(session: Session, lease: Lease, result: Mapping[str, Any]) -> bool:
-    """End the job with its result; a job whose cancel was asked for ends cancelled. Whether the lease was held."""
-    ended = _end(session, lease, GOING, "succeeded", result=dict(result))
-    return ended or finish_cancelled(session, lease)
+    """End the job with its result, without its checkpoints, which nobody needs any more; a job whose cancel was asked
+    for ends cancelled. Whether the lease was held."""
+    if not _end(session, lease, GOING, "succeeded", result=dict(result), **NO_CHECKPOINT):
+        return finish_cancelled(session, lease)
+    session.execute(delete(previous_checkpoints).where(previous_checkpoints.c.job_id == lease.job_id))
+    return True
 
 
 def fail(session: Session, lease: Lease, error: Mapping[str, Any]) -> bool:
@@ -231,8 +236,9 @@ def _end(
     *,
     result: dict[str, Any] | None = None,
     error: dict[str, Any] | None = None,
+    **more: Any,
 ) -> bool:
-    outcome = {"result": result, "error": error, "finished_at": from_now()}
+    outcome = {"result": result, "error": error, "finished_at": from_now(), **more}
     values = LET_GO | outcome | {"state": after, "runtime_seconds": _runtime(lease)}
     new_events = [entered(after, error=error) if error else entered(after)]
     row = transition(session, [*_held(lease), jobs.c.state.in_(before)], values, new_events)

@@ -10,7 +10,7 @@ the first job of one lane to that of the next. So the cost grows with the number
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Row, Subquery, and_, func, or_, select, true, tuple_
+from sqlalchemy import CTE, ColumnElement, Row, ScalarSelect, Subquery, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from core.spec.devices import EVERY, fits
@@ -60,13 +60,22 @@ def _too_much(num_gpus: int) -> tuple[str, ...]:
 
 def _lanes(kind: Kind) -> CTE:
     """Each lane once."""
-    following, order = queue.alias("following"), (*_LANE, queue.c.precedence, queue.c.job_id)
+    order = (*_LANE, queue.c.precedence, queue.c.job_id)
     first = select(queue.c.job_id).where(queue.c.kind == kind).order_by(*order).limit(1).scalar_subquery()
     lanes = select(*_LANE).where(queue.c.job_id == first).cte("lanes", recursive=True)
-    beyond = tuple_(*(following.c[column.name] for column in _LANE)) > tuple_(*lanes.c)
-    of_next = select(following.c.job_id).where(following.c.kind == kind, beyond)
-    of_next = of_next.order_by(*(following.c[column.name] for column in order)).limit(1).correlate(lanes)
-    return lanes.union_all(select(*_LANE).select_from(lanes.join(queue, queue.c.job_id == of_next.scalar_subquery())))
+    # One question for each column: SQLite compares only the first column of a tuple by the index.
+    following = func.coalesce(*(_beyond(kind, lanes, column.name) for column in reversed(_LANE)))
+    return lanes.union_all(select(*_LANE).select_from(lanes.join(queue, queue.c.job_id == following)))
+
+
+def _beyond(kind: Kind, lanes: CTE, name: str) -> ScalarSelect[str]:
+    """The first job whose lane has the same columns before `name`, and a greater value there."""
+    following, names = queue.alias("following"), [column.name for column in _LANE]
+    place = names.index(name)
+    same = [following.c[one] == lanes.c[one] for one in names[:place]]
+    wanted = select(following.c.job_id).where(following.c.kind == kind, *same, following.c[name] > lanes.c[name])
+    order = [following.c[one] for one in (*names[place:], "precedence", "job_id")]
+    return wanted.order_by(*order).limit(1).correlate(lanes).scalar_subquery()
 
 
 def _with_heads(session: Session, kind: Kind, lanes: CTE) -> Any:

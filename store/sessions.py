@@ -64,9 +64,3 @@ def close(session: Session, secret: str) -> bool:
     """Forget a secret; whether it was there."""
     count: int = session.execute(delete(sessions).where(sessions.c.sha256 == credentials.digest(secret))).rowcount
     return count > 0
-
-
-def forget_expired(session: Session) -> int:
-    """Remove what has expired; returns how many."""
-    count: int = session.execute(delete(sessions).where(sessions.c.expires_at < from_now())).rowcount
-    return count

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from store.clock import Instant
 
-SCHEMA = "0014"  # the newest revision in migrations/versions; a test holds the two equal
+SCHEMA = "0017"  # the newest revision in migrations/versions; a test holds the two equal
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -61,9 +61,10 @@ jobs = Table(
     Column("owner", String(120)),
     Column("lease_until", Instant),
     Column("beat_at", Instant),
-    # Since the last new checkpoint: engines that died, and workers that went silent.
+    # Since the last new checkpoint: engines that died, workers that went silent, and hosts that were unfit.
     Column("crashes", Integer, nullable=False, default=0),
     Column("silences", Integer, nullable=False, default=0, server_default="0"),
+    Column("host_faults", Integer, nullable=False, default=0, server_default="0"),
     Column("run_after", Instant),  # a queued job is not tried before
     Column("runtime_seconds", Float(53), nullable=False, default=0.0),
     Column("checkpoint_sha256", String(64), ForeignKey("blobs.sha256")),
@@ -205,7 +206,9 @@ workers = Table(
     Column("devices", Json, nullable=False),
     Column("version", String(40), nullable=False),
     Column("slots", Integer, nullable=False),
+    Column("guards", Json, nullable=False, server_default="{}"),  # name -> whether it holds
     Column("draining", Boolean, nullable=False, default=False, server_default=false()),
+    Column("unfit", Text),  # why its host cannot run jobs now; null where it can
     Column("started_at", Instant, nullable=False),
     Column("last_seen_at", Instant, nullable=False),
 )

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, insert, update
+from sqlalchemy import ColumnElement, Row, delete, insert, update
 from sqlalchemy.orm import Session
 
 from store import webhook_outbox
 from store.clock import from_now
-from store.tables import attempts, events, jobs
+from store.tables import artifacts, attempts, events, jobs
 from store.values import Attempt, NewEvent
 from store.webhook_outbox import STATE
 
@@ -18,12 +18,17 @@ Condition = ColumnElement[bool]
 def transition(
     session: Session, where: Sequence[Condition], values: dict[str, Any], new_events: Sequence[NewEvent] = ()
 ) -> Row[Any] | None:
-    """Change the one job that fits `where` and append `new_events`; None, and nothing changed, where no row fits."""
+    """Change the one job that fits `where` and append `new_events`; None, and nothing changed, where no row fits.
+
+    A job that becomes cancelled keeps no files: those of a run that was cut off are no result, and look like one.
+    """
     changed = {**values, "version": jobs.c.version + 1, "last_seq": jobs.c.last_seq + len(new_events)}
     statement = update(jobs).where(*where).values(changed).returning(*jobs.c)
     row = session.execute(statement).first()
     if row is not None:
         append(session, row.id, row.attempt, row.last_seq, new_events)
+        if values.get("state") == "cancelled":
+            session.execute(delete(artifacts).where(artifacts.c.job_id == row.id))
     return row
 
 

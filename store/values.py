@@ -1,5 +1,6 @@
 """The frozen values that the store returns and takes; never rows. All times are aware UTC datetimes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -239,7 +240,8 @@ class Ring:
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker process as it announced itself; `alive` where a sign of life is fresh; `jobs` are those it holds."""
+    """A worker process as it announced itself; `alive` where a sign of life is fresh; `jobs` are those it holds;
+    `unfit` is why its host cannot run jobs now, None where it can."""
 
     id: str
     host: str
@@ -252,13 +254,18 @@ class Worker:
     alive: bool
     draining: bool
     jobs: tuple[str, ...]
+    unfit: str | None = None
+    guards: Mapping[str, bool] = field(default_factory=dict)
+    """Which bounds of its engines hold there, by name."""
 
     @property
     def state(self) -> WorkerState:
         """What it does, in one word."""
         if not self.alive:
             return "silent"
-        return "draining" if self.draining else "busy" if self.jobs else "idle"
+        if self.draining:
+            return "draining"
+        return "quarantined" if self.unfit else "busy" if self.jobs else "idle"
 
 
 @dataclass(frozen=True)

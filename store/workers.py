@@ -1,6 +1,6 @@
 """Who works: each worker process keeps one row fresh while it lives."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
@@ -11,7 +11,6 @@ from store.tables import jobs, workers
 from store.values import Worker
 
 FRESH_SECONDS = 60.0  # four beats of 15 s: a worker that missed them all is taken for gone
-FORGOTTEN_SECONDS = 24 * 3600.0
 
 
 def announce(
@@ -24,10 +23,13 @@ def announce(
     version: str,
     slots: int,
     draining: bool = False,
+    unfit: str | None = None,
+    guards: Mapping[str, bool] | None = None,
 ) -> None:
-    """Say that a worker is there, or still there (call it at every beat); `draining`: that it takes no more jobs."""
+    """Say that a worker is there, or still there (call it at every beat); `draining`: that it takes no more jobs;
+    `unfit`: why its host cannot run any now; `guards`: which bounds of its engines hold there, by name."""
     facts = {"host": host, "pid": pid, "devices": list(devices), "version": version, "slots": slots}
-    facts["draining"] = draining
+    facts |= {"draining": draining, "unfit": unfit, "guards": dict(guards or {})}
     seen = update(workers).where(workers.c.id == worker_id).values(last_seen_at=from_now(), **facts)
     if session.execute(seen).rowcount == 0:
         now = {"started_at": from_now(), "last_seen_at": from_now()}
@@ -54,10 +56,12 @@ def list_workers(session: Session, fresh_seconds: float = FRESH_SECONDS) -> list
             devices=tuple(row.devices),
             version=row.version,
             slots=row.slots,
+            guards=row.guards,
             started_at=row.started_at,
             last_seen_at=row.last_seen_at,
             alive=row.age < fresh_seconds,
             draining=row.draining,
+            unfit=row.unfit,
             jobs=tuple(held.get(row.id, ())),
         )
         for row in rows
@@ -75,8 +79,7 @@ def count_alive(session: Session, fresh_seconds: float = FRESH_SECONDS) -> int:
     return session.execute(select(func.count()).select_from(workers).where(fresh)).scalar_one()
 
 
-def forget(session: Session, seconds: float = FORGOTTEN_SECONDS) -> int:
-    """Remove workers that have been silent for so long; returns how many."""
-    old = delete(workers).where(workers.c.last_seen_at < from_now(-seconds))
-    count: int = session.execute(old).rowcount
-    return count
+def count_unfit(session: Session, fresh_seconds: float = FRESH_SECONDS) -> int:
+    """How many of the living workers are on hosts that cannot run jobs now."""
+    unfit = (workers.c.last_seen_at > from_now(-fresh_seconds), workers.c.unfit.is_not(None))
+    return session.execute(select(func.count()).select_from(workers).where(*unfit)).scalar_one()

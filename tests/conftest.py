@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from fresh_clone import make_fresh_clone
-from guarded import server_url, start_guardian, stop_guardian
+from guarded import missing, server_url, start_guardian, stop_guardian
 from sqlalchemy import create_engine, make_url, text
 
 from migrations.upgrade import upgrade
@@ -122,6 +122,23 @@ def database(database_url: str) -> Iterator[Database]:
     opened = open_database(database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a file system of 8 MiB of the test's own, which takes root to mount."""
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    options = f"size=8m,mode=0777,uid={os.getuid()}"
+    try:
+        subprocess.run(
+            [*as_root, "mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True, capture_output=True
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        missing(f"no small file system can be mounted: {error}")
+    yield folder
+    subprocess.run([*as_root, "umount", "--lazy", folder], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,8 @@ async function health() {
   try {
     const { data } = await request("/readyz");
     const alive = data.workers_alive;
+    const unfit = data.workers_quarantined;
+    if (unfit) return { text: `${plural(alive, "worker")}, ${unfit} in quarantine`, state: "warning" };
     if (alive) return { text: plural(alive, "worker"), state: "good" };
     return { text: "no worker: jobs will wait", state: "warning" };
   } catch (error) {

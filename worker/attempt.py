@@ -2,15 +2,17 @@
 
 import logging
 import os
+import random
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from core.errors import RetortError, from_exception
+from core.errors import HostFault, from_exception
 from core.policy import Policy
 from store import leases
 from store.database import Database
@@ -27,11 +29,13 @@ from worker.environment import engine_environment
 from worker.fenced_writes import FencedWrites, LeaseLost
 from worker.figures import ATTEMPTS, DEVICE_SECONDS, LEASES_LOST, RUNNING
 from worker.folder import AttemptFolder, attempts_below, cache_below
+from worker.guards import Guards, guards_of
 from worker.heartbeat import Heartbeat
 from worker.hidden import hidden_texts
-from worker.inputs import reveal_secrets, stage_checkpoint, stage_jobs
+from worker.inputs import reveal_secrets, stage_checkpoint, stage_datasets, stage_jobs
 from worker.oom import count_oom_kills
-from worker.outcome import conclude, fail
+from worker.outcome import conclude, give_up
+from worker.quarantine import Quarantine
 from worker.recorder import Recorder
 from worker.registry import device_kind
 from worker.uploads import Uploads
@@ -39,6 +43,9 @@ from worker.warm_pool import WarmPool
 from worker.warning_codes import checkpoint_damaged
 
 logger = logging.getLogger(__name__)
+
+CLAIM_TRIES = 5
+CLAIM_PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -51,12 +58,18 @@ class WorkerContext:
     worker_id: str
     engine: Sequence[str]
     stopping: threading.Event
+    quarantine: Quarantine
     warm_pool: WarmPool | None = None
 
     @property
     def attempts(self) -> Path:
         """Where attempts have their folders."""
         return attempts_below(self.settings.data_dir)
+
+    @cached_property
+    def guards(self) -> Guards:
+        """What keeps engines in their bounds; raises GuardsUnusable."""
+        return guards_of(self.settings)
 
     @property
     def cache(self) -> Path:
@@ -66,15 +79,23 @@ class WorkerContext:
 
 def claim(context: WorkerContext, kind: Kind, ability: Ability) -> Lease | None:
     """Take the queued job of a kind that starts next; None where there is none that this worker can run."""
-    with context.database.begin() as session:
-        return leases.claim_next(
-            session,
-            kind,
-            owner=context.worker_id,
-            lease_seconds=context.settings.lease_seconds,
-            num_gpus=ability.num_gpus,
-            max_running=ability.max_running,
-        )
+    for _ in range(CLAIM_TRIES):
+        with context.database.begin() as session:
+            lease = leases.claim_next(
+                session,
+                kind,
+                owner=context.worker_id,
+                lease_seconds=context.settings.lease_seconds,
+                num_gpus=ability.num_gpus,
+                max_running=ability.max_running,
+            )
+        if lease is not None:
+            return lease
+        with context.database.read() as session:
+            if ability.next_job(session, kind) is None:
+                return None
+        time.sleep(random.uniform(0.0, CLAIM_PAUSE_SECONDS))  # others are about to claim the first ones
+    return None
 
 
 def attempt(context: WorkerContext, lease: Lease, claimed_at: float) -> None:
@@ -100,13 +121,17 @@ def _trace_of(context: WorkerContext, job_id: str) -> str | None:
 
 def _attempt(context: WorkerContext, lease: Lease, claimed_at: float) -> None:
     logger.info("%s: attempt %d begins", lease.job_id, lease.attempt)
-    with _heartbeat(context, lease, claimed_at) as heartbeat:
-        writes = FencedWrites(context.database, lease, heartbeat)
+    heartbeat = _heartbeat(context, lease, claimed_at)
+    writes = FencedWrites(context.database, lease, heartbeat)
+    try:
         try:
-            _run(context, lease, heartbeat, writes)
-        except LeaseLost:
-            LEASES_LOST.inc()
-            logger.warning("%s: attempt %d lost its lease; what it did does not count", lease.job_id, lease.attempt)
+            with heartbeat:
+                _run(context, lease, heartbeat, writes)
+        except RuntimeError as error:  # no thread could be started for the heartbeat
+            give_up(writes, HostFault(f"the attempt could not begin: {error}"), context.quarantine, context.settings)
+    except LeaseLost:
+        LEASES_LOST.inc()
+        logger.warning("%s: attempt %d lost its lease; what it did does not count", lease.job_id, lease.attempt)
     logger.info("%s: attempt %d is over", lease.job_id, lease.attempt)
 
 
@@ -130,9 +155,10 @@ def _run(context: WorkerContext, lease: Lease, heartbeat: Heartbeat, writes: Fen
     except LeaseLost:
         raise
     except Exception as error:
-        if not isinstance(error, RetortError):
+        failure = from_exception(error)
+        if failure is not error and failure.category == "internal":
             logger.exception("%s: the attempt failed", lease.job_id)
-        fail(writes, from_exception(error))
+        give_up(writes, failure, context.quarantine, context.settings)
 
 
 def _stage_secrets(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: FencedWrites) -> list[str]:
@@ -149,7 +175,10 @@ def _stage(context: WorkerContext, lease: Lease, folder: AttemptFolder, writes: 
     """Lay down what the engine reads; whether there is a checkpoint to go on from."""
     folder.write_spec_and_policy(lease.spec, Policy.model_validate(context.settings.policy()))
     context.cache.mkdir(parents=True, exist_ok=True)
+    if context.guards.user is not None and context.cache.stat().st_uid != context.guards.user.uid:
+        context.guards.user.give(context.cache)
     writes.retry_while_away(lambda: stage_jobs(context.database, lease.spec, lease.tenant, folder.inputs))
+    writes.retry_while_away(lambda: stage_datasets(context.database, lease.spec, lease.tenant, folder.inputs))
     return any(_stage_checkpoint(context, checkpoint, folder, writes) for checkpoint in lease.checkpoints)
 
 
@@ -191,7 +220,13 @@ def _train(
     DEVICE_SECONDS.labels(device_kind(lease.spec)).inc(time.monotonic() - begun)
     stderr = process.output.stderr_tail()
     conclude(
-        writes, engine_exit, recorder, stderr=stderr, oom_kills=count_oom_kills() - killed, limits=context.settings
+        writes,
+        engine_exit,
+        recorder,
+        stderr=stderr,
+        oom_kills=count_oom_kills() - killed,
+        quarantine=context.quarantine,
+        limits=context.settings,
     )
 
 
@@ -213,6 +248,7 @@ def _command(context: WorkerContext, lease: Lease, folder: AttemptFolder, *, res
             StopReason.PAUSE: context.settings.drain_seconds,
             StopReason.SHUTDOWN: context.settings.drain_seconds,
         },
+        guards=context.guards,
         spent_seconds=lease.runtime_seconds,
         parent_seconds=context.settings.lease_seconds,
         hung_seconds=context.settings.hung_seconds,

@@ -7,9 +7,13 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypedDict
 
-from worker.engine_limits import bound
+from core.errors import HostFault
+from worker.engine_limits import bind_self, bound, limits
+from worker.guards import Guards
 
 
 @dataclass(frozen=True)
@@ -37,32 +41,58 @@ def start(
     *,
     cwd: Path,
     environment: Mapping[str, str],
+    guards: Guards,
     stdin: int = subprocess.DEVNULL,
     held: AbstractContextManager[object] | None = None,
 ) -> Engine:
-    """Start `command(parent_pipe)`. `held` is left when the engine is released, or cannot start (OSError)."""
+    """Start `command(parent_pipe)` in `cwd`, which becomes the engine's own; raises HostFault. `held` is left when the
+    engine is released, or cannot start."""
     with ExitStack() as belongings:
         if held is not None:
             belongings.enter_context(held)
-        read_end, write_end = os.pipe()  # the engine reads; the end of this process closes our end
-        belongings.callback(os.close, write_end)
-        os.set_blocking(write_end, False)
         try:
-            process = subprocess.Popen(
-                command(read_end),
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=cwd,
-                env=environment,
-                pass_fds=(read_end,),
-                process_group=0,
-            )
-        finally:
-            os.close(read_end)
-        with contextlib.suppress(ProcessLookupError):  # it has ended already
-            bound(process.pid)
+            read_end, write_end = os.pipe()  # the engine reads; the end of this process closes our end
+            belongings.callback(os.close, write_end)
+            os.set_blocking(write_end, False)
+            try:
+                process = subprocess.Popen(
+                    command(read_end),
+                    stdin=stdin,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    cwd=cwd,
+                    env=environment if guards.user is None else {**environment, "HOME": str(cwd / "tmp")},
+                    pass_fds=(read_end,),
+                    process_group=0,
+                    **_as_user(guards, cwd),
+                )
+            finally:
+                os.close(read_end)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise HostFault(f"no engine process could be started: {error}") from error
+        if guards.user is None:
+            with contextlib.suppress(ProcessLookupError):  # it has ended already
+                bound(process.pid, guards.max_file_bytes)
         return Engine(process, read_end, write_end, belongings.pop_all())
+
+
+class _Identity(TypedDict, total=False):
+    user: int
+    group: int
+    extra_groups: list[int]
+    preexec_fn: Callable[[], None]
+
+
+def _as_user(guards: Guards, folder: Path) -> _Identity:
+    """What makes the process one of the engines' user, who gets the folder.
+
+    It limits itself before it becomes the engine: root of a container may not limit a process of another user.
+    """
+    if guards.user is None:
+        return {}
+    guards.user.give(folder)
+    bind = partial(bind_self, limits(guards.max_file_bytes))
+    return {"user": guards.user.uid, "group": guards.user.gid, "extra_groups": [], "preexec_fn": bind}
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

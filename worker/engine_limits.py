@@ -8,6 +8,7 @@ engine, so it is left to the container, and the seconds of CPU to the job's own 
 
 import contextlib
 import resource
+from collections.abc import Mapping
 from pathlib import Path
 
 MAX_FILES = 65_536
@@ -16,23 +17,36 @@ CGROUP = Path("/sys/fs/cgroup/memory.max")
 MEMINFO = Path("/proc/meminfo")
 
 
-def bound(pid: int) -> None:
+def bound(pid: int, max_file_bytes: int) -> None:
     """Limit a process that has just been started, and all that it starts; nothing where the system has no prlimit."""
     if not hasattr(resource, "prlimit"):
         return
-    for kind, most in _limits().items():
+    for kind, most in limits(max_file_bytes).items():
         _, hard = resource.prlimit(pid, kind)
         allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.prlimit(pid, kind, (allowed, allowed))
 
 
-def _limits() -> dict[int, int]:
+def bind_self(found: Mapping[int, int]) -> None:
+    """Limit this process, which needs no privilege."""
+    for kind, most in found.items():
+        _, hard = resource.getrlimit(kind)
+        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (allowed, allowed))
+
+
+def limits(max_file_bytes: int) -> dict[int, int]:
+    """What is limited (resource.RLIMIT_...) -> the most; `max_file_bytes` is the largest file that may be written."""
     # No core dump: it would hold images and weights of a customer.
-    limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: MAX_FILES}
+    found = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: MAX_FILES,
+        resource.RLIMIT_FSIZE: max_file_bytes,
+    }
     memory = memory_bytes()
     if memory is not None and not NVIDIA.exists():
-        limits[resource.RLIMIT_DATA] = memory
-    return limits
+        found[resource.RLIMIT_DATA] = memory
+    return found
 
 
 def memory_bytes() -> int | None:

@@ -20,6 +20,7 @@ from typing import BinaryIO, cast
 from worker.engine import Engine, kill_group, start
 from worker.engine_output import EngineOutput
 from worker.folder import SECRETS
+from worker.guards import Guards
 from worker.warm_pool import WarmPool
 from worker.watchdog import Watchdog
 
@@ -53,6 +54,7 @@ class EngineCommand:
     parent_seconds: float  # the engine ends when its worker gives no sign of life for so long
     hung_seconds: float  # see worker.watchdog
     mute_seconds: float
+    guards: Guards
     has_secrets: bool = False
     hidden: tuple[bytes, ...] = field(default=(), repr=False)  # what of its output is not recorded
 
@@ -99,17 +101,26 @@ class EngineProcess:
     def __enter__(self) -> "EngineProcess":
         self._engine = self._warm_engine() or self._cold_engine()
         self._process = self._engine.process
-        pipes = cast(BinaryIO, self._process.stdout), cast(BinaryIO, self._process.stderr)
-        self.output = EngineOutput(*pipes, self._command.hidden)
+        try:
+            self._listen()
+        except BaseException:  # no thread could be started
+            kill_group(self._process)
+            self._process.wait()
+            self._engine.release()
+            raise
+        return self
+
+    def _listen(self) -> None:
         self._watchdog = Watchdog(
             self.pid, hung_seconds=self._command.hung_seconds, mute_seconds=self._command.mute_seconds
         )
+        pipes = cast(BinaryIO, self._process.stdout), cast(BinaryIO, self._process.stderr)
+        self.output = EngineOutput(*pipes, self._command.hidden)
         context = copy_context()  # for the ids in what it logs
         self._supervisor = threading.Thread(
             target=context.run, args=(self._supervise,), name="engine-supervisor", daemon=True
         )
         self._supervisor.start()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._kill_group()
@@ -125,6 +136,7 @@ class EngineProcess:
             lambda parent_pipe: [*self._command.program, *self._command.arguments(parent_pipe)],
             cwd=self._command.folder,
             environment=self._command.environment,
+            guards=self._command.guards,
         )
 
     @property

@@ -8,6 +8,8 @@ import fcntl
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,16 +33,39 @@ class HeldFolder:
 
     def __enter__(self) -> Self:
         self._lock_path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self._lock_path, os.O_CREAT | os.O_RDWR, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._lock = _lock(self._lock_path)
+        try:
+            self._fill()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _fill(self) -> None:
         self.path.mkdir(mode=0o700)
         self.temporary.mkdir()
-        return self
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
         self._lock_path.unlink(missing_ok=True)
         os.close(self._lock)
+
+
+def _lock(path: Path) -> int:
+    """A new lock file, locked. One that `sweep` removed between the two steps is made again."""
+    while True:
+        lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _is_at(lock, path):
+            return lock
+        os.close(lock)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 class AttemptFolder(HeldFolder):
@@ -59,11 +84,10 @@ class AttemptFolder(HeldFolder):
         """Where the engine writes."""
         return self.path / "out"
 
-    def __enter__(self) -> Self:
-        super().__enter__()
+    def _fill(self) -> None:
+        super()._fill()
         self.inputs.mkdir()
         self.out.mkdir()
-        return self
 
     @property
     def secrets(self) -> Path:
@@ -91,23 +115,53 @@ def cache_below(data_dir: Path) -> Path:
     return data_dir.absolute() / "cache"
 
 
-def sweep(attempts: Path) -> int:
-    """Remove the folders whose worker is dead; how many."""
-    return sum(_remove_if_dead(lock) for lock in attempts.glob("*.lock"))
+def sweep(attempts: Path) -> list[Path]:
+    """Remove the folders whose worker is dead, that of an attempt or of a waiting engine; those that were there."""
+    return [lock.with_suffix("") for lock in attempts.glob("*.lock") if _remove_if_dead(lock)]
+
+
+def attempt_of(folder: Path) -> tuple[str, int] | None:
+    """The job's id and the token of the attempt that had this folder; None for other folders."""
+    job_id, _, rest = folder.name.partition(".")
+    token, _, _ = rest.partition(".")
+    return (job_id, int(token)) if token.isdecimal() else None
+
+
+def held(attempts: Path) -> list[Path]:
+    """The folders of attempts whose worker lives."""
+    return [lock.with_suffix("") for lock in attempts.glob("job_*.lock") if _is_held(lock)]
+
+
+def _is_held(lock_path: Path) -> bool:
+    with _try_lock(lock_path) as is_ours:
+        return is_ours is False
 
 
 def _remove_if_dead(lock_path: Path) -> bool:
-    try:
-        lock = os.open(lock_path, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    else:
-        shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
+    folder = lock_path.with_suffix("")
+    with _try_lock(lock_path) as is_ours:
+        if not is_ours:
+            return False
+        was_there = folder.is_dir()  # else its owner may have made no more than the lock file
+        shutil.rmtree(folder, ignore_errors=True)
         lock_path.unlink(missing_ok=True)
-        return True
+        return was_there
+
+
+@contextmanager
+def _try_lock(path: Path) -> Iterator[bool | None]:
+    """Whether the lock was free, and is held for the block; None where there is no such lock any more."""
+    try:
+        lock = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True if _is_at(lock, path) else None
     finally:
         os.close(lock)

@@ -1,5 +1,6 @@
 """Values of secrets taken out of what an engine says, in case a library quotes them in an error."""
 
+import base64
 import json
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote, unquote
@@ -25,20 +26,32 @@ def without(line: bytes, hidden: tuple[bytes, ...]) -> bytes:
 
 
 def _parts(value: str) -> Iterator[str]:
-    """The value, the words of an Authorization header, the texts in a JSON object; of a URI the user information and
-    the values of its query."""
+    """The value, also in base64 as HTTP sends a user and password; the texts in a JSON object; of a URI the user
+    information and the values of its query; of any other text what stands between its colons and spaces."""
     value = value.strip()
     yield value
+    yield base64.b64encode(value.encode()).decode()
+    for text in _texts(value):
+        yield text
+        if "://" in text:
+            yield from _parts_of_uri(text)
+        else:
+            yield from (*text.split(":"), *text.replace(":", " ").split())
+
+
+def _texts(value: str) -> list[str]:
+    """Those in a JSON object, else the value itself."""
     try:
         found = json.loads(value)
-        yield from (item for item in found.values() if isinstance(item, str)) if isinstance(found, dict) else ()
     except (ValueError, RecursionError):
-        pass
-    head, _, query = value.partition("?")
-    if "://" in value:
-        yield from head.partition("://")[2].rpartition("@")[0].split(":")
-        for pair in query.split("&"):
-            yield pair.partition("=")[2]
-            yield unquote(pair.partition("=")[2])
-    else:
-        yield from value.replace(" ", ":").split(":")
+        found = None
+    return [item for item in found.values() if isinstance(item, str)] if isinstance(found, dict) else [value]
+
+
+def _parts_of_uri(uri: str) -> Iterator[str]:
+    head, _, query = uri.partition("?")
+    parts = head.partition("://")[2].rpartition("@")[0].split(":")
+    parts += [pair.partition("=")[2] for pair in query.split("&")]
+    for part in parts:
+        yield part
+        yield unquote(part)

@@ -1,13 +1,14 @@
-"""Puts earlier jobs' results and the checkpoint into the engine's folder, which it cannot fetch itself."""
+"""Lays down what the engine cannot fetch itself: earlier jobs' results, uploaded datasets, the checkpoint."""
 
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from core.errors import TeacherLoadFailed
-from store import blobs, jobs, queries, secrets
+from core.errors import DatasetUnreachable, TeacherLoadFailed
+from store import blobs, datasets, jobs, queries, secrets
 from store.database import Database
-from store.errors import JobNotFound
+from store.errors import DatasetNotFound, JobNotFound
 from store.sealing import Sealer
 from store.settings import Settings
 from store.values import Artifact, CheckpointRef
@@ -34,6 +35,28 @@ def stage_jobs(database: Database, spec: dict[str, Any], tenant: str, inputs: Pa
     for pointer, job_id in named_jobs(spec):
         for artifact in _results(database, pointer, job_id, tenant):
             _stage(database, artifact.sha256, inputs / job_id / artifact.name)
+
+
+def stage_datasets(database: Database, spec: dict[str, Any], tenant: str, inputs: Path) -> None:
+    """The uploaded datasets of the tenant that are named, as inputs/<id>/<file name>.
+
+    Raises DatasetUnreachable where one is gone or not whole, and BlobDamaged where it is not what was stored.
+    """
+    for field in ("uri", "target_uri"):
+        uri = spec["dataset"].get(field) or ""
+        if uri.startswith(datasets.SCHEME):
+            _stage_dataset(database, f"/dataset/{field}", uri.removeprefix(datasets.SCHEME), tenant, inputs)
+
+
+def _stage_dataset(database: Database, pointer: str, dataset_id: str, tenant: str, inputs: Path) -> None:
+    with database.read() as session:
+        try:
+            found = datasets.get(session, tenant, dataset_id)
+        except DatasetNotFound as error:
+            raise DatasetUnreachable(f"{pointer}: {error.message}", pointer=pointer) from None
+    if found.state != "ready":
+        raise DatasetUnreachable(f"{pointer}: dataset {dataset_id} is not uploaded whole", pointer=pointer)
+    _write(datasets.read(database, dataset_id), inputs / dataset_id / found.filename)
 
 
 def reveal_secrets(database: Database, spec: dict[str, Any], tenant: str, settings: Settings) -> dict[str, str]:
@@ -73,10 +96,14 @@ def _is_staged(name: str) -> bool:
 
 
 def _stage(database: Database, sha256: str, path: Path) -> None:
+    _write(blobs.read_whole(database, sha256), path)
+
+
+def _write(pieces: Iterator[bytes], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("wb") as file:
-            for piece in blobs.read_whole(database, sha256):
+            for piece in pieces:
                 file.write(piece)
     except BaseException:
         path.unlink(missing_ok=True)

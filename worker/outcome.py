@@ -3,18 +3,32 @@
 import logging
 from typing import Any
 
-from core.errors import DeadlineExceeded, EngineCrashed, EngineHung, InternalError, OutOfMemory, RetortError
-from core.events import EXIT_INTERRUPTED, EXIT_OK
+from core.errors import (
+    DeadlineExceeded,
+    DeviceFailed,
+    DiskFull,
+    EngineCrashed,
+    EngineHung,
+    HostFault,
+    InfrastructureError,
+    InternalError,
+    OutOfMemory,
+    RetortError,
+)
+from core.events import EXIT_INTERRUPTED, EXIT_OK, Failure
 from store import leases, reaper
 from store.settings import Settings
 from worker.engine_process import EngineExit, StopReason
 from worker.fenced_writes import FencedWrites, LeaseLost
+from worker.quarantine import Quarantine
 from worker.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
 SHOWN_STDERR_LINES = 20
 _CODE_FAILED = "native code failed: look at the attempt's log, and report it with the job's spec"
+# What says that the host cannot run the job, and nothing about the job.
+_OF_HOST: dict[str, type[InfrastructureError]] = {kind.code: kind for kind in (DiskFull, DeviceFailed, HostFault)}
 _HINTS = {
     "SIGKILL": "an operator or the system ended it; the host may have run out of memory",
     **dict.fromkeys(("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"), _CODE_FAILED),
@@ -29,20 +43,22 @@ def conclude(
     *,
     stderr: list[str],
     oom_kills: int,
+    quarantine: Quarantine,
     limits: Settings,
 ) -> None:
     """Write how the job goes on; raises LeaseLost where it is no longer ours to say. `oom_kills`: how many processes
     the kernel killed for lack of memory during the attempt."""
+    reported = recorder.failure
     if engine_exit.stop_reason is StopReason.LOST:
         raise LeaseLost
     if engine_exit.status == EXIT_OK and _is_complete(writes, recorder):
         writes.write(leases.succeed, recorder.result or {})
     elif engine_exit.stop_reason is StopReason.CANCEL:
         writes.write(leases.finish_cancelled)
-    elif recorder.failure is not None:
-        if recorder.failure.category == "internal":  # its stderr has the traceback
+    elif reported is not None:
+        if reported.category == "internal":  # its stderr has the traceback
             recorder.log("error", stderr)
-        writes.write(leases.fail, recorder.failure.model_dump(include={"code", "category", "message", "hint"}))
+        give_up(writes, reported, quarantine, limits)
     elif engine_exit.stop_reason is StopReason.PAUSE:
         writes.write(leases.finish_paused)
     elif engine_exit.stop_reason is StopReason.SHUTDOWN:
@@ -52,18 +68,39 @@ def conclude(
         fail(writes, DeadlineExceeded(f"the job ran longer than training.max_runtime_seconds, {allowed:g} s"))
     elif death := _death(engine_exit, oom_kills, limits):
         recorder.log("error", stderr)
-        writes.write(reaper.crashed, limits.max_attempts, death, limits.retry_seconds)
+        if unfit := quarantine.suspect(whole=False):  # writing to a mapped file on a full disk ends in SIGBUS
+            _put_back(writes, HostFault(f"{death.message}; {unfit}"), quarantine, limits)
+        else:
+            writes.write(reaper.crashed, limits.max_attempts, death, limits.retry_seconds)
     else:
         recorder.log("error", stderr)
-        fail(writes, _unexplained(engine_exit, stderr))
+        give_up(writes, _unexplained(engine_exit, stderr), quarantine, limits)
 
 
-def fail(writes: FencedWrites, error: RetortError) -> None:
+def give_up(writes: FencedWrites, error: RetortError | Failure, quarantine: Quarantine, limits: Settings) -> None:
+    """End the job with an error; or put it back, where the host is to blame and not the job."""
+    of_host = _OF_HOST.get(error.code)
+    unfit = quarantine.suspect() if of_host or error.category == "internal" else None
+    if of_host is not None:
+        _put_back(writes, of_host(error.message, hint=error.hint), quarantine, limits)
+    elif unfit is not None:
+        _put_back(writes, HostFault(f"{unfit} ({error.message.splitlines()[0]})"), quarantine, limits)
+    else:
+        fail(writes, error)
+
+
+def _put_back(writes: FencedWrites, fault: InfrastructureError, quarantine: Quarantine, limits: Settings) -> None:
+    logger.warning("%s: put back: %s", writes.lease.job_id, fault.message)
+    at_once = quarantine.reason is not None
+    writes.write(reaper.put_back, fault, limits.max_host_faults, limits.retry_seconds, at_once=at_once)
+
+
+def fail(writes: FencedWrites, error: RetortError | Failure) -> None:
     """End the job with an error."""
     writes.write(leases.fail, as_json(error))
 
 
-def as_json(error: RetortError) -> dict[str, Any]:
+def as_json(error: RetortError | Failure) -> dict[str, Any]:
     """The error as a job shows it."""
     return {"code": error.code, "category": error.category, "message": error.message, "hint": error.hint}
 

@@ -1,19 +1,15 @@
-"""Finds jobs whose worker went silent and, once in a while, what nobody needs any more."""
+"""Finds jobs whose worker went silent or died."""
 
 import logging
-import time
 
-from store import audit, blobs, reaper, sessions, workers
+from store import reaper
 from store.database import Database
 from store.settings import Settings
+from worker.clock_setback import ClockSetback
 from worker.clock_watch import ClockWatch
+from worker.folder import attempt_of, attempts_below, sweep
 
 logger = logging.getLogger(__name__)
-
-TIDY_SECONDS = 120.0
-# A replaced checkpoint may be 100 MB, and a job replaces one a minute. Longer than any pause between the last byte of a
-# blob and the row that refers to it: a lease would have run out.
-GARBAGE_SECONDS = 600.0
 
 
 class Reaper:
@@ -22,26 +18,32 @@ class Reaper:
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._settings = settings
+        self._attempts = attempts_below(settings.data_dir)
         self._clock = ClockWatch(database, settings.lease_seconds)
-        self._tidied_at = time.monotonic()
+        self._setback = ClockSetback(database, settings.lease_seconds)
 
     def look(self) -> list[str]:
-        """Move the jobs of silent workers; their ids. None are moved while the database's clock may have jumped."""
+        """Move the jobs of workers that are dead or silent; their ids. No silent worker's are moved while the
+        database's clock may have jumped."""
+        moved = self._bury()
         if not self._clock.is_steady():
-            return []
+            return moved
+        self._setback.look()
         with self._database.begin() as session:
-            moved = reaper.reap(session, self._settings.max_silences, self._settings.retry_seconds)
-        for job_id in moved:
+            silent = reaper.reap(session, self._settings.max_silences, self._settings.retry_seconds)
+        for job_id in silent:
             logger.warning("%s: its worker went silent", job_id)
-        if time.monotonic() >= self._tidied_at + TIDY_SECONDS:
-            self._tidied_at = time.monotonic()
-            self._tidy()
+        moved += silent
         return moved
 
-    def _tidy(self) -> None:
+    def _bury(self) -> list[str]:
+        """Move the jobs of workers of this data folder that are known to be dead, because nobody holds the locks of
+        their attempts' folders: nobody needs to wait for their leases."""
+        dead = [attempt for folder in sweep(self._attempts) if (attempt := attempt_of(folder))]
+        if not dead:
+            return []
         with self._database.begin() as session:
-            reaper.sweep_plans(session)
-            workers.forget(session)
-            sessions.forget_expired(session)
-            audit.forget(session, self._settings.audit_seconds)
-        blobs.collect_garbage(self._database, GARBAGE_SECONDS)
+            moved = reaper.bury(session, dead, self._settings.max_silences, self._settings.retry_seconds)
+        for job_id in moved:
+            logger.warning("%s: its worker is dead", job_id)
+        return moved

@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,11 @@ class Registration:
     devices: tuple[str, ...]
     slots: int
     version: str
+    guards: Mapping[str, bool] = field(default_factory=dict)
 
-    def announce(self, database: Database, draining: bool) -> None:
-        """Say that this worker is there, or still there; `draining`: that it takes no more jobs."""
+    def announce(self, database: Database, draining: bool, unfit: str | None = None) -> None:
+        """Say that this worker is there, or still there; `draining`: that it takes no more jobs; `unfit`: why its host
+        cannot run any."""
         with database.begin() as session:
             workers.announce(
                 session,
@@ -39,6 +41,8 @@ class Registration:
                 version=self.version,
                 slots=self.slots,
                 draining=draining,
+                unfit=unfit,
+                guards=self.guards,
             )
 
     def withdraw(self, database: Database) -> None:

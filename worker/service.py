@@ -23,13 +23,17 @@ from worker.attempt import WorkerContext, attempt, claim
 from worker.catalogue import publish
 from worker.dispatcher import Ability, PrivateDispatcher, SharedDispatcher, Sweep
 from worker.doorbell import Doorbell, FreeQueues, all_queues, queue_name, queues_heard
-from worker.folder import attempts_below, cache_below, sweep
+from worker.folder import attempts_below, cache_below
+from worker.guards import guards_of, hide_worker
 from worker.hearing import Hearing
 from worker.periodic import Periodic
+from worker.quarantine import Quarantine
 from worker.reaper import Reaper
 from worker.registry import Registration, devices, new_worker_id, version
+from worker.self_check import SelfCheck
 from worker.shelf import ShelfWatch
 from worker.slots import Slots
+from worker.sweeper import Sweeper
 from worker.warm_pool import WarmPool
 
 logger = logging.getLogger(__name__)
@@ -39,6 +43,7 @@ SWEEP_SECONDS = 10.0
 DEAF_SECONDS = 60.0
 WATCHDOG_SECONDS = 5.0
 WARM_POOL_SECONDS = 1.0
+QUARANTINE_SECONDS = 3.0
 # After drain_seconds for the engines: to store their last checkpoints and let go of the leases.
 LEAVE_SECONDS = 10.0
 
@@ -54,17 +59,25 @@ class Service:
         self._exit_status = 0
         self._slots = Slots({"job": settings.slots, "plan": settings.plan_slots}, self._takes_jobs)
         self._hearing = Hearing()
-        self._registration = Registration(self.worker_id, devices(os.environ), settings.slots, version())
+        guards = guards_of(settings)
+        self._registration = Registration(
+            self.worker_id, devices(os.environ), settings.slots, version(), guards.active()
+        )
+        self._quarantine = Quarantine(SelfCheck(settings, engine, self._registration.devices), settings.reaper_seconds)
+        self._quarantine.on_change = self._announce
         self._ability = Ability(workers.count_gpus(self._registration.devices), settings.max_running_jobs)
         self._warm_pool = WarmPool(
             engine,
             settings.engine_env,
             attempts_below(settings.data_dir),
             cache_below(settings.data_dir),
+            guards=guards,
             most=min(settings.warm_engines, settings.slots + settings.plan_slots),
             seconds=settings.warm_seconds,
         )
-        self._context = WorkerContext(database, settings, self.worker_id, engine, self._stopping, self._warm_pool)
+        self._context = WorkerContext(
+            database, settings, self.worker_id, engine, self._stopping, self._quarantine, self._warm_pool
+        )
         self._queues = all_queues(settings.broker_prefix)
         self._app = make_app(
             settings.broker_url,
@@ -101,18 +114,16 @@ class Service:
         return queue_name(self._settings.broker_prefix, lease.kind, lease.spec["training"]["devices"])
 
     def _takes_jobs(self) -> bool:
-        return not self._stopping.is_set()
+        return not self._stopping.is_set() and self._quarantine.reason is None
 
     def _announce(self) -> None:
-        self._registration.announce(self._database, self._stopping.is_set())
+        self._registration.announce(self._database, self._stopping.is_set(), self._quarantine.reason)
 
     def serve(self) -> int:
         """Work until SIGTERM or SIGINT; the exit status. Call it on the main thread."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
-        swept = sweep(self._context.attempts)
-        if swept:
-            logger.info("removed the folders of %d dead attempts", swept)
+        hide_worker()
         self._announce()
         threading.Thread(target=self._leave_in_time, name="leave-in-time", daemon=True).start()
         with ExitStack() as threads:
@@ -149,6 +160,8 @@ class Service:
         sweep = Sweep(self._database, self._slots, self._hearing, self._ability, self._start)
         return [
             Periodic("registry", self._announce, settings.beat_seconds),
+            Periodic("quarantine", self._quarantine.look, QUARANTINE_SECONDS),
+            Periodic("sweeper", Sweeper(self._database, settings).look, QUARANTINE_SECONDS),
             Periodic("reaper", Reaper(self._database, settings).look, settings.reaper_seconds),
             Periodic("dispatcher", self._dispatcher().dispatch, settings.dispatch_seconds),
             Periodic("sweep", sweep.look, SWEEP_SECONDS),

@@ -21,6 +21,7 @@ from typing import BinaryIO, cast
 from worker.engine import Engine, kill_group, start
 from worker.environment import engine_environment
 from worker.folder import HeldFolder
+from worker.guards import Guards
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,15 @@ class WarmPool:
     """The waiting engines of one worker: at most `most`, each for at most `seconds`; safe to share between threads."""
 
     def __init__(
-        self, command: Sequence[str], allowed: Sequence[str], attempts: Path, cache: Path, *, most: int, seconds: float
+        self,
+        command: Sequence[str],
+        allowed: Sequence[str],
+        attempts: Path,
+        cache: Path,
+        *,
+        guards: Guards,
+        most: int,
+        seconds: float,
     ) -> None:
         """`allowed` is what an engine may see of the environment; `attempts` is where engines have their folders,
         `cache` what they keep between jobs."""
@@ -87,6 +96,7 @@ class WarmPool:
         self._allowed = allowed
         self._attempts = attempts
         self._cache = cache
+        self._guards = guards
         self._most = self._wanted = most
         self._seconds = seconds
         self._waiting: list[WarmEngine] = []
@@ -100,6 +110,8 @@ class WarmPool:
             self._wanted = self._most
             for warm in [one for one in self._waiting if one.is_alive() and one.is_ready()]:
                 self._waiting.remove(warm)
+                if self._guards.user is not None:
+                    self._guards.user.give(folder)
                 if warm.begin(folder, arguments):
                     return warm.engine
                 self._unfit.append(warm)
@@ -151,6 +163,7 @@ class WarmPool:
             lambda _: self._command,
             cwd=folder.path,
             environment=engine_environment(os.environ, self._allowed, temporary=folder.temporary, cache=self._cache),
+            guards=self._guards,
             stdin=subprocess.PIPE,
             held=folder,
         )

@@ -12,7 +12,7 @@ from api.openapi import EVERYWHERE, PUBLIC, problems, success
 from api.schemas.service import HealthView, ReadinessView, WorkerList, WorkerView
 from api.service_figures import service_figures
 from api.telemetry import CONTENT_TYPE
-from store import deliveries, queries, workers
+from store import deliveries, growth, queries, workers
 from store.database import Database
 from store.errors import BlobStoreAway, BlobStoreRefused
 from store.figures import attempts_by_outcome, blob_totals
@@ -53,13 +53,14 @@ def check_readiness(database: DatabaseDep) -> ReadinessView:
         has = f"has the schema {found}" if found else "has no schema"
         raise unavailable("SCHEMA_BEHIND", f"the database {has}, not {SCHEMA}; run python -m migrations")
     with database.read() as session:
-        alive = workers.count_alive(session)
+        alive, unfit = workers.count_alive(session), workers.count_unfit(session)
     return ReadinessView(
         status="ready",
         database="reachable",
         blob_store=_blob_store(database),
         schema_current=True,
         workers_alive=alive,
+        workers_quarantined=unfit,
     )
 
 
@@ -94,8 +95,10 @@ def get_figures(database: DatabaseDep, telemetry: TelemetryDep, caller: CallerDe
             jobs_by_state=queries.count_jobs(session, tenant),
             oldest_queued_seconds=queries.oldest_queued_seconds(session, tenant),
             workers_alive=workers.count_alive(session),
+            workers_quarantined=workers.count_unfit(session),
             webhooks=deliveries.figures(session, tenant),
             with_requests=of_all,
+            grown=growth.figures(session) if of_all else (),
         )
         if of_all:
             text += service_figures(attempts_by_outcome(session), blob_totals(session))

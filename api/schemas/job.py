@@ -42,7 +42,9 @@ class AttemptView(_View):
     started_at: datetime
     ended_at: datetime | None = None
     outcome: Literal["succeeded", "failed", "cancelled", "released", "paused", "lost"] | None = Field(
-        None, description="null while it lasts; released: the worker stopped in good order; lost: it died"
+        None,
+        description="null while it lasts; released: its worker stopped in good order, or its host could "
+        "not run it (`error` says why); lost: the engine or the worker died",
     )
     error: dict[str, Any] | None = None
 

@@ -42,8 +42,14 @@ class WorkerView(BaseModel):
     started_at: datetime
     last_seen_at: datetime
     alive: bool = Field(description="whether a sign of life is fresh")
-    state: WorkerState = Field(description="draining: it is about to stop and takes no more jobs")
+    state: WorkerState = Field(
+        description="draining: it is about to stop and takes no more jobs; quarantined: its host cannot run jobs now"
+    )
+    unfit: str | None = Field(None, description="why its host cannot run jobs now; it takes none meanwhile")
     jobs: list[str] = Field(description="ids of the jobs that it holds")
+    guards: dict[str, bool] = Field(
+        description="which bounds of its engines hold there: own_user, worker_hidden, network_filter, memory_limit"
+    )
 
 
 class WorkerList(BaseModel):
@@ -100,3 +106,4 @@ class ReadinessView(BaseModel):
     )
     schema_current: bool
     workers_alive: int = Field(description="0: jobs are accepted and wait")
+    workers_quarantined: int = Field(description="of those alive: their hosts cannot run jobs now")

@@ -14,7 +14,20 @@ from typing import Annotated
 import typer
 
 from retort import output
-from retort.commands import catalogues, files, jobs, keys, local, results, secrets, submit, webhooks, weights
+from retort.commands import (
+    catalogues,
+    datasets,
+    files,
+    garbage,
+    jobs,
+    keys,
+    local,
+    results,
+    secrets,
+    submit,
+    webhooks,
+    weights,
+)
 from retort.errors import RetortError
 
 EXIT_USAGE = 2
@@ -33,6 +46,7 @@ for command in (
     local.up,
     submit.submit,
     submit.plan,
+    datasets.upload,
     jobs.jobs,
     results.show,
     jobs.watch,
@@ -52,10 +66,12 @@ for command in (
     catalogues.teachers,
     catalogues.workers,
     keys.audit,
+    garbage.gc,
     local.dashboard,
     local.settings,
 ):
     app.command()(command)
+app.add_typer(datasets.datasets)
 app.add_typer(secrets.secrets)
 app.add_typer(webhooks.webhooks)
 app.add_typer(weights.app, name="weights")

@@ -161,7 +161,7 @@ class ArtifactView(TypedDict):
 
 
 class WorkerView(TypedDict):
-    """A worker process; `slots`: how many jobs it runs at once."""
+    """A worker process; `slots`: how many jobs it runs at once; `unfit`: why its host cannot run any now."""
 
     id: str
     host: str
@@ -172,7 +172,8 @@ class WorkerView(TypedDict):
     started_at: str
     last_seen_at: str
     alive: bool
-    state: Literal["idle", "busy", "draining", "silent"]
+    state: Literal["idle", "busy", "draining", "quarantined", "silent"]
+    unfit: str | None
     jobs: list[str]
 
 
@@ -195,6 +196,22 @@ class SecretView(TypedDict):
     name: str
     created_at: str
     updated_at: str
+
+
+class DatasetView(TypedDict):
+    """An uploaded dataset, or one that is being uploaded. Jobs name it by `uri` once its state is ready."""
+
+    id: str
+    uri: str
+    name: str
+    filename: str
+    state: Literal["uploading", "ready"]
+    size_bytes: int
+    received_bytes: int
+    sha256: str | None
+    created_at: str
+    updated_at: str
+    completed_at: str | None
 
 
 class WebhookView(TypedDict):
@@ -272,3 +289,18 @@ class AuditEntryView(TypedDict):
     outcome: Literal["done", "denied"]
     client: str
     request_id: str
+
+
+class GarbageView(TypedDict):
+    """One kind of thing in one place: due to be removed, kept after the latest sweep, and removed since the first."""
+
+    place: str
+    kind: str
+    reason: str
+    due_count: int
+    due_bytes: int
+    kept_count: int
+    kept_bytes: int
+    removed_count: int
+    removed_bytes: int
+    at: str | None

@@ -9,8 +9,9 @@ from urllib.parse import quote
 import httpx
 
 from retort.connection import LONG_POLL_SECONDS, Connection
+from retort.dataset_calls import DatasetCalls
 from retort.job import AsyncJob
-from retort.models import AuditEntryView, JobView, KeyView, MethodView, PlanView, SecretView, WorkerView
+from retort.models import AuditEntryView, GarbageView, JobView, KeyView, MethodView, PlanView, SecretView, WorkerView
 from retort.webhook_calls import WebhookCalls
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -23,7 +24,7 @@ def default_url() -> str:
     return os.environ.get("RETORT_URL") or DEFAULT_URL
 
 
-class Service(WebhookCalls):
+class Service(DatasetCalls, WebhookCalls):
     """What a service can be asked, over any connection. `AsyncRetort` and `Retort` offer these methods."""
 
     def __init__(self, connection: Connection) -> None:
@@ -156,6 +157,14 @@ class Service(WebhookCalls):
     async def revoke_key(self, key_id: str) -> KeyView:
         """Revoke a key for good."""
         return cast(KeyView, await self._connection.json("DELETE", f"/v1/keys/{quote(key_id, safe='')}"))
+
+    async def garbage(self) -> list[GarbageView]:
+        """What nobody needs any more, by place and kind; removes nothing."""
+        return cast(list[GarbageView], (await self._connection.json("GET", "/v1/garbage"))["data"])
+
+    async def remove_garbage(self) -> list[GarbageView]:
+        """Remove from the database what nobody needs any more; the figures after that."""
+        return cast(list[GarbageView], (await self._connection.json("DELETE", "/v1/garbage"))["data"])
 
     async def audit(
         self, *, tenant: str | None = None, action: str | None = None, limit: int | None = None

@@ -3,6 +3,7 @@ libraries' own."""
 
 import hashlib
 import json
+import os
 import re
 import time
 from collections.abc import Mapping
@@ -81,6 +82,7 @@ def _download(filesystem: Any, path: str, details: dict[str, dict[str, Any]], ca
     if not folder.exists():
         with atomic_path(folder) as temporary:
             _copy_all(filesystem, objects, temporary, time.monotonic() + policy.max_download_seconds)
+    os.utime(folder)  # used: the cache removes the least recently used first
     return folder / objects[0][1] if is_file else folder
 
 

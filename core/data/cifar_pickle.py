@@ -14,6 +14,7 @@ import numpy as np
 
 from core.errors import DatasetInvalid
 
+MAX_OPCODES = 2_000_000
 _DTYPES = {"u1": np.uint8, "i1": np.int8, "i4": np.int32, "i8": np.int64, "f4": np.float32, "f8": np.float64}
 
 
@@ -47,6 +48,9 @@ class _Mark:
 class _Machine:
     """The stack and memory of one pickle."""
 
+    size: int
+    """Of the pickle, in bytes; what its calls make is no more in an honest one."""
+    made: int = 0
     stack: list[Any] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
 
@@ -62,9 +66,11 @@ def load(data: bytes) -> Any:
 
     Raises DatasetInvalid for any other pickle, and for a damaged one.
     """
-    machine = _Machine()
+    machine = _Machine(len(data))
     try:
-        for opcode, argument, _ in pickletools.genops(data):
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+            if count > MAX_OPCODES:
+                raise DatasetInvalid(f"the pickle has more than {MAX_OPCODES} opcodes, far more than CIFAR's")
             if opcode.name == "STOP":
                 return _finished(machine.stack.pop())
             _step(machine, opcode.name, argument)
@@ -85,9 +91,11 @@ def _step(machine: _Machine, name: str, argument: Any) -> None:
 
 
 def _finished(value: Any) -> Any:
-    """The value with each description of an array as the array."""
-    if isinstance(value, dict):
-        return {key: _finished(one) for key, one in value.items()}
+    """The value, or of a dictionary each, with the description of an array as the array."""
+    return {key: _array_of(one) for key, one in value.items()} if isinstance(value, dict) else _array_of(value)
+
+
+def _array_of(value: Any) -> Any:
     if isinstance(value, _Array):
         if value.values is None:
             raise DatasetInvalid("the pickle holds an array without values")
@@ -101,8 +109,12 @@ def _reduce(machine: _Machine, _: Any) -> None:
     arguments, name = machine.stack.pop(), machine.stack.pop()
     call = _CALLS.get(name.text) if isinstance(name, _Name) else None
     if call is None:
-        raise DatasetInvalid(f"the pickle calls {getattr(name, 'text', name)!r:.80}; CIFAR files hold arrays only")
-    machine.stack.append(call(*arguments))
+        raise DatasetInvalid(f"the pickle calls {_shown(getattr(name, 'text', name))}; CIFAR files hold arrays only")
+    value = call(*arguments)
+    machine.made += len(value) if isinstance(value, bytes) else 0
+    if machine.made > machine.size:  # a text that is named again and again, and copied each time
+        raise DatasetInvalid("the pickle makes more bytes than it holds")
+    machine.stack.append(value)
 
 
 def _build(machine: _Machine, _: Any) -> None:
@@ -118,24 +130,32 @@ def _build(machine: _Machine, _: Any) -> None:
 
 def _filled(values: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     if not isinstance(dtype, _Dtype) or dtype.code not in _DTYPES or dtype.order not in ("|", "<", "="):
-        raise DatasetInvalid(f"the pickle holds an array of {dtype!r:.80}; wanted: {', '.join(_DTYPES)}")
+        raise DatasetInvalid(f"the pickle holds an array of {_shown(dtype)}; wanted: {', '.join(_DTYPES)}")
     if not isinstance(values, bytes | bytearray) or order not in ("C", "F"):
         raise DatasetInvalid("the pickle holds an array whose values are no bytes")
     sides = tuple(int(side) for side in shape)
-    flat: np.ndarray = np.frombuffer(bytes(values), _DTYPES[dtype.code])
+    flat: np.ndarray = np.frombuffer(values, _DTYPES[dtype.code])  # no copy: values may be named very often
     if min(sides, default=1) < 0 or flat.size != int(np.prod(sides, dtype=object)):
         raise DatasetInvalid(f"the pickle holds {flat.size} values for an array of shape {sides}")
     return flat.reshape(sides, order=order)
 
 
 def _text(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes | str):
+        return value.decode("latin-1") if isinstance(value, bytes) else value
+    raise DatasetInvalid(f"the pickle holds {_shown(value)} where a text is due")
+
+
+def _shown(value: Any) -> str:
+    """A value for a message. Of lists and objects only their kind: a list that holds itself twice, and that list twice,
+    and so on has a text without end."""
+    return f"{value!r:.80}" if isinstance(value, str | bytes | int | float) else type(value).__name__.strip("_")
 
 
 def _encoded(text: str, encoding: str) -> bytes:
     """How Python 3 writes bytes in the protocols of Python 2."""
     if encoding not in ("latin1", "latin-1"):
-        raise DatasetInvalid(f"the pickle asks for the codec {encoding!r}")
+        raise DatasetInvalid(f"the pickle asks for the codec {_shown(encoding)}")
     return text.encode("latin-1")
 
 
@@ -152,7 +172,7 @@ _CALLS: dict[str, Callable[..., Any]] = {
     "numpy._core.numeric _frombuffer": lambda *given: _Array(_filled(*given)),
     "numpy dtype": lambda code, *_: _Dtype(_text(code)),
     "_codecs encode": _encoded,
-    "__builtin__ bytes": bytes,  # of Python 3 for b"", without arguments
+    "__builtin__ bytes": lambda: b"",  # how Python 3 writes b"" in the protocols of Python 2
 }
 
 

@@ -232,7 +232,7 @@ def open_unlabelled(spec: DatasetSpec, workspace: Workspace) -> Source | None:
     tree = open_tree(
         uri.fetch(spec.uri, workspace, credentials=spec.credentials), policy=workspace.policy, cache=workspace.cache
     )
-    listing = readers.read_unlabelled(Reading(tree, spec))
+    listing = readers.read_unlabelled(Reading(tree, spec, workspace.cache))
     if listing is None:
         return None
     _check_names(listing.records)
@@ -257,7 +257,7 @@ def _list(spec: DatasetSpec, workspace: Workspace) -> tuple[Listing, str]:
     tree = open_tree(
         uri.fetch(spec.uri, workspace, credentials=spec.credentials), policy=workspace.policy, cache=workspace.cache
     )
-    listing = unify(readers.read(Reading(tree, spec)))
+    listing = unify(readers.read(Reading(tree, spec, workspace.cache)))
     return listing, tree.identity()
 
 

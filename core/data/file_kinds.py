@@ -10,8 +10,11 @@ from core.data.tree import Tree
 from core.errors import DatasetInvalid
 
 IMAGE_EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".avif"}
-)
+    {
+        ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".avif",
+        ".ppm", ".pgm", ".pbm", ".pnm",
+    }
+)  # fmt: skip
 # Files that are no image by their name. All others are looked into: a name is only a hint.
 _OTHER_EXTENSIONS = frozenset(
     {
@@ -22,12 +25,13 @@ _OTHER_EXTENSIONS = frozenset(
         ".tfrecord", ".lmdb", ".mdb", ".sqlite", ".db", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar",
         ".zst", ".mp4", ".avi", ".mov", ".mkv", ".webm", ".mp3", ".wav", ".flac", ".ttf", ".exe", ".dll", ".so",
         ".svg", ".ai", ".eps", ".ps", ".psd", ".heic", ".heif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf",
-        ".orf", ".rw2", ".raw", ".dcm", ".nii", ".exr", ".hdr", ".dds", ".tga", ".ico", ".icns", ".jp2", ".j2k", ".pgm",
-        ".ppm", ".pbm", ".pnm", ".fits", ".cls", ".bin", ".sha256", ".md5", ".lock", ".tmp", ".part", ".crdownload",
+        ".orf", ".rw2", ".raw", ".dcm", ".nii", ".exr", ".hdr", ".dds", ".tga", ".ico", ".icns", ".jp2", ".j2k",
+        ".fits", ".cls", ".bin", ".sha256", ".md5", ".lock", ".tmp", ".part", ".crdownload",
     }
 )  # fmt: skip
 HEAD_BYTES = 32  # enough for every signature below
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+",
+               b"P4\n", b"P5\n", b"P6\n")  # fmt: skip
 _AVIF_BRANDS = (b"avif", b"avis")
 _LINK = re.compile(r"^.*?(\.\w{2,8})[?&#@:;].*$")
 MOST_KINDS = 8  # reasons that one sentence names
@@ -49,7 +53,8 @@ def looks_like_image(path: str) -> bool:
 
 
 def is_image_content(head: bytes) -> bool:
-    """Whether a file that starts with `head` (HEAD_BYTES bytes) is JPEG, PNG, GIF, TIFF, WebP, AVIF or BMP."""
+    """Whether a file that starts with `head` (HEAD_BYTES bytes) is JPEG, PNG, GIF, TIFF, WebP, AVIF, BMP or binary
+    PNM."""
     if head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         return True
     if head[4:8] == b"ftyp":

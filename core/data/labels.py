@@ -8,6 +8,7 @@ import numpy as np
 
 from core.errors import DatasetInvalid
 
+MAX_CHARACTERS = 1000  # of a class
 _WHOLE = re.compile(r"^[+-]?\d+(\.0*)?$")
 _COMMA = re.compile(r"^[+-]?\d+,\d+$")
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$", re.IGNORECASE)
@@ -21,11 +22,22 @@ def is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
+def check_length(text: Any, where: str) -> None:
+    """Raise DatasetInvalid for a text that is too long for a class."""
+    if isinstance(text, str | bytes) and len(text) > MAX_CHARACTERS:
+        raise DatasetInvalid(
+            f"{where}: the label {text[:40]!r}... has {len(text)} characters; allowed are {MAX_CHARACTERS}",
+            hint="name the column of classes in dataset.label_column; a text of this length describes an image",
+            pointer="/dataset/label_column",
+        )
+
+
 def label_text(value: Any, where: str) -> str:
     """The class that one value names. A whole number is its digits, be it 1 or 1.0; a text is itself.
 
     Raises DatasetInvalid for any other: a fraction is a measurement, a list is several classes.
     """
+    check_length(value, where)
     if isinstance(value, bool | np.bool_):
         return str(bool(value))
     if isinstance(value, int | np.integer):
@@ -63,4 +75,14 @@ def column_texts(texts: list[str], where: str) -> list[str]:
             hint="name the column of classes in dataset.label_column",
             pointer="/dataset/label_column",
         )
-    return [text if text.isdecimal() else str(int(float(text))) for text in stripped]
+    return [text if text.isdecimal() else _whole(text, where) for text in stripped]
+
+
+def _whole(text: str, where: str) -> str:
+    """The digits of a whole number that is written with a sign, a fraction of zeros or an exponent."""
+    try:
+        return str(int(text.partition(".")[0]) if _WHOLE.match(text) else int(float(text)))
+    except (ValueError, OverflowError):  # more digits than Python reads; beyond any float
+        raise DatasetInvalid(
+            f"{where}: the label {text[:40]!r}... is too large a number", pointer="/dataset/label_column"
+        ) from None

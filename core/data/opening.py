@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from core.data.archives.inflating import inflate
+from core.data.archives.inflating import PACKED, inflate
 from core.data.archives.tars import TarTree
 from core.data.archives.zips import ZipTree
+from core.data.budget import Budget
 from core.data.tables.table import FORMS
 from core.data.tree import Folder, Tree
 from core.data.web import downloads_below
 from core.errors import DatasetInvalid
 from core.policy import Policy
 
-_GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\3\4", b"PK\5\6")
 _PARQUET = b"PAR1"
 _TAR_MAGIC_AT = 257
@@ -19,8 +19,6 @@ _SINGLE_FILES = (".npz", ".parquet", *(extension for extension in FORMS if exten
 _OTHERS = {
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
     b"rar!": "a RAR archive",
-    b"\xfd7zxz": "compressed by xz",
-    b"bzh": "compressed by bzip2",
     b"\x28\xb5\x2f\xfd": "compressed by Zstandard",
     b"<!doc": "a web page (an expired or private link?)",
     b"<html": "a web page (an expired or private link?)",
@@ -31,22 +29,23 @@ _OTHERS = {
 
 def open_tree(path: Path, *, policy: Policy, cache: Path) -> Tree:
     """A folder, an archive or a single file. Raises DatasetInvalid, which says what the file is instead."""
+    budget = Budget(policy)
     if path.is_dir():
-        return Folder(path, policy=policy)
+        return Folder(path, budget=budget)
     with path.open("rb") as file:
         head = file.read(512)
     if path.suffix.lower() in _SINGLE_FILES or head.startswith(_PARQUET):
         _check_has_images(path, cache)
-        return Folder(path.parent, policy=policy, only=path.name)
+        return Folder(path.parent, budget=budget, only=path.name)
     if head.startswith(_ZIP):
-        return ZipTree(path, policy=policy)
-    if head.startswith(_GZIP):
-        return TarTree(inflate(path, cache, policy=policy), policy=policy, where=path.name)
+        return ZipTree(path, budget=budget)
+    if head.startswith(PACKED):
+        return TarTree(inflate(path, cache, budget=budget), budget=budget, where=path.name)
     if head[_TAR_MAGIC_AT:].startswith(b"ustar") or path.suffix.lower() == ".tar":
-        return TarTree(path, policy=policy)
+        return TarTree(path, budget=budget)
     told = next((f"; it is {what}" for magic, what in _OTHERS.items() if head.lower().startswith(magic)), "")
     raise DatasetInvalid(
-        f"{path.name!r} is no folder, zip, tar, tar.gz, {', '.join(_SINGLE_FILES)} file{told}",
+        f"{path.name!r} is no folder, zip, tar, tar.gz, tar.bz2, tar.xz, {', '.join(_SINGLE_FILES)} file{told}",
         hint="pack the images as zip or tar.gz, or give the folder",
         pointer="/dataset/uri",
     )

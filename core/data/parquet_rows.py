@@ -9,6 +9,7 @@ import json
 import os
 import threading
 from collections import Counter, OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from core.data.archives.checks import check_sizes
 from core.data.file_kinds import extension
 from core.data.labels import column_texts, is_missing, label_text
 from core.data.listing import Listing, Record, SplitName
+from core.data.parquet_columns import image_column, label_column
 from core.data.passed_over import IGNORED_FILES, files_warning, unlabelled_warnings, with_litter
 from core.data.reading import Reading
 from core.data.shards import split_files
@@ -57,11 +59,7 @@ class _Images:
     def _group(self, path: str, group: int) -> pa.ChunkedArray:
         with self._lock:
             if (path, group) not in self._groups:
-                try:
-                    table = self.files[path].read_row_group(group, columns=[self.column])
-                except (pa.ArrowException, OSError) as error:
-                    raise DatasetInvalid(f"row group {group} of {path!r} is damaged: {error}") from None
-                self._groups[path, group] = table.column(self.column)
+                self._groups[path, group] = image_column(self.files[path], path, self.column, group)
                 while len(self._groups) > KEPT_GROUPS:
                     self._groups.popitem(last=False)
             self._groups.move_to_end((path, group))
@@ -90,7 +88,6 @@ def read(reading: Reading, paths: list[str]) -> Listing:
         raise DatasetInvalid(f"{tree.where!r} holds no .parquet file", pointer="/dataset/uri")
     splits = split_files(paths, reading.rules)
     files = [_read_file(tree, path, spec, split) for path, split in splits.items()]
-    _check_num_rows(files, tree)
     names = _common_names(files)
     records: list[Record] = []
     unlabelled: dict[SplitName | None, int] = {}
@@ -117,35 +114,14 @@ def read(reading: Reading, paths: list[str]) -> Listing:
     )
 
 
-def _check_num_rows(files: list[_File], tree: Tree) -> None:
-    """Raise DatasetInvalid where all files together have more rows than an archive may have entries."""
-    total = sum(one.file.metadata.num_rows for one in files)
-    if total > tree.policy.max_archive_entries:
-        raise DatasetInvalid(
-            f"{tree.where!r} has {total} rows; allowed are {tree.policy.max_archive_entries}", pointer="/dataset/uri"
-        )
-
-
 def _read_file(tree: Tree, path: str, spec: DatasetSpec, split: SplitName | None) -> _File:
-    file = _open(tree, path)
+    file = _open(tree, path, (spec.label_column, _SPLIT))
     _check_columns(file, path, spec)
-    if file.metadata.num_rows > tree.policy.max_archive_entries:
-        raise DatasetInvalid(
-            f"{path!r} has {file.metadata.num_rows} rows; allowed are {tree.policy.max_archive_entries}"
-        )
-    labels = _column(file, path, spec.label_column)
-    splits = _column(file, path, _SPLIT) if _SPLIT in file.schema_arrow.names and split is None else []
+    tree.budget.take_entries(file.metadata.num_rows, path)
+    labels = label_column(file, path, spec.label_column, tree.budget)
+    has_splits = _SPLIT in file.schema_arrow.names and split is None
+    splits = label_column(file, path, _SPLIT, tree.budget) if has_splits else []
     return _File(path, file, split, _class_names(file.schema_arrow, spec.label_column), labels, splits)
-
-
-def _column(file: pq.ParquetFile, path: str, name: str) -> list[list[Any]]:
-    """The values of a column, by row group."""
-    try:
-        return [
-            file.read_row_group(group, columns=[name]).column(0).to_pylist() for group in range(file.num_row_groups)
-        ]
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetInvalid(f"the column {name!r} of {path!r} is damaged: {error}", pointer="/dataset/uri") from None
 
 
 def _common_names(files: list[_File]) -> list[str] | None:
@@ -165,13 +141,18 @@ def _has_labels(files: list[_File]) -> bool:
     return not values or any(not is_missing(value) and value != -1 for value in values)
 
 
-def _open(tree: Tree, path: str) -> pq.ParquetFile:
+def _open(tree: Tree, path: str, dictionaries: Sequence[str]) -> pq.ParquetFile:
+    """The file; columns that are named in `dictionaries` and hold texts are read as dictionaries."""
     try:
         opened = tree.open(path)
-        file = pq.ParquetFile(opened)
+        metadata = pq.read_metadata(opened)
+        texts = [column.name for column in metadata.schema.to_arrow_schema() if pa.types.is_string(column.type)]
+        file = pq.ParquetFile(
+            opened, metadata=metadata, read_dictionary=[name for name in dictionaries if name in texts]
+        )
         groups = range(file.num_row_groups)
         declared = sum(file.metadata.row_group(group).total_byte_size for group in groups)
-        check_sizes(declared, opened.seek(0, os.SEEK_END), tree.policy)
+        check_sizes(declared, opened.seek(0, os.SEEK_END), tree.budget.policy)
         return file
     except (pa.ArrowException, OSError) as error:
         raise DatasetInvalid(f"{path!r} is no whole parquet file: {error}", pointer="/dataset/uri") from None

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from core.data.file_kinds import Contents, contents_of
 from core.data.layout.classes import Layout
@@ -22,6 +23,8 @@ class Reading:
 
     tree: Tree
     spec: DatasetSpec
+    cache: Path
+    """For what is unpacked to be read from there."""
 
     def __post_init__(self) -> None:
         self.rules = SplitRules(self.spec.splits)

@@ -47,7 +47,9 @@ def decode(
     """
     folder = cache / "decoded" / _key(records, content, canvas_size, max_pixels)
     rows = _cached(folder, canvas_size)
-    if rows is None:
+    if rows is not None:
+        os.utime(folder)  # used: the cache removes the least recently used first
+    else:
         with atomic_path(folder) as temporary:
             temporary.mkdir()
             rows = _decode(records, read, temporary / "pixels", canvas_size, max_pixels, num_threads)

@@ -5,9 +5,9 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
+from core.data.budget import Budget
 from core.data.litter import is_litter
 from core.errors import DatasetInvalid
-from core.policy import Policy
 
 READ_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -21,7 +21,7 @@ class Tree(Protocol):
     folders: tuple[str, ...]
     num_litter: int
     """Files and folders of operating systems and tools that are left out of `paths` and `folders`."""
-    policy: Policy
+    budget: Budget
 
     def read(self, path: str, most: int | None = None) -> bytes:
         """The whole file; raises DatasetInvalid where it is larger than `most` bytes, missing or damaged."""
@@ -42,25 +42,26 @@ class Tree(Protocol):
 class Folder:
     """A folder on disk; with `only`, one file in it (a manifest may still reach its neighbours by `read`)."""
 
-    def __init__(self, root: Path, *, policy: Policy, only: str | None = None) -> None:
-        self.policy = policy
+    def __init__(self, root: Path, *, budget: Budget, only: str | None = None) -> None:
+        self.budget = budget
         self.where = root.name + (f"/{only}" if only else "")
         self._real_root = Path(os.path.realpath(root))
-        self._roots = (self._real_root, *(Path(os.path.realpath(allowed)) for allowed in policy.file_roots))
+        self._roots = (self._real_root, *(Path(os.path.realpath(allowed)) for allowed in budget.policy.file_roots))
         self._only = only
         self._files: list[str] = [only] if only else []
         self._folders: list[str] = []
         self.num_litter = 0
         self._neighbours: tuple[str, ...] = ()
         if not only:
-            self._visit(self._real_root, "", policy.max_archive_entries, depth=0)
+            self._visit(self._real_root, "", depth=0)
         self.paths, self.folders = tuple(sorted(self._files)), tuple(sorted(self._folders))
 
-    def _visit(self, folder: Path, prefix: str, most: int, depth: int) -> None:
+    def _visit(self, folder: Path, prefix: str, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise DatasetInvalid(f"{prefix.rstrip('/')!r} lies deeper than {MAX_DEPTH} folders (a link to its parent?)")
         with os.scandir(folder) as entries:
             for entry in entries:
+                self.budget.take_entries(1, self.where)
                 if is_litter(entry.name):
                     self.num_litter += 1
                     continue
@@ -68,11 +69,9 @@ class Folder:
                     self._check(Path(entry.path), prefix + entry.name)
                 if entry.is_dir():
                     self._folders.append(prefix + entry.name)
-                    self._visit(Path(entry.path), f"{prefix}{entry.name}/", most, depth + 1)
+                    self._visit(Path(entry.path), f"{prefix}{entry.name}/", depth + 1)
                 elif entry.is_file():
                     self._files.append(prefix + entry.name)
-                if len(self._files) + len(self._folders) > most:
-                    raise DatasetInvalid(f"{self.where!r} holds more than {most} files and folders")
 
     def _check(self, path: Path, name: str) -> None:
         real = Path(os.path.realpath(path))
@@ -115,7 +114,7 @@ class Folder:
         """The files in and below the folder of the one file that was given; none for a whole folder."""
         if self._only and not self._neighbours:
             try:
-                self._neighbours = Folder(self._real_root, policy=self.policy).paths
+                self._neighbours = Folder(self._real_root, budget=Budget(self.budget.policy)).paths
             except DatasetInvalid:  # too many files, or links: the table's paths are then taken as they are written
                 return ()
         return self._neighbours

@@ -1,6 +1,5 @@
 """Atomic files and folders: whenever the process dies, each is either complete or absent."""
 
-import errno
 import os
 import shutil
 import uuid
@@ -8,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.errors import DiskFull
+from core.errors import DiskFull, RetortError, means_full_disk
+
+# Less than any file system's block: whether it can be written tells whether the disk is full.
+PROBE_BYTES = 4096
 
 
 @contextmanager
@@ -27,10 +29,17 @@ def atomic_path(target: Path) -> Iterator[Path]:
         if not (temporary.is_dir() and target.is_dir()):
             temporary.replace(target)
         _sync_one(target.parent)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except RetortError:
+        raise
+    except Exception as error:
+        # Asked while the unfinished file still takes the space. PyTorch's writer says nothing of the disk.
+        is_disk_full = means_full_disk(error) or (isinstance(error, RuntimeError) and is_full(target.parent))
+        for beside in target.parent.glob(f"{temporary.name}-*"):  # such as the journal of a database
+            beside.unlink(missing_ok=True)
+        if is_disk_full:
             raise DiskFull(
-                f"no space was left below {target.parent.name!r} while {target.name!r} was written"
+                f"no space was left below {target.parent.name!r} while {target.name!r} was written",
+                hint="free space on the worker's disk; the job goes on then",
             ) from error
         raise
     finally:
@@ -38,6 +47,21 @@ def atomic_path(target: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def is_full(folder: Path) -> bool:
+    """Whether not even a small file can be written to a folder, for lack of space or by a quota."""
+    probe = folder / f".{uuid.uuid4().hex}.probe"
+    try:
+        with probe.open("wb") as file:
+            file.write(bytes(PROBE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return means_full_disk(error)
+    finally:
+        probe.unlink(missing_ok=True)
+    return False
 
 
 def write_atomically(path: Path, content: str | bytes) -> Path:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+import torch
 from torch import Tensor
 
 from core.evaluation.task import CLASSIFICATION, Classification
@@ -150,6 +151,11 @@ class Update:
     logits: Tensor | None = None
     """(N, K) of the student, for train/top1."""
     group: str = "student"
+
+    @property
+    def loss(self) -> Tensor:
+        """The sum of the terms (a scalar), in float32 at least."""
+        return torch.stack([term.float() if term.dtype.itemsize < 4 else term for term in self.terms.values()]).sum()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The plan of a job: the resolved spec, the dataset's facts, the student, and an estimate of time and memory."""
 
 import resource
-import time
 
 import torch
 
@@ -9,13 +8,9 @@ from core.events import Estimate, Resolved
 from core.job import PreparedRun
 from core.methods.method import Method
 from core.networks.facts import measure_network
-from core.training.build import build_method, build_trainer, run_cost
+from core.planning.timing import time_steps
+from core.training.build import build_method, run_cost
 from core.training.inputs import PreparedJob
-from core.training.trainer import Trainer
-
-WARM_UP_STEPS = {"cpu": 1, "cuda": 3}  # CUDA graphs are recorded in the second
-MEASURED_SECONDS = 2.0
-MAX_STEPS = 20
 
 
 def describe(job: PreparedJob, *, measured: bool) -> Resolved:
@@ -29,7 +24,7 @@ def describe(job: PreparedJob, *, measured: bool) -> Resolved:
         student=facts,
         teacher=measure_network(teacher) if teacher is not None else None,
         teacher_validation_top1=job.teachers.validation_top1,
-        estimate=_measured(job, run, method) if measured else _counted(job, run),
+        estimate=_planned(job, run) or (_measured(job, run, method) if measured else _counted(job, run)),
     )
 
 
@@ -59,46 +54,39 @@ def _counted(job: PreparedJob, run: PreparedRun) -> Estimate:
     return Estimate(steps=_all_steps(job), reason=_reason(run))
 
 
+def _planned(job: PreparedJob, run: PreparedRun) -> Estimate | None:
+    """What a job with a deadline trains within it; None without a deadline."""
+    if run.length is None:
+        return None
+    return Estimate(
+        steps=run.steps,
+        training_seconds=run.length.seconds,
+        memory_bytes=_peak_memory(job.arithmetic.device),
+        reason=f"{_reason(run)}; the deadline of {run.training.deadline_seconds:g} s leaves {run.length.seconds:.0f} s "
+        f"for training, in which steps of {run.length.step_seconds * 1e3:.1f} ms fit {run.steps} times",
+    )
+
+
 def _all_steps(job: PreparedJob) -> int:
     return sum(run.steps for run in job.trainings)
 
 
 def _measured(job: PreparedJob, run: PreparedRun, method: Method) -> Estimate:
     """Measure the time of the student's steps; the time of the baselines is scaled by their operations."""
-    seconds, count = _time_steps(job, run, method)
+    timed = time_steps(job, run, method)
     cost, _ = run_cost(job, run)
     work = sum(its_cost * steps for its_cost, steps in (run_cost(job, each) for each in job.trainings))
     return Estimate(
         steps=_all_steps(job),
-        training_seconds=seconds / cost * work,
+        training_seconds=timed.seconds / cost * work,
         memory_bytes=_peak_memory(job.arithmetic.device),
-        reason=f"{_reason(run)}; {count} steps were timed at {seconds * 1e3:.1f} ms each on "
+        reason=f"{_reason(run)}; {timed.count} steps were timed at {timed.seconds * 1e3:.1f} ms each on "
         f"{job.arithmetic.device.type}",
     )
 
 
 def _reason(run: PreparedRun) -> str:
     return f"{run.reason}; it begins with {run.beginning}"
-
-
-def _time_steps(job: PreparedJob, run: PreparedRun, method: Method) -> tuple[float, int]:
-    """The mean seconds of a step, and the number of steps."""
-    started: list[float] = []
-    warm_up_steps = WARM_UP_STEPS[job.arithmetic.device.type]
-
-    def after_step(trainer: Trainer) -> None:
-        job.arithmetic.wait()
-        now = time.perf_counter()
-        if trainer.step == warm_up_steps:
-            started.append(now)
-        enough = started and (now - started[0] > MEASURED_SECONDS or trainer.step >= MAX_STEPS)
-        trainer.stopped = bool(enough) and trainer.step > warm_up_steps
-
-    trainer = build_trainer(job, run, method, lambda step, values: None, after_step)
-    trainer.run()
-    count = max(trainer.step - warm_up_steps, 1)
-    begin = started[0] if started else time.perf_counter() - trainer.seconds
-    return (time.perf_counter() - begin) / count, count
 
 
 def _peak_memory(device: torch.device) -> int:

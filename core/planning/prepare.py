@@ -1,23 +1,26 @@
 """Prepares a job: reads the dataset, loads the teachers, resolves the runs, and checks that they fit together."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core.data.dataset import Dataset, Source, open_dataset, open_unlabelled
 from core.errors import RetortError
 from core.events import Event, Log, WarningIssued
-from core.job import TEACHER, PreparedRun, Run
+from core.job import TEACHER, Length, PreparedRun, Run
 from core.networks import sizing, zoo
 from core.networks.at_hand import PublishedWeights
+from core.networks.network import Network
 from core.networks.selection import is_kin
 from core.networks.teacher import Teacher
 from core.planning.beginning import describe_beginning, fallback_warning, find_published
+from core.planning.deadline import has_time_to_fit, plan_length, with_fitted_classifier, with_length
 from core.planning.defaults import resolve
 from core.planning.runs import plan_runs, with_students_weights
 from core.planning.strategy import choose_strategies
 from core.planning.teachers import load_teachers, teacher_run, teacher_set
 from core.spec import DatasetSpec, JobSpec
 from core.system.device import Arithmetic, choose_arithmetic
+from core.system.interruption import JobControl
 from core.system.workspace import Workspace
 from core.training.inputs import PreparedJob
 from core.training.muon import is_convolutional
@@ -32,24 +35,38 @@ def prepare(
     *,
     plan_only: bool = False,
     found: Mapping[str, PublishedWeights] | None = None,
+    control: JobControl | None = None,
+    length: Length | None = None,
 ) -> PreparedJob:
     """Read and check everything that the job names, and choose everything that it leaves open.
 
     With `plan_only`, nothing is fitted to the images. `found`: the published weights that an earlier attempt at the job
-    found, by architecture; they are not looked for again, because another answer would give another student. Raises a
-    UserError that names what does not fit.
+    found, by architecture; they are not looked for again, because another answer would give another student. If
+    `control` has a deadline, the length of the training is planned, unless an earlier attempt has done so (`length`).
+    Raises a UserError that names what does not fit.
     """
     arithmetic = choose_arithmetic(spec.training)
-    published = dict(found or {})
+    published, deadline = dict(found or {}), control.deadline if control is not None else None
     with workspace.ranks.first_goes_first(published):  # the others find the images decoded, and the same weights
         source = _open(spec, workspace, spec.dataset)
-        spec, loaded = load_teachers(spec, source.classes, workspace, arithmetic)
+
+        def has_time(network: Network) -> bool:
+            return has_time_to_fit(network, source.num_train, workspace.ranks, deadline, length)
+
+        spec, loaded = load_teachers(spec, source.classes, workspace, arithmetic, has_time)
         resolver = _RunResolver(source, loaded[0] if loaded else None, arithmetic, workspace, published)
         runs = _resolve_runs(spec, resolver)
         for warning in (*runs[0].dataset.warnings, *(issued for teacher in loaded for issued in teacher.warnings)):
             report(WarningIssued(warning=warning))
         target = _open_target(spec, workspace, source, report)
         teachers = teacher_set(spec, loaded, runs[0], arithmetic, workspace, report, plan_only=plan_only)
+    if control is not None and deadline is not None:
+        job = PreparedJob(runs, teachers, arithmetic, workspace, target)
+        is_first = not control.spent_seconds
+        length = length or plan_length(job, deadline, report, is_first=is_first, plan_only=plan_only)
+        deadline.keep(length.reserve_seconds, length.publish_seconds)
+        runs = _resolve_runs(with_length(spec, length), resolver)
+        runs = (with_fitted_classifier(runs[0], length), *(replace(run, length=length) for run in runs[1:]))
     runs = choose_strategies(runs, teachers, arithmetic, workspace, report)
     tuned = runs[-1] if runs[-1].run.name == TEACHER else None
     runs = runs[:-1] if tuned is not None else runs

@@ -169,7 +169,7 @@ def _stored_views(
     training, needs = run.training, method.needs
     if not needs.teacher_output and not method.trains_teacher:
         return 0, "" if asked.teacher_pass != "stored" else "it uses no output of a frozen teacher"
-    reason = _live_reason(training, method)
+    reason = live_reason(training, method)
     if reason or asked.teacher_pass == "live":
         return 0, reason or "training.teacher_pass says so"
     record_bytes = layout_for(training, needs, teachers.required).record_bytes
@@ -198,7 +198,8 @@ def _wanted_views(asked: int | Auto, augmentation: str) -> int:
     return AUTO_VIEWS if augmentation != "none" else 1  # without augmentation all views are the same
 
 
-def _live_reason(training: TrainingSpec, method: Method) -> str:
+def live_reason(training: TrainingSpec, method: Method) -> str:
+    """Why no stored teacher pass can serve the training; empty where one can."""
     if method.live_teacher is not None:
         return method.live_teacher
     if method.context.more_teachers:

@@ -26,10 +26,16 @@ Teachers = tuple[Teacher, ...]
 
 
 def load_teachers(
-    spec: JobSpec, classes: Sequence[str], workspace: Workspace, arithmetic: Arithmetic
+    spec: JobSpec,
+    classes: Sequence[str],
+    workspace: Workspace,
+    arithmetic: Arithmetic,
+    has_time: Callable[[Network], bool] = lambda network: True,
 ) -> tuple[JobSpec, Teachers]:
     """The job's spec with every `teacher.adapt` chosen, and its teachers; those to adapt have a new, random classifier.
 
+    `has_time`: whether a deadline leaves time to fit a classifier to a network's features; where it does not, a teacher
+    is adapted only if the job says so, or if its method needs the classes.
     Raises SpecInvalid for an adaptation that is not possible, TeacherLoadFailed, ArchitectureUnknown.
     """
     named = [(spec.teacher, "/teacher")] if spec.teacher is not None else []
@@ -38,6 +44,9 @@ def load_teachers(
     for each, pointer in named:
         teacher = _load(each, pointer, workspace, arithmetic)
         adapt = choose_adaptation(each, teacher, classes, needs_of(spec.method))
+        is_needed = each.adapt != "auto" or "common classes" in needs_of(spec.method)
+        if adapt == "head" and not is_needed and not has_time(teacher.network):
+            adapt = "none"
         _check(adapt, spec, pointer)
         if adapt != "none":
             teacher = with_classifier_for(teacher, classes, seed=spec.training.seed)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
-from core.errors import Category, OutOfMemory, RetortError, SpecInvalid, from_exception
+from core.errors import Category, DeviceFailed, OutOfMemory, RetortError, SpecInvalid, from_exception
 from core.events import (
     EXIT_INFRASTRUCTURE,
     EXIT_INTERNAL,
@@ -29,6 +29,7 @@ from core.process.reporter import reporter, tell_failure
 from core.spec import JobSpec
 from core.spec.devices import num_processes
 from core.specialize import specialize
+from core.system.device_failure import is_device_failure
 from core.system.distributed import ALONE, FirstFailed, Ranks
 from core.system.interruption import Interrupted, JobControl
 from core.system.memory import is_out_of_memory
@@ -80,7 +81,7 @@ def _take_secrets(path: Path | None) -> dict[str, str]:
 
 def run_rank(spec: JobSpec, options: argparse.Namespace, ranks: Ranks) -> int:
     """Run the job, or the part of one process; returns the exit status."""
-    control = JobControl(spec.training.checkpoint_seconds, spec.training.max_runtime_seconds)
+    control = JobControl.of(spec.training, options.started)
     control.begin_with(options.spent_seconds)
     try:
         workspace = _workspace(options, ranks)
@@ -151,11 +152,17 @@ def _workspace(options: argparse.Namespace, ranks: Ranks) -> Workspace:
 
 
 def as_retort_error(error: Exception) -> RetortError:
-    """The error of core.errors for any exception of a run: OUT_OF_MEMORY if torch or the host is out of memory."""
+    """The error of core.errors for any exception of a run: OUT_OF_MEMORY if torch or the host is out of memory,
+    DEVICE_FAILED if a GPU does not work.
+    """
     if not isinstance(error, RetortError) and is_out_of_memory(error):
         return OutOfMemory(
             f"out of memory: {str(error).splitlines()[0] if str(error) else 'the host has no more'}",
             hint="lower training.batch_size or training.image_size, or choose a smaller student",
+        )
+    if not isinstance(error, RetortError) and is_device_failure(error):
+        return DeviceFailed(
+            f"a GPU of the worker does not work: {str(error).splitlines()[0]}", hint="look at the worker's host"
         )
     return from_exception(error)
 

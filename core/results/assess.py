@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from core.data.dataset import Split
+from core.evaluation.latency import SECONDS_EACH
 from core.evaluation.metrics import compare, measure
 from core.evaluation.predict import predict
 from core.events import NetworkFacts
@@ -76,10 +77,15 @@ def assess_teacher(job: PreparedJob, latencies: Latencies) -> dict[str, Any] | N
 
 
 def with_latencies(
-    assessments: dict[str, Assessment], teacher: dict[str, Any] | None, latencies: Latencies
+    assessments: dict[str, Assessment],
+    teacher: dict[str, Any] | None,
+    latencies: Latencies,
+    seconds_each: float = SECONDS_EACH,
 ) -> tuple[dict[str, Assessment], dict[str, Any] | None]:
-    """The same with `latency`: all networks that were added, measured in turns now; null where one could not be."""
-    known = latencies.measured()
+    """The same with `latency`: all networks that were added, measured in turns now, each for `seconds_each`; null where
+    one could not be.
+    """
+    known = latencies.measured(seconds_each)
 
     def latency(figures: dict[str, Any]) -> dict[str, Any]:
         facts = NetworkFacts(**{name: figures[name] for name in NetworkFacts.model_fields})

@@ -12,7 +12,7 @@ import onnx
 import onnxruntime
 
 from core.errors import InternalError
-from core.evaluation.latency import Timing, speedup, time_in_turns
+from core.evaluation.latency import SECONDS_EACH, Timing, speedup, time_in_turns
 from core.events import NetworkFacts
 from core.files.result_cache import ResultCache, content_address
 from core.networks.facts import measure_network
@@ -50,14 +50,15 @@ class Latencies:
         if facts not in self._files:
             self._files[facts] = self._kept(facts) or self._keep(facts, network)
 
-    def measured(self) -> dict[NetworkFacts, dict[str, Any]]:
+    def measured(self, seconds_each: float = SECONDS_EACH) -> dict[NetworkFacts, dict[str, Any]]:
         """For each kind of network that was added: core.evaluation.latency.Timing.summary, and `speedup`.
 
         `speedup` says how many times as fast as the teacher it is (core.evaluation.latency.speedup); null without a
         teacher, for the teacher itself, and where the measurement cannot tell.
         """
         files = {facts: path for facts, path in self._files.items() if path is not None}
-        timings = dict(zip(files, time_in_turns(list(files.values())), strict=True)) if files else {}
+        timed = time_in_turns(list(files.values()), seconds_each=seconds_each) if files else []
+        timings = dict(zip(files, timed, strict=True))
         teacher = timings.get(self._teacher) if self._teacher is not None else None
         return {
             facts: {**timing.summary(), "speedup": self._speedup(teacher, timing)} for facts, timing in timings.items()

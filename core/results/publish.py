@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from core.data.dataset import Dataset
 from core.events import Artifact, Event, JobWarning, Result
 from core.networks.facts import measure_network
 from core.results.assess import Assessment, summarize, versions
@@ -16,6 +17,7 @@ from core.results.predictions import write_predictions
 from core.results.report import Outcome, write_report
 from core.results.report.preprocessing import describe_preprocessing
 from core.results.report.products import write_products
+from core.system.deadline import Deadline
 from core.teachers.trajectory import trajectory_name
 from core.training.inputs import PreparedJob
 from core.training.runs import Trained
@@ -40,7 +42,8 @@ def publish(
     teacher: dict[str, Any] | None,
     report: Callable[[Event], None],
     latencies: Latencies,
-    warnings: tuple[JobWarning, ...] = (),
+    warnings: tuple[JobWarning, ...],
+    clock: Deadline,
 ) -> Result:
     """Write all artifacts below the workspace's `out`, tell of each, and give the result, which is metrics.json."""
     folder = job.workspace.out / FOLDER
@@ -61,12 +64,13 @@ def publish(
         written=latencies.onnx_of(network),
     )
     networks = summarize(assessments, job.runs)
+    more = {"parity": _parity(paths), "deadline": _deadline(job, trained["student"], clock)}
     outcome = Outcome(
         spec=run.spec.model_dump(mode="json"),
         dataset=dataset.facts,
         student=measure_network(network),
         teacher=teacher,
-        metrics={**networks.pop("student"), "parity": _parity(paths)},
+        metrics=networks.pop("student") | more,
         baselines={name.removeprefix("baseline/"): measures for name, measures in networks.items()},
         curves=_curves(job, trained),
         classes=dataset.classes,
@@ -76,8 +80,7 @@ def publish(
         beginning=run.beginning,
     )
     paths += [*write_report(outcome, folder), *_written(folder, trained["student"], job)]
-    logits = assessments["student"].test_logits
-    paths.append(write_predictions(folder / "predictions.csv", logits, dataset.test, dataset.classes))
+    paths.append(_predictions(folder, assessments["student"], dataset))
     for path in paths:
         report(_artifact(path, job.workspace.out))
     result = outcome.result()
@@ -97,6 +100,23 @@ def _written(folder: Path, student: Trained, job: PreparedJob) -> list[Path]:
         path = folder / trajectory_name(number)
         paths.append(write_safetensors(checkpoint, path, job.student.dataset.classes))
     return paths
+
+
+def _predictions(folder: Path, assessed: Assessment, dataset: Dataset) -> Path:
+    return write_predictions(folder / "predictions.csv", assessed.test_logits, dataset.test, dataset.classes)
+
+
+def _deadline(job: PreparedJob, student: Trained, clock: Deadline) -> dict[str, Any] | None:
+    """How the job kept its deadline; None without one."""
+    length = job.student.length
+    if length is None:
+        return None
+    return {
+        "seconds": clock.seconds,
+        "used_seconds": clock.used(),
+        "planned_steps": length.steps,
+        "steps": student.steps,
+    }
 
 
 def _parity(paths: list[Path]) -> dict[str, Any] | None:

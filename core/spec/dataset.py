@@ -8,7 +8,18 @@ from core.spec.names import CREDENTIALS, DATASET_SCHEMES, Credentials, uri_of
 from core.spec.part import Part
 
 DatasetFormat = Literal[
-    "auto", "folder", "npz", "cifar-python", "cifar-binary", "parquet", "webdataset", "csv", "jsonl", "json", "builtin"
+    "auto",
+    "folder",
+    "npz",
+    "idx",
+    "cifar-python",
+    "cifar-binary",
+    "parquet",
+    "webdataset",
+    "csv",
+    "jsonl",
+    "json",
+    "builtin",
 ]
 FORMATS: tuple[str, ...] = get_args(DatasetFormat)
 

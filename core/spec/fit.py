@@ -30,6 +30,13 @@ def misfits(spec: "JobSpec") -> Iterator[tuple[str, str]]:
             "baseline 'finetune_student' needs a student that begins with weights: of a teacher of its family, or "
             "student.weights",
         )
+    deadline, limit = spec.training.deadline_seconds, spec.training.max_runtime_seconds
+    if deadline is not None and limit is not None and limit <= deadline:
+        yield (
+            "/training/max_runtime_seconds",
+            f"the job would fail after {limit:g} s, before its deadline_seconds of {deadline:g}; allowed: more than "
+            f"{deadline:g}, or null",
+        )
     if spec.student.classifier == "fitted" and not spec.method.keeps_classifier:
         detail = f"'fitted' is about the student's own classifier, which method {name_of(spec.method)!r} replaces"
         yield "/student/classifier", f"{detail}; allowed: auto, initial"

@@ -148,3 +148,11 @@ class TrainingSpec(Part):
     max_runtime_seconds: float | None = Field(
         None, gt=0, description="seconds, summed over all attempts, after which the job fails; null: no limit"
     )
+    deadline_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="seconds from the engine's start to the published files, summed over all attempts, within which "
+        "the job gives the best network that it can; baselines and further seeds come on top. The number of steps, "
+        "the stored views and the decay of the learning rate follow from the time; `epochs` and `max_steps` stay "
+        "upper limits. null: the training is as long as `epochs` says",
+    )

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from core.errors import DeadlineExceeded
+from core.spec import TrainingSpec
+from core.system.deadline import Deadline
 
 
 class Interrupted(BaseException):
@@ -27,10 +29,25 @@ class JobControl:
     knows_spent: bool = False
     now: Callable[[], float] = time.monotonic
     interrupted: threading.Event = field(default_factory=threading.Event)
+    deadline_seconds: float | None = None
+    started: float | None = None
+    """When the engine got the job, by the clock `now`; None: now."""
 
     def __post_init__(self) -> None:
-        self._started = self._saved = self.now()
+        self._saved = self.now()
+        self._started = self._saved if self.started is None else self.started
+        self.deadline = Deadline(self.deadline_seconds, self.spent) if self.deadline_seconds is not None else None
         self._deferring = False
+
+    @classmethod
+    def of(cls, training: TrainingSpec, started: float | None = None) -> "JobControl":
+        """The clock of a job with these settings; `started`: when the engine got it, by time.monotonic()."""
+        return cls(
+            training.checkpoint_seconds,
+            training.max_runtime_seconds,
+            deadline_seconds=training.deadline_seconds,
+            started=started,
+        )
 
     def begin_with(self, spent_seconds: float | None) -> None:
         """Count from the time of earlier attempts that the caller knows; None: what a checkpoint says counts."""

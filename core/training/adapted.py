@@ -11,7 +11,7 @@ from core.networks.head import without_classifier
 from core.training.inputs import PreparedJob
 
 KIND = "adapted-teacher"
-_FORM = 1  # increased whenever a change of the code changes the training: part of every cache address
+_FORM = 2  # increased whenever a change of the code changes the training: part of every cache address
 # Settings that say when a training is saved or ends, and not what it computes.
 WITHOUT_EFFECT = {"checkpoint_seconds", "max_runtime_seconds", "keep_trajectory"}
 

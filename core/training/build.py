@@ -29,6 +29,7 @@ from core.teachers.stored.opening import open_pass
 from core.teachers.teacher_set import TeacherSet
 from core.training.batches import Batches
 from core.training.inputs import PreparedJob, on_device_if_it_fits
+from core.training.pace import Pace
 from core.training.plan import PlannedStage, TrainingPlan, plan_stages
 from core.training.trainer import Trainer
 from core.training.validation import Validator
@@ -137,8 +138,9 @@ def build_trainer(
     *,
     poll: Callable[[Trainer], None] = lambda trainer: None,
     notify: Callable[[str], None] = lambda message: None,
+    pace: Pace | None = None,
 ) -> Trainer:
-    """A trainer at step 0, with its callbacks."""
+    """A trainer at step 0, with its callbacks; `pace` None: step by step."""
     dataset = run.dataset
     teachers = build_frozen_teachers(job, run, method, notify)
     validator = Validator(
@@ -162,6 +164,7 @@ def build_trainer(
         poll=poll,
         notify=notify,
         ranks=job.workspace.ranks,
+        timed=pace,
     )
 
 

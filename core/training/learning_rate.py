@@ -5,8 +5,11 @@ import math
 from core.spec import ResolvedTraining
 
 
-def rate_factor(training: ResolvedTraining, step: int, *, steps: int, steps_per_epoch: int) -> float:
-    """The factor in [0, 1] of the peak learning rate for step `step` (from 0) of `steps`."""
+def rate_factor(training: ResolvedTraining, step: float, *, steps: int, steps_per_epoch: int) -> float:
+    """The factor in [0, 1] of the peak learning rate for step `step` (from 0) of `steps`.
+
+    With a deadline, `step` is a position in the schedule and may lie between two whole numbers.
+    """
     if training.schedule == "onecycle":
         return _one_cycle(step / max(steps - 1, 1))
     warmup = min(training.warmup_epochs * steps_per_epoch, steps - 1)

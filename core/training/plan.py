@@ -53,40 +53,39 @@ class TrainingPlan:
         return -(-self.steps // self.steps_per_epoch)
 
     @property
-    def first_student_step(self) -> int:
-        """The step at which the training of the final student begins."""
-        return next(planned.first_step for planned in self.stages if not planned.stage.prepares)
-
-    @property
     def report_interval(self) -> int:
         """Steps between two points of a training curve."""
         return max(1, self.steps // NUM_REPORTS)
 
-    def stage_of(self, step: int) -> int:
-        """The index of the stage that a step belongs to."""
-        return next(index for index, stage in enumerate(self.stages) if step < stage.end_step)
+    def stage_of(self, position: float) -> int:
+        """The index of the stage that a position in the schedule belongs to."""
+        return next(index for index, stage in enumerate(self.stages) if position < stage.end_step)
+
+    def within_next_stage(self, position: float, stage: int) -> float:
+        """`position`, but not beyond the beginning of the stage after `stage`: no stage is left out."""
+        return min(position, float(self.stages[stage].end_step))
 
     def epoch_of(self, step: int) -> int:
         """The number of epochs that have begun after `step` steps, at least 1."""
         return max(1, -(-step // self.steps_per_epoch))
 
-    def validates_after(self, step: int) -> bool:
-        """Whether the network is validated after `step` steps: at the ends of epochs (of about a hundred of them if
-        there are more) and at the end of the training; not in a preparing stage.
+    def validates_after(self, step: int, stage: int) -> bool:
+        """Whether the network is validated after `step` steps, of which the last belongs to `stage`: at the ends of
+        epochs (of about a hundred of them if there are more), not in a preparing stage. The end of the training is
+        another reason.
         """
-        if self.stages[self.stage_of(step - 1)].stage.prepares:
+        if self.stages[stage].stage.prepares:
             return False
-        interval = self.steps_per_epoch * max(1, self.epochs // NUM_VALIDATIONS)
-        return step % interval == 0 or step == self.steps
+        return step % (self.steps_per_epoch * max(1, self.epochs // NUM_VALIDATIONS)) == 0
 
-    def rate_factor(self, step: int) -> float:
-        """The share of the peak learning rate for a step (from 0)."""
-        stage = self.stages[self.stage_of(step)]
+    def rate_factor(self, position: float) -> float:
+        """The share of the peak learning rate at a position in the schedule (the step, from 0)."""
+        stage = self.stages[self.stage_of(position)]
         if not stage.stage.restarts_schedule:
-            return rate_factor(self.training, step, steps=self.steps, steps_per_epoch=self.steps_per_epoch)
+            return rate_factor(self.training, position, steps=self.steps, steps_per_epoch=self.steps_per_epoch)
         return rate_factor(
             self.training,
-            step - stage.first_step,
+            position - stage.first_step,
             steps=stage.end_step - stage.first_step,
             steps_per_epoch=stage.batches.steps_per_epoch,
         )

@@ -15,7 +15,7 @@ class Meter:
 
     costs: Mapping[str, tuple[float, int]]
     now: Callable[[], float] = time.monotonic
-    _done: dict[str, int] = field(default_factory=dict, init=False)
+    _done: dict[str, float] = field(default_factory=dict, init=False)
     _last: float = field(default=float("-inf"), init=False)
     _start: tuple[float, float] | None = field(default=None, init=False)
 
@@ -24,10 +24,20 @@ class Meter:
         self._done[run] = self.costs[run][1]
 
     def progress(
-        self, run: str, step: int, *, epoch: int, epochs: int, steps: int, images_per_second: float | None
+        self,
+        run: str,
+        step: int,
+        *,
+        epoch: int,
+        steps_per_epoch: int,
+        steps: int,
+        share: float,
+        images_per_second: float | None,
     ) -> Progress | None:
-        """The event after `step` steps of `run`; None within INTERVAL_SECONDS of the last, but for the final step."""
-        self._done[run] = step
+        """The event after `step` of `steps` steps of `run`, of which `share` is done; None within INTERVAL_SECONDS of
+        the last, but for the final step. With a deadline, `steps` is an estimate.
+        """
+        self._done[run] = share * self.costs[run][1]
         now = self.now()
         done, total = self._work(), sum(cost * count for cost, count in self.costs.values())
         # The first call starts the clock, because steps of an earlier attempt took no time in this process.
@@ -41,7 +51,7 @@ class Meter:
             fraction=done / total,
             run=run,
             epoch=epoch,
-            epochs=epochs,
+            epochs=max(epoch, -(-steps // steps_per_epoch)),
             step=step,
             steps=steps,
             images_per_second=images_per_second,

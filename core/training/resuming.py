@@ -8,12 +8,12 @@ from typing import Any
 
 from core.errors import SpecInvalid
 from core.events import Event, Log
-from core.job import PreparedRun
+from core.job import Length, PreparedRun
 from core.networks.at_hand import PublishedWeights
 from core.spec import name_of
 from core.training.checkpoint import CheckpointFolder
 
-FORMAT = 5  # of a checkpoint
+FORMAT = 6  # of a checkpoint
 
 
 def read_checkpoint(out: Path, report: Callable[[Event], None]) -> dict[str, Any] | None:
@@ -29,6 +29,12 @@ def read_checkpoint(out: Path, report: Callable[[Event], None]) -> dict[str, Any
 def found_by(state: dict[str, Any] | None) -> dict[str, PublishedWeights]:
     """The published weights that the attempt of a checkpoint found, by architecture; none without a checkpoint."""
     return {name: PublishedWeights(**found) for name, found in state["published"].items()} if state is not None else {}
+
+
+def length_by(state: dict[str, Any] | None) -> Length | None:
+    """The length that the attempt of a checkpoint planned for a deadline; the schedule that it began goes on."""
+    length = state["length"] if state is not None else None
+    return Length(**length) if length is not None else None
 
 
 def choices_of(run: PreparedRun) -> dict[str, str]:

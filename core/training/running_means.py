@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.errors import LossDiverged
 from core.methods.contract import Update
 from core.system.distributed import Ranks
 from core.training.accumulation import Part
@@ -45,6 +46,19 @@ class RunningMeans:
     def diverged_at(self) -> int:
         """The first step with a non-finite loss, -1 if there is none; waits for the device."""
         return int(self._diverged_at)
+
+    def check_finite(self, run: str, steps_per_epoch: int, ranks: Ranks) -> None:
+        """Raise LossDiverged where a loss was not finite; all ranks fail where one does, or the others would wait for
+        it.
+        """
+        step = ranks.largest(self.diverged_at())
+        if step >= 0:
+            epoch = step // steps_per_epoch + 1
+            raise LossDiverged(
+                f"the training loss of {run} became NaN or infinite at step {step + 1} (epoch {epoch})",
+                hint="lower training.learning_rate, set training.clip_gradient_norm, or use training.precision fp32",
+                pointer="/training/learning_rate",
+            )
 
     def take(self, ranks: Ranks) -> dict[str, float]:
         """The means over the images of all ranks since the last call; then the sums start again at zero. Waits for the

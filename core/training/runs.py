@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -23,6 +23,7 @@ from core.training.ending import choose_ending
 from core.training.inputs import PreparedJob
 from core.training.progress import Meter
 from core.training.resuming import FORMAT, check_choices, choices_of
+from core.training.timed import pace_of, with_as_many_steps
 from core.training.trainer import Trainer
 
 Curves = dict[str, list[list[float | None]]]
@@ -65,8 +66,18 @@ class Training:
         )
 
     def train_runs(self) -> dict[str, Trained]:
-        """Train the student and the baselines; the results by run name."""
-        return {run.run.name: self.train(run) for run in self.job.runs}
+        """Train the student and the baselines; the results by run name.
+
+        With a deadline, all others take as many steps as the student has taken by then, in time of their own.
+        """
+        if self.control.deadline is None:
+            return {run.run.name: self.train(run) for run in self.job.runs}
+        student, *others = self.job.runs
+        trained = {student.run.name: self.train(student)}
+        steps = trained[student.run.name].steps
+        self.job = replace(self.job, runs=(student, *(with_as_many_steps(run, steps) for run in others)))
+        with self.control.deadline.apart():
+            return trained | {run.run.name: self.train(run) for run in self.job.runs[1:]}
 
     def train(self, run: PreparedRun) -> Trained:
         """Train one network, from the checkpoint if that has it partly trained."""
@@ -86,14 +97,12 @@ class Training:
             self._after_step(run),
             poll=self._poll,
             notify=lambda message: self.report(Log(message=f"{run.run.name}: {message}")),
+            pace=pace_of(run, self.job, self.control),
         )
         if state is not None:
             trainer.load_state_dict(state["trainer"])
             self.curves, self.trajectory = state["curves"], state["trajectory"]
-        plan = trainer.plan
-        self.report(
-            Log(message=f"{run.run.name}: {plan.steps} steps in {plan.epochs} epochs, from step {trainer.step}")
-        )
+        self.report(Log(message=f"{run.run.name}: {trainer.pace.told(trainer.step, trainer.plan.steps_per_epoch)}"))
         with closing(trainer):
             trainer.run()
         self._end(run, method)
@@ -164,7 +173,8 @@ class Training:
         network.load_state_dict(done["weights"])
         keep_statistics(in_plain_layout(network))
         products = Products(**done["products"])
-        return Trained(network, done["steps"], done["seconds"], done["curves"], products, done["trajectory"])
+        of_training = {name: done[name] for name in ("steps", "seconds", "curves", "trajectory")}
+        return Trained(network, products=products, **of_training)
 
     def save(self, trainer: Trainer | None) -> None:
         """Write a checkpoint of everything and report it."""
@@ -176,6 +186,8 @@ class Training:
             "curves": self.curves,
             "trajectory": self.trajectory,
             "spent_seconds": self.control.spent(),
+            "apart_seconds": self.control.deadline.apart_seconds if self.control.deadline is not None else 0.0,
+            "length": asdict(self.job.student.length) if self.job.student.length is not None else None,
             "choices": choices_of(self.job.student),
             "published": {name: asdict(found) for name, found in self.job.published.items()},
         }
@@ -202,16 +214,17 @@ class Training:
                 run.run.name,
                 trainer.step,
                 epoch=plan.epoch_of(trainer.step),
-                epochs=plan.epochs,
-                steps=plan.steps,
+                steps_per_epoch=plan.steps_per_epoch,
+                steps=trainer.step + trainer.pace.steps_to_go,
+                share=trainer.pace.share,
                 images_per_second=self._images_per_second,
             )
             if progress is not None:
                 self.report(progress)
             self._keep(run, trainer)
-            ends = trainer.stopped or trainer.step == plan.steps  # then the finished run is saved a moment later
+            # Where it ends, the finished run is saved a moment later.
             due = self.control.checkpoint_is_due(epoch_ends=trainer.step % plan.steps_per_epoch == 0)
-            self._poll(trainer, due=due and not ends, ends=ends)
+            self._poll(trainer, due=due and not trainer.ends, ends=trainer.ends)
 
         return after_step
 
@@ -236,8 +249,9 @@ class Training:
         count, steps = run.training.keep_trajectory, trainer.plan.steps
         if run is not self.job.student or not count:
             return
-        ends = {round(part * steps / count) for part in range(1, count + 1)}
-        if trainer.step in ends or trainer.stopped:
+        ends = [round(part * steps / count) for part in range(1, count + 1)]
+        passed = sum(trainer.pace.position >= end for end in ends)
+        if passed > len(self.trajectory) or trainer.stopped:
             weights = trainer.method.deployed().module.state_dict()
             self.trajectory.append({name: value.detach().cpu().clone() for name, value in weights.items()})
 
@@ -254,6 +268,8 @@ def begin_training(
         check_choices(state["choices"], choices_of(job.student))
         training.finished, training.resumed = state["finished"], state
         control.resume(state["spent_seconds"])
+        if control.deadline is not None:
+            control.deadline.apart_before = state["apart_seconds"]
         done = f"{len(training.finished)} of {len(job.trainings)} trainings are done"
         report(Log(message=f"resuming from a checkpoint; {done}"))
     return training

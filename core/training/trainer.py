@@ -5,7 +5,7 @@ counters, and on a CPU a run that was interrupted anywhere continues exactly as 
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.errors import LossDiverged
+from core.errors import DiskFull
 from core.methods.contract import Batch, TrainingProgress, Update
 from core.methods.method import Method
 from core.networks.compiled import begin_step
@@ -22,9 +22,11 @@ from core.system.seeds import derive_seed
 from core.teachers.frozen import FrozenTeachers
 from core.teachers.stored.store import NoRoom
 from core.training.accumulation import GradientAccumulation, Part
+from core.training.batch_norms import freeze_statistics
 from core.training.batches import Batches
 from core.training.ema import ExponentialAverage
 from core.training.optimizers import build_optimizer, set_rate
+from core.training.pace import Pace
 from core.training.plan import TrainingPlan
 from core.training.running_means import RunningMeans
 from core.training.validation import Validator
@@ -47,6 +49,8 @@ class Trainer:
     notify: Callable[[str], None] = lambda message: None
     """Told what a person should know, in a sentence."""
     ranks: Ranks = ALONE
+    timed: Pace | None = None
+    """The pace of a training with a deadline; None: step by step."""
     step: int = 0
     seconds: float = 0.0
     stopped: bool = False
@@ -62,27 +66,36 @@ class Trainer:
         decay = self.plan.training.ema_decay
         self.ema = ExponentialAverage(self.method.deployed(), decay) if decay is not None else None
         self.accumulation = GradientAccumulation(self.plan.micro_batch_size, self.notify, self.ranks)
-        self._reported = (0, 0.0)
+        self.pace: Pace = self.timed or Pace(self.plan.steps)
+        self._reported, self._rate_factor = (0, 0.0), 0.0
+
+    @property
+    def ends(self) -> bool:
+        """Whether the step that was taken last is the last one."""
+        return self.stopped or self.pace.is_over
 
     def run(self) -> None:
         """Train to the end or to an early stop; then the method's deployed network has the result."""
         if self.method.needs.survey and self.step == 0:
             self.method.survey(self.teachers.surveyed(self.plan.stages[0].batches.survey()))
-        while self.step < self.plan.steps and not self.stopped:
+        self.pace.begin()
+        while not self.ends:
             started = time.perf_counter()
             self._enter_step()
             self._take_step()
             self.step += 1
-            reports = self.step % self.plan.report_interval == 0 or self.step == self.plan.steps
+            self.pace.advance()
+            self.pace.position = self.plan.within_next_stage(self.pace.position, self._stage)
+            reports = self.step % self.plan.report_interval == 0 or self.pace.is_over
             if reports:
                 self.plan.arithmetic.wait()  # else it would be the time of launching GPU work
             self.seconds += time.perf_counter() - started
             if reports:
                 self._report()
-            if self.plan.validates_after(self.step):
+            if self.pace.is_over or self.plan.validates_after(self.step, self._stage):
                 self._validate()
             self.after_step(self)
-        self._check_finite()
+        self.means.check_finite(self.plan.run, self.plan.steps_per_epoch, self.ranks)
         if self.ema is not None:
             self.method.deployed().load_state_dict(self.ema.state_dict())
         self.validator.restore_best(self.method.deployed())
@@ -95,7 +108,7 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that a resumed run needs; raises LossDiverged instead of storing weights that are not finite."""
-        self._check_finite()
+        self.means.check_finite(self.plan.run, self.plan.steps_per_epoch, self.ranks)
         return {
             "step": self.step,
             "seconds": self.seconds,
@@ -109,6 +122,7 @@ class Trainer:
             "validator": self.validator.state_dict(),
             "means": self.means.state_dict(),
             "micro_batch_size": self.accumulation.size,
+            "pace": self.pace.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -116,6 +130,7 @@ class Trainer:
         for name, network in self._networks().items():
             network.load_state_dict(state["networks"][name])
         self.method.load_state_dict(state["method"])
+        self.pace.load_state_dict(state["pace"])
         self.step, self.seconds, self.stopped = state["step"], state["seconds"], state["stopped"]
         if state["stage"] >= 0:
             self._enter_stage(state["stage"], fresh=False)
@@ -145,43 +160,42 @@ class Trainer:
         return networks
 
     def _enter_step(self) -> None:
-        stage = self.plan.stage_of(self.step)
+        pace, stage = self.pace, self.plan.stage_of(self.pace.position)
         if stage != self._stage:
             self._enter_stage(stage, fresh=True)
-        local = self.step - self.plan.stages[stage].first_step
+        planned, local = self.plan.stages[stage].stage, self.step - pace.stage_began
         if local % self.batches.steps_per_epoch == 0 or self._resumed:
             self._fill_view(local)
             self._resumed = False
-            planned = self.plan.stages[stage].stage
-            # For the epoch's first step, also if a resume starts within the epoch: the method gets the same input in
-            # both cases.
+            # For the epoch's first step, also if a resume starts within the epoch: the method gets the same input.
             began = self.step - local % self.batches.steps_per_epoch
+            pace.epoch_began = pace.position if began == self.step else pace.epoch_began
             epoch = began // self.plan.steps_per_epoch
-            self.method.begin_epoch(TrainingProgress(planned, epoch, began, began / self.plan.steps))
+            self.method.begin_epoch(TrainingProgress(planned, epoch, began, pace.epoch_began / self.plan.steps))
             if self.method.requires("trajectory"):
                 self.teachers.take_anchor(self.method.anchor())
             self._begin_training_mode()
-        planned = self.plan.stages[stage].stage
         epoch = self.step // self.plan.steps_per_epoch
-        self.method.begin_step(TrainingProgress(planned, epoch, self.step, self.step / self.plan.steps))
+        self.method.begin_step(TrainingProgress(planned, epoch, self.step, pace.share))
 
     def _fill_view(self, local: int) -> None:
-        """Run the teacher on this epoch's view, unless it is stored already. If there is no space for it, all ranks run
-        the teacher live in this epoch. That depends on other jobs, so that a resumed run may differ.
+        """Run the teacher on this epoch's view, unless it is stored already. If there is no space for it (limit, disk),
+        all ranks run the teacher live in this epoch. That depends on other jobs, so that a resumed run may differ.
         """
         batches = self.plan.stages[self._stage].batches
         stored = batches.stored
         if stored is None:
             return
-        view, filled, lack = batches.view_of(local), False, None
+        view, filled, lack, began = batches.view_of(local), False, None, time.monotonic()
         # With several ranks, a poll would wait for the others, which wait for this view.
         poll = (lambda: self.poll(self)) if self.ranks.size == 1 else (lambda: None)
         with self.ranks.first_goes_first():
             try:
                 filled = stored.ensure(view, poll)
-            except NoRoom as reason:
+            except (NoRoom, DiskFull) as reason:
                 lack = reason
         self._is_live = self.ranks.any(lack is not None)
+        self.pace.filled(time.monotonic() - began if filled else 0.0, stored.num_views - view - 1)
         if filled:
             self.notify(f"the teacher has seen view {view + 1} of {stored.num_views} of the training images")
         if self._is_live and not self._has_lacked_room:
@@ -195,6 +209,7 @@ class Trainer:
         self._stage = index
         self.method.stage = self.plan.stages[index].stage
         if fresh:
+            self.pace.begin_stage(self.step, prepares=self.method.stage.prepares)
             self.method.begin_stage(self.method.stage)
         self._optimizers = {
             group: build_optimizer(self.plan.training, parameters, self._peak_rate(group))
@@ -206,10 +221,11 @@ class Trainer:
 
     def _take_step(self) -> None:
         begin_step()
-        batch = self.batches.batch(self.step - self.plan.stages[self._stage].first_step)
+        self._rate_factor = self.plan.rate_factor(self.pace.position)
+        batch = self.batches.batch(self.step - self.pace.stage_began)
         self.accumulation.take(batch, self._begin_part, self._apply)
         if self.ema is not None and not self.method.stage.prepares:
-            self.ema.update(self.step - self.plan.first_student_step)
+            self.ema.update(self.step - self.pace.student_began)
 
     def _begin_part(self, batch: Batch, place: int) -> Iterator[Update]:
         """The updates of a batch or of a part of it; each is computed, in the precision of the training, when it is
@@ -233,7 +249,7 @@ class Trainer:
         for part in parts:
             if not seen:
                 self._optimizers[part.update.group].zero_grad(set_to_none=True)
-            loss = total_of(part.update.terms)
+            loss = part.update.loss
             self.scaler.scale(loss * part.share if part.share < 1 else loss).backward()
             seen.append((part, loss.detach()))
         if not seen:
@@ -245,7 +261,7 @@ class Trainer:
     def _step_optimizer(self, group: str) -> None:
         optimizer = self._optimizers[group]
         self.ranks.sum_gradients(p for each in optimizer.param_groups for p in each["params"])
-        set_rate(optimizer, self._peak_rate(group) * self.plan.rate_factor(self.step))
+        set_rate(optimizer, self._peak_rate(group) * self._rate_factor)
         limit = self.plan.training.clip_gradient_norm
         if limit is not None:
             self.scaler.unscale_(optimizer)
@@ -253,30 +269,21 @@ class Trainer:
         self.scaler.step(optimizer)
         self.scaler.update()
 
-    def _check_finite(self) -> None:
-        # All ranks fail where one does, or the others would wait for it.
-        step = self.ranks.largest(self.means.diverged_at())
-        if step >= 0:
-            epoch = step // self.plan.steps_per_epoch + 1
-            raise LossDiverged(
-                f"the training loss of {self.plan.run} became NaN or infinite at step {step + 1} (epoch {epoch})",
-                hint="lower training.learning_rate, set training.clip_gradient_norm, or use training.precision fp32",
-                pointer="/training/learning_rate",
-            )
-
     def _report(self) -> None:
-        self._check_finite()
+        self.means.check_finite(self.plan.run, self.plan.steps_per_epoch, self.ranks)
         steps, seconds = self.step - self._reported[0], self.seconds - self._reported[1]
         self._reported = (self.step, self.seconds)
         values: dict[str, float | None] = dict(self.means.take(self.ranks))
-        values["learning_rate"] = self._peak_rate("student") * self.plan.rate_factor(self.step - 1)
+        values["learning_rate"] = self._peak_rate("student") * self._rate_factor
         values["images_per_second"] = steps * self.plan.training.batch_size / seconds if seconds else None
         self.report_metrics(self.step, values)
 
     def _validate(self) -> None:
+        began = time.monotonic()
         with self._final_weights():
             values, self.stopped = self.validator.validate(self.method.deployed(), self.plan.epoch_of(self.step))
         self._begin_training_mode()
+        self.pace.validated(time.monotonic() - began)
         self.report_metrics(self.step, values)
 
     def _begin_training_mode(self) -> None:
@@ -286,15 +293,3 @@ class Trainer:
 
     def _final_weights(self) -> AbstractContextManager[None]:
         return self.ema.in_place() if self.ema is not None else nullcontext()
-
-
-def freeze_statistics(module: nn.Module) -> None:
-    """Let every batch norm use the statistics that it has, and learn none, until it is in training mode again."""
-    for part in module.modules():
-        if isinstance(part, nn.modules.batchnorm._BatchNorm):
-            part.eval()
-
-
-def total_of(terms: Mapping[str, Tensor]) -> Tensor:
-    """The loss: the sum of the terms, in float32 at least."""
-    return torch.stack([term.float() if term.dtype.itemsize < 4 else term for term in terms.values()]).sum()

@@ -66,6 +66,12 @@ class Settings(BlobSettings):
     max_silences: int = Field(
         10, ge=1, description="workers that may go silent with a job without a new checkpoint between; then it fails"
     )
+    max_host_faults: int = Field(
+        20, ge=1, description="hosts that may be unfit for a job without a new checkpoint between; then it fails"
+    )
+    min_free_bytes: int = Field(
+        256 << 20, ge=0, description="a worker with less space in its data folder takes no jobs until there is more"
+    )
     retry_seconds: float = Field(
         10.0, ge=0, description="pause of a job after two such losses in a row; doubles with each, up to 300 s"
     )
@@ -81,6 +87,7 @@ class Settings(BlobSettings):
     )
 
     max_body_bytes: int = Field(1 << 20, gt=0, description="largest request body")
+    max_dataset_bytes: int = Field(20 << 30, gt=0, description="largest dataset that can be uploaded")
     max_wait_seconds: float = Field(60.0, ge=0, description="longest wait of a long poll")
     plan_wait_seconds: float = Field(30.0, ge=0, description="the API waits so long for a plan, then answers 202")
     allowed_hosts: Words = Field(
@@ -101,6 +108,29 @@ class Settings(BlobSettings):
     )
     session_seconds: float = Field(7 * 86400.0, gt=0, description="a sign-in to the dashboard lasts so long")
     audit_seconds: float = Field(400 * 86400.0, gt=0, description="entries of the audit log are removed after so long")
+    job_seconds: float | None = Field(
+        None, gt=0, description="ended jobs and their files are removed after so long; none: kept until deleted"
+    )
+    checkpoint_seconds: float = Field(
+        7 * 86400.0,
+        ge=0,
+        description="failed and cancelled jobs keep their checkpoint so long; then a retry begins anew",
+    )
+    event_seconds: float = Field(
+        90 * 86400.0, ge=0, description="an ended job keeps its log and events so long; states, metrics and files stay"
+    )
+    idempotency_seconds: float = Field(30 * 86400.0, gt=0, description="an Idempotency-Key is remembered so long")
+    delivered_seconds: float = Field(7 * 86400.0, ge=0, description="delivered webhook messages are kept so long")
+    undelivered_seconds: float = Field(30 * 86400.0, ge=0, description="dead webhook messages can be replayed so long")
+    upload_seconds: float = Field(7 * 86400.0, gt=0, description="an upload that nobody goes on with is kept so long")
+    max_cache_bytes: int = Field(
+        100 * GiB,
+        ge=0,
+        description="cache of a worker's data folder: downloads, decoded images, compiled code; the "
+        "longest unused go first, never what a running job uses",
+    )
+    cache_seconds: float = Field(30 * 86400.0, gt=0, description="an entry of the cache unused for so long is removed")
+    sweep_seconds: float = Field(600.0, gt=0, description="between two sweeps of what is no longer needed")
     max_queued_jobs: int | None = Field(None, ge=0, description="jobs of one tenant that wait; none: no limit")
     max_running_jobs: int | None = Field(None, ge=1, description="jobs of one tenant that run at once; none: no limit")
     max_stored_bytes: int | None = Field(
@@ -137,10 +167,22 @@ class Settings(BlobSettings):
         False,
         description="whether an engine keeps the network once its inputs are there; a job of several processes does",
     )
+    engine_user: str | None = Field(
+        None,
+        description="user that engines run as, where the worker is root and the database is no SQLite; none: the "
+        "worker's own",
+    )
     pickled_weights: bool = Field(True, description="whether teachers may be pickled state dicts (under weights_only)")
     max_download_bytes: int = Field(200 * GiB, gt=0, description="largest download, per URI")
     max_extracted_bytes: int = Field(200 * GiB, gt=0, description="most bytes unpacked from one archive")
-    max_archive_entries: int = Field(2_000_000, gt=0, description="most entries of one archive")
+    max_archive_entries: int = Field(
+        2_000_000, gt=0, description="most files and folders of one dataset, and images of files that hold many"
+    )
+    max_table_rows: int = Field(8_000_000, gt=0, description="most rows of one dataset's tables and lists")
+    max_reading_bytes: int = Field(
+        GiB, gt=0, description="most memory for one dataset's tables, lists, label columns and arrays"
+    )
+    max_reading_seconds: float = Field(3600.0, gt=0, description="longest reading of one dataset, before decoding")
     max_compression_ratio: float = Field(200.0, gt=0, description="most bytes unpacked for one byte of an archive")
     max_image_pixels: int = Field(50_000_000, gt=0, description="largest image")
     max_resident_bytes: int = Field(64 << 20, gt=0, description="decoded images beyond this stay in a file")
@@ -167,9 +209,9 @@ class Settings(BlobSettings):
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
     @field_validator(
-        "database_url", "num_threads", "secrets_key", "weights_shelf", "public_url", "oidc_issuer",
+        "database_url", "num_threads", "engine_user", "secrets_key", "weights_shelf", "public_url", "oidc_issuer",
         "oidc_client_id", "oidc_client_secret", "oidc_tenant_claim", "max_queued_jobs", "max_running_jobs",
-        "max_stored_bytes", "requests_per_minute", "metrics_port",
+        "max_stored_bytes", "requests_per_minute", "metrics_port", "job_seconds",
         mode="before",
     )  # fmt: skip
     @classmethod
@@ -229,8 +271,9 @@ class Settings(BlobSettings):
         """What an engine process may do: the fields of core.policy.Policy, as JSON."""
         names = {
             "file_roots", "private_addresses", "download_ports", "max_download_seconds", "network_after_inputs",
-            "pickled_weights", "max_download_bytes", "max_extracted_bytes",
-            "max_archive_entries", "max_compression_ratio", "max_image_pixels", "max_resident_bytes",
+            "pickled_weights", "max_download_bytes", "max_extracted_bytes", "max_archive_entries", "max_table_rows",
+            "max_reading_bytes", "max_reading_seconds", "max_compression_ratio", "max_image_pixels",
+            "max_resident_bytes",
             "max_teacher_pass_bytes", "num_threads",
         }  # fmt: skip
         return self.model_dump(mode="json", include=names) | {"weights_shelf": self.shelf}

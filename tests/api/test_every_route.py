@@ -32,7 +32,7 @@ OPEN = {
     ("GET", "/web/app.js"),
     ("HEAD", "/web/app.js"),
 }
-ADMIN = ("/v1/keys", "/v1/audit")
+ADMIN = ("/v1/keys", "/v1/audit", "/v1/garbage")
 # Reading scopes may end their own session and open it elsewhere.
 OWN_SESSION = "/v1/session"
 IDS = {"name": "model.safetensors", "key_id": "key_1"}

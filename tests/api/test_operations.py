@@ -62,8 +62,10 @@ def test_readiness_tells_of_workers(api: TestClient, write: Callable[..., Any]) 
     assert api.get("/readyz").json() == {
         "status": "ready",
         "database": "reachable",
+        "blob_store": "database",
         "schema_current": True,
         "workers_alive": 1,
+        "workers_quarantined": 0,
     }
 
 
@@ -127,7 +129,18 @@ def test_the_process_serves_logs_and_ends(process: Any, smallest: dict[str, Any]
     assert started.returncode == 0
     lines = [json.loads(line) for line in said.splitlines()]
     assert [line["request_id"] for line in lines if line["method"] == "POST"] == ["r-1"]
-    assert lines[0].keys() == {"at", "request_id", "method", "path", "status", "num_bytes", "seconds", "client"}
+    assert lines[0].keys() == {
+        "at",
+        "level",
+        "logger",
+        "request_id",
+        "method",
+        "path",
+        "status",
+        "num_bytes",
+        "seconds",
+        "client",
+    }
     assert "hunter2" not in said and "rtk_" not in said
 
 

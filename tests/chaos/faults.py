@@ -118,8 +118,8 @@ def lock_database(world: World, chance: random.Random) -> None:
 
 
 def jump_clock(world: World, chance: random.Random) -> None:
-    """The database's clock goes an hour ahead, or back by a little."""
-    database_clock.jump(world.database, chance.choice((3600.0, -0.5)))
+    """The database's clock goes an hour ahead or back."""
+    database_clock.jump(world.database, chance.choice((3600.0, -3600.0)))
 
 
 EVERYWHERE: tuple[Fault, ...] = (

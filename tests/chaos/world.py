@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,8 +57,10 @@ class World:
 
     def __enter__(self) -> "World":
         if self.mode == "distributed":
-            (self.folder / "postgres").mkdir()
-            self.postgres = start_postgres(self.folder / "postgres")
+            # In a folder that PostgreSQL's own user may enter, as those of pytest are not.
+            place = Path(self._open.enter_context(tempfile.TemporaryDirectory())) / "postgres"
+            place.mkdir()
+            self.postgres = start_postgres(place)
             self._open.callback(lambda: self.postgres and self.postgres.stop())
             self.url = self.postgres.url
             self.start_redis()

@@ -35,6 +35,7 @@ ANSWERS = {
     models.KeyView: ("/v1/keys", True),
     models.AuditEntryView: ("/v1/audit", True),
     models.SecretView: ("/v1/secrets", True),
+    models.DatasetView: ("/v1/datasets", True),
     models.WebhookView: ("/v1/webhooks", True),
     models.WebhookWithSecretView: ("/v1/webhooks/{webhook_id}/rotate", False),
     models.DeliveryView: ("/v1/webhooks/{webhook_id}/deliveries", True),

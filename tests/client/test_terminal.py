@@ -37,6 +37,18 @@ NETWORK = {
     "seconds": 24.5,
     "steps": 48,
 }
+GARBAGE = {
+    "place": HOSTILE,
+    "kind": "events",
+    "reason": HOSTILE,
+    "due_count": 123_456,
+    "due_bytes": 10**11,
+    "kept_count": 0,
+    "kept_bytes": 0,
+    "removed_count": 7,
+    "removed_bytes": 0,
+    "at": None,
+}
 WARNING = {"code": "DATASET_LEAK", "message": f"12 images are in two splits: {HOSTILE}", "hint": HOSTILE, "count": 12}
 JOB = {
     "id": ID,
@@ -98,6 +110,14 @@ WORKER = {
     "version": "0.1.0+8aae34bc79a5",
 }
 TEACHER = {"published_weights": True} | NETWORK
+DATASET = {
+    "uri": "dataset:ds_01KAK3P0V6T6Y1F5S9W1QKX0ZD",
+    "name": HOSTILE,
+    "size_bytes": 4_100_000,
+    "received_bytes": 100_000,
+    "state": "uploading",
+    "created_at": AT,
+}
 ARTIFACT = {"name": HOSTILE, "size_bytes": 4_100_000, "media_type": "text/csv; charset=utf-8", "created_at": AT}
 LOG = {"seq": 1, "attempt": 1, "level": "warning", "message": f"{HOSTILE}\n{HOSTILE}", "at": AT}
 LISTS: dict[str, list[Any]] = {
@@ -106,6 +126,8 @@ LISTS: dict[str, list[Any]] = {
     "/v1/students": [NETWORK | {"size": "nano", "inputs": "small"}],
     "/v1/teachers": [TEACHER] * 40,
     "/v1/workers": [WORKER],
+    "/v1/datasets": [DATASET],
+    "/v1/garbage": [GARBAGE],
     f"/v1/jobs/{ID}/artifacts": [ARTIFACT],
     f"/v1/jobs/{ID}/logs": [LOG],
     f"/v1/jobs/{ID}/metrics": [{"name": HOSTILE, "points": [[1, 0.5, AT]]}],
@@ -129,6 +151,8 @@ COMMANDS = [
     ["students"],
     ["teachers"],
     ["workers"],
+    ["datasets", "list"],
+    ["gc", "--dry-run"],
 ]
 
 
@@ -172,7 +196,7 @@ def test_nothing_harmful_reaches_the_terminal_and_lines_fit(
     # Lines for programs: tabs between the values, and never folded.
     shown = shown.replace("\t", " ") if command[0] == "metrics" else shown
     assert not UNSAFE.search(shown) and not UNSAFE.search(err)
-    assert "[/b][red]:smile:" in out + err or command[0] in ("metrics", "students", "teachers", "workers", "jobs")
+    assert "[/b][red]:smile:" in out + err or command[0] in ("metrics", "students", "teachers", "workers", "jobs", "gc")
     if command[0] != "metrics":
         assert [line for line in shown.splitlines() if cell_len(line) > WIDTH] == []
     assert "Traceback" not in err

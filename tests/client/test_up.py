@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,18 @@ from pathlib import Path
 import pytest
 from running import Up, alive, gone, retort
 
+from retort import Retort
+from retort.local.processes import LOG_BYTES, Child
+
 pytestmark = pytest.mark.slow
+WRITES = f"""
+import os, time
+os.write(1, b"x" * {LOG_BYTES + 1000})
+while os.fstat(1).st_size > 1000:
+    time.sleep(0.05)
+os.write(1, b"after\\n")
+time.sleep(60)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +82,55 @@ def test_a_dead_part_is_started_again_and_said(up: Up) -> None:
     os.kill(worker, signal.SIGKILL)
     assert up.process.stderr is not None
     said = next(line for line in up.process.stderr if "died" in line)
-    assert "the worker died (exit status -9); starting it again" in said
+    assert "the worker died (exit status -9); it is started again in 0.25 s" in said
     os.kill(api, signal.SIGKILL)
     # The socket stays open: a request made meanwhile waits for the new API rather than being refused.
     with urllib.request.urlopen(f"{up.url}/livez", timeout=30) as answer:
         assert answer.status == 200
     assert part_of(up, "worker") != worker
     assert alive(part_of(up, "api"))
+
+
+def test_a_part_that_dies_at_its_start_is_tried_again_and_then_said_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELERY_LOADER", "no.such.loader")  # the worker cannot start with it
+    done = retort("up", "--port", "0", "--data", str(tmp_path / "data"))
+    assert done.code == 1
+    assert done.err.count("the worker died") == 5
+    assert "the worker ended 6 times" in done.err and "No module named 'no'" in done.err
+
+
+def test_the_job_of_a_killed_worker_goes_on_without_waiting_for_its_lease(another: Up) -> None:
+    service = Retort(another.url, api_key=(another.data / "token").read_text().strip())
+    job = service.submit(dataset="builtin:digits", student="nano", training={"epochs": 200, "checkpoint_seconds": 1})
+    until = time.monotonic() + 120
+    while job.view["state"] != "running" and time.monotonic() < until:
+        job.refresh(wait_seconds=1)
+    os.kill(part_of(another, "worker"), signal.SIGKILL)
+    killed = time.monotonic()
+    while len(job.view["attempts"]) < 2 and time.monotonic() < killed + 50:
+        job.refresh(wait_seconds=1)
+    assert len(job.view["attempts"]) == 2  # a lease is 60 s
+    print(f"the next attempt began {time.monotonic() - killed:.1f} s after the worker was killed")
+    job.cancel()
+
+
+def test_a_log_that_grows_while_its_process_runs_is_put_aside(tmp_path: Path) -> None:
+    child = Child("x", [sys.executable, "-c", WRITES], dict(os.environ), tmp_path / "x.log")
+    child.start(0.0)
+    try:
+        until = time.monotonic() + 20
+        while child.log.stat().st_size <= LOG_BYTES and time.monotonic() < until:
+            time.sleep(0.05)
+        child.trim_log()
+        assert child.log.stat().st_size < LOG_BYTES and (tmp_path / "x.log.1").stat().st_size > LOG_BYTES
+        while b"after" not in child.log.read_bytes() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert child.log.read_bytes().endswith(b"after\n")
+    finally:
+        child.signal(signal.SIGKILL)
+        child.wait(5)
 
 
 def test_a_port_in_use_is_refused(tmp_path: Path) -> None:

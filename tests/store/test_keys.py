@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text, update
 
-from store import credentials, keys, sessions
+from store import credentials, keys, retention, sessions
 from store.callers import Caller, Limits
 from store.clock import from_now
 from store.errors import KeyNotFound
+from store.settings import Settings
 from store.tables import api_keys
 from tests.store.conftest import Bench
 
@@ -100,4 +101,5 @@ def test_a_session_is_stored_as_its_hash_and_a_link_works_once(bench: Bench) -> 
     assert bench.do(sessions.redeem, code) is None
     expired = bench.do(sessions.issue, "session", ada, -1)
     assert bench.read(sessions.find, expired) is None
-    assert bench.do(sessions.forget_expired) == 1
+    swept = {one.kind: one.removed_count for one in retention.sweep(bench.database, retention.rules(Settings()))}
+    assert swept["sessions"] == 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from core.errors import EngineCrashed
+from core.errors import DiskFull, EngineCrashed
 from store import jobs, leases, queries, queue, reaper
 from store.tables import metadata, metrics
 from store.values import Beat, CheckpointRef, JobWarning, Lease, LogLine, MetricPoint, NewEvent
@@ -44,6 +44,7 @@ WRITERS = {
     "finish_paused": lambda bench, lease: bench.do(leases.finish_paused, lease),
     "release": lambda bench, lease: bench.do(leases.release, lease),
     "crashed": lambda bench, lease: bench.do(reaper.crashed, lease, 3, EngineCrashed("stale")),
+    "put_back": lambda bench, lease: bench.do(reaper.put_back, lease, DiskFull("stale"), 3, 0.0, at_once=True),
 }
 READERS = {"asked"}
 

@@ -11,7 +11,6 @@ from sqlalchemy import select, update
 from core.errors import EngineCrashed
 from store import jobs, leases, reaper
 from store.clock import from_now, seconds_since
-from store.errors import JobNotFound
 from store.tables import jobs as jobs_table
 from tests.store.conftest import Bench
 
@@ -187,20 +186,3 @@ def test_a_job_cancelled_while_its_worker_is_replaced_never_runs_again(bench: Be
         assert bench.get(lease.job_id).state == "cancelled"
         assert claim() is None
         assert lease.job_id not in bench.order()
-
-
-def test_plans_are_swept_after_a_while_and_jobs_never(bench: Bench) -> None:
-    ended = []
-    for kind in ("plan", "plan", "job"):
-        lease = bench.claim(bench.submit(kind=kind).id)
-        bench.do(leases.succeed, lease, {})
-        ended.append(lease.job_id)
-    waiting = bench.submit(kind="plan").id
-    with bench.database.begin() as session:
-        old = jobs_table.c.id.in_([ended[0], ended[2]])
-        session.execute(update(jobs_table).where(old).values(finished_at=from_now(-7200)))
-    assert bench.do(reaper.sweep_plans) == 1
-    with pytest.raises(JobNotFound):
-        bench.get(ended[0])
-    for job_id in (ended[1], ended[2], waiting):
-        bench.get(job_id)

@@ -25,10 +25,11 @@ def silence(bench: Any, worker_id: Any, seconds: Any) -> None:
 def test_a_worker_announces_itself_again_and_again(bench: Bench) -> None:
     bench.do(workers.announce, "w1", **FACTS)
     silence(bench, "w1", 30)
-    bench.do(workers.announce, "w1", **FACTS | {"slots": 3})
+    bench.do(workers.announce, "w1", **FACTS | {"slots": 3}, guards={"own_user": True, "memory_limit": False})
     [shown] = bench.read(workers.list_workers)
     assert (shown.id, shown.host, shown.pid, shown.devices) == ("w1", "gpu-7", 4711, ("cuda:0", "cuda:1"))
     assert (shown.slots, shown.alive) == (3, True)
+    assert shown.guards == {"own_user": True, "memory_limit": False}
     assert shown.last_seen_at - bench.database.now() < timedelta(seconds=5)
 
 
@@ -43,14 +44,6 @@ def test_the_silent_are_shown_and_not_counted(bench: Bench) -> None:
     assert bench.read(workers.count_alive) == 2
     bench.do(workers.withdraw, "w2")
     assert bench.read(workers.count_alive) == 1
-
-
-def test_the_long_silent_are_forgotten(bench: Bench) -> None:
-    bench.do(workers.announce, "old", **FACTS)
-    bench.do(workers.announce, "new", **FACTS)
-    silence(bench, "old", 25 * 3600)
-    assert bench.do(workers.forget) == 1
-    assert [worker.id for worker in bench.read(workers.list_workers)] == ["new"]
 
 
 def test_the_last_catalogue_stands(bench: Bench) -> None:

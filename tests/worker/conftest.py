@@ -18,6 +18,8 @@ from store.settings import Settings
 from store.values import Job
 from worker import attempt as attempts
 from worker.attempt import WorkerContext
+from worker.quarantine import Quarantine
+from worker.self_check import SelfCheck
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -25,7 +27,7 @@ ENGINE = (sys.executable, str(HERE / "stand_in.py"))
 # Short, so that tests of time pass in seconds; the relations are those of the defaults.
 SETTINGS: dict[str, Any] = {
     "lease_seconds": 3.0, "beat_seconds": 0.75, "reaper_seconds": 0.5, "dispatch_seconds": 0.1,
-    "record_seconds": 0.1, "grace_seconds": 1.0, "drain_seconds": 5.0, "retry_seconds": 0.0,
+    "record_seconds": 0.1, "grace_seconds": 1.0, "drain_seconds": 5.0, "retry_seconds": 0.0, "min_free_bytes": 1 << 20,
 }  # fmt: skip
 
 Submit = Callable[..., str]
@@ -110,7 +112,8 @@ def log_of(database: Database) -> Callable[[str], list[str]]:
 def context(database: Database, tmp_path: Path) -> WorkerContext:
     """What attempts in this process share."""
     settings = Settings(data_dir=tmp_path / "data", **SETTINGS)
-    return WorkerContext(database, settings, "worker-of-the-test", ENGINE, threading.Event())
+    quarantine = Quarantine(SelfCheck(settings, ENGINE, ["cpu"]), 0.1)
+    return WorkerContext(database, settings, "worker-of-the-test", ENGINE, threading.Event(), quarantine)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import json
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -162,6 +163,41 @@ def defect(spec: dict, out: Path, resume: bool) -> int:
     return 1
 
 
+def full(spec: dict, out: Path, resume: bool) -> int:
+    say("error", code="DISK_FULL", category="infrastructure", message="no space was left", hint="free some")
+    return 4
+
+
+def broken(spec: dict, out: Path, resume: bool) -> int:
+    say("error", code="DEVICE_FAILED", category="infrastructure", message="the GPU is lost", hint="")
+    return 4
+
+
+def hoard(spec: dict, out: Path, resume: bool) -> int:
+    """Takes memory until there is none, and tells so as the engine does."""
+    resource.setrlimit(resource.RLIMIT_DATA, (256 << 20, 256 << 20))
+    held = []
+    try:
+        while True:
+            held.append(bytearray(8 << 20))
+    except MemoryError:
+        held.clear()
+    say("error", code="OUT_OF_MEMORY", category="infrastructure", message="out of memory", hint="take less")
+    return 4
+
+
+def bomb(spec: dict, out: Path, resume: bool) -> int:
+    """Starts processes that start processes, all deaf to SIGTERM, then dies."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for _ in range(5):  # 31 processes besides this one
+        if os.fork() == 0:
+            continue
+    if os.getpid() != os.getpgrp():
+        time.sleep(600)
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return 0
+
+
 def worry(spec: dict, out: Path, resume: bool) -> int:
     for number in range(500):
         say("warning", warning={"code": f"CODE_{number}", "message": "m" * 10_000})
@@ -186,7 +222,26 @@ def tell(spec: dict, out: Path, resume: bool) -> int:
     return train(spec, out, resume)
 
 
-WAYS = (train, segfault, killed, spin, flood, garbage, deaf, runaway, mute, refuse, defect, worry, forge, tell)
+WAYS = (
+    train,
+    segfault,
+    killed,
+    spin,
+    flood,
+    garbage,
+    deaf,
+    runaway,
+    mute,
+    refuse,
+    defect,
+    full,
+    broken,
+    hoard,
+    bomb,
+    worry,
+    forge,
+    tell,
+)
 ACTS = {act.__name__: act for act in WAYS}
 
 
@@ -199,6 +254,8 @@ def end_with_parent(descriptor: int, seconds: float) -> None:
 def main() -> int:
     if sys.argv[1:] == ["catalogue"]:
         print(json.dumps({"students": [{"name": "nano"}], "teachers": []}))
+        return 0
+    if sys.argv[1:] == ["check"]:
         return 0
     if sys.argv[1:] == ["wait"]:
         return wait()

@@ -153,14 +153,6 @@ def test_an_error_without_explanation_shows_the_end_of_stderr(submit: Any, run: 
 
 
 @on_one_database
-def test_an_engine_that_cannot_start_fails_the_job(context: WorkerContext, submit: Any, look: Look) -> None:
-    job_id = submit()
-    attempt(WorkerContext(context.database, context.settings, "w", ("/no/such/program",), context.stopping), job_id)
-    assert look(job_id).error["code"] == "INTERNAL"
-    assert "/no/such/program" in look(job_id).error["message"]
-
-
-@on_one_database
 def test_a_flood_of_lines_is_cut_and_the_job_ends_well(submit: Any, run: Any, log_of: Any) -> None:
     job = run(job_id := submit(act="flood"))
     assert job.state == "succeeded"

@@ -75,6 +75,30 @@ def test_a_dead_worker_is_found_though_the_clock_jumped(
     assert look(job_id).state == "queued"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_dead_worker_is_found_though_the_clock_went_back(
+    database: Database, context: WorkerContext, submit: Any, wait_for: Any, shift: list[float]
+) -> None:
+    dead, alive = submit(), submit()
+    seconds = context.settings.lease_seconds
+    reaper = Reaper(database, context.settings)
+    leased = []
+    for job_id in (dead, alive):
+        with database.begin() as session:
+            leased.append(leases.claim(session, job_id, owner="w", lease_seconds=seconds))
+    shift[0] -= 3600
+    assert reaper.look() == reaper.look() == []
+    moved = []
+    until = time.monotonic() + 2 * seconds
+    while time.monotonic() < until:
+        with database.begin() as session:
+            assert leased[1] is not None and leases.beat(session, leased[1], seconds).held
+        moved += reaper.look()
+        time.sleep(0.2)
+    assert moved == [dead]
+
+
 def test_only_a_jump_forward_makes_the_watch_wait() -> None:
     class Clock:
         at = datetime(2026, 1, 1, tzinfo=UTC)

@@ -5,9 +5,11 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +136,7 @@ def test_an_engine_ends_before_its_lease_when_the_database_is_a_black_hole(
     url = make_url(database_url)
     proxy = Proxy(url.host or "127.0.0.1", url.port or 5432)
     through = open_database(url.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False))
-    far = WorkerContext(through, context.settings, "far-worker", context.engine, context.stopping)
+    far = replace(context, database=through, worker_id="far-worker")
     job_id = submit(steps=1000, seconds=0.05)
     thread = threading.Thread(target=attempt, args=(far, job_id))
     thread.start()
@@ -181,3 +183,58 @@ def test_a_worker_needs_no_torch_and_names_itself(start_worker: Any, database: D
     assert "libtorch" not in Path(f"/proc/{worker.pid}/maps").read_text()
     os.kill(worker.pid, signal.SIGINT)
     assert worker.wait(10) == 0
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_a_worker_waits_for_a_database_that_is_away_at_its_start(
+    database: Database, database_url: str, tmp_path: Path, wait_for: Any
+) -> None:
+    url = make_url(database_url)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    away = url.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+    environment = {"RETORT_DATABASE_URL": away, "RETORT_DATA_DIR": str(tmp_path / "data"), "RETORT_WARM_ENGINES": "0"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "worker"], env=os.environ | environment, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stderr is not None
+        assert "does not answer" in process.stderr.readline()
+    processes[0].terminate()
+    assert processes[0].wait(20) == 0
+    proxy = Proxy(url.host or "127.0.0.1", url.port or 5432, port)
+
+    def listed() -> list[int]:
+        with database.read() as session:
+            return [one.pid for one in workers.list_workers(session)]
+
+    wait_for(lambda: listed() == [processes[1].pid])
+    processes[1].terminate()
+    assert processes[1].wait(30) == 0
+    proxy.close()
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_worker_waits_for_a_broker_that_is_away_at_its_start(
+    own_redis: OwnRedis, start_worker: Any, submit: Any, look: Look, wait_for: Any, database: Database
+) -> None:
+    own_redis.kill()
+    worker, told_to_end = start_worker(broker_url=own_redis.url), start_worker(broker_url=own_redis.url)
+    job_id = submit()
+    wait_for(lambda: len(_listed(database)) == 2)
+    told_to_end.terminate()
+    assert told_to_end.wait(30) == 0
+    assert worker.poll() is None
+    own_redis.start()
+    wait_for(lambda: look(job_id).state == "succeeded")
+
+
+def _listed(database: Database) -> list[Any]:
+    with database.read() as session:
+        return workers.list_workers(session)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.policy import Policy
 from store.values import Lease
-from worker.folder import AttemptFolder, sweep
+from worker.folder import AttemptFolder, attempt_of, sweep
 
 LEASE = Lease("job_01K00000000000000000000000", "job", 7, 2, {}, (), 0.0, None, 60.0)
 DIES_HOLDING = """
@@ -28,7 +28,7 @@ def test_a_folder_lives_as_long_as_its_attempt(tmp_path: Path) -> None:
         assert json.loads((folder.path / "spec.json").read_text()) == {"name": "a"}
         assert Policy.model_validate_json((folder.path / "policy.json").read_text()).max_image_pixels == 5
         assert all(part.is_dir() for part in (folder.inputs, folder.out, folder.temporary))
-        assert sweep(tmp_path) == 0
+        assert sweep(tmp_path) == []
         assert folder.out.is_dir()
     assert list(tmp_path.iterdir()) == []
 
@@ -38,6 +38,6 @@ def test_what_a_killed_worker_left_is_swept_and_no_more(tmp_path: Path) -> None:
     assert killed.returncode == -9
     assert len(list(tmp_path.iterdir())) == 2  # the folder and its lock
     with AttemptFolder(tmp_path, LEASE) as living:
-        assert sweep(tmp_path) == 1
+        assert [attempt_of(folder) for folder in sweep(tmp_path)] == [("job_01K00000000000000000000000", 3)]
         assert living.out.is_dir()
         assert len(list(tmp_path.iterdir())) == 2

@@ -37,7 +37,15 @@ def make_pool(context: WorkerContext) -> Iterator[MakePool]:
 
     def make(command: Sequence[str] = STAND_IN, most: int = 1, seconds: float = 600.0) -> WarmPool:
         made.append(
-            WarmPool(command, context.settings.engine_env, context.attempts, context.cache, most=most, seconds=seconds)
+            WarmPool(
+                command,
+                context.settings.engine_env,
+                context.attempts,
+                context.cache,
+                guards=context.guards,
+                most=most,
+                seconds=seconds,
+            )
         )
         return made[-1]
 

@@ -13,7 +13,7 @@
 /**
  * @typedef {object} RequestOptions
  * @property {string} [method]
- * @property {string} [body] JSON text
+ * @property {string | Blob} [body] JSON text, or bytes whose type is among the headers
  * @property {Record<string, string>} [headers]
  * @property {AbortSignal} [signal]
  */
@@ -43,7 +43,7 @@ export class ApiError extends Error {
  */
 export async function request(path, { method = "GET", body, headers = {}, signal } = {}) {
   /** @type {Record<string, string>} */
-  const contentType = body === undefined ? {} : { "Content-Type": "application/json" };
+  const contentType = typeof body === "string" ? { "Content-Type": "application/json" } : {};
   const response = await fetch(path, { method, signal, body, headers: { ...contentType, ...headers } });
   const data = await jsonOf(response);
   if (response.status === 401) dispatchEvent(new Event(SIGNED_OUT));

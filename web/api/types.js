@@ -17,6 +17,7 @@
 /** @typedef {components["schemas"]["SeriesView"]} Series */
 /** @typedef {components["schemas"]["ProblemView"]} Problem */
 /** @typedef {components["schemas"]["ReadinessView"]} Readiness */
+/** @typedef {components["schemas"]["DatasetView"]} UploadedDataset */
 /** @typedef {components["schemas"]["SessionView"]} Session */
 /** @typedef {components["schemas"]["SignInView"]} SignIn */
 /** @typedef {components["schemas"]["KeyView"]} Key */

@@ -4,6 +4,7 @@
 /** @import { Child } from "../view/dom.js" */
 
 import { ApiError, describeError, request } from "../api/request.js";
+import { DataPicker } from "../data/picker.js";
 import { MethodPicker } from "../methods/picker.js";
 import { copyButton, fieldValue, h, replace } from "../view/dom.js";
 import { EXAMPLES } from "./examples.js";
@@ -22,7 +23,7 @@ export function showNewJob(view, parameters, signal) {
   const example = h("label", {}, "example ", form.exampleChooser());
   const heading = h("div", { class: "heading" }, h("h1", {}, "New job"), example);
   const left = h("section", { class: "panel" }, form.editor, form.syntaxError, form.buttons());
-  view.replaceChildren(heading, h("div", { class: "two" }, left, form.answer), form.picker.element);
+  view.replaceChildren(heading, form.data.element, h("div", { class: "two" }, left, form.answer), form.picker.element);
   const copied = parameters.get("from");
   if (copied) form.copy(copied);
 }
@@ -45,6 +46,7 @@ class NewJob {
       () => this.#parse(),
       (job) => this.#show(job),
     );
+    this.data = new DataPicker((dataset) => this.#useDataset(dataset.uri), signal);
     this.#show(Object.values(EXAMPLES)[0]);
   }
 
@@ -80,6 +82,17 @@ class NewJob {
   #show(job) {
     this.editor.value = JSON.stringify(job, null, 2);
     this.#onEdit();
+  }
+
+  /**
+   * Names the dataset in the job, whatever else the job says of it.
+   * @param {string} uri
+   */
+  #useDataset(uri) {
+    const job = this.#parse();
+    if (!job) return;
+    const said = job.dataset;
+    this.#show({ ...job, dataset: said && typeof said === "object" ? { ...said, uri } : uri });
   }
 
   /** @returns {JobText | null} */

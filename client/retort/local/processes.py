@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
-# A log that has grown beyond this is put aside when its process starts.
+# A log that has grown beyond this is put aside; the one that was put aside before goes.
 LOG_BYTES = 10 << 20
 TAIL_LINES = 15
 
@@ -28,11 +29,12 @@ class Child:
     pass_fds: tuple[int, ...] = ()
     starts: list[float] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
+    start_again_at: float | None = None  # where it has died
 
     def start(self, now: float) -> None:
         """Start the process; `now` is kept, to tell how often it had to be."""
-        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
+        self.trim_log()
+        self.start_again_at = None
         self.starts.append(now)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -45,6 +47,15 @@ class Child:
                 start_new_session=True,  # Ctrl-C reaches the parent alone, which ends the children in order
                 preexec_fn=die_with_parent(os.getpid()),
             )
+
+    def trim_log(self) -> None:
+        """Put the log aside if it is too long. It is copied, because the process writes on at the end of this file."""
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            try:
+                shutil.copyfile(self.log, self.log.with_suffix(".log.1"))
+            except OSError:  # the disk is full: then the space is worth more than the log
+                self.log.with_suffix(".log.1").unlink(missing_ok=True)
+            os.truncate(self.log, 0)
 
     def exit_status(self) -> int | None:
         """The exit status; None while the process lives."""

@@ -1,7 +1,8 @@
 """`retort up`: API, worker and SQLite on this machine, as children of one process that ends all of them.
 
-A child that dies is started again, never silently, and at most RESTARTS times in RESTART_WINDOW_SECONDS: the socket
-stays open meanwhile, and the job that ran goes on from its checkpoint.
+A child that dies, at its start or later, is started again after a pause that doubles, never silently, and at most
+RESTARTS times in RESTART_WINDOW_SECONDS: the socket stays open meanwhile, and the job that ran goes on from its
+checkpoint.
 """
 
 import fcntl
@@ -26,6 +27,8 @@ READY_SECONDS = 60.0
 STOP_SECONDS = 28.0
 RESTARTS = 5
 RESTART_WINDOW_SECONDS = 600.0
+FIRST_PAUSE_SECONDS = 0.25
+TRIM_SECONDS = 30.0
 TICK_SECONDS = 0.2
 LOCK_TRIES = 5
 LOCK_PAUSE_SECONDS = 0.05
@@ -101,8 +104,13 @@ class _Supervisor:
                 print(f"Retort is ready at {self.url}", flush=True)
                 output.notice(self._dashboard())
                 output.notice(f"data and logs in {self.data}; Ctrl-C ends everything")
+            trim_at = time.monotonic()
             while not self.told_to_end:
                 self._restart_the_dead()
+                if time.monotonic() >= trim_at:
+                    trim_at = time.monotonic() + TRIM_SECONDS
+                    for child in self.children:
+                        child.trim_log()
                 time.sleep(TICK_SECONDS)
         finally:
             self._stop()
@@ -133,12 +141,11 @@ class _Supervisor:
         """Wait for /readyz; False where a signal came first."""
         deadline = time.monotonic() + READY_SECONDS
         while not self.told_to_end:
-            for child in self.children:
-                if child.exit_status() is not None:
-                    raise CannotRun(f"the {child.name} ended at its start:\n{child.last_words()}")
+            self._restart_the_dead()
             try:
                 # The environment's proxies are not for loopback.
-                if httpx.get(f"{self.url}/readyz", timeout=2.0, trust_env=False).status_code == 200:
+                answered = httpx.get(f"{self.url}/readyz", timeout=2.0, trust_env=False).status_code == 200
+                if answered and all(child.exit_status() is None for child in self.children):
                     return True
             except httpx.HTTPError:
                 pass
@@ -155,10 +162,19 @@ class _Supervisor:
             now = time.monotonic()
             recent = [start for start in child.starts if now - start < RESTART_WINDOW_SECONDS]
             if len(recent) > RESTARTS:
-                raise CannotRun(f"the {child.name} keeps dying (exit status {status}):\n{child.last_words()}")
-            ended = f"retort: the {child.name} died (exit status {status}); starting it again. Its log: {child.log}"
-            output.notice(ended)
-            child.start(now)
+                raise CannotRun(
+                    f"the {child.name} ended {len(recent)} times, the last time with exit status {status}. The end of "
+                    f"its log, {child.log}:\n{child.last_words()}"
+                )
+            if child.start_again_at is None:
+                pause = FIRST_PAUSE_SECONDS * 2 ** (len(recent) - 1)
+                child.start_again_at = now + pause
+                output.notice(
+                    f"retort: the {child.name} died (exit status {status}); it is started again in {pause:g} s. "
+                    f"Its log: {child.log}"
+                )
+            elif now >= child.start_again_at:
+                child.start(now)
 
     def _stop(self) -> None:
         """The worker first, for it may write a checkpoint; nothing outlives this."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.data.archives.checks import check_distinct, check_name
+from core.data.budget import Budget
 from core.data.litter import is_litter
 from core.data.tree import file_sha256
 from core.errors import DatasetInvalid
-from core.policy import Policy
 
 _DAMAGED = (zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
 
@@ -20,19 +20,19 @@ _DAMAGED = (zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, Va
 class TarTree:
     """A tar file without compression: members are found once, then read by their place."""
 
-    def __init__(self, path: Path, *, policy: Policy, where: str | None = None) -> None:
-        self.path, self.policy = path, policy
+    def __init__(self, path: Path, *, budget: Budget, where: str | None = None) -> None:
+        self.path, self.budget = path, budget
         self.where = where or path.name
         self._file = path.open("rb")
         self._lock = threading.Lock()
         self._places: dict[str, tuple[int, int]] = {}
         self._folders: list[str] = []
-        self._index(policy)
+        self._index()
         self.paths = tuple(sorted(path for path in self._places if not is_litter(path)))
         self.folders = tuple(sorted(name for name in self._folders if not is_litter(name)))
         self.num_litter = len(self._places) + len(self._folders) - len(self.paths) - len(self.folders)
 
-    def _index(self, policy: Policy) -> None:
+    def _index(self) -> None:
         size = os.fstat(self._file.fileno()).st_size
         names: list[str] = []
         last = None
@@ -40,11 +40,9 @@ class TarTree:
             with tarfile.open(fileobj=self._file, mode="r:") as tar:
                 for member in tar:
                     last = member.name
-                    self._add(member, size)
-                    names.append(member.name)
+                    self.budget.take_entries(1, self.where)
+                    names.append(self._add(member, size))
                     tar.members = []  # type: ignore[attr-defined]  # the library keeps every member otherwise
-                    if len(names) > policy.max_archive_entries:
-                        raise DatasetInvalid(f"{self.where!r} holds more than {policy.max_archive_entries} entries")
                 self._file.seek(tar.offset)
         except (tarfile.TarError, *_DAMAGED) as error:
             at = f" after {last!r}" if last else ""
@@ -54,7 +52,8 @@ class TarTree:
             raise DatasetInvalid(f"{self.where!r} ends without the mark of its end: truncated after {last!r}")
         check_distinct(names)
 
-    def _add(self, member: tarfile.TarInfo, size: int) -> None:
+    def _add(self, member: tarfile.TarInfo, size: int) -> str:
+        """Note a member; its name."""
         check_name(member.name)
         if not (member.isreg() or member.isdir()) or member.issparse():
             raise DatasetInvalid(f"the archive's member {member.name!r} is a link, device, pipe or sparse file")
@@ -65,6 +64,7 @@ class TarTree:
             self._places[name] = (member.offset_data, member.size)
         else:
             self._folders.append(name)
+        return name
 
     def read(self, path: str, most: int | None = None) -> bytes:
         """The content of a member; raises DatasetInvalid if it is absent, damaged, or larger than `most` bytes."""
@@ -87,7 +87,8 @@ class TarTree:
         return self._places[path]
 
     def open(self, path: str) -> BinaryIO:
-        """The member as a seekable file."""
+        """The member as a seekable file, which is in memory; it is taken from the budget."""
+        self.budget.take_bytes(self._span(path)[1], path)
         return io.BytesIO(self.read(path))
 
     def neighbours(self) -> tuple[str, ...]:

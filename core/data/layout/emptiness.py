@@ -15,7 +15,7 @@ from core.data.tree import Tree
 PICTURES = frozenset(
     {
         ".heic", ".heif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".raw", ".dcm",
-        ".nii", ".exr", ".hdr", ".dds", ".tga", ".jp2", ".j2k", ".pgm", ".ppm", ".pbm", ".pnm", ".fits", ".psd", ".svg",
+        ".nii", ".exr", ".hdr", ".dds", ".tga", ".jp2", ".j2k", ".fits", ".psd", ".svg",
         ".eps", ".ico", ".npy", ".mat", ".zip", ".rar", ".7z", ".tar", ".gz", ".mp4", ".avi", ".mov",
     }
 )  # fmt: skip

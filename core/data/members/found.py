@@ -15,13 +15,12 @@ from core.data.members.text_lists import text_entries
 from core.data.split_names import SplitWord, split_word, words_of
 from core.data.split_rules import SplitRules
 from core.data.tables.candidates import FOREIGN, MOST_IN_A_FOLDER, PLACEHOLDERS, Candidate
-from core.data.tables.encoding import decoded
+from core.data.tables.encoding import read_json, read_lines
 from core.data.tables.image_index import ImageIndex
 from core.data.tables.table import FORMS
 from core.data.tree import Tree
 from core.errors import DatasetInvalid
 
-MAX_BYTES = 64 << 20
 MOST_LISTS = 128
 FEW = 0.5  # of the entries of a file with other words in its name, from which it is a list of images
 _OTHER_FILES = SIDE_WORDS | UNLABELLED_WORDS | PLACEHOLDERS | frozenset({"loss", "metrics", "scores", "history"})
@@ -93,9 +92,9 @@ def _list_paths(tree: Tree, images: ImageIndex, rules: SplitRules) -> Iterator[t
 def _from_text(tree: Tree, path: str, word: SplitWord | None, images: ImageIndex) -> list[SplitList]:
     if word is None:
         return []
-    text, _ = decoded(tree.read(path, MAX_BYTES), path)
+    text, _ = read_lines(tree, path)
     folder = posixpath.dirname(path)
-    told = text_entries(text, path, partial(names_image, images=images, folder=folder), tree.policy.max_archive_entries)
+    told = text_entries(text, partial(names_image, images=images, folder=folder))
     if told.share_found >= (FEW if not word.is_plain else 0) and told.share_found:
         return [looked_up(told.entries, path, word.split, word.word, images=images, folder=folder)]
     _check_no_list(told.entries, path, word)
@@ -115,7 +114,7 @@ def _check_no_list(entries: Sequence[str], path: str, word: SplitWord) -> None:
 
 
 def _from_json(tree: Tree, path: str, word: SplitWord | None, images: ImageIndex) -> list[SplitList]:
-    text, _ = decoded(tree.read(path, MAX_BYTES), path)
+    text, _ = read_json(tree, path)
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -132,7 +131,7 @@ def _from_json(tree: Tree, path: str, word: SplitWord | None, images: ImageIndex
 
 def _from_id_tables(tree: Tree, path: str, images: ImageIndex) -> list[SplitList]:
     beside = posixpath.join(posixpath.dirname(path), id_tables.IMAGES_FILE)
-    splits_text, images_text = (decoded(tree.read(one, MAX_BYTES), one)[0] for one in (path, beside))
+    splits_text, images_text = (read_lines(tree, one)[0] for one in (path, beside))
     return id_tables.split_lists(path, splits_text, images_text, images)
 
 

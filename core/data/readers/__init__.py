@@ -74,7 +74,9 @@ def _read(reading: Reading) -> Listing:
     tree = reading.tree
     reader = _reader(reading)
     if reader is None:
-        archives = [path for path in tree.paths if path.lower().endswith((".zip", ".tar.gz", ".tgz"))]
+        archives = [
+            path for path in tree.paths if path.lower().endswith((".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"))
+        ]
         raise DatasetInvalid(
             f"{tree.where!r} is no dataset that is understood: {class_folders.found(tree)}. Understood: "
             f"{', '.join(name for name in FORMATS if name != 'auto')}",

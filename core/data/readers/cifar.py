@@ -31,6 +31,9 @@ _FILES: dict[str, SplitName] = {
 }
 # Labels before the pixels of a row: CIFAR-100 stores the coarse one first.
 _CIFAR10, _CIFAR100 = 1, 2
+MAX_BATCH_BYTES = 256 << 20  # CIFAR-100's training batch has 155 MB
+MAX_NAMES_BYTES = 1 << 20
+MAX_CLASSES = 1000  # of a file without class names
 
 
 class _Arrays:
@@ -109,12 +112,14 @@ def read_python(reading: Reading) -> Listing:
     names = _python_names(tree)
     records: list[Record] = []
     for path, split in _chosen(python_files(tree), reading).items():
-        records += _records(path, split, _python_batch(tree, path)[1], names)
+        labels = _python_batch(tree, path)[1]
+        tree.budget.take_entries(len(labels), path)
+        records += _records(path, split, labels, names)
     return _listing("cifar-python", tree, records, lambda path: _python_batch(tree, path)[0])
 
 
 def _python_batch(tree: Tree, path: str) -> tuple[np.ndarray, list[int]]:
-    batch = load_arrays(tree.read(path), path)
+    batch = load_arrays(tree.read(path, MAX_BATCH_BYTES), path)
     pixels, labels = batch.get(b"data"), batch.get(b"fine_labels", batch.get(b"labels"))
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):
         raise DatasetInvalid(f"{path!r} holds no uint8 array of rows of {PIXELS} as b'data'", pointer="/dataset/uri")
@@ -130,6 +135,7 @@ def read_binary(reading: Reading) -> Listing:
     records: list[Record] = []
     for path, split in _chosen(binary_files(tree), reading).items():
         rows = _binary_rows(tree, path, num_labels)
+        tree.budget.take_entries(len(rows), path)
         records += _records(path, split, rows[:, num_labels - 1].tolist(), names)
     return _listing(
         "cifar-binary", tree, records, lambda path: _upright(_binary_rows(tree, path, num_labels)[:, num_labels:])
@@ -137,7 +143,7 @@ def read_binary(reading: Reading) -> Listing:
 
 
 def _binary_rows(tree: Tree, path: str, num_labels: int) -> np.ndarray:
-    data = np.frombuffer(tree.read(path), dtype=np.uint8)
+    data = np.frombuffer(tree.read(path, MAX_BATCH_BYTES), dtype=np.uint8)
     if not len(data) or len(data) % (PIXELS + num_labels):
         raise DatasetInvalid(
             f"{path!r} has {len(data)} bytes, which is no multiple of {PIXELS + num_labels}: truncated?",
@@ -151,8 +157,9 @@ def _upright(rows: np.ndarray) -> np.ndarray:
 
 
 def _records(path: str, split: SplitName, labels: list[int], names: list[str]) -> list[Record]:
-    if names and not all(isinstance(label, int) and 0 <= label < len(names) for label in labels):
-        raise DatasetInvalid(f"{path!r} holds labels outside 0..{len(names) - 1}", pointer="/dataset/uri")
+    most = len(names) or MAX_CLASSES
+    if not all(isinstance(label, int) and 0 <= label < most for label in labels):
+        raise DatasetInvalid(f"{path!r} holds labels outside 0..{most - 1}", pointer="/dataset/uri")
     stem = posixpath.basename(path)
     return [
         Record(f"{stem}/{index:05}", names[label] if names else str(label), split, (path, index))
@@ -170,9 +177,11 @@ def _listing(form: str, tree: Tree, records: list[Record], load: Callable[[str],
 def _python_names(tree: Tree) -> list[str]:
     for path in tree.paths:
         if posixpath.basename(path) in ("batches.meta", "meta"):
-            meta = load_arrays(tree.read(path), path)
+            meta = load_arrays(tree.read(path, MAX_BATCH_BYTES), path)
             names = meta.get(b"fine_label_names", meta.get(b"label_names", []))
-            return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+            if not isinstance(names, list) or not all(isinstance(name, str | bytes) for name in names):
+                raise DatasetInvalid(f"{path!r} holds no list of class names", pointer="/dataset/uri")
+            return [name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names]
     return []
 
 
@@ -181,7 +190,7 @@ def _binary_names(tree: Tree) -> tuple[list[str], int]:
     for path in tree.paths:
         name = posixpath.basename(path)
         if name in ("batches.meta.txt", "fine_label_names.txt"):
-            names = tree.read(path).decode("utf-8", "replace").split()
+            names = tree.read(path, MAX_NAMES_BYTES).decode("utf-8", "replace").split()
             return names, _CIFAR100 if name.startswith("fine") else _CIFAR10
     stems = {posixpath.splitext(posixpath.basename(path))[0] for path in binary_files(tree)}
     return [], _CIFAR100 if stems & {"train", "test"} else _CIFAR10

@@ -3,25 +3,26 @@
 The words of an array's name tell what it is: `train_images`, `X_val` and `images_test` are images of a split.
 """
 
+import hashlib
 import os
-import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from core.data import warning_codes
-from core.data.archives.checks import check_sizes
-from core.data.archives.zips import ZipTree, check_zip_kind
+from core.data.archives.zips import ZipTree
 from core.data.labels import column_texts, label_text
 from core.data.layout.siblings import Unclear
 from core.data.listing import Listing, Record, SplitName
+from core.data.npz_arrays import open_arrays
 from core.data.passed_over import IGNORED_IMAGES, with_litter
+from core.data.pixel_arrays import PixelArray, pixel_array
 from core.data.reading import Reader, Reading
 from core.data.split_names import split_word, words_of
 from core.data.split_rules import SplitRules
 from core.data.tree import Tree
-from core.errors import DatasetInvalid
+from core.errors import DatasetInvalid, RetortError
 from core.events import JobWarning
 
 _IMAGES = frozenset({"x", "images", "image", "data", "imgs", "img"})
@@ -49,7 +50,7 @@ def read(reading: Reading) -> Listing:
     path = _archive(tree)
     if path is None:
         raise DatasetInvalid(f"{tree.where!r} holds no single .npz file")
-    arrays = _load(tree, path)
+    arrays = _load(reading, path)
     where = path or tree.where
     found = _paired(arrays)
     if not found.pairs:
@@ -59,7 +60,7 @@ def read(reading: Reading) -> Listing:
         )
     _check_all_told(found.pairs, reading.rules)
     names = next((arrays[name] for name in _NAMES if name in arrays), None)
-    images: dict[str, np.ndarray] = {}
+    images: dict[str, PixelArray] = {}
     records: list[Record] = []
     warnings: list[JobWarning] = []
     passed: Counter[str] = Counter()
@@ -69,15 +70,16 @@ def read(reading: Reading) -> Listing:
         if ignored:
             passed[IGNORED_IMAGES] += len(pixels)
             continue
-        images[suffix] = _images(pixels, where)
-        warnings += _range_warnings(pixels, images[suffix], images_name)
+        images[suffix] = pixel_array(pixels, where)
+        tree.budget.take_entries(len(pixels), where)
+        warnings += _range_warnings(images[suffix], images_name)
         records += _records(suffix, images[suffix], arrays[labels_name], names, split, where)
     warnings += [_alone(name, arrays[name]) for name in found.alone]
     passed.update({f"array {name!r}": 1 for name in found.alone})
     return Listing(
         "npz",
         records,
-        lambda key: images[key[0]][key[1]],
+        lambda key: images[key[0]].image(key[1]),
         passed_over=with_litter(passed, tree),
         warnings=tuple(warnings),
     )
@@ -92,19 +94,16 @@ def _archive(tree: Tree) -> str | None:
     return "" if is_npz else None
 
 
-def _load(tree: Tree, path: str) -> dict[str, np.ndarray]:
+def _load(reading: Reading, path: str) -> dict[str, np.ndarray]:
+    tree = reading.tree
     try:
-        file = tree.path.open("rb") if not path and isinstance(tree, ZipTree) else tree.open(path)
-        with file:
-            with zipfile.ZipFile(file) as members:
-                for info in members.infolist():
-                    check_zip_kind(info)
-                declared = sum(info.file_size for info in members.infolist())
-            check_sizes(declared, file.seek(0, os.SEEK_END), tree.policy)
+        whole = tree.path if not path and isinstance(tree, ZipTree) else None
+        with whole.open("rb") if whole else tree.open(path) as file:
+            identity = hashlib.sha256(f"{tree.identity()} {path}".encode()).hexdigest()
+            size = file.seek(0, os.SEEK_END)
             file.seek(0)
-            with np.load(file, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-    except DatasetInvalid:
+            return open_arrays(file, size, reading.cache, identity, tree.budget)
+    except (RetortError, MemoryError):
         raise
     except Exception as error:  # zipfile, zlib and numpy each have their own
         raise DatasetInvalid(f"{path or tree.where!r} cannot be read as npz (without pickles): {error}") from None
@@ -163,41 +162,19 @@ def _alone(name: str, array: np.ndarray) -> JobWarning:
     )
 
 
-def _range_warnings(stored: np.ndarray, images: np.ndarray, name: str) -> list[JobWarning]:
-    if stored.dtype.kind in "iub" and stored.max() <= 1:
+def _range_warnings(images: PixelArray, name: str) -> list[JobWarning]:
+    if images.is_black_and_white:
         message = f"the pixels of {name!r} are only 0 and 1; they were read as black and white"
         return [JobWarning(code=warning_codes.PIXELS_SCALED, message=message, count=len(images))]
-    if images.max() <= DARK:
-        message = f"no pixel of {name!r} is brighter than {images.max()} of 255"
+    if images.brightest <= DARK:
+        message = f"no pixel of {name!r} is brighter than {images.brightest} of 255"
         hint = "if the values have another range, store them as 0 to 255"
         return [JobWarning(code=warning_codes.PIXELS_DARK, message=message, hint=hint, count=len(images))]
     return []
 
 
-def _images(pixels: np.ndarray, path: str) -> np.ndarray:
-    if pixels.ndim == 4 and pixels.shape[-1] not in (1, 3) and pixels.shape[1] in (1, 3):
-        pixels = pixels.transpose(0, 2, 3, 1)
-    if pixels.ndim == 4 and pixels.shape[-1] == 1:
-        pixels = pixels[..., 0]
-    if not (pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[-1] == 3)) or 0 in pixels.shape:
-        raise DatasetInvalid(f"{path!r} holds images of shape {pixels.shape}; wanted: N H W, N H W 3 or N 3 H W")
-    if pixels.dtype.kind in "iub" and 0 <= pixels.min() <= pixels.max() <= 1:
-        return pixels.astype(np.uint8) * 255
-    if pixels.dtype == np.uint8:
-        return pixels
-    if (
-        np.issubdtype(pixels.dtype, np.floating)
-        and np.isfinite(pixels).all()
-        and 0 <= pixels.min() <= pixels.max() <= 1
-    ):
-        return (pixels * 255).round().astype(np.uint8)
-    if np.issubdtype(pixels.dtype, np.integer) and 0 <= pixels.min() <= pixels.max() <= 255:
-        return pixels.astype(np.uint8)
-    raise DatasetInvalid(f"{path!r} holds {pixels.dtype} images out of range; wanted: uint8, or floats in [0, 1]")
-
-
 def _records(
-    suffix: str, images: np.ndarray, labels: np.ndarray, names: np.ndarray | None, split: SplitName | None, path: str
+    suffix: str, images: PixelArray, labels: np.ndarray, names: np.ndarray | None, split: SplitName | None, path: str
 ) -> list[Record]:
     classes = _classes(labels, len(images), names, path)
     width = len(str(len(images)))

@@ -91,7 +91,7 @@ def _shards(tree: Tree) -> dict[str, TarTree]:
     if not isinstance(tree, Folder):
         return {}
     paths = [path for path in tree.paths if _is_shard(path)]
-    return {path: TarTree(tree.locate(path), policy=tree.policy, where=path) for path in paths}
+    return {path: TarTree(tree.locate(path), budget=tree.budget, where=path) for path in paths}
 
 
 def _beside(tree: Tree) -> Counter[str]:
@@ -187,7 +187,7 @@ def _label(shard: TarTree, path: str, spec: DatasetSpec) -> str:
     try:
         text = data.decode("utf-8-sig")
         value = json.loads(text)[spec.label_column] if path.lower().endswith(".json") else text.strip()
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DatasetInvalid(f"{path!r} holds no label ({spec.label_column!r} for .json): {error!r}") from None
     return label_text(value, repr(path))
 

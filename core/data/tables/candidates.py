@@ -11,6 +11,7 @@ from core.data.listing import SplitName
 from core.data.split_names import split_word, words_of
 from core.data.tables.columns import Columns, choose, explicit, known_columns, share_found
 from core.data.tables.image_index import ImageIndex
+from core.data.tables.one_hot import folded
 from core.data.tables.table import FORMS, Table, read_table
 from core.data.tree import Tree
 from core.errors import DatasetInvalid
@@ -81,7 +82,7 @@ def _candidate(tree: Tree, path: str, images: ImageIndex, spec: DatasetSpec) -> 
     if not table.rows:
         return Candidate(table, folder, split, None, f"{path!r} has no rows")
     try:
-        columns = choose(table, spec, images, folder)
+        table, columns = _with_columns(table, spec, images, folder)
     except DatasetInvalid as error:
         shares = [share_found(table, name, images, folder) for name in table.columns]
         return Candidate(table, folder, split, None, error.message, share_found=max(shares, default=0.0))
@@ -94,6 +95,17 @@ def _candidate(tree: Tree, path: str, images: ImageIndex, spec: DatasetSpec) -> 
         )
         return Candidate(table, folder, split, None, why)
     return Candidate(table, folder, split, columns, explicit=is_explicit, share_found=found)
+
+
+def _with_columns(table: Table, spec: DatasetSpec, images: ImageIndex, folder: str) -> tuple[Table, Columns]:
+    """The table and its columns; of a table with a column for each class, the table with a column of classes."""
+    try:
+        return table, choose(table, spec, images, folder)
+    except DatasetInvalid:
+        one_hot = folded(table, images, folder)
+        if one_hot is None:
+            raise
+        return one_hot, choose(one_hot, spec, images, folder)
 
 
 def _split_of(path: str) -> SplitName | None:

@@ -8,21 +8,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from core.data.budget import Budget
 from core.data.file_kinds import extension, looks_like_image
-from core.data.tables.encoding import decoded
+from core.data.tables.encoding import CELL_BYTES, read_json, read_lines
 from core.data.tree import Tree
 from core.errors import DatasetInvalid
-from core.policy import Policy
 
 Form = Literal["csv", "jsonl", "json"]
 FORMS: dict[str, Form] = {
     ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv", ".lst": "csv", ".list": "csv",
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
 }  # fmt: skip
-MAX_BYTES = 256 << 20
 DELIMITERS = (",", ";", "\t", "|")
 _SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?\r?\n')  # what Excel writes before the header
 _LOOKED_AT = 50  # lines that tell the delimiter
+_START = 1 << 20  # characters that these lines are among
 
 
 @dataclass(frozen=True)
@@ -51,34 +51,37 @@ def read_table(
 
     Raises DatasetInvalid, which names the table and line.
     """
-    text, encoding = decoded(tree.read(path, MAX_BYTES), path)
     form = FORMS[extension(path)]
     if form == "csv":
-        return _delimited(text, path, encoding, known_columns, names_image, tree.policy)
-    rows = list(_limited(_json_lines(text, path) if form == "jsonl" else _json_rows(text, path), path, tree.policy))
+        text, encoding = read_lines(tree, path)
+        return _delimited(text, path, encoding, known_columns, names_image, tree.budget)
+    text, encoding = read_json(tree, path)
+    rows = list(_counted(_json_lines(text, path) if form == "jsonl" else _json_rows(text, path), path, tree.budget))
     columns = tuple(dict.fromkeys(name for _, row in rows for name in row))
+    _take_cells(len(rows), len(columns), path, tree.budget)
     cells = [(number, [row.get(name) for name in columns]) for number, row in rows]
     return Table(path, form, encoding, None, True, columns, cells)
 
 
-def _limited(rows: Iterator[Any], path: str, policy: Policy) -> Iterator[Any]:
-    for count, row in enumerate(rows):
-        if count > policy.max_archive_entries:
-            raise DatasetInvalid(f"{path!r} has more than {policy.max_archive_entries} rows")
+def _counted(rows: Iterator[Any], path: str, budget: Budget) -> Iterator[Any]:
+    for row in rows:
+        budget.take_rows(1, path)
         yield row
 
 
+def _take_cells(num_rows: int, num_columns: int, path: str, budget: Budget) -> None:
+    """For a cell of every row in every column, also where few rows have many columns of their own."""
+    budget.take_bytes(8 * num_rows * num_columns, path)
+
+
 def _delimited(
-    text: str, path: str, encoding: str, known: frozenset[str], names_image: Callable[[str], bool], policy: Policy
+    text: str, path: str, encoding: str, known: frozenset[str], names_image: Callable[[str], bool], budget: Budget
 ) -> Table:
     told = _SEPARATOR_LINE.match(text)
     text = text[told.end() :] if told else text
     delimiter = told[1] if told else _delimiter(text, path, known)
-    rows = [
-        (number, cells)
-        for number, cells in _limited(_cells(text, path, delimiter), path, policy)
-        if any(cell.strip() for cell in cells)
-    ]
+    budget.take_bytes(CELL_BYTES * text.count(delimiter) if told else 0, path)
+    rows = [(number, cells) for number, cells in _cells(text, path, delimiter) if any(cell.strip() for cell in cells)]
     if not rows:
         raise DatasetInvalid(f"the table {path!r} is empty")
     first = [cell.strip() for cell in rows[0][1]]
@@ -87,6 +90,7 @@ def _delimited(
     if len(set(columns)) < len(columns):
         raise DatasetInvalid(f"the table {path!r} names a column twice: {', '.join(columns)}")
     body = rows[1:] if has_header else rows
+    _take_cells(len(body), len(columns), path, budget)
     for number, cells in body:
         if len(cells) > len(columns):
             raise DatasetInvalid(f"{path!r}, line {number} has {len(cells)} cells; there are {len(columns)} columns")
@@ -105,7 +109,7 @@ def _cells(text: str, path: str, delimiter: str) -> Iterator[tuple[int, list[str
 
 def _delimiter(text: str, path: str, known: frozenset[str]) -> str:
     """The delimiter that cuts the first lines into the same number of cells; known column names decide between two."""
-    sample = "".join(text.splitlines(keepends=True)[:_LOOKED_AT])
+    sample = "".join(text[:_START].splitlines(keepends=True)[:_LOOKED_AT])
     best, best_score = ",", (False, False, 0)
     for delimiter in (*DELIMITERS, " ") if extension(path) in (".txt", ".lst", ".list") else DELIMITERS:
         try:

@@ -17,6 +17,8 @@ from core.policy import Policy
 
 LISTED = 3
 MAX_TEXT = 200
+FREE_BYTES = 16 << 20  # that the members of a file may take beyond its size
+MAX_PICKLE_BYTES = 32 << 20  # of the objects beside the tensors' numbers
 # Before torch 1.6 a file was a series of pickles, the first of which is this number.
 LEGACY_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 PICKLE_HEADS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -49,6 +51,7 @@ def read_pickle(path: Path, policy: Policy, pointer: str) -> object:
             hint="save its weights: torch.save(torch.jit.load('old.pt').state_dict(), 'weights.pth')",
             pointer=pointer,
         )
+    _check_unpacked(path, pointer)
     names = sorted(_globals(path))
     try:
         with torch.serialization.safe_globals(safe_globals(names)), warnings.catch_warnings():
@@ -56,6 +59,25 @@ def read_pickle(path: Path, policy: Policy, pointer: str) -> object:
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises many kinds on foreign bytes
         raise _refusal(path, names, str(error) or type(error).__name__, pointer) from error
+
+
+def _check_unpacked(path: Path, pointer: str) -> None:
+    """Refuse a zip archive that unpacks to more than it holds, which torch.save never writes, or to a huge pickle."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return  # an old file, or one that torch refuses
+    size = path.stat().st_size
+    unpacked = sum(info.file_size for info in infos)
+    pickled = sum(info.file_size for info in infos if info.filename.endswith(".pkl"))
+    if unpacked > size + FREE_BYTES or pickled > MAX_PICKLE_BYTES:
+        raise TeacherLoadFailed(
+            f"{path.name} has {size} bytes and unpacks to {unpacked}, of which {pickled} are objects; a file of "
+            "torch.save unpacks to its own size",
+            hint=f"{TRUST}: torch.save(torch.load({path.name!r}, weights_only=True), 'weights.pth')",
+            pointer=pointer,
+        )
 
 
 def _refusal(path: Path, names: list[str], told: str, pointer: str) -> TeacherLoadFailed:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -12,6 +13,17 @@ from core.errors import TeacherLoadFailed
 MAX_HEADER_BYTES = 100_000_000
 HEADER_LENGTH_BYTES = 8
 FETCH_AGAIN = "the download may have been cut short; fetch the file again"
+
+
+# Of a header or an index: one of 100,000 tensors has a tenth of so many values.
+MAX_VALUES = 8_000_000
+
+
+def parsed(text: bytes) -> Any:
+    """The JSON; raises ValueError also for one of so many values that they would fill the memory."""
+    if sum(text.count(mark) for mark in (b",", b":", b"[", b"{")) > MAX_VALUES:
+        raise ValueError("it holds too many values")
+    return json.loads(text)
 
 
 def is_safetensors(head: bytes) -> bool:
@@ -37,7 +49,7 @@ def check_header(path: Path, pointer: str) -> None:
         if length > min(MAX_HEADER_BYTES, size - HEADER_LENGTH_BYTES):
             raise _broken(path, pointer, f"its header claims {length} bytes, the file has {size}")
         try:
-            header = json.loads(file.read(length))
+            header = parsed(file.read(length))
             offsets = [entry["data_offsets"] for key, entry in header.items() if key != "__metadata__"]
             spans = sorted((int(start), int(end)) for start, end in offsets)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -87,7 +99,7 @@ def _weight_map(path: Path) -> dict[str, str] | None:
         if file.read(64).lstrip()[:1] != b"{":
             return None
     try:
-        content = json.loads(path.read_bytes())
+        content = parsed(path.read_bytes())
     except (ValueError, RecursionError):
         return None
     weight_map = content.get("weight_map") if isinstance(content, dict) else None

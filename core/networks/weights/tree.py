@@ -9,6 +9,7 @@ from core.networks.weights.stand_ins import ArrayStandIn
 
 MAX_DEPTH = 8  # deeper than any checkpoint seen: {"state": {"ema": {"module": {...}}}}
 LISTED = 5
+FREE_BYTES = 1 << 20  # a tensor up to this size may be an expanded or sparse one
 Node = tuple[str, object]
 
 
@@ -19,12 +20,27 @@ def tensors_of(content: object, *, source: str, pointer: str) -> dict[str, torch
     """
     found = dict(_walk(content))
     if found:
+        _check_stored(found, source, pointer)
         return found
     raise TeacherLoadFailed(
         f"{source} holds no state dict: {_described(content)}",
         hint="save it as torch.save(model.state_dict(), path) or as safetensors",
         pointer=pointer,
     )
+
+
+def _check_stored(found: dict[str, torch.Tensor], source: str, pointer: str) -> None:
+    """Refuse a tensor with more numbers than its file holds: strides of 0, sparse and meta tensors name them for
+    nothing, and the first use would fill the memory."""
+    for name, tensor in found.items():
+        is_plain = tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
+        stored = tensor.untyped_storage().nbytes() if is_plain else 0
+        if not tensor.is_quantized and tensor.numel() * tensor.element_size() > max(stored, FREE_BYTES):
+            raise TeacherLoadFailed(
+                f"{source} holds the tensor {name!r} of shape {tuple(tensor.shape)}, whose numbers are not in the file",
+                hint="save it as torch.save({name: tensor.contiguous() for each}, path), or as safetensors",
+                pointer=pointer,
+            )
 
 
 def _walk(content: object) -> Iterator[tuple[str, torch.Tensor]]:

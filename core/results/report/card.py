@@ -12,7 +12,7 @@ from core.data import decode
 from core.results.report import words
 from core.results.report.outcome import Outcome
 from core.results.report.rows import rows
-from core.results.report.taught import adaptation, initial_weights, taught
+from core.results.report.taught import adaptation, deadline, initial_weights, taught
 from core.results.report.verdict import verdict
 from core.spec.projected import base_of
 
@@ -44,6 +44,7 @@ def model_card(outcome: Outcome) -> str:
         training=outcome.spec["training"],
         initial_weights=initial_weights(outcome),
         adaptation=adaptation(outcome),
+        deadline=deadline(outcome),
         library=_library(outcome.student.architecture),
         parity=outcome.metrics.get("parity"),
         decoding=_decoding(),

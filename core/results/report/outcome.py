@@ -17,6 +17,8 @@ class Outcome:
     `target` (core.evaluation.metrics.measure; None where the network cannot be measured on the customer's classes),
     `architecture`, `num_params`, `macs`, `bytes`, and where they were measured `latency` (core.evaluation.latency),
     `seconds`, `steps`, `images_per_second`, `seeds` [{"seed", "test_top1"}] and `parity` (core.results.parity).
+    `metrics` also has `deadline`, None without one: {"seconds", "used_seconds" (when the report was written),
+    "planned_steps", "steps"}.
     A baseline has `against_student` {"student_only", "baseline_only", "student_gain", "interval", "is_significant"}:
     on how many test images only one of the two is right, the student's top-1 minus the baseline's with its 95%
     interval, and whether they are told apart (core.statistics.paired). `teacher` has `covers_classes` besides,

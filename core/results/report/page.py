@@ -16,7 +16,7 @@ from core.results.report.charts.matrix import matrix, mistakes
 from core.results.report.classes import class_table
 from core.results.report.outcome import Outcome, Series
 from core.results.report.rows import rows
-from core.results.report.taught import adaptation, initial_weights, method_name, taught
+from core.results.report.taught import adaptation, deadline, initial_weights, method_name, taught
 from core.results.report.verdict import verdict
 
 TERM_COLORS = ("student", "teal", "violet", "rose", "gray")
@@ -46,6 +46,7 @@ def _content(outcome: Outcome) -> dict[str, Any]:
         "methods": taught(outcome),
         "initial_weights": initial_weights(outcome),
         "adaptation": adaptation(outcome),
+        "deadline": deadline(outcome),
         "verdict": verdict(outcome),
         "cards": cards(outcome),
         "rows": rows(outcome),

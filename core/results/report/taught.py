@@ -57,6 +57,14 @@ def adaptation(outcome: Outcome) -> str:
     }.get(adapted, "")
 
 
+def deadline(outcome: Outcome) -> str:
+    """How the job used its deadline, in words that follow "the training ended by"; "" without one."""
+    kept = outcome.metrics.get("deadline")
+    if kept is None:
+        return ""
+    return f"a deadline of {kept['seconds']:g} s, of which {kept['used_seconds']:.1f} s had been used at this report"
+
+
 def _taught(method: dict[str, Any]) -> Taught:
     knobs = dict(method)
     name = knobs.pop("name")

@@ -29,7 +29,9 @@ def credentials_in(uri: str) -> str | None:
     if scheme.lower() in ("file", "builtin", "dataset", "job", SECRET_SCHEME):
         return None
     authority = re.split(r"[/?#]", rest.lstrip("/"), maxsplit=1)[0]
-    if "@" in authority:
+    port = authority.rpartition("]")[2].partition(":")[2]
+    # A password may hold a slash or another end of the host; then what stands behind the first colon is no port.
+    if "@" in authority or (port and not port.isdecimal()):
         return "a user or password before the host"
     for name in _parameters(rest):
         if _NAME_OF_PARAMETER.search(name):

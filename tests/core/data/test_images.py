@@ -145,9 +145,10 @@ def png_header(width: int, height: int) -> bytes:
     [
         (b"", "is empty"),
         (b"not an image", "is none of JPEG, PNG"),
-        (encoded(filled("RGB", 0), "PPM"), "is none of JPEG, PNG"),
+        (encoded(filled("RGB", 0), "PCX"), "is none of JPEG, PNG"),
         (b"SIMPLE  =                    T" + bytes(5000), "is none of JPEG, PNG"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is none of JPEG, PNG"),
+        (b"P3\n1 1\n255\n1 2 3\n", "as text"),
         (png_header(50_000, 50_000), "50000 x 50000|decompression bomb"),
         (png_header(1001, 1000), "1001 x 1000 pixels; allowed are 1000000"),
         (encoded(Image.effect_noise((64, 64), 50), "JPEG")[:900], "truncated"),

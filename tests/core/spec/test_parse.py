@@ -178,6 +178,11 @@ def test_all_wrong_places_are_told_at_once() -> None:
         ({"student": {"size": "nano", "weights": "teacher"}}, "/student/weights", ["'teacher' needs a teacher", "URI"]),
         ({"evaluation": {"baselines": ["finetune"]}}, "/evaluation/baselines", ["teacher", "student.weights"]),
         ({"evaluation": {"baselines": ["finetune_student"]}}, "/evaluation/baselines", ["begins with weights"]),
+        (
+            {"training": {"deadline_seconds": 60, "max_runtime_seconds": 60}},
+            "/training/max_runtime_seconds",
+            ["60", "more than"],
+        ),
     ],
 )
 def test_what_does_not_fit_together_is_refused(document: dict[str, Any], pointer: str, words: list[str]) -> None:

@@ -10,7 +10,9 @@ COSTS = {"student": (1.0, 100), "baseline/finetune": (9.0, 100)}
 
 
 def ask(meter: Any, run: Any, step: Any, steps: int = 100) -> Any:
-    return meter.progress(run, step, epoch=1, epochs=4, steps=steps, images_per_second=8.0)
+    return meter.progress(
+        run, step, epoch=1, steps_per_epoch=25, steps=steps, share=step / steps, images_per_second=8.0
+    )
 
 
 def test_a_run_counts_by_its_arithmetic(clock: Any) -> None:

@@ -89,7 +89,7 @@ def test_an_empty_class_folder_is_named(tmp_path: Path, open_source: Open, class
 def test_a_folder_without_images_says_what_is_there(tmp_path: Path, open_source: Open) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "notes.txt").write_text("x")
-    with pytest.raises(DatasetInvalid, match=r"found 1 x \.txt.*folder, npz, cifar-python"):
+    with pytest.raises(DatasetInvalid, match=r"found 1 x \.txt.*folder, npz, idx, cifar-python"):
         open_source(tmp_path / "set")
     with pytest.raises(DatasetInvalid, match=r"holds no image: found 1 x \.txt"):
         open_source(tmp_path / "set", format="folder")

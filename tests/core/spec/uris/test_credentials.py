@@ -9,6 +9,7 @@ from core.spec.uris.credentials import credentials_in
 VALUE = "canary4711"
 HOLDERS = (
     *("https://me:{}@host/a.zip", "https://{}@host/a.zip", "http:me:{}@host/a", "http:/\\me:{}@host", "s3://key:{}@bucket/a"),
+    *("https://me:pass/{}@host/a.zip", "https://me:pass?{}@host/a", "https://me:pass#{}@host/a", "https://me:{}/x@[::1]:80/a"),
     *("https://host/a?token={}", "https://host/a?X-Amz-Signature={}", "https://host/a?x-goog-signature={}&b=1"),
     *("https://host/a?v=1&sig={}", "https://host/a?se=2030&SIG={}", "https://host/a#access_token={}"),
     *("https://host/a;jsessionid={}", "https://host/a?a=1;api_key={}", "https://host/a?apiKey={}", "https://host/a?key={}"),
@@ -52,6 +53,7 @@ def test_of_weights_too(part: str) -> None:
         "https://host/photos.zip", "https://host/a.zip?versionId=3&download=1", "https://host/tokens/keys/auth.zip",
         "hf://datasets/me/ants@main/data", "s3://shelf/photos.zip", "gs://shelf/a b.zip", "https://host/a#part",
         "file:///data/me@home/token=3.zip", "builtin:digits", "secret://photos", "https://host/a?monkey=1&page=2",
+        "http://127.0.0.1:8080/@me/a.zip", "http://[::1]:8080/a.zip", "http://[::1]/a.zip",
     ],
 )  # fmt: skip
 def test_other_uris_are_taken(uri: str) -> None:
