@@ -28,7 +28,9 @@ class LimitsView(BaseModel):
 
     max_queued_jobs: WholeNumber | None = Field(None, ge=0, le=2**31 - 1, description="jobs that wait at once")
     max_running_jobs: WholeNumber | None = Field(None, ge=1, le=2**31 - 1, description="jobs that run at once")
-    max_stored_bytes: WholeNumber | None = Field(None, ge=0, le=2**63 - 1, description="artifacts and checkpoints of its jobs")
+    max_stored_bytes: WholeNumber | None = Field(
+        None, ge=0, le=2**63 - 1, description="artifacts and checkpoints of its jobs"
+    )
     requests_per_minute: WholeNumber | None = Field(None, ge=1, le=2**31 - 1, description="counted by each API process")
 
     def value(self) -> Limits:
