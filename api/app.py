@@ -97,6 +97,18 @@ def create_app(settings: Settings, database: Database, *, quiet: bool = False) -
         redirect_slashes=False,
         dependencies=[Depends(check_owner)],
     )
+    _set_state(app, settings, database)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/web", dashboard.files, name="web")
+    errors.install(app)
+    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
+    _add_middleware(app, quiet=quiet)
+    return app
+
+
+def _set_state(app: FastAPI, settings: Settings, database: Database) -> None:
+    """What api.dependencies gives to the routes."""
     app.state.settings = settings
     app.state.database = database
     app.state.owned_jobs = set()
@@ -105,19 +117,15 @@ def create_app(settings: Settings, database: Database, *, quiet: bool = False) -
     app.state.authenticator = Authenticator(database)
     app.state.denials = Denials(database)
     app.state.openid_provider = OpenIdProvider(settings)
-    for router in ROUTERS:
-        app.include_router(router)
-    app.mount("/web", dashboard.files, name="web")
-    errors.install(app)
-    app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
-    # The last added is the outermost.
+
+
+def _add_middleware(app: FastAPI, *, quiet: bool) -> None:
+    """The last added is the outermost."""
+    state = app.state
     app.add_middleware(Head)
-    app.add_middleware(
-        Authorization, settings=settings, authenticator=app.state.authenticator, denials=app.state.denials
-    )
-    app.add_middleware(Guard, allowed_hosts=settings.allowed_hosts)
-    app.add_middleware(Access, telemetry=app.state.telemetry, quiet=quiet)
-    return app
+    app.add_middleware(Authorization, settings=state.settings, authenticator=state.authenticator, denials=state.denials)
+    app.add_middleware(Guard, allowed_hosts=state.settings.allowed_hosts)
+    app.add_middleware(Access, telemetry=state.telemetry, quiet=quiet)
 
 
 def _version() -> str:

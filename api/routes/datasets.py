@@ -7,9 +7,9 @@ import anyio.to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import Field
 
+from api.dataset_examples import DATASET, DATASET_PAGE
 from api.dependencies import CallerDep, DatabaseDep, SettingsDep
 from api.errors import Problem
-from api.examples import DATASET, DATASET_PAGE
 from api.openapi import CHANGING, EVERYWHERE, problems, success
 from api.parameters import Parameters
 from api.schemas.datasets import DatasetPage, DatasetView
@@ -38,7 +38,10 @@ class DatasetsQuery(Parameters):
     response_model=DatasetView,
     responses={
         201: success("Begun: send the bytes to Location", DATASET, headers=("Location", *_OFFSETS)),
-        200: success("The same bytes are there already, whole or in part", DATASET, headers=("Location", *_OFFSETS)),
+        200: {
+            "model": DatasetView,
+            **success("The same bytes are there already, whole or in part", DATASET, headers=("Location", *_OFFSETS)),
+        },
         **problems(*CHANGING, "UPLOAD_INVALID", "DATASET_TOO_LARGE", "QUOTA_EXCEEDED"),
     },
 )

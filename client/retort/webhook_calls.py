@@ -5,7 +5,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from retort.connection import Connection
-from retort.models import DeliveryView, WebhookView, WebhookWithSecretView
+from retort.webhook_models import DeliveryView, WebhookView, WebhookWithSecretView
 
 
 class WebhookCalls:

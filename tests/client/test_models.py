@@ -7,7 +7,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is
 import pytest
 
 from api.app import create_app
-from retort import models
+from retort import models, webhook_models
 from store.database import open_database
 from store.settings import Settings
 
@@ -36,9 +36,10 @@ ANSWERS = {
     models.AuditEntryView: ("/v1/audit", True),
     models.SecretView: ("/v1/secrets", True),
     models.DatasetView: ("/v1/datasets", True),
-    models.WebhookView: ("/v1/webhooks", True),
-    models.WebhookWithSecretView: ("/v1/webhooks/{webhook_id}/rotate", False),
-    models.DeliveryView: ("/v1/webhooks/{webhook_id}/deliveries", True),
+    models.GarbageView: ("/v1/garbage", True),
+    webhook_models.WebhookView: ("/v1/webhooks", True),
+    webhook_models.WebhookWithSecretView: ("/v1/webhooks/{webhook_id}/rotate", False),
+    webhook_models.DeliveryView: ("/v1/webhooks/{webhook_id}/deliveries", True),
 }
 NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 
@@ -116,5 +117,5 @@ def test_every_model_is_compared() -> None:
         parts = get_type_hints(kind).values() if is_typeddict(kind) else get_args(kind)
         return found.union(*map(inside, parts))
 
-    declared = {one for one in vars(models).values() if is_typeddict(one)}
+    declared = {one for one in (*vars(models).values(), *vars(webhook_models).values()) if is_typeddict(one)}
     assert set().union(*map(inside, ANSWERS)) == declared

@@ -10,12 +10,12 @@ from typer.core import TyperGroup
 
 from core.spec import KNOBS, parse_job
 from retort.cli import app
-from store.settings import PREFIX, Settings
+from store.settings import PREFIX, SECRETS_DIR, Settings
 
 SHELL = [block for block in ALL_BLOCKS if block.is_shell]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-CLIENT_VARIABLES = {"RETORT_URL", "RETORT_API_KEY"}
-COMPOSE_VARIABLES = {"RETORT_PORT"}
+OTHER_VARIABLES = {"RETORT_URL", "RETORT_API_KEY", SECRETS_DIR}
+COMPOSE_VARIABLES = set(re.findall(r"\$\{(RETORT_[A-Z_]+)", (ROOT / "docker-compose.yml").read_text()))
 LANGUAGES = {("sh",), ("sh", "no-run"), ("python",), ("python", "run"), ("json",), ("text",), ("console",), ()}
 
 
@@ -76,7 +76,7 @@ def test_what_a_page_names_exists(page: Path) -> None:
     assert [file for file in files if not (ROOT / file).exists()] == []
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)) <= targets
-    known = {PREFIX + field.upper() for field in Settings.model_fields} | CLIENT_VARIABLES | COMPOSE_VARIABLES
+    known = {PREFIX + field.upper() for field in Settings.model_fields} | OTHER_VARIABLES | COMPOSE_VARIABLES
     used = set(re.findall(r"RETORT_[A-Z_]+[A-Z]", text))
     assert {one for one in used - known if not one.startswith("RETORT_TEST_")} == set()
 

@@ -6,8 +6,8 @@ import typer
 
 from retort import output, units
 from retort.commands.options import DEFAULT, AsJson, Url, connect
-from retort.models import DeliveryView, WebhookView, WebhookWithSecretView
 from retort.tables import Column, show_table
+from retort.webhook_models import DeliveryView, WebhookView, WebhookWithSecretView
 
 webhooks = typer.Typer(name="webhooks", help="Be told of jobs, by signed messages.", no_args_is_help=True)
 COLUMNS = (Column("webhook"), Column("url", narrow="fold"), Column("events", narrow="fold"), Column("state"))
