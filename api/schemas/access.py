@@ -18,7 +18,10 @@ def _check_number(value: Any) -> Any:
     return value
 
 
-WholeNumber = Annotated[int, BeforeValidator(_check_number)]
+# The bounds come first, so that the JSON Schema has them.
+Count = Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_check_number)]
+Share = Annotated[int, Field(ge=1, le=2**31 - 1), BeforeValidator(_check_number)]
+Bytes = Annotated[int, Field(ge=0, le=2**63 - 1), BeforeValidator(_check_number)]
 
 
 class LimitsView(BaseModel):
@@ -26,12 +29,10 @@ class LimitsView(BaseModel):
 
     model_config = ConfigDict(extra="forbid", from_attributes=True)
 
-    max_queued_jobs: WholeNumber | None = Field(None, ge=0, le=2**31 - 1, description="jobs that wait at once")
-    max_running_jobs: WholeNumber | None = Field(None, ge=1, le=2**31 - 1, description="jobs that run at once")
-    max_stored_bytes: WholeNumber | None = Field(
-        None, ge=0, le=2**63 - 1, description="artifacts and checkpoints of its jobs"
-    )
-    requests_per_minute: WholeNumber | None = Field(None, ge=1, le=2**31 - 1, description="counted by each API process")
+    max_queued_jobs: Count | None = Field(None, description="jobs that wait at once")
+    max_running_jobs: Share | None = Field(None, description="jobs that run at once")
+    max_stored_bytes: Bytes | None = Field(None, description="artifacts and checkpoints of its jobs")
+    requests_per_minute: Share | None = Field(None, description="counted by each API process")
 
     def value(self) -> Limits:
         """As the store takes it."""

@@ -19,6 +19,7 @@ from store.settings import Settings
 from tests.api.conftest import key_header, serve
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+ROOT = Path(__file__).parents[2]
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = int(os.environ.get("RETORT_TEST_CONTRACT_EXAMPLES", "0"))
 FEW = 8
@@ -36,7 +37,9 @@ def run(address: str, headers: dict[str, str], report: Path) -> subprocess.Compl
     command += ["--generation-database", "none", "--continue-on-failure", "--no-color"]
     command += ["--header", f"Authorization: {headers['Authorization']}"]
     command += ["--report", "json", "--report-json-path", str(report)]
-    return subprocess.run(command, cwd=report.parent, capture_output=True, text=True, check=False)
+    hooks = {"SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks", "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, **hooks}
+    return subprocess.run(command, cwd=report.parent, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
