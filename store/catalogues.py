@@ -10,11 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from store.clock import from_now
 from store.tables import catalogues
+from store.upsert import insert_or_replace
 from store.values import Catalogue
 
 FILE = Path(__file__).with_name("catalogue.json")
@@ -29,9 +30,7 @@ def shipped() -> dict[str, Any]:
 
 def publish_catalogue(session: Session, kind: str, data: Any) -> None:
     """Publish `data` (JSON) under `kind`; it replaces what was published before."""
-    facts = {"data": data, "published_at": from_now()}
-    if session.execute(update(catalogues).where(catalogues.c.kind == kind).values(facts)).rowcount == 0:
-        session.execute(insert(catalogues).values(kind=kind, **facts))
+    insert_or_replace(session, catalogues, [{"kind": kind, "data": data}], published_at=from_now())
 
 
 def catalogue(session: Session, kind: str) -> Catalogue | None:

@@ -6,6 +6,7 @@ Plans have queues of their own, so that a worker whose slots for jobs are full s
 """
 
 import logging
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -61,18 +62,20 @@ class Doorbell:
     def take(self, queue: str) -> None:
         """Remove the message of a job that was claimed without hearing one, so that there are as many messages as jobs
         that wait. A message too many is harmless; so a broker that is away is left alone."""
-        if not self.is_shared:
-            return
+        if self.is_shared:  # on a thread: the job begins, whatever the broker does
+            threading.Thread(target=self._take, args=(queue,), name="take-message", daemon=True).start()
+
+    def _take(self, queue: str) -> None:
         try:
-            with self._app.connection_for_read() as connection:
-                connection.default_channel.basic_get(queue, no_ack=True)
+            with self._app.connection_for_read() as connection, connection.channel() as channel:
+                channel.basic_get(queue, no_ack=True)
         except Exception as error:
             logger.info("a message of %s stays in the broker: %s", queue, type(error).__name__)
 
     def count(self, queue: str) -> int:
         """How many messages wait in a queue."""
-        with self._app.connection_for_read() as connection:
-            asked = self._app.amqp.queues[queue](connection.default_channel)
+        with self._app.connection_for_read() as connection, connection.channel() as channel:
+            asked = self._app.amqp.queues[queue](channel)
             try:
                 return int(asked.queue_declare(passive=True).message_count)
             except ChannelError:  # Redis has no empty lists

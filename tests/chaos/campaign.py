@@ -6,6 +6,7 @@ where a counter is zero: then it has tested nothing.
 """
 
 import argparse
+import contextlib
 import json
 import random
 import sys
@@ -15,7 +16,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, get_args
 
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
 from store import jobs
+from store.tables import jobs as jobs_table
 from tests.chaos.faults import DISTRIBUTED, EMBEDDED
 from tests.chaos.history import ENDINGS, History
 from tests.chaos.load import Load
@@ -23,6 +28,9 @@ from tests.chaos.mutants import MUTANTS
 from tests.chaos.world import Mode, World
 
 DRAIN_SECONDS = 90.0
+START_SECONDS = 120.0
+PAUSE_SECONDS = 4.0
+RUNNING = (jobs_table.c.state == "running", jobs_table.c.checkpoint_step > 0)
 MUST_HAPPEN = ("faults", "jobs", "takeovers", "refusals", "resumes")
 FAULTS_PER_ROUND = 50
 
@@ -37,6 +45,7 @@ def run_round(folder: Path, mode: Mode, seed: int, num_faults: int, mutant: str 
         load.start()
         _wait_for_work(world, load)
         for number in range(num_faults):
+            _wait_for_checkpoint(world)
             if number % len(faults) == 0:
                 chance.shuffle(faults)  # so that each comes as often as the others
             fault = faults[number % len(faults)]
@@ -54,9 +63,19 @@ def run_round(folder: Path, mode: Mode, seed: int, num_faults: int, mutant: str 
 
 
 def _wait_for_work(world: World, load: Load) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + START_SECONDS
     while not world.engines() and time.monotonic() < until:
         time.sleep(0.2)
+
+
+def _wait_for_checkpoint(world: World) -> None:
+    """Until a job that runs has one, PAUSE_SECONDS at most: a fault before would leave nothing to go on from."""
+    until = time.monotonic() + PAUSE_SECONDS
+    while time.monotonic() < until:
+        with contextlib.suppress(SQLAlchemyError), world.database.read() as session:
+            if session.execute(select(jobs_table.c.id).where(*RUNNING)).first() is not None:
+                return
+        time.sleep(0.1)
 
 
 def drain(world: World) -> float:

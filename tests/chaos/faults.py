@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable
 
@@ -17,8 +18,14 @@ ASLEEP_SECONDS = 2.5 * LEASE_SECONDS
 Fault = Callable[[World, random.Random], None]
 
 
+def _victim(world: World, chance: random.Random) -> subprocess.Popen[bytes]:
+    """A worker, one that has a job if there is any."""
+    busy = [worker for worker in world.workers if any(map(has_job, children_of(worker.pid)))]
+    return chance.choice(busy or world.workers)
+
+
 def kill_worker(world: World, chance: random.Random) -> None:
-    index = chance.randrange(len(world.workers))
+    index = world.workers.index(_victim(world, chance))
     world.workers[index].kill()
     world.workers[index].wait()
     time.sleep(chance.uniform(0.0, 0.5))
@@ -27,8 +34,7 @@ def kill_worker(world: World, chance: random.Random) -> None:
 
 def stop_worker(world: World, chance: random.Random) -> None:
     """Longer than its lease: it wakes up as one that others have taken for dead. Its engine goes on meanwhile."""
-    busy = [worker for worker in world.workers if any(map(has_job, children_of(worker.pid)))]
-    victim = chance.choice(busy or world.workers)
+    victim = _victim(world, chance)
     until = time.monotonic() + 5
     while time.monotonic() < until:
         with stopped([victim.pid]):

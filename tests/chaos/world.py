@@ -60,7 +60,7 @@ class World:
             # In a folder that PostgreSQL's own user may enter, as those of pytest are not.
             place = Path(self._open.enter_context(tempfile.TemporaryDirectory())) / "postgres"
             place.mkdir()
-            self.postgres = start_postgres(place)
+            self.postgres = start_postgres(place, keeps_commits=True)
             self._open.callback(lambda: self.postgres and self.postgres.stop())
             self.url = self.postgres.url
             self.start_redis()

@@ -29,8 +29,10 @@ class Identity(TypedDict, total=False):
     cwd: str
 
 
-def start_postgres(folder: Path) -> ServerProcess:
+def start_postgres(folder: Path, *, keeps_commits: bool = False) -> ServerProcess:
     """Serve a new database cluster below `folder`, an empty folder, to the user `retort` with a random password.
+
+    `keeps_commits`: also over an end without a shutdown, for tests that start the server again.
 
     Raises:
         NotInstalled: where the package is missing.
@@ -41,7 +43,8 @@ def start_postgres(folder: Path) -> ServerProcess:
     data.mkdir(mode=0o700)
     _hand_over(data, identity)
     _create_cluster(programs, data, password, identity)
-    settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+    chosen = SETTINGS | ({"synchronous_commit": "on"} if keeps_commits else {})
+    settings = [f"--{name}={value}" for name, value in chosen.items()]
     log = folder / "log"
 
     def start(port: int) -> subprocess.Popen[bytes]:
