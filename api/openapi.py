@@ -102,6 +102,8 @@ JSON_BODY = (
 )
 BODY = (*JSON_BODY[:-1], "SPEC_INVALID", "ARCHITECTURE_UNKNOWN")
 
+DEMANDED = {"upload-length": "^[1-9][0-9]{0,17}$", "upload-offset": "^[0-9]{1,18}$"}
+
 Responses = dict[int | str, dict[str, Any]]
 # What the bodies of body_of refer to.
 _DEFINITIONS: dict[str, Any] = {}
@@ -165,6 +167,7 @@ def document(app: FastAPI) -> dict[str, Any]:
             schemas[model.__name__] = schema
         schemas.update(_DEFINITIONS)
         _drop_frameworks_own(made)
+        _require_headers(made)
         _require_a_key(made)
         app.openapi_schema = made
     return app.openapi_schema
@@ -178,6 +181,14 @@ def _drop_frameworks_own(made: dict[str, Any]) -> None:
                 del operation["responses"]["422"]
     for name in ("HTTPValidationError", "ValidationError"):
         made["components"]["schemas"].pop(name, None)
+
+
+def _require_headers(made: dict[str, Any]) -> None:
+    """Headers of tus that a route demands by itself, because tus has another answer than 422 for their absence."""
+    for operations in made["paths"].values():
+        for parameter in (one for operation in operations.values() for one in operation.get("parameters", [])):
+            if pattern := DEMANDED.get(parameter["name"]):
+                parameter |= {"required": True, "schema": {"type": "string", "pattern": pattern}}
 
 
 def _require_a_key(made: dict[str, Any]) -> None:

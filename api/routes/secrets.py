@@ -69,10 +69,10 @@ def _value(document: object) -> str:
     """The value in the body; a refusal quotes none of it."""
     if not isinstance(document, dict) or set(document) != {"value"} or not isinstance(document["value"], str):
         raise _refused("", 'the body must be {"value": "..."}')
-    value = document["value"].strip()
-    if not 0 < len(value) <= MAX_CHARACTERS:
-        raise _refused("/value", f"a secret has 1 to {MAX_CHARACTERS} characters besides white space")
-    return value
+    value: str = document["value"]
+    if len(value) > MAX_CHARACTERS or not value.strip():
+        raise _refused("/value", f"a secret has 1 to {MAX_CHARACTERS} characters, not all of them white space")
+    return value.strip()
 
 
 def _refused(pointer: str, detail: str) -> Problem:

@@ -1,9 +1,9 @@
 """API keys, sessions and the audit log as JSON."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from store.callers import DEFAULT_TENANT, Limits, Scope
 from store.keys import Key
@@ -11,15 +11,28 @@ from store.keys import Key
 MAX_DAYS = 3650
 
 
+def _check_number(value: Any) -> Any:
+    """Of JSON, `true` and "1" are no numbers; 4.0 is the whole number 4."""
+    if isinstance(value, bool | str):
+        raise ValueError("Input should be a number")
+    return value
+
+
+# The bounds come first, so that the JSON Schema has them.
+Count = Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_check_number)]
+Share = Annotated[int, Field(ge=1, le=2**31 - 1), BeforeValidator(_check_number)]
+Bytes = Annotated[int, Field(ge=0, le=2**63 - 1), BeforeValidator(_check_number)]
+
+
 class LimitsView(BaseModel):
     """The share of a key; null: no limit beside the tenant's."""
 
-    model_config = ConfigDict(extra="forbid", from_attributes=True, strict=True)
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
 
-    max_queued_jobs: int | None = Field(None, ge=0, le=2**31 - 1, description="jobs that wait at once")
-    max_running_jobs: int | None = Field(None, ge=1, le=2**31 - 1, description="jobs that run at once")
-    max_stored_bytes: int | None = Field(None, ge=0, le=2**63 - 1, description="artifacts and checkpoints of its jobs")
-    requests_per_minute: int | None = Field(None, ge=1, le=2**31 - 1, description="counted by each API process")
+    max_queued_jobs: Count | None = Field(None, description="jobs that wait at once")
+    max_running_jobs: Share | None = Field(None, description="jobs that run at once")
+    max_stored_bytes: Bytes | None = Field(None, description="artifacts and checkpoints of its jobs")
+    requests_per_minute: Share | None = Field(None, description="counted by each API process")
 
     def value(self) -> Limits:
         """As the store takes it."""

@@ -15,6 +15,7 @@ class NewSecret(BaseModel):
     value: str = Field(
         min_length=1,
         max_length=MAX_CHARACTERS,
+        pattern=r"\S",
         repr=False,
         description="a URI with its credentials, or what opens one: `user:password`, an Authorization header's value, "
         "`key:secret` of S3, the JSON of a Google service account, a token of Hugging Face",

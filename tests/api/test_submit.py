@@ -232,7 +232,11 @@ def test_an_earlier_jobs_model_is_taken(
         ({"method": "kd", "more_teachers": ["cifar/resnet20"]}, "/more_teachers", "learns from one teacher"),
         ({"method": ["kd", "rco"]}, "/method", "unknown method 'rco'"),
         ({"method": ["kd", {"name": "skd", "weihgt": 1}]}, "/method/1/weihgt", "'weight'"),
-        ({"dataset": {"uri": "s3://a/b", "target_uri": "dataset:d"}, "method": "kd_uda"}, "/dataset/target_uri", "no dataset has the id"),
+        (
+            {"dataset": {"uri": "s3://a/b", "target_uri": "dataset:d"}, "method": "kd_uda"},
+            "/dataset/target_uri",
+            "no dataset has the id",
+        ),
     ],
 )
 def test_a_method_that_lacks_what_it_needs_is_refused_at_its_place(

@@ -63,9 +63,12 @@ def test_an_expired_and_a_revoked_key_are_none(bench: Bench) -> None:
     assert caller(bench, key) is not None
     session = bench.do(sessions.issue, "session", caller(bench, key), 60)
     assert bench.read(sessions.find, session) is not None
-    assert bench.do(keys.revoke, made.id).revoked_at is not None
+    revoked = bench.do(keys.revoke, made.id)
+    assert revoked.revoked_at is not None
     assert caller(bench, key) is None and bench.read(sessions.find, session) is None
-    assert bench.do(keys.revoke, made.id).revoked_at == bench.read(keys.get, made.id).revoked_at
+    assert bench.do(keys.revoke, made.id).revoked_at == revoked.revoked_at
+    with pytest.raises(KeyNotFound):
+        bench.read(keys.get, made.id)
     with pytest.raises(KeyNotFound):
         bench.do(keys.rotate, made.id, 60)
     with pytest.raises(KeyNotFound):
