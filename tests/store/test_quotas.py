@@ -5,14 +5,13 @@ import pytest
 from store import leases, quotas
 from store.callers import Caller, Limits
 from store.errors import QuotaExceeded
-from store.tables import jobs
 from tests.store.conftest import Bench
 
 CALLER = Caller("default", "ada", "submit")
 
 
 def stored(bench: Bench) -> int:
-    return int(bench.read(quotas.stored_bytes, jobs.c.tenant == "default"))
+    return int(bench.read(quotas.stored_bytes, "default"))
 
 
 def test_artifacts_and_kept_checkpoints_are_stored_bytes(bench: Bench) -> None:
