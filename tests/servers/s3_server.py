@@ -13,8 +13,10 @@ from server_process import NotInstalled, ServerProcess, start_on_free_port
 
 # The parts of SeaweedFS beside the S3 gateway listen on ports of their own, which nobody else uses.
 OFFSETS = {"master": 1, "volume": 2, "filer": 3}
-# Small volumes, and no report to its makers.
+GRPC_OF_S3 = 40  # as the offsets
+# Small volumes, no report to its makers, and no catalogues of tables, whose ports are the same for all servers.
 QUIET = ("-volume.max=20", "-master.volumeSizeLimitMB=64", "-master.telemetry=false")
+QUIET += ("-s3.port.iceberg=0", "-s3.port.lance=0")
 
 
 def start_s3(folder: Path) -> ServerProcess:
@@ -34,7 +36,8 @@ def start_s3(folder: Path) -> ServerProcess:
     def start(port: int) -> subprocess.Popen[bytes]:
         others = [f"-{part}.port={free}" for part, free in _ports_beside(port).items()]
         command = [program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *others]
-        command += ["-s3", f"-s3.port={port}", f"-s3.config={config}", *QUIET]
+        command += ["-s3", f"-s3.port={port}", f"-s3.port.grpc={_first_beside(port) + GRPC_OF_S3}"]
+        command += [f"-s3.config={config}", *QUIET]
         with log.open("ab") as output:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
@@ -52,8 +55,11 @@ def weed_program() -> Path:
 
 def _ports_beside(port: int) -> dict[str, int]:
     """Ports below 55536: each part listens on its port and on the one 10,000 above it, for gRPC."""
-    start = 20_000 + port % 30_000
-    return {part: start + 10 * offset for part, offset in OFFSETS.items()}
+    return {part: _first_beside(port) + 10 * offset for part, offset in OFFSETS.items()}
+
+
+def _first_beside(port: int) -> int:
+    return 20_000 + port % 30_000
 
 
 def _answers(port: int) -> bool:
