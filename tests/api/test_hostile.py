@@ -31,7 +31,6 @@ SPEC = {"teacher": "torchvision/resnet50", "dataset": "s3://shelf/photos.zip", "
 CORPUS = [*WIRE, *QUERIED, *BODIES]
 MAX_ANSWER_BYTES = 256 * 1024
 MAX_GROWTH_BYTES = 256 * 2**20  # 20 threads that parse a megabyte each, and what Python keeps of that
-MAX_SECOND_GROWTH_BYTES = 64 * 2**20  # the same bodies once more find that memory free
 AT_ONCE = 12
 MARGIN_SECONDS = 45.0  # for a machine that does other work
 
@@ -179,16 +178,17 @@ def test_hostile_requests_do_no_harm(service: Service) -> None:
     endings = attack_with_all(service, sorted(CORPUS, key=lambda one: -one.seconds))
     harmful = {ending.hostile.name: harm for ending in endings if (harm := ending.harm())}
     growth = service.memory_bytes() - before
-    attack_with_all(service, BODIES)
-    second_growth = service.memory_bytes() - before - growth
+    for _ in range(2):
+        attack_with_all(service, BODIES)
+    whole_growth = service.memory_bytes() - before
     refused = sum(ending.refused for ending in endings)
     longest = max(len(ending.answer) for ending in endings)
     print(
         f"{len(endings)} tried, {refused} refused, {len(endings) - refused - len(harmful)} answered without harm, "
         f"{len(harmful)} harmful; memory grew by {growth / 2**20:.0f} MiB, "
-        f"then by {second_growth / 2**20:.0f} MiB; longest answer {longest} bytes"
+        f"with the bodies twice more by {whole_growth / 2**20:.0f} MiB in all; longest answer {longest} bytes"
     )
     assert harmful == {}
     assert service.lives()
-    assert growth < MAX_GROWTH_BYTES and second_growth < MAX_SECOND_GROWTH_BYTES
+    assert whole_growth < MAX_GROWTH_BYTES
     assert len({one.name for one in CORPUS}) == len(CORPUS) >= 70
