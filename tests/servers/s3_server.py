@@ -15,8 +15,8 @@ from server_process import NotInstalled, ServerProcess, start_on_free_port
 OFFSETS = {"master": 1, "volume": 2, "filer": 3}
 GRPC_OF_S3 = 40  # as the offsets
 # Small volumes, no report to its makers, and no catalogues of tables, whose ports are the same for all servers.
-QUIET = ("-volume.max=20", "-master.volumeSizeLimitMB=64", "-master.telemetry=false")
-QUIET += ("-s3.port.iceberg=0", "-s3.port.lance=0")
+SMALL = ("-volume.max=20", "-master.volumeSizeLimitMB=64")
+QUIET = ("-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0")
 
 
 def start_s3(folder: Path) -> ServerProcess:
@@ -37,7 +37,7 @@ def start_s3(folder: Path) -> ServerProcess:
         others = [f"-{part}.port={free}" for part, free in _ports_beside(port).items()]
         command = [program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *others]
         command += ["-s3", f"-s3.port={port}", f"-s3.port.grpc={_first_beside(port) + GRPC_OF_S3}"]
-        command += [f"-s3.config={config}", *QUIET]
+        command += [f"-s3.config={config}", *SMALL, *QUIET]
         with log.open("ab") as output:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
