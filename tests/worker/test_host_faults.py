@@ -216,6 +216,7 @@ def test_quarantine_begins_by_a_quick_check_and_ends_by_a_whole_one(monkeypatch:
     assert changes == ["full", None]
 
 
+@on_one_database
 def test_a_full_disk_of_the_database_ends_no_job(
     sqlite_template: Path, small_disk: Path, start_worker: Any, wait_for: Any, tmp_path: Path
 ) -> None:
@@ -244,7 +245,7 @@ def test_a_full_disk_of_the_database_ends_no_job(
     assert not look(job_id).done
     filler.unlink()
     gate.touch()
-    wait_for(lambda: look(job_id).state == "succeeded")
+    wait_for(lambda: look(job_id).state == "succeeded", 180)  # twenty seconds of steps, and pauses that grow
     with database.read() as session:
         assert session.execute(text("PRAGMA integrity_check")).scalar_one() == "ok"
     database.close()

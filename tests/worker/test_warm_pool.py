@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from core.errors import HostFault
 from store import jobs, queries
 from store.database import Database
 from store.values import Job
@@ -199,7 +200,7 @@ def test_a_job_starts_without_one_that_is_not_ready(
     pool = make_pool(command)
     try:
         pool.maintain()
-    except FileNotFoundError:
+    except HostFault:
         assert command == ("/no/such/program",)
     attempt(replace(context, warm_pool=pool), job_id := submit())
     assert look(job_id).state == "succeeded"
