@@ -26,7 +26,10 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                size = int(self.headers["Content-Length"])
+                body = self.rfile.read(size)
+                if len(body) < size:  # its sender was killed meanwhile, and nobody reads an answer
+                    return
                 status, headers = receiver.take(dict(self.headers.items()), body)
                 self.send_response(status)
                 for name, value in headers.items():
